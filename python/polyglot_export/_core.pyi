@@ -1,0 +1,60 @@
+"""The data plane: PostgreSQL's binary COPY in, bytes of a file out. The manual of the compiled module."""
+
+from typing import final
+
+from polyglot_export.plan import Plan
+
+build_profile: str
+"""``release`` or ``debug``; a benchmark of a debug build means nothing."""
+version: str
+"""The version of the crate, which is that of the package."""
+
+@final
+class Progress:
+    """A moment of an export, consistent in itself."""
+
+    @property
+    def rows(self) -> int:
+        """Rows whose bytes have been handed out."""
+    @property
+    def bytes(self) -> int:
+        """Bytes handed out, after compression."""
+    @property
+    def segments_done(self) -> int:
+        """Segments handed out whole."""
+    @property
+    def segments_total(self) -> int:
+        """Segments of the plan."""
+    @property
+    def losses(self) -> list[int]:
+        """Declared losses (nulled, replaced, dropped) by column, in the order of the plan."""
+    @property
+    def finished(self) -> bool:
+        """True once the last chunk of a complete export has been handed out."""
+
+@final
+class ChunkStream:
+    """The bytes of one export, pulled in order.
+
+    Workers start with the first call of :meth:`next_chunk` and stop with the last chunk, an error, :meth:`cancel`
+    or :meth:`close`. All methods may be called from any thread; only one thread at a time pulls.
+
+    Memory:
+        Per worker a read buffer of 256 KB and an encode buffer of ``chunk_bytes`` plus one row; together at most
+        ``window_bytes`` of finished chunks that wait. Nothing grows with the number of rows.
+    """
+
+    def __new__(cls, plan: Plan) -> ChunkStream: ...
+    def next_chunk(self) -> bytes | None:
+        """Wait, with the GIL released, for the next chunk; ``None`` means that the export is complete.
+
+        Raises:
+            PolyglotError: Any of ``polyglot_export.errors``; every later call raises it again, so that a failed
+                export can never look complete.
+        """
+    def cancel(self) -> None:
+        """Cancel the queries in the server; ``next_chunk`` raises ``Cancelled`` from now on. Does not block."""
+    def close(self) -> None:
+        """Cancel what still runs and wait until every worker and connection is gone."""
+    def progress(self) -> Progress:
+        """How far the export is; never blocks."""

@@ -1,0 +1,152 @@
+"""Every error that this package raises on purpose.
+
+    PolyglotError
+    ├── SpecError              the request is wrong: unknown column, bad option, duplicate target (also a ValueError)
+    │   └── UnknownDataset     the table, view or dataset does not exist or is not exposed
+    ├── ConnectionFailed       the database cannot be reached or refused the login
+    ├── ConnectionLost         a connection that worked ended in the middle
+    ├── StatementFailed        the database answered a statement with an error
+    │   ├── AccessDenied       … because the login may not read it (SQLSTATE 42501)
+    │   └── StatementTimeout   … because the server's time for it ran out (SQLSTATE 57014 and like)
+    ├── SourceChanged          a relation was rewritten or dropped while its moment was being taken
+    ├── UnsupportedValue       a value that the format cannot hold; names row and column
+    │   └── RowTooLarge        a row beyond the limit that keeps memory bounded
+    ├── MalformedData          bytes from the server that are not the protocol
+    ├── TargetFailed           the file, pipe or object store took no more (disk full, no right)
+    ├── Busy                   no memory or connection is free for another export now
+    ├── Cancelled              someone asked the export to stop
+    └── InternalError          a defect of this package
+
+Attributes are data, not text to parse: ``sqlstate``, ``detail`` and ``hint`` are the server's own
+(PostgreSQL manual, "PostgreSQL Error Codes"), ``row`` counts from 1, ``column`` is the source's name, and
+``field`` names the part of the request that a :class:`SpecError` is about.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AccessDenied",
+    "Busy",
+    "Cancelled",
+    "ConnectionFailed",
+    "ConnectionLost",
+    "InternalError",
+    "MalformedData",
+    "PolyglotError",
+    "RowTooLarge",
+    "SourceChanged",
+    "SpecError",
+    "StatementFailed",
+    "StatementTimeout",
+    "TargetFailed",
+    "UnknownDataset",
+    "UnsupportedValue",
+    "statement_error",
+]
+
+
+class PolyglotError(Exception):
+    """The root; its message is one sentence for a person."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        sqlstate: str | None = None,
+        detail: str | None = None,
+        hint: str | None = None,
+        row: int | None = None,
+        column: str | None = None,
+        field: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.sqlstate = sqlstate
+        self.detail = detail
+        self.hint = hint
+        self.row = row
+        self.column = column
+        self.field = field
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep the attributes when the error crosses a process."""
+        return (self.__class__, (self.message,), self.__dict__)
+
+
+class SpecError(PolyglotError, ValueError):
+    """The request is wrong; ``field`` names the part of it."""
+
+
+class UnknownDataset(SpecError):
+    """The table, view or dataset does not exist or is not exposed."""
+
+
+class ConnectionFailed(PolyglotError):
+    """The database cannot be reached or refused the login."""
+
+
+class ConnectionLost(PolyglotError):
+    """A connection that worked ended in the middle."""
+
+
+class StatementFailed(PolyglotError):
+    """The database answered a statement with an error."""
+
+
+class AccessDenied(StatementFailed):
+    """The login may not read what was asked for."""
+
+
+class StatementTimeout(StatementFailed):
+    """The server's time for the statement ran out."""
+
+
+class SourceChanged(PolyglotError):
+    """A relation was rewritten or dropped while its moment was being taken."""
+
+
+class UnsupportedValue(PolyglotError):
+    """A value that the format cannot hold; names ``row`` and ``column``."""
+
+
+class RowTooLarge(UnsupportedValue):
+    """A row beyond the limit that keeps memory bounded."""
+
+
+class MalformedData(PolyglotError):
+    """Bytes from the server that are not the protocol."""
+
+
+class TargetFailed(PolyglotError):
+    """The file, pipe or object store took no more."""
+
+
+class Busy(PolyglotError):
+    """No memory or connection is free for another export now."""
+
+
+class Cancelled(PolyglotError):
+    """Someone asked the export to stop."""
+
+
+class InternalError(PolyglotError):
+    """A defect of this package."""
+
+
+def statement_error(sqlstate: str) -> type[PolyglotError]:
+    """The class that stands for an error the server answered a statement with.
+
+    ``rust/src/py/errors.rs`` holds the same table for the workers; a test compares the two.
+
+    Args:
+        sqlstate: Five characters (PostgreSQL manual, "PostgreSQL Error Codes").
+    """
+    match sqlstate:
+        case "42501":
+            return AccessDenied
+        case "57014" | "25P03" | "25P04":
+            # query_canceled, idle_in_transaction_session_timeout, transaction_timeout: our own cancel is told apart before.
+            return StatementTimeout
+    if sqlstate.startswith(("08", "57P")):
+        return ConnectionLost
+    return StatementFailed

@@ -1,0 +1,34 @@
+//! The data plane of Polyglot Export.
+//!
+//! `wire` (connections) → `copy` (binary COPY to fields) → `encode` (rows to bytes) → `compress` → `pipeline` (segments in parallel,
+//! bytes in order) → `py` (the pull stream that Python sees).
+
+pub mod compress;
+pub mod copy;
+pub mod encode;
+pub mod error;
+pub mod pipeline;
+pub mod plan;
+mod py;
+pub mod wire;
+
+use mimalloc::MiMalloc;
+
+/// The system allocator keeps an arena a thread; this one gives freed memory back.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+#[pyo3::pymodule(gil_used = false)]
+mod _core {
+    #[pymodule_export]
+    use crate::py::stream::{PyChunkStream, PyProgress};
+
+    /// What this build is for: a benchmark of a debug build means nothing.
+    #[pymodule_export]
+    #[allow(non_upper_case_globals)]
+    const build_profile: &str = if cfg!(debug_assertions) { "debug" } else { "release" };
+
+    #[pymodule_export]
+    #[allow(non_upper_case_globals)]
+    const version: &str = env!("CARGO_PKG_VERSION");
+}

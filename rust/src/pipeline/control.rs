@@ -1,0 +1,102 @@
+//! Cancel and progress: what other threads may do to a running export.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::wire::Canceller;
+
+/// Stops connections from outside, and counts what was handed out.
+#[derive(Default)]
+pub struct Control {
+    stopped: AtomicBool,
+    connections: Mutex<HashMap<usize, Canceller>>,
+    counters: Counters,
+}
+
+#[derive(Default)]
+struct Counters {
+    rows: AtomicU64,
+    bytes: AtomicU64,
+    finished: AtomicBool,
+    losses: Mutex<Vec<u64>>,
+}
+
+/// A moment of an export.
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    pub rows: u64,
+    pub bytes: u64,
+    pub losses: Vec<u64>,
+    pub finished: bool,
+}
+
+impl Control {
+    /// Makes a worker's connection known. `false` when the export was stopped meanwhile: the worker gives up then.
+    pub fn register(&self, worker: usize, canceller: Canceller) -> bool {
+        let mut connections = lock(&self.connections);
+        connections.insert(worker, canceller);
+        !self.stopped.load(Ordering::SeqCst)
+    }
+
+    pub fn unregister(&self, worker: usize) {
+        lock(&self.connections).remove(&worker);
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
+
+    /// Cancels the queries in the server, then shuts the sockets down. Returns at once: a thread does it, since each
+    /// cancel request needs a connection of its own.
+    pub fn stop_connections(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        let connections: Vec<Canceller> = lock(&self.connections).drain().map(|(_, canceller)| canceller).collect();
+        if connections.is_empty() {
+            return;
+        }
+        let remaining = connections.clone();
+        let spawned = std::thread::Builder::new().name("polyglot-cancel".into()).spawn(move || {
+            for connection in connections {
+                // The socket is shut down in any case, which ends the query within client_connection_check_interval.
+                let _ = connection.cancel_query();
+                connection.shutdown();
+            }
+        });
+        if spawned.is_err() {
+            remaining.iter().for_each(Canceller::shutdown);
+        }
+    }
+
+    pub fn handed_out(&self, rows: u64, bytes: usize) {
+        self.counters.rows.fetch_add(rows, Ordering::Relaxed);
+        self.counters.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub fn add_losses(&self, losses: &[u64]) {
+        let mut total = lock(&self.counters.losses);
+        if total.len() < losses.len() {
+            total.resize(losses.len(), 0);
+        }
+        for (sum, more) in total.iter_mut().zip(losses) {
+            *sum += more;
+        }
+    }
+
+    pub fn finish(&self) {
+        self.counters.finished.store(true, Ordering::SeqCst);
+    }
+
+    pub fn progress(&self) -> Progress {
+        Progress {
+            rows: self.counters.rows.load(Ordering::Relaxed),
+            bytes: self.counters.bytes.load(Ordering::Relaxed),
+            losses: lock(&self.counters.losses).clone(),
+            finished: self.counters.finished.load(Ordering::SeqCst),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,169 @@
+//! Workers in parallel, bytes in order.
+//!
+//! [`Pipeline`] is pulled by one consumer; `worker` threads fill `merge`, `assemble` puts the file together. A pull that
+//! fails makes all later pulls fail: an export that failed can never look complete.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+pub mod assemble;
+mod budget;
+pub mod control;
+mod merge;
+mod pool;
+mod segment;
+mod segments;
+mod worker;
+
+use assemble::{Assembler, Chunk, Totals};
+use control::{Control, Progress};
+use merge::{Merge, Pulled};
+use pool::ChunkPool;
+use segments::Segments;
+use worker::Shared;
+
+use crate::encode::parquet::ParquetLayout;
+use crate::error::{Error, Result};
+use crate::plan::{Format, Plan};
+
+/// One running export.
+///
+/// Memory: see [`Merge`], [`segment::TextSegments`] and [`segment::ParquetSegments`] (one a worker), and a read buffer a
+/// connection.
+pub struct Pipeline {
+    shared: Arc<Shared>,
+    consumer: Mutex<Consumer>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What only the pulling thread touches.
+struct Consumer {
+    started: bool,
+    assembler: Option<Assembler>,
+}
+
+impl Pipeline {
+    pub fn new(plan: Plan) -> Result<Self> {
+        let layout = match &plan.format {
+            Format::Parquet(_) => Some(Arc::new(ParquetLayout::new(&plan)?)),
+            _ => None,
+        };
+        let segments = Segments::new(&plan.scans);
+        let merge = Merge::new(segments.total(), plan.limits.chunk_bytes, plan.limits.window_bytes);
+        let pool = Arc::new(ChunkPool::new(plan.limits.chunk_bytes));
+        let assembler = Assembler::new(&plan, layout.clone())?;
+        let shared = Arc::new(Shared { plan, segments, layout, merge, control: Control::default(), pool });
+        let consumer = Mutex::new(Consumer { started: false, assembler: Some(assembler) });
+        Ok(Pipeline { shared, consumer, threads: Mutex::new(Vec::new()) })
+    }
+
+    /// Waits for the next chunk; `None` means that every segment and the footer have been handed out.
+    pub fn next(&self) -> Result<Option<Chunk>> {
+        let mut consumer = self.consumer.lock().unwrap_or_else(PoisonError::into_inner);
+        let chunk = self.pull(&mut consumer);
+        if let Err(error) = &chunk {
+            self.shared.merge.stop(error.clone());
+            self.shared.control.stop_connections();
+        }
+        chunk
+    }
+
+    /// The buffer of a chunk that is no longer needed.
+    pub fn give_back(&self, chunk: Chunk) {
+        self.shared.pool.give_back(chunk.body);
+    }
+
+    fn pull(&self, consumer: &mut Consumer) -> Result<Option<Chunk>> {
+        if !consumer.started {
+            consumer.started = true;
+            self.start()?;
+        }
+        let shared = &*self.shared;
+        loop {
+            let pulled = shared.merge.pull()?;
+            let Some(assembler) = &mut consumer.assembler else {
+                return Ok(None);
+            };
+            match pulled {
+                Pulled::Piece(piece) => {
+                    let rows = piece.rows;
+                    let chunk = assembler.piece(piece)?;
+                    shared.control.handed_out(rows, chunk.len());
+                    if !chunk.is_empty() {
+                        return Ok(Some(chunk));
+                    }
+                }
+                Pulled::SegmentEnd(end) => {
+                    shared.control.add_losses(&end.losses);
+                    assembler.segment_end(&end);
+                }
+                Pulled::End => {
+                    let progress = shared.control.progress();
+                    let chunk = assembler.finish(&Totals { rows: progress.rows, losses: progress.losses })?;
+                    consumer.assembler = None;
+                    shared.control.handed_out(0, chunk.len());
+                    shared.control.finish();
+                    return Ok(Some(chunk).filter(|chunk| !chunk.is_empty()));
+                }
+            }
+        }
+    }
+
+    fn start(&self) -> Result<()> {
+        let wanted = u64::try_from(self.shared.plan.limits.workers).unwrap_or(u64::MAX);
+        let workers = wanted.clamp(1, self.shared.segments.total().max(1));
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        for worker in 0..usize::try_from(workers).unwrap_or(1) {
+            let shared = Arc::clone(&self.shared);
+            let thread = std::thread::Builder::new().name(format!("polyglot-worker-{worker}"));
+            match thread.spawn(move || worker::run(&shared, worker)) {
+                Ok(thread) => threads.push(thread),
+                Err(error) if worker == 0 => return Err(Error::Internal(format!("no thread for a worker: {error}"))),
+                // The others do the work.
+                Err(_) => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops the workers and their queries. Does not block.
+    pub fn cancel(&self) {
+        if !self.shared.control.progress().finished {
+            self.shared.merge.stop(Error::Cancelled);
+            self.shared.control.stop_connections();
+        }
+    }
+
+    /// Cancels what still runs and waits until every worker is gone.
+    pub fn close(&self) {
+        self.cancel();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // A worker that unwound has told the merge so.
+            let _ = thread.join();
+        }
+    }
+
+    pub fn progress(&self) -> Progress {
+        self.shared.control.progress()
+    }
+
+    pub fn segments_done(&self) -> u64 {
+        self.shared.merge.done()
+    }
+
+    pub fn segments_total(&self) -> u64 {
+        self.shared.merge.segments()
+    }
+
+    /// The source names of the columns, for the losses.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.shared.plan.columns.iter().map(|column| column.source.as_str())
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}

@@ -1,0 +1,155 @@
+//! The rows of one segment to pieces: encode, compress, cut into chunks.
+
+use std::sync::Arc;
+
+use super::merge::{Body, Merge, Piece, SegmentEnd};
+use super::pool::ChunkPool;
+use crate::compress::{COMPRESSOR_INPUT_BYTES, SegmentDeflate};
+use crate::copy::frame::Tuple;
+use crate::encode::parquet::{ParquetLayout, RowGroupEncoder};
+use crate::encode::{TextEncoder, text_encoder};
+use crate::error::{Error, Result};
+use crate::plan::{Compression, Plan};
+
+/// What a worker does with rows; one value a worker, used for segment after segment.
+pub enum SegmentWriter {
+    Text(Box<TextSegments>),
+    Parquet(Box<ParquetSegments>),
+}
+
+impl SegmentWriter {
+    pub fn new(plan: &Plan, layout: Option<Arc<ParquetLayout>>, pool: Arc<ChunkPool>) -> Result<Self> {
+        match (text_encoder(plan), layout) {
+            (Some(encoder), _) => Ok(SegmentWriter::Text(Box::new(TextSegments::new(encoder, plan, pool)))),
+            (None, Some(layout)) => {
+                Ok(SegmentWriter::Parquet(Box::new(ParquetSegments { encoder: RowGroupEncoder::new(layout)?, rows: 0 })))
+            }
+            (None, None) => Err(Error::Internal("a Parquet plan without layout".into())),
+        }
+    }
+
+    #[inline]
+    pub fn row(&mut self, segment: u64, tuple: Tuple<'_>, merge: &Merge) -> Result<()> {
+        match self {
+            SegmentWriter::Text(text) => text.row(segment, tuple, merge),
+            SegmentWriter::Parquet(parquet) => parquet.row(segment, tuple, merge),
+        }
+    }
+
+    /// The last row of the segment was given.
+    pub fn finish(&mut self, segment: u64, merge: &Merge) -> Result<SegmentEnd> {
+        match self {
+            SegmentWriter::Text(text) => text.finish(segment, merge),
+            SegmentWriter::Parquet(parquet) => parquet.finish(segment, merge),
+        }
+    }
+}
+
+/// Memory: one chunk of encoded rows and, with gzip, [`COMPRESSOR_INPUT_BYTES`] of raw rows before it.
+pub struct TextSegments {
+    encoder: Box<dyn TextEncoder>,
+    deflate: Option<SegmentDeflate>,
+    pool: Arc<ChunkPool>,
+    chunk_bytes: usize,
+    /// Encoded rows: the chunk itself, or with gzip the compressor's next input.
+    rows_out: Vec<u8>,
+    /// gzip only: deflated bytes on their way to a chunk.
+    deflated: Vec<u8>,
+    rows: u64,
+    rows_in_piece: u64,
+}
+
+impl TextSegments {
+    fn new(encoder: Box<dyn TextEncoder>, plan: &Plan, pool: Arc<ChunkPool>) -> Self {
+        let deflate = match plan.compression {
+            Compression::Gzip { level } => Some(SegmentDeflate::new(level)),
+            Compression::None | Compression::Zstd { .. } => None,
+        };
+        TextSegments {
+            encoder,
+            deflate,
+            chunk_bytes: plan.limits.chunk_bytes,
+            rows_out: pool.take(),
+            deflated: Vec::new(),
+            pool,
+            rows: 0,
+            rows_in_piece: 0,
+        }
+    }
+
+    #[inline]
+    fn row(&mut self, segment: u64, tuple: Tuple<'_>, merge: &Merge) -> Result<()> {
+        if self.rows > 0 {
+            self.rows_out.extend_from_slice(self.encoder.separator());
+        }
+        self.rows += 1;
+        self.rows_in_piece += 1;
+        self.encoder.row(tuple, &mut self.rows_out).map_err(|e| e.in_row(self.rows))?;
+        let full = if self.deflate.is_some() { COMPRESSOR_INPUT_BYTES } else { self.chunk_bytes };
+        if self.rows_out.len() >= full { self.full(segment, merge) } else { Ok(()) }
+    }
+
+    fn full(&mut self, segment: u64, merge: &Merge) -> Result<()> {
+        let Some(deflate) = &mut self.deflate else {
+            let chunk = std::mem::replace(&mut self.rows_out, self.pool.take());
+            return self.push(segment, chunk, merge);
+        };
+        deflate.write(&self.rows_out, &mut self.deflated)?;
+        self.rows_out.clear();
+        self.rows_out.shrink_to(COMPRESSOR_INPUT_BYTES * 2);
+        if self.deflated.len() >= self.chunk_bytes {
+            let chunk = std::mem::take(&mut self.deflated);
+            self.push(segment, chunk, merge)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, segment: u64, merge: &Merge) -> Result<SegmentEnd> {
+        let mut end = SegmentEnd { sum: None, losses: self.encoder.take_losses() };
+        if self.rows > 0 {
+            if let Some(deflate) = &mut self.deflate {
+                deflate.write(&self.rows_out, &mut self.deflated)?;
+                self.rows_out.clear();
+                end.sum = Some(deflate.finish(&mut self.deflated)?);
+                let chunk = std::mem::take(&mut self.deflated);
+                self.push(segment, chunk, merge)?;
+            } else if !self.rows_out.is_empty() || self.rows_in_piece > 0 {
+                let chunk = std::mem::replace(&mut self.rows_out, self.pool.take());
+                self.push(segment, chunk, merge)?;
+            }
+        }
+        self.rows = 0;
+        Ok(end)
+    }
+
+    fn push(&mut self, segment: u64, chunk: Vec<u8>, merge: &Merge) -> Result<()> {
+        let rows = std::mem::take(&mut self.rows_in_piece);
+        merge.push(segment, Piece { body: Body::Bytes(chunk), rows })
+    }
+}
+
+/// Memory: that of [`RowGroupEncoder`].
+pub struct ParquetSegments {
+    encoder: RowGroupEncoder,
+    rows: u64,
+}
+
+impl ParquetSegments {
+    #[inline]
+    fn row(&mut self, segment: u64, tuple: Tuple<'_>, merge: &Merge) -> Result<()> {
+        self.rows += 1;
+        self.encoder.row(tuple).map_err(|e| e.in_row(self.rows))?;
+        match self.encoder.take_full()? {
+            Some(group) => merge.push(segment, Piece { rows: group.rows(), body: Body::RowGroup(group) }),
+            None => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, segment: u64, merge: &Merge) -> Result<SegmentEnd> {
+        if let Some(group) = self.encoder.finish_segment()? {
+            merge.push(segment, Piece { rows: group.rows(), body: Body::RowGroup(group) })?;
+        }
+        self.rows = 0;
+        Ok(SegmentEnd { sum: None, losses: self.encoder.take_losses() })
+    }
+}

@@ -1,0 +1,6 @@
+//! The seam to Python. All PyO3 is in this folder; the rest is plain Rust that `cargo test` runs without an interpreter.
+
+pub mod errors;
+mod kinds;
+pub mod plan;
+pub mod stream;

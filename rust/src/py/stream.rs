@@ -1,0 +1,69 @@
+//! `ChunkStream`: the pull stream that Python sees.
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use super::plan::PyPlan;
+use crate::pipeline::Pipeline;
+
+#[pyclass(name = "Progress", module = "polyglot_export._core", frozen, get_all)]
+pub struct PyProgress {
+    rows: u64,
+    bytes: u64,
+    segments_done: u64,
+    segments_total: u64,
+    losses: Vec<u64>,
+    finished: bool,
+}
+
+#[pyclass(name = "ChunkStream", module = "polyglot_export._core", frozen)]
+pub struct PyChunkStream {
+    pipeline: Pipeline,
+}
+
+#[pymethods]
+impl PyChunkStream {
+    #[new]
+    fn new(plan: PyPlan) -> PyResult<Self> {
+        Ok(PyChunkStream { pipeline: Pipeline::new(plan.into_plan()?)? })
+    }
+
+    fn next_chunk<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let Some(chunk) = py.detach(|| self.pipeline.next())? else {
+            return Ok(None);
+        };
+        let bytes = PyBytes::new_with(py, chunk.len(), |buffer| {
+            if let Some((prefix, body)) = buffer.split_at_mut_checked(chunk.prefix.len()) {
+                prefix.copy_from_slice(&chunk.prefix);
+                body.copy_from_slice(&chunk.body);
+            }
+            Ok(())
+        })?;
+        self.pipeline.give_back(chunk);
+        Ok(Some(bytes))
+    }
+
+    fn cancel(&self, py: Python<'_>) {
+        py.detach(|| self.pipeline.cancel());
+    }
+
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.pipeline.close());
+    }
+
+    fn progress(&self, py: Python<'_>) -> PyProgress {
+        py.detach(|| {
+            let progress = self.pipeline.progress();
+            let mut losses = progress.losses;
+            losses.resize(self.pipeline.columns().count(), 0);
+            PyProgress {
+                rows: progress.rows,
+                bytes: progress.bytes,
+                segments_done: self.pipeline.segments_done(),
+                segments_total: self.pipeline.segments_total(),
+                losses,
+                finished: progress.finished,
+            }
+        })
+    }
+}
