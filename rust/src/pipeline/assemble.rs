@@ -41,20 +41,17 @@ pub enum Assembler {
 impl Assembler {
     pub fn new(plan: &Plan, layout: Option<Arc<ParquetLayout>>) -> Result<Self> {
         match (text_encoder(plan), layout) {
-            (Some(encoder), _) => TextFile::new(encoder, plan.compression).map(Assembler::Text),
+            (Some(encoder), _) => TextFile::new(encoder, plan).map(Assembler::Text),
             (None, Some(layout)) => ParquetFile::new(layout, plan).map(Assembler::Parquet),
             (None, None) => Err(Error::Internal("a Parquet plan without layout".into())),
         }
     }
 
-    pub fn piece(&mut self, piece: Piece) -> Result<Chunk> {
+    /// Takes the next piece in order; then [`Assembler::take_chunk`] gives what is ready.
+    pub fn piece(&mut self, piece: Piece) -> Result<()> {
         match (self, piece.body) {
             (Assembler::Text(file), Body::Bytes(bytes)) => file.bytes(bytes),
-            (Assembler::Parquet(file), Body::RowGroup(group)) => {
-                let mut chunk = Chunk::default();
-                file.writer.append(group, &mut chunk.body)?;
-                Ok(chunk)
-            }
+            (Assembler::Parquet(file), Body::RowGroup(group)) => file.writer.append(group),
             _ => Err(Error::Internal("a piece of another format".into())),
         }
     }
@@ -65,10 +62,19 @@ impl Assembler {
         }
     }
 
-    pub fn finish(&mut self, totals: &Totals) -> Result<Chunk> {
+    /// All segments are complete: writes what comes after the last row.
+    pub fn finish(&mut self, totals: &Totals) -> Result<()> {
         match self {
             Assembler::Text(file) => file.finish(),
             Assembler::Parquet(file) => file.finish(totals),
+        }
+    }
+
+    /// The next chunk that is ready to be handed out.
+    pub fn take_chunk(&mut self) -> Option<Chunk> {
+        match self {
+            Assembler::Text(file) => file.ready.take(),
+            Assembler::Parquet(file) => file.writer.take_chunk().map(|body| Chunk { prefix: Vec::new(), body }),
         }
     }
 }
@@ -84,22 +90,24 @@ pub struct TextFile {
     frame: Frame,
     /// Bytes that go in front of the next piece.
     pending: Vec<u8>,
+    ready: Option<Chunk>,
+    chunk_bytes: usize,
     any_rows: bool,
     /// The next piece is the first of its segment.
     segment_starts: bool,
 }
 
 impl TextFile {
-    fn new(encoder: Box<dyn TextEncoder>, compression: Compression) -> Result<Self> {
+    fn new(encoder: Box<dyn TextEncoder>, plan: &Plan) -> Result<Self> {
         let mut pending = Vec::new();
-        let frame = match compression {
+        let frame = match plan.compression {
             Compression::None => Frame::None,
             Compression::Gzip { .. } => Frame::Gzip(GzipFrame::new(&mut pending)),
             Compression::Zstd { level } => Frame::Zstd(ZstdFrame::new(level)?),
         };
         let mut header = Vec::new();
         encoder.header(&mut header);
-        let mut file = TextFile { encoder, frame, pending, any_rows: false, segment_starts: true };
+        let mut file = TextFile { encoder, frame, pending, ready: None, chunk_bytes: plan.limits.chunk_bytes, any_rows: false, segment_starts: true };
         file.between(&header)?;
         Ok(file)
     }
@@ -114,7 +122,7 @@ impl TextFile {
         Ok(())
     }
 
-    fn bytes(&mut self, bytes: Vec<u8>) -> Result<Chunk> {
+    fn bytes(&mut self, bytes: Vec<u8>) -> Result<()> {
         if std::mem::take(&mut self.segment_starts) {
             if self.any_rows {
                 let separator = self.encoder.separator();
@@ -124,9 +132,13 @@ impl TextFile {
         }
         if let Frame::Zstd(zstd) = &mut self.frame {
             zstd.write(&bytes, &mut self.pending)?;
-            return Ok(Chunk { prefix: Vec::new(), body: std::mem::take(&mut self.pending) });
+            if self.pending.len() >= self.chunk_bytes {
+                self.hand_out(Vec::new());
+            }
+        } else {
+            self.hand_out(bytes);
         }
-        Ok(Chunk { prefix: std::mem::take(&mut self.pending), body: bytes })
+        Ok(())
     }
 
     fn segment_end(&mut self, end: &SegmentEnd) {
@@ -136,7 +148,7 @@ impl TextFile {
         }
     }
 
-    fn finish(&mut self) -> Result<Chunk> {
+    fn finish(&mut self) -> Result<()> {
         let mut footer = Vec::new();
         self.encoder.footer(self.any_rows, &mut footer);
         self.between(&footer)?;
@@ -145,7 +157,13 @@ impl TextFile {
             Frame::Gzip(gzip) => gzip.finish(&mut self.pending),
             Frame::Zstd(zstd) => zstd.finish(&mut self.pending)?,
         }
-        Ok(Chunk { prefix: Vec::new(), body: std::mem::take(&mut self.pending) })
+        self.hand_out(Vec::new());
+        Ok(())
+    }
+
+    fn hand_out(&mut self, body: Vec<u8>) {
+        let chunk = Chunk { prefix: std::mem::take(&mut self.pending), body };
+        self.ready = Some(chunk).filter(|chunk| !chunk.is_empty());
     }
 }
 
@@ -157,17 +175,15 @@ pub struct ParquetFile {
 impl ParquetFile {
     fn new(layout: Arc<ParquetLayout>, plan: &Plan) -> Result<Self> {
         let columns = plan.columns.iter().map(|column| column.target.clone()).collect();
-        Ok(ParquetFile { writer: FileWriter::new(layout)?, columns })
+        Ok(ParquetFile { writer: FileWriter::new(layout, plan.limits.chunk_bytes)?, columns })
     }
 
     /// The footer with what is known only now: how many rows there are and what was nulled.
-    fn finish(&mut self, totals: &Totals) -> Result<Chunk> {
+    fn finish(&mut self, totals: &Totals) -> Result<()> {
         let mut metadata = vec![("polyglot.rows".to_owned(), totals.rows.to_string())];
         for (column, count) in self.columns.iter().zip(&totals.losses).filter(|(_, count)| **count > 0) {
             metadata.push((format!("polyglot.nulled.{column}"), count.to_string()));
         }
-        let mut chunk = Chunk::default();
-        self.writer.finish(metadata, &mut chunk.body)?;
-        Ok(chunk)
+        self.writer.finish(metadata)
     }
 }

@@ -68,8 +68,11 @@ impl Control {
         }
     }
 
-    pub fn handed_out(&self, rows: u64, bytes: usize) {
+    pub fn add_rows(&self, rows: u64) {
         self.counters.rows.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    pub fn handed_out(&self, bytes: usize) {
         self.counters.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 

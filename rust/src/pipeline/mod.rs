@@ -39,7 +39,9 @@ pub struct Pipeline {
 /// What only the pulling thread touches.
 struct Consumer {
     started: bool,
-    assembler: Option<Assembler>,
+    assembler: Assembler,
+    /// The footer is written.
+    assembled: bool,
 }
 
 impl Pipeline {
@@ -53,7 +55,7 @@ impl Pipeline {
         let pool = Arc::new(ChunkPool::new(plan.limits.chunk_bytes));
         let assembler = Assembler::new(&plan, layout.clone())?;
         let shared = Arc::new(Shared { plan, segments, layout, merge, control: Control::default(), pool });
-        let consumer = Mutex::new(Consumer { started: false, assembler: Some(assembler) });
+        let consumer = Mutex::new(Consumer { started: false, assembler, assembled: false });
         Ok(Pipeline { shared, consumer, threads: Mutex::new(Vec::new()) })
     }
 
@@ -80,30 +82,28 @@ impl Pipeline {
         }
         let shared = &*self.shared;
         loop {
-            let pulled = shared.merge.pull()?;
-            let Some(assembler) = &mut consumer.assembler else {
+            if let Some(chunk) = consumer.assembler.take_chunk() {
+                shared.control.handed_out(chunk.len());
+                return Ok(Some(chunk));
+            }
+            if consumer.assembled {
+                // Only now: whoever saw `finished` has been given every byte.
+                shared.control.finish();
                 return Ok(None);
-            };
-            match pulled {
+            }
+            match shared.merge.pull()? {
                 Pulled::Piece(piece) => {
-                    let rows = piece.rows;
-                    let chunk = assembler.piece(piece)?;
-                    shared.control.handed_out(rows, chunk.len());
-                    if !chunk.is_empty() {
-                        return Ok(Some(chunk));
-                    }
+                    shared.control.add_rows(piece.rows);
+                    consumer.assembler.piece(piece)?;
                 }
                 Pulled::SegmentEnd(end) => {
                     shared.control.add_losses(&end.losses);
-                    assembler.segment_end(&end);
+                    consumer.assembler.segment_end(&end);
                 }
                 Pulled::End => {
                     let progress = shared.control.progress();
-                    let chunk = assembler.finish(&Totals { rows: progress.rows, losses: progress.losses })?;
-                    consumer.assembler = None;
-                    shared.control.handed_out(0, chunk.len());
-                    shared.control.finish();
-                    return Ok(Some(chunk).filter(|chunk| !chunk.is_empty()));
+                    consumer.assembler.finish(&Totals { rows: progress.rows, losses: progress.losses })?;
+                    consumer.assembled = true;
                 }
             }
         }

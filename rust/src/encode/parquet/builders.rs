@@ -1,0 +1,296 @@
+//! Column builders: the values of one batch, appended one by one into the buffers of an Arrow array.
+//!
+//! A builder is chosen once a column. Its buffers are made once too: after a batch was encoded they come back through
+//! [`Builder::reclaim`] and keep their capacity.
+
+use std::sync::Arc;
+
+use arrow_array::types::ArrowPrimitiveType;
+use arrow_array::{ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, ListArray, PrimitiveArray, cast::AsArray};
+use arrow_buffer::{ArrowNativeType, BooleanBufferBuilder, Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
+use arrow_schema::FieldRef;
+
+use super::cell::Cell;
+use super::internal;
+use crate::copy::decode::array::Array as Elements;
+use crate::error::{Error, Result};
+
+/// One column, or the elements of a list, within one batch.
+pub(super) trait Builder: Send {
+    /// Appends a value; `None` is NULL. Returns false, with nothing appended, for a value that the column's type cannot hold.
+    fn append(&mut self, field: Option<&[u8]>) -> Result<bool>;
+    /// The array of what was appended since the last call.
+    fn finish(&mut self) -> Result<ArrayRef>;
+    /// Takes the buffers of an array that nobody reads any more.
+    fn reclaim(&mut self, array: ArrayRef);
+    /// Values that became NULL inside of this builder since the last call.
+    fn take_losses(&mut self) -> u64 {
+        0
+    }
+}
+
+/// The buffer's memory for the next batch, empty; a new one if somebody still holds it.
+fn reuse<T: ArrowNativeType>(buffer: Buffer) -> Vec<T> {
+    let mut values = buffer.into_vec::<T>().unwrap_or_default();
+    values.clear();
+    values
+}
+
+/// Numbers of a fixed size. `read` takes the bytes apart.
+pub(super) struct Numbers<T: ArrowPrimitiveType, R> {
+    read: R,
+    values: Vec<T::Native>,
+    nulls: NullBufferBuilder,
+}
+
+impl<T: ArrowPrimitiveType, R> Numbers<T, R> {
+    pub(super) fn new(read: R) -> Self {
+        Numbers { read, values: Vec::new(), nulls: NullBufferBuilder::new(0) }
+    }
+}
+
+impl<T, R> Builder for Numbers<T, R>
+where
+    T: ArrowPrimitiveType,
+    R: Fn(&[u8]) -> Result<Option<T::Native>> + Send,
+{
+    #[inline]
+    fn append(&mut self, field: Option<&[u8]>) -> Result<bool> {
+        let Some(bytes) = field else {
+            self.values.push(T::Native::default());
+            self.nulls.append_null();
+            return Ok(true);
+        };
+        let Some(value) = (self.read)(bytes)? else { return Ok(false) };
+        self.values.push(value);
+        self.nulls.append_non_null();
+        Ok(true)
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef> {
+        let values = ScalarBuffer::from(std::mem::take(&mut self.values));
+        Ok(Arc::new(PrimitiveArray::<T>::try_new(values, self.nulls.finish()).map_err(internal)?))
+    }
+
+    fn reclaim(&mut self, array: ArrayRef) {
+        if let Some(numbers) = array.as_primitive_opt::<T>().cloned() {
+            drop(array);
+            let (_, values, _) = numbers.into_parts();
+            self.values = reuse(values.into_inner());
+        }
+    }
+}
+
+/// BOOLEAN, a bit a value.
+pub(super) struct Booleans<R> {
+    read: R,
+    values: BooleanBufferBuilder,
+    nulls: NullBufferBuilder,
+}
+
+impl<R> Booleans<R> {
+    pub(super) fn new(read: R) -> Self {
+        Booleans { read, values: BooleanBufferBuilder::new(0), nulls: NullBufferBuilder::new(0) }
+    }
+}
+
+impl<R: Fn(&[u8]) -> Result<bool> + Send> Builder for Booleans<R> {
+    #[inline]
+    fn append(&mut self, field: Option<&[u8]>) -> Result<bool> {
+        match field {
+            None => {
+                self.values.append(false);
+                self.nulls.append_null();
+            }
+            Some(bytes) => {
+                self.values.append((self.read)(bytes)?);
+                self.nulls.append_non_null();
+            }
+        }
+        Ok(true)
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef> {
+        // `build` leaves an empty builder, whose bits are few enough to allocate again.
+        Ok(Arc::new(BooleanArray::new(self.values.finish(), self.nulls.finish())))
+    }
+
+    fn reclaim(&mut self, _array: ArrayRef) {}
+}
+
+/// BYTE_ARRAY: `write` appends what a value becomes. With `UTF8` it must be valid UTF-8.
+pub(super) struct Strings<W, const UTF8: bool> {
+    write: W,
+    bytes: Vec<u8>,
+    /// Where values end; a 0 first.
+    offsets: Vec<i32>,
+    nulls: NullBufferBuilder,
+}
+
+impl<W, const UTF8: bool> Strings<W, UTF8> {
+    pub(super) fn new(write: W) -> Self {
+        Strings { write, bytes: Vec::new(), offsets: vec![0], nulls: NullBufferBuilder::new(0) }
+    }
+
+    #[inline]
+    fn end_value(&mut self) -> Result<()> {
+        let end = i32::try_from(self.bytes.len()).map_err(|_| Error::value("the text of the value is longer than 2 GiB"))?;
+        self.offsets.push(end);
+        Ok(())
+    }
+}
+
+impl<W, const UTF8: bool> Builder for Strings<W, UTF8>
+where
+    W: Fn(&[u8], &mut Vec<u8>) -> Result<()> + Send,
+{
+    #[inline]
+    fn append(&mut self, field: Option<&[u8]>) -> Result<bool> {
+        let Some(bytes) = field else {
+            self.end_value()?;
+            self.nulls.append_null();
+            return Ok(true);
+        };
+        let start = self.bytes.len();
+        (self.write)(bytes, &mut self.bytes)?;
+        if UTF8 {
+            check_utf8(self.bytes.get(start..).unwrap_or_default())?;
+        }
+        self.end_value()?;
+        self.nulls.append_non_null();
+        Ok(true)
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef> {
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(std::mem::replace(&mut self.offsets, vec![0])));
+        let bytes = Buffer::from_vec(std::mem::take(&mut self.bytes));
+        Ok(Arc::new(BinaryArray::try_new(offsets, bytes, self.nulls.finish()).map_err(internal)?))
+    }
+
+    fn reclaim(&mut self, array: ArrayRef) {
+        if let Some(strings) = array.as_binary_opt::<i32>().cloned() {
+            drop(array);
+            let (offsets, bytes, _) = strings.into_parts();
+            self.offsets = reuse(offsets.into_inner().into_inner());
+            self.offsets.push(0);
+            self.bytes = reuse(bytes);
+        }
+    }
+}
+
+#[inline]
+fn check_utf8(bytes: &[u8]) -> Result<()> {
+    simdutf8::basic::from_utf8(bytes).map(|_| ()).map_err(|_| not_utf8(bytes))
+}
+
+/// A UTF8 database can hold such bytes and sends them; a STRING column must not.
+#[cold]
+fn not_utf8(bytes: &[u8]) -> Error {
+    let at = std::str::from_utf8(bytes).err().map_or(0, |e| e.valid_up_to());
+    Error::value(format!("the text is not valid UTF-8 (byte {} of the value)", at.saturating_add(1)))
+}
+
+/// FIXED_LEN_BYTE_ARRAY of `size` bytes: `write` appends exactly that many, or nothing and false.
+pub(super) struct FixedBytes<W> {
+    write: W,
+    size: i32,
+    bytes: Vec<u8>,
+    nulls: NullBufferBuilder,
+    zeros: Vec<u8>,
+}
+
+impl<W> FixedBytes<W> {
+    pub(super) fn new(size: i32, write: W) -> Self {
+        let zeros = vec![0; usize::try_from(size).unwrap_or_default()];
+        FixedBytes { write, size, bytes: Vec::new(), nulls: NullBufferBuilder::new(0), zeros }
+    }
+}
+
+impl<W: Fn(&[u8], &mut Vec<u8>) -> Result<bool> + Send> Builder for FixedBytes<W> {
+    #[inline]
+    fn append(&mut self, field: Option<&[u8]>) -> Result<bool> {
+        match field {
+            None => {
+                self.bytes.extend_from_slice(&self.zeros);
+                self.nulls.append_null();
+            }
+            Some(bytes) => {
+                if !(self.write)(bytes, &mut self.bytes)? {
+                    return Ok(false);
+                }
+                self.nulls.append_non_null();
+            }
+        }
+        Ok(true)
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef> {
+        let bytes = Buffer::from_vec(std::mem::take(&mut self.bytes));
+        Ok(Arc::new(FixedSizeBinaryArray::try_new(self.size, bytes, self.nulls.finish()).map_err(internal)?))
+    }
+
+    fn reclaim(&mut self, array: ArrayRef) {
+        if let Some(fixed) = array.as_fixed_size_binary_opt().cloned() {
+            drop(array);
+            let (_, bytes, _) = fixed.into_parts();
+            self.bytes = reuse(bytes);
+        }
+    }
+}
+
+/// LIST: arrays of at most one dimension. Lower bounds are lost.
+pub(super) struct Lists {
+    element: Cell,
+    field: FieldRef,
+    /// Elements of this batch so far.
+    length: i32,
+    offsets: Vec<i32>,
+    nulls: NullBufferBuilder,
+}
+
+impl Lists {
+    pub(super) fn new(field: FieldRef, element: Cell) -> Self {
+        Lists { element, field, length: 0, offsets: vec![0], nulls: NullBufferBuilder::new(0) }
+    }
+}
+
+impl Builder for Lists {
+    fn append(&mut self, field: Option<&[u8]>) -> Result<bool> {
+        if let Some(bytes) = field {
+            let array = Elements::parse(bytes)?;
+            if array.dimensions().len() > 1 {
+                return Ok(false);
+            }
+            for element in array.elements() {
+                self.element.append(element?)?;
+                self.length =
+                    self.length.checked_add(1).ok_or_else(|| Error::value("the lists of a batch have too many elements"))?;
+            }
+        }
+        self.offsets.push(self.length);
+        self.nulls.append(field.is_some());
+        Ok(true)
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef> {
+        self.length = 0;
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(std::mem::replace(&mut self.offsets, vec![0])));
+        let elements = self.element.finish()?;
+        let list = ListArray::try_new(Arc::clone(&self.field), offsets, elements, self.nulls.finish()).map_err(internal)?;
+        Ok(Arc::new(list))
+    }
+
+    fn reclaim(&mut self, array: ArrayRef) {
+        if let Some(list) = array.as_list_opt::<i32>().cloned() {
+            drop(array);
+            let (_, offsets, elements, _) = list.into_parts();
+            self.element.reclaim(elements);
+            self.offsets = reuse(offsets.into_inner().into_inner());
+            self.offsets.push(0);
+        }
+    }
+
+    fn take_losses(&mut self) -> u64 {
+        self.element.take_losses()
+    }
+}

@@ -1,0 +1,177 @@
+//! Parquet as a stream, in two halves: workers encode whole row groups ([`RowGroupEncoder`]), the merger appends them in order
+//! and writes the footer ([`FileWriter`]). There is no temporary file and nothing seeks.
+//!
+//! `schema` says what a column is in the file, `cell` and `builders` take its values, `dictionary` chooses the encoding,
+//! `row_group` and `file` are the halves. What the halves share is [`ParquetLayout`].
+
+use std::sync::Arc;
+
+use arrow_schema::{Field, Schema, SchemaRef};
+use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
+use parquet::basic::{Compression, GzipLevel, ZstdLevel};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::{ColumnPath, Type, TypePtr};
+
+use crate::error::{Error, Result};
+use crate::plan::{Column, Format, ParquetCompression, ParquetOptions, ParquetType, Plan};
+
+mod builders;
+mod cell;
+mod dictionary;
+mod file;
+mod row_group;
+mod schema;
+mod values;
+
+pub use file::FileWriter;
+pub use row_group::{RowGroup, RowGroupEncoder};
+
+/// `<application> version <version>`: the form that readers parse (parquet.thrift, `created_by`).
+const CREATED_BY: &str = concat!("polyglot-export version ", env!("CARGO_PKG_VERSION"));
+/// The name of the schema's root, which no reader shows.
+const ROOT: &str = "schema";
+
+/// Bytes at which a data page is cut. A worker holds up to one open page a column; the row group's own bound counts them.
+const PAGE_BYTES: usize = 1 << 20;
+/// Rows at which a data page is cut: the grain of the page index.
+const PAGE_ROWS: usize = 20_000;
+/// Bytes of all dictionaries of a row group together, and of one.
+const DICTIONARIES_BYTES: usize = 8 << 20;
+const DICTIONARY_BYTES: usize = 1 << 20;
+/// Columns that may have a dictionary, the first ones that it pays for. An encoder needs 72 KB for its hash table at the start
+/// and 8 bytes for each row of the open page, so 64 columns are bounded by 15 MB.
+const DICTIONARY_COLUMNS: usize = 64;
+/// Beyond so many columns a row group ends with its first page: the state of a codec (up to 1 MB for zstd) lives from the
+/// first page of a column to the end of the row group, so with one page each only one column has it at a time.
+const WIDE_COLUMNS: usize = 64;
+/// Bytes of a minimum or maximum in the statistics and in the page index.
+const STATISTICS_BYTES: usize = 64;
+/// The levels that the text formats use too: level 2 of zlib-rs and level 1 of zstd keep up with a worker.
+const GZIP_LEVEL: u32 = 2;
+const ZSTD_LEVEL: i32 = 1;
+
+/// Schema, options and sizes: everything that workers and merger share. Built once an export.
+#[derive(Debug)]
+pub struct ParquetLayout {
+    columns: Vec<Column>,
+    server_version: u32,
+    options: ParquetOptions,
+    /// What the column writers are fed with.
+    arrow: SchemaRef,
+    /// What the file says.
+    root: TypePtr,
+    compression: Compression,
+}
+
+impl ParquetLayout {
+    /// Checks that every column has a writer; `Error::Internal` where the plan contradicts itself.
+    pub fn new(plan: &Plan) -> Result<ParquetLayout> {
+        let Format::Parquet(options) = &plan.format else {
+            return Err(Error::Internal("the plan's format is not Parquet".into()));
+        };
+        if plan.columns.is_empty() {
+            return Err(Error::Internal("a Parquet file has at least one column".into()));
+        }
+        let fields: Vec<_> =
+            plan.columns.iter().map(|c| Field::new(&c.target, schema::arrow_type(&c.parquet), true)).collect();
+        let types: Result<Vec<_>> =
+            plan.columns.iter().map(|c| schema::parquet_type(&c.target, &c.parquet).map_err(internal)).collect();
+        let root = Type::group_type_builder(ROOT).with_fields(types?).build().map_err(internal)?;
+        let layout = ParquetLayout {
+            columns: plan.columns.clone(),
+            server_version: plan.source.server_version,
+            options: options.clone(),
+            arrow: Arc::new(Schema::new(fields)),
+            root: Arc::new(root),
+            compression: codec(options.compression)?,
+        };
+        layout.cells()?;
+        Ok(layout)
+    }
+
+    fn cells(&self) -> Result<Vec<cell::Cell>> {
+        let rules = cell::Rules {
+            server_version: self.server_version,
+            unrepresentable_as_null: self.options.unrepresentable_as_null,
+        };
+        self.columns.iter().map(|c| cell::Cell::new(&c.kind, &c.parquet, rules)).collect()
+    }
+
+    /// Rows at which a row group ends.
+    fn row_group_rows(&self) -> usize {
+        let rows = self.options.row_group_rows.max(1);
+        if self.columns.len() > WIDE_COLUMNS { rows.min(PAGE_ROWS) } else { rows }
+    }
+
+    /// The writer's properties; `dictionary` has a flag a column.
+    fn properties(&self, dictionary: &[bool]) -> WriterProperties {
+        let dictionaries = dictionary.iter().filter(|d| **d).count().max(1);
+        let mut builder = WriterProperties::builder()
+            .set_created_by(CREATED_BY.to_owned())
+            // Data pages of version 1 with PLAIN and RLE_DICTIONARY: what every reader has.
+            .set_writer_version(WriterVersion::PARQUET_1_0)
+            .set_compression(self.compression)
+            .set_data_page_size_limit(PAGE_BYTES)
+            .set_data_page_row_count_limit(PAGE_ROWS)
+            .set_dictionary_enabled(false)
+            .set_dictionary_page_size_limit((DICTIONARIES_BYTES / dictionaries).min(DICTIONARY_BYTES))
+            .set_statistics_enabled(EnabledStatistics::Page)
+            .set_statistics_truncate_length(Some(STATISTICS_BYTES))
+            .set_column_index_truncate_length(Some(STATISTICS_BYTES));
+        for (column, dictionary) in self.columns.iter().zip(dictionary) {
+            if *dictionary {
+                builder = builder.set_column_dictionary_enabled(leaf(column), true);
+            }
+            if is_json(&column.parquet) {
+                // JSON has no order that a reader could use.
+                builder = builder.set_column_statistics_enabled(leaf(column), EnabledStatistics::None);
+            }
+        }
+        builder.set_key_value_metadata(key_values(self.options.metadata.clone())).build()
+    }
+
+    /// Makes the column writers of row groups.
+    fn writers(&self, dictionary: &[bool]) -> Result<ArrowRowGroupWriterFactory> {
+        let properties = Arc::new(self.properties(dictionary));
+        let nowhere = SerializedFileWriter::new(std::io::sink(), Arc::clone(&self.root), properties).map_err(internal)?;
+        Ok(ArrowRowGroupWriterFactory::new(&nowhere, Arc::clone(&self.arrow)))
+    }
+}
+
+fn is_json(parquet: &ParquetType) -> bool {
+    match parquet {
+        ParquetType::List(element) => is_json(element),
+        other => *other == ParquetType::Json,
+    }
+}
+
+/// The path of a column's only leaf.
+fn leaf(column: &Column) -> ColumnPath {
+    let mut parts = vec![column.target.clone()];
+    if matches!(column.parquet, ParquetType::List(_)) {
+        parts.extend(schema::LIST_LEAF.map(str::to_owned));
+    }
+    ColumnPath::new(parts)
+}
+
+fn key_values(metadata: Vec<(String, String)>) -> Option<Vec<KeyValue>> {
+    let entries: Vec<_> = metadata.into_iter().map(|(key, value)| KeyValue::new(key, value)).collect();
+    (!entries.is_empty()).then_some(entries)
+}
+
+fn codec(compression: ParquetCompression) -> Result<Compression> {
+    Ok(match compression {
+        ParquetCompression::None => Compression::UNCOMPRESSED,
+        ParquetCompression::Snappy => Compression::SNAPPY,
+        ParquetCompression::Gzip => Compression::GZIP(GzipLevel::try_new(GZIP_LEVEL).map_err(internal)?),
+        ParquetCompression::Lz4Raw => Compression::LZ4_RAW,
+        ParquetCompression::Zstd => Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL).map_err(internal)?),
+    })
+}
+
+/// An error of the Parquet or Arrow library: all input was checked before, so it is a defect of ours.
+fn internal(error: impl std::fmt::Display) -> Error {
+    Error::Internal(format!("Parquet: {error}"))
+}

@@ -1,0 +1,87 @@
+//! PostgreSQL arrays as `<item>` elements.
+//!
+//! Dimensions nest: `{{1,2},{3,4}}` is two items of two items each. An element is its type's text, and a json or jsonb
+//! element is nested further. Lower bounds other than 1 are not written, as `to_json` does not write them.
+
+use super::Scratch;
+use super::json::Element;
+use super::leaf::Leaf;
+use super::tags::{ColumnTags, ITEM_END, NIL};
+use crate::copy::decode::array::Array;
+use crate::error::{Error, Result};
+use crate::plan::Kind;
+
+/// Writes the arrays of one column.
+#[derive(Debug)]
+pub(super) struct ArrayWriter {
+    leaf: Leaf,
+    /// For each dimension but the first: how many elements one item of the dimension before it holds.
+    strides: Vec<usize>,
+}
+
+impl ArrayWriter {
+    pub(super) fn new(element: &Kind, server_version: u32) -> Self {
+        ArrayWriter { leaf: Leaf::new(element, server_version), strides: Vec::new() }
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8], tags: &ColumnTags, scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<()> {
+        let array = Array::parse(bytes)?;
+        let expected = self.measure(array.dimensions().iter().map(|dimension| dimension.length))?;
+        out.extend_from_slice(&tags.start);
+        out.extend_from_slice(scratch.typed.array.rest);
+        let mut count: usize = 0;
+        for element in array.elements() {
+            for _ in self.strides.iter().filter(|&&stride| count.is_multiple_of(stride)) {
+                out.extend_from_slice(scratch.typed.array.item);
+            }
+            self.item(element?, scratch, out)?;
+            scratch.escaper.check_size(out)?;
+            count = count.saturating_add(1);
+            for _ in self.strides.iter().filter(|&&stride| count.is_multiple_of(stride)) {
+                out.extend_from_slice(ITEM_END);
+            }
+        }
+        if count != expected {
+            return Err(Error::protocol(format!("an array of {count} elements where its dimensions have {expected}")));
+        }
+        out.extend_from_slice(&tags.end);
+        Ok(())
+    }
+
+    /// Sets the strides; gives the number of elements.
+    fn measure(&mut self, lengths: impl DoubleEndedIterator<Item = i32>) -> Result<usize> {
+        self.strides.clear();
+        let mut product: Option<usize> = None;
+        for length in lengths.rev() {
+            self.strides.extend(product);
+            let length = usize::try_from(length).ok();
+            let next = length.and_then(|length| length.checked_mul(product.unwrap_or(1)));
+            product = Some(next.ok_or_else(|| Error::protocol("impossible array dimensions"))?);
+        }
+        Ok(product.unwrap_or(0))
+    }
+
+    fn item(&self, element: Option<&[u8]>, scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<()> {
+        let Some(bytes) = element else {
+            out.extend_from_slice(NIL.item);
+            return Ok(());
+        };
+        if let Some(json) = self.leaf.json(bytes)? {
+            return scratch.json.write(json, Element::Item, &mut scratch.escaper, out);
+        }
+        let Scratch { typed, escaper, raw, item, .. } = scratch;
+        item.clear();
+        self.leaf.write(bytes, escaper, raw, item)?;
+        let tag = match (&self.leaf, item.last()) {
+            (_, None) => typed.empty_string,
+            (Leaf::Bool, _) => typed.boolean,
+            // NaN and the infinities end in a letter, and are strings to `to_json` too.
+            (Leaf::Safe { number: true, .. }, Some(last)) if last.is_ascii_digit() => typed.number,
+            _ => typed.string,
+        };
+        out.extend_from_slice(tag.item);
+        out.extend_from_slice(item);
+        out.extend_from_slice(ITEM_END);
+        Ok(())
+    }
+}

@@ -1,0 +1,231 @@
+//! TLS as libpq does it: which certificates are loaded, how it is negotiated, and what went wrong in plain words.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use postgres_protocol::message::frontend;
+use rustls::client::Resumption;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::{Error as PemError, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{CertificateError, ClientConfig, ClientConnection, Error as TlsError, RootCertStore};
+
+use super::address::describe_io;
+use super::stream::{Channel, Stream};
+use super::verify::{Trust, Verifier};
+use crate::plan::{SslMode, SslParams};
+
+/// PostgreSQL's name for its protocol (manual, "SSL Session Encryption"). With direct negotiation both sides insist on it, so that
+/// no other service can be talked to by mistake.
+const ALPN: &[u8] = b"postgresql";
+/// The value of `sslrootcert` that stands for the certificates of the system.
+const SYSTEM_ROOTS: &str = "system";
+
+/// What is needed for TLS with one server. Cheap to clone; made once a connection, used again for cancel requests.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+    direct: bool,
+}
+
+/// The server's answer to the question for TLS.
+pub enum Negotiated {
+    Tls(Stream),
+    /// It has none; the channel can be used without.
+    Refused(Channel),
+}
+
+/// Why there is no TLS.
+#[derive(Debug)]
+pub enum TlsFailure {
+    /// The socket failed, or what came is not this protocol.
+    Broken(String),
+    /// Handshake or certificate: another way to connect may do.
+    Handshake(String),
+}
+
+impl Tls {
+    /// Loads certificates and builds the configuration.
+    ///
+    /// # Errors
+    /// The reason as a phrase: a file that is missing, unreadable or not PEM, or settings that contradict each other.
+    pub fn new(params: &SslParams, host: Option<&str>, address: Option<IpAddr>) -> Result<Tls, String> {
+        check_settings(params, host)?;
+        let provider = Arc::new(ring::default_provider());
+        let verifier = Verifier {
+            trust: load_trust(params)?,
+            host: host.filter(|_| params.mode == SslMode::VerifyFull).map(str::to_owned),
+            algorithms: provider.signature_verification_algorithms,
+        };
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|e| describe_tls(&e))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut config = match load_client(params)? {
+            None => builder.with_no_client_auth(),
+            Some((chain, key)) => builder
+                .with_client_auth_cert(chain, key)
+                .map_err(|e| format!("the client certificate and its key cannot be used: {}", describe_tls(&e)))?,
+        };
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        // PostgreSQL hands out no session tickets.
+        config.resumption = Resumption::disabled();
+        Ok(Tls { config: Arc::new(config), name: server_name(host, address), direct: params.direct })
+    }
+
+    /// Asks the server for TLS (unless it is direct) and does the handshake.
+    pub fn negotiate(&self, mut channel: Channel) -> Result<Negotiated, TlsFailure> {
+        if !self.direct && !ask(&mut channel)? {
+            return Ok(Negotiated::Refused(channel));
+        }
+        let tls = ClientConnection::new(self.config.clone(), self.name.clone()).map_err(|e| TlsFailure::Handshake(describe_tls(&e)))?;
+        let stream = Stream::handshake(tls, channel).map_err(|e| match e.kind() {
+            io::ErrorKind::TimedOut => TlsFailure::Broken(describe_io(&e)),
+            _ => TlsFailure::Handshake(describe_io(&e)),
+        })?;
+        if self.direct && stream.alpn() != Some(ALPN) {
+            return Err(TlsFailure::Handshake("the server did not agree to speak PostgreSQL inside direct TLS (ALPN)".into()));
+        }
+        Ok(Negotiated::Tls(stream))
+    }
+}
+
+/// SSLRequest and its answer of one byte. Bytes behind that were there before any encryption, so someone else may have put them
+/// there to be taken for the server's (CVE-2021-23222).
+fn ask(channel: &mut Channel) -> Result<bool, TlsFailure> {
+    let broken = |e: io::Error| TlsFailure::Broken(describe_io(&e));
+    let mut request = BytesMut::new();
+    frontend::ssl_request(&mut request);
+    channel.write_all(&request).map_err(broken)?;
+    let mut answer = [0; 16];
+    let n = loop {
+        match channel.read(&mut answer) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            other => break other.map_err(broken)?,
+        }
+    };
+    match (n, answer.first()) {
+        (1, Some(b'S')) => Ok(true),
+        (1, Some(b'N')) => Ok(false),
+        (0, _) => Err(TlsFailure::Broken("the server closed the connection when it was asked for TLS".into())),
+        // An error message of someone whom we do not know yet is not shown (CVE-2024-10977).
+        (_, Some(b'E')) => Err(TlsFailure::Handshake("the server answered the request for TLS with an error".into())),
+        (_, Some(b'S' | b'N')) => Err(TlsFailure::Broken("unencrypted bytes follow the answer to the request for TLS".into())),
+        _ => Err(TlsFailure::Broken("the answer to the request for TLS is not PostgreSQL's".into())),
+    }
+}
+
+/// What libpq refuses before it connects.
+fn check_settings(params: &SslParams, host: Option<&str>) -> Result<(), String> {
+    let weak = matches!(params.mode, SslMode::Disable | SslMode::Allow | SslMode::Prefer);
+    if params.direct && weak {
+        return Err("sslnegotiation=direct needs sslmode=require, verify-ca or verify-full".into());
+    }
+    if params.root_cert.as_deref() == Some(SYSTEM_ROOTS) && params.mode != SslMode::VerifyFull {
+        return Err("sslrootcert=system needs sslmode=verify-full".into());
+    }
+    if params.mode == SslMode::VerifyFull && host.is_none() {
+        return Err("sslmode=verify-full needs a host name to compare with the certificate".into());
+    }
+    Ok(())
+}
+
+/// The name for SNI. What is not a DNS name is not sent, and the verifier has its own idea of the host.
+fn server_name(host: Option<&str>, address: Option<IpAddr>) -> ServerName<'static> {
+    let name = host.and_then(|host| ServerName::try_from(host.to_owned()).ok());
+    name.unwrap_or_else(|| ServerName::IpAddress(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).into()))
+}
+
+/// With a root certificate the chain is verified in every mode, as libpq does; without one only verify-* is an error.
+fn load_trust(params: &SslParams) -> Result<Option<Trust>, String> {
+    let must = matches!(params.mode, SslMode::VerifyCa | SslMode::VerifyFull);
+    let Some(path) = params.root_cert.as_deref().filter(|path| !path.is_empty()) else {
+        let reason = "sslmode=verify-ca and verify-full need a root certificate (sslrootcert=FILE or sslrootcert=system)";
+        return if must { Err(reason.into()) } else { Ok(None) };
+    };
+    if path == SYSTEM_ROOTS {
+        return load_system().map(Some);
+    }
+    if !must && !exists(path) {
+        return Ok(None);
+    }
+    let certificates = load_certificates(path).map_err(|reason| format!("the root certificate file \"{path}\" {reason}"))?;
+    let mut anchors = RootCertStore::empty();
+    for certificate in &certificates {
+        anchors
+            .add(certificate.clone())
+            .map_err(|e| format!("the root certificate file \"{path}\" cannot be used: {}", describe_tls(&e)))?;
+    }
+    Ok(Some(Trust { anchors, certificates }))
+}
+
+fn load_system() -> Result<Trust, String> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut anchors = RootCertStore::empty();
+    // A system's store may hold one that is too old to be read; the others count.
+    let (usable, _) = anchors.add_parsable_certificates(found.certs);
+    if usable == 0 {
+        return Err("the system has no root certificates that can be read (sslrootcert=system)".into());
+    }
+    Ok(Trust { anchors, certificates: Vec::new() })
+}
+
+/// The client's certificate and key. As in libpq, a certificate file that does not exist means that there is none.
+fn load_client(params: &SslParams) -> Result<Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>, String> {
+    let Some(cert) = params.cert.as_deref().filter(|path| !path.is_empty() && exists(path)) else { return Ok(None) };
+    let chain = load_certificates(cert).map_err(|reason| format!("the client certificate file \"{cert}\" {reason}"))?;
+    let Some(path) = params.key.as_deref().filter(|path| !path.is_empty()) else {
+        return Err(format!("there is a client certificate (\"{cert}\"), but no key for it (sslkey)"));
+    };
+    let key = PrivateKeyDer::from_pem_file(path).map_err(|e| format!("the client key file \"{path}\" {}", describe_pem(&e)))?;
+    Ok(Some((chain, key)))
+}
+
+fn load_certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let pem = fs::read(path).map_err(|e| format!("cannot be read: {}", describe_io(&e)))?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match certificates {
+        Ok(found) if found.is_empty() => Err("holds no certificate in PEM form".into()),
+        Ok(found) => Ok(found),
+        Err(e) => Err(describe_pem(&e)),
+    }
+}
+
+fn exists(path: &str) -> bool {
+    !matches!(fs::metadata(path), Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
+}
+
+fn describe_pem(e: &PemError) -> String {
+    match e {
+        PemError::Io(e) => format!("cannot be read: {}", describe_io(e)),
+        PemError::NoItemsFound => "holds no key in PEM form, or an encrypted one, which is not supported".into(),
+        _ => "is not in PEM form".into(),
+    }
+}
+
+/// A failure of TLS as a phrase that says what to look at.
+pub fn describe_tls(e: &TlsError) -> String {
+    match e {
+        TlsError::General(message) => message.clone(),
+        TlsError::InvalidCertificate(reason) => describe_certificate(reason),
+        TlsError::AlertReceived(alert) => format!("the server ended TLS with the alert {alert:?}"),
+        TlsError::InvalidMessage(_) => "the server's TLS data is malformed".into(),
+        other => format!("TLS failed ({other})"),
+    }
+}
+
+fn describe_certificate(reason: &CertificateError) -> String {
+    match reason {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "the server's certificate has expired".into(),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "the server's certificate is not valid yet".into(),
+        CertificateError::UnknownIssuer => "the server's certificate is not signed by a trusted authority (sslrootcert)".into(),
+        CertificateError::BadEncoding => "the server's certificate is malformed".into(),
+        CertificateError::BadSignature => "a signature of the server's certificate is wrong".into(),
+        other => format!("the server's certificate is not accepted ({other})"),
+    }
+}
