@@ -30,7 +30,7 @@ class Progress:
         """Declared losses (nulled, replaced, dropped) by column, in the order of the plan."""
     @property
     def finished(self) -> bool:
-        """True once the last chunk of a complete export has been handed out."""
+        """True once :meth:`ChunkStream.next_chunk` has said that the export is complete."""
 
 @final
 class ChunkStream:

@@ -39,7 +39,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """One statement that yields rows. A segment's SQL is ``before`` + TID range + ``after``.
+    """One ``COPY (SELECT …) TO STDOUT (FORMAT binary)``. A segment's SQL is ``before`` + TID range + ``after``.
 
     With ``pages`` the heap is cut into runs of ``pages_per_segment`` and the range predicate is put between the two;
     without, the scan is one segment.
@@ -134,8 +134,18 @@ class Plan:
     limits: Limits = field(default_factory=Limits)
     notes: tuple[str, ...] = ()
     """For people: why the plan is as it is (why it could not be cut, say)."""
+    source: str = ""
+    """For people and manifests: the dataset, table or query that is read."""
+    estimated_rows: int | None = None
+    """What the planner expects; good for a progress bar and for nothing else."""
 
     @property
     def segments(self) -> int:
         """How many segments all scans have."""
         return sum(scan.segments for scan in self.scans)
+
+    def __str__(self) -> str:
+        """For people: what ``polyglot explain`` prints."""
+        from polyglot_export.planner.printing import plan_text
+
+        return plan_text(self)

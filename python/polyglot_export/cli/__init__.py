@@ -1,0 +1,1 @@
+"""The command line: ``main.py`` has what all commands share, each command has its file."""

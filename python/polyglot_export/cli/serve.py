@@ -1,0 +1,49 @@
+"""``polyglot serve``: the HTTP service."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from polyglot_export.cli.common import Debug, Dsn
+from polyglot_export.cli.extras import missing_extra
+
+__all__ = ["serve_command"]
+
+
+def serve_command(
+    *,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Address to listen on. Default: HOST, else 127.0.0.1. Others than loopback need keys in the configuration.",
+        ),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port", "-p", metavar="PORT", help="Port to listen on; 0 takes a free one. Default: PORT, else 8080.", min=0, max=65535
+        ),
+    ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Datasets and keys. Default: POLYGLOT_CONFIG, else polyglot.toml if there is one."),
+    ] = None,
+    dsn: Dsn = None,
+    debug: Debug = False,
+) -> None:
+    """Offer exports over HTTP.
+
+    Without a configuration file the tables of schema public are offered, to this machine only. All settings can also be
+    given as environment variables, see docs/reference/settings.md. SIGTERM ends the service: running downloads get a short
+    time to end.
+    """
+    del debug
+    try:
+        from polyglot_export.service.server import run
+        from polyglot_export.settings import ServiceSettings
+    except ModuleNotFoundError as error:
+        raise missing_extra(error, "serve") from error
+    run(ServiceSettings.load(host=host, port=port, config=config, database_url=dsn))

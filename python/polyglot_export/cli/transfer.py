@@ -1,0 +1,163 @@
+"""One export into one sink: a thread moves the bytes, the main thread minds signals, the reader and the progress bar."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn, Protocol
+
+from polyglot_export.cli.interrupt import Interrupted, Interrupts, die_by
+from polyglot_export.errors import Cancelled, PolyglotError, TargetFailed
+
+if TYPE_CHECKING:
+    from polyglot_export.cancel import CancelToken
+    from polyglot_export.export import Export, ExportResult
+    from polyglot_export.sinks import Sink
+
+__all__ = ["Meter", "ReaderLeft", "transfer"]
+
+REDRAW_SECONDS = 0.1
+"""Between two pictures of the progress bar."""
+
+GRACE_SECONDS = 5.0
+"""How long a cancelled export may take to end: a server that does not answer (or a host that is not there) must not hold a Ctrl-C."""
+
+Opener = Callable[["CancelToken"], "Export"]
+
+
+class Meter(Protocol):
+    """Shows how far an export is."""
+
+    visible: bool
+    """False when there is nothing to draw, so that nobody need wake up for it."""
+
+    def draw(self, export: Export | None) -> None:
+        """Draw a picture; ``None`` while the export is being opened."""
+
+    def stop(self) -> None:
+        """Remove the picture and give the terminal back; may be called again."""
+
+
+class ReaderLeft(Exception):
+    """The reader of the pipe closed it before the end."""
+
+
+class _Worker(threading.Thread):
+    """Opens the export and moves its chunks into the sink. Ends with ``result`` or ``error`` set."""
+
+    def __init__(self, opener: Opener, sink: Sink, wake: Callable[[], None]) -> None:
+        super().__init__(name="polyglot-transfer", daemon=True)
+        from polyglot_export.cancel import CancelToken
+
+        self.token = CancelToken()
+        self.export: Export | None = None
+        self.pipe: int | None = None
+        self.result: ExportResult | None = None
+        self.error: BaseException | None = None
+        self.done = False
+        self._opener = opener
+        self._sink = sink
+        self._wake = wake
+
+    def run(self) -> None:
+        try:
+            with self._sink as sink:
+                self.pipe = sink.pipe()
+                self.result = self._move(sink)
+                self.pipe = None
+                sink.commit()
+        except BaseException as error:  # handed to the main thread, which raises it
+            self.error = error
+        finally:
+            self.done = True
+            self._wake()
+
+    def _move(self, sink: Sink) -> ExportResult:
+        """All chunks, then the end of the export: the database is left before the disk is waited for."""
+        with self._opener(self.token) as export:
+            self.export = export
+            while (chunk := export.next_chunk()) is not None:
+                sink.write(chunk)
+            return export.result()
+
+
+def transfer(opener: Opener, sink: Sink, meter: Meter) -> ExportResult:
+    """Run an export into a sink.
+
+    The first Ctrl-C, SIGTERM or SIGHUP cancels the query in the server and takes the target back; a second one, or a server that
+    does not react within five seconds, ends the process at once (the temporary file is still removed).
+
+    Args:
+        opener: Opens the export; called in another thread.
+        sink: Opened and closed here, and committed when the export is complete.
+        meter: Shows the progress.
+
+    Raises:
+        Interrupted: By a signal; nothing was committed.
+        ReaderLeft: The pipe was closed by its reader.
+        PolyglotError: What the export or the sink raised.
+    """
+    with Interrupts() as interrupts:
+        worker = _Worker(opener, sink, interrupts.wake)
+        worker.start()
+        try:
+            stopped_by, reader_left = _mind(worker, interrupts, sink, meter)
+        finally:
+            meter.stop()
+        worker.join()
+    if worker.error is None:
+        assert worker.result is not None
+        return worker.result
+    if stopped_by is not None and isinstance(worker.error, PolyglotError):
+        raise Interrupted(stopped_by) from worker.error
+    if _is_reader_left(worker.error, reader_left):
+        raise ReaderLeft from worker.error
+    raise worker.error
+
+
+def _mind(worker: _Worker, interrupts: Interrupts, sink: Sink, meter: Meter) -> tuple[int | None, bool]:
+    """Wait until the worker is done; gives the signal that stopped it, and whether the reader left."""
+    stopped_by: int | None = None
+    reader_left = False
+    deadline: float | None = None
+    while not worker.done:
+        event = interrupts.wait(_patience(meter, deadline), None if reader_left else worker.pipe)
+        for number in event.signals:
+            if stopped_by is not None:
+                _end_at_once(sink, meter, number)
+            stopped_by = number
+        reader_left = reader_left or event.reader_left
+        if deadline is None and (stopped_by is not None or reader_left):
+            worker.token.cancel()
+            deadline = time.monotonic() + GRACE_SECONDS
+        if deadline is not None and time.monotonic() > deadline:
+            _end_at_once(sink, meter, stopped_by)
+        if meter.visible:
+            meter.draw(worker.export)
+    return stopped_by, reader_left
+
+
+def _patience(meter: Meter, deadline: float | None) -> float | None:
+    """Seconds until something has to be done even if nothing happens."""
+    waits = [REDRAW_SECONDS] if meter.visible else []
+    if deadline is not None:
+        waits.append(max(0.0, deadline - time.monotonic()) + 0.01)
+    return min(waits) if waits else None
+
+
+def _end_at_once(sink: Sink, meter: Meter, number: int | None) -> NoReturn:
+    """Leave without waiting for the worker; ``None`` means that the reader left and nobody is to hear of it."""
+    sink.abandon()
+    meter.stop()
+    if number is None:
+        os._exit(0)
+    die_by(number)
+
+
+def _is_reader_left(error: BaseException, noticed: bool) -> bool:
+    """True when the error is only the consequence of a closed pipe."""
+    if isinstance(error, TargetFailed):
+        return isinstance(error.__cause__, BrokenPipeError)
+    return noticed and isinstance(error, Cancelled)

@@ -1,0 +1,93 @@
+"""How exceptions become answers, and how OpenAPI is told about both."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, cast
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.types import ExceptionHandler
+
+from polyglot_export.errors import PolyglotError, SpecError
+from polyglot_export.service import problems
+from polyglot_export.service.logs import event
+from polyglot_export.service.problems import MalformedRequest, MethodNotAllowed, NotFound, ServiceError
+from polyglot_export.service.views import ProblemView
+from polyglot_export.service.wire import ExactJSONResponse
+
+__all__ = ["add_exception_handlers", "answer", "problem_response", "problems_for"]
+
+Responses = dict[int | str, dict[str, Any]]
+_log = logging.getLogger(__name__)
+
+
+def answer(model: type[BaseModel], status: int = 200) -> Responses:
+    """The successful answer of a call, for OpenAPI."""
+    return {status: {"model": model}}
+
+
+def problems_for(*statuses: int) -> Responses:
+    """The error answers of a call, for OpenAPI."""
+    titles: dict[int, list[str]] = {}
+    for row in problems.PROBLEMS:
+        titles.setdefault(row.status, []).append(row.title)
+    return {
+        status: {
+            "description": "; ".join(dict.fromkeys(titles[status])),
+            "content": {problems.CONTENT_TYPE: {"schema": {"$ref": f"#/components/schemas/{ProblemView.__name__}"}}},
+        }
+        for status in statuses
+    }
+
+
+def problem_response(request: Request, error: BaseException) -> ExactJSONResponse:
+    """The answer to a request that failed."""
+    status, headers, body = problems.document(error, request.url.path)
+    return ExactJSONResponse(body, status, headers, problems.CONTENT_TYPE)
+
+
+def add_exception_handlers(app: FastAPI) -> None:
+    """Let every error of the application be problem+json, also those of the framework."""
+    for kind, handler in (
+        (PolyglotError, _on_error),
+        (HTTPException, _on_http_exception),
+        (RequestValidationError, _on_validation_error),
+        (Exception, _on_defect),
+    ):
+        app.add_exception_handler(kind, cast("ExceptionHandler", handler))
+
+
+async def _on_error(request: Request, error: PolyglotError) -> ExactJSONResponse:
+    row = problems.problem_of(error)
+    if row.sentence is not None or row.status >= 500:
+        # What the client is not told is told here.
+        event(_log, logging.WARNING, "request failed", path=request.url.path, status=row.status, code=row.code, reason=str(error))
+    return problem_response(request, error)
+
+
+async def _on_http_exception(request: Request, error: HTTPException) -> ExactJSONResponse:
+    """What the router raises: no such path, or not with this method."""
+    known: ServiceError
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        known = MethodNotAllowed(f"{request.method} is not allowed here; allowed are {allowed}", headers={"Allow": allowed})
+    elif error.status_code == 404:
+        known = NotFound(f"there is nothing at {request.url.path}; /docs lists what there is")
+    else:
+        known = MalformedRequest(str(error.detail))
+    return problem_response(request, known)
+
+
+async def _on_validation_error(request: Request, error: RequestValidationError) -> ExactJSONResponse:
+    """A parameter of the query string that FastAPI checked; its own answer would be 422 in a form of its own."""
+    first = error.errors()[0]
+    name = str(first["loc"][-1])
+    return problem_response(request, SpecError(f"{name}: {first['msg']} (got {first.get('input')!r})", field=name))
+
+
+async def _on_defect(request: Request, error: Exception) -> ExactJSONResponse:
+    """Starlette raises it again afterwards, and uvicorn logs it with its traceback."""
+    return problem_response(request, error)

@@ -1,0 +1,96 @@
+"""Short questions to the database: the catalogue and the health check. Exports have connections of their own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import psycopg
+
+from polyglot_export.cancel import CancelToken
+from polyglot_export.conninfo import connect
+from polyglot_export.errors import ConnectionFailed
+from polyglot_export.errors_from import database_error
+
+__all__ = ["Database"]
+
+THREADS = 4
+"""Questions at the same time; more wait. Each takes milliseconds, and a database that hangs shall not eat threads."""
+QUESTION_SECONDS = 10.0
+"""Limit of one question, with connecting: beyond it the database counts as out of reach."""
+HEALTH_SECONDS = 3.0
+"""The same for the health check: orchestrators give up after a few seconds themselves."""
+HEALTH_AGE = 1.0
+"""Seconds for which an answer of the health check is used again: anyone may ask, and each answer costs a connection."""
+
+T = TypeVar("T")
+
+
+class Database:
+    """The database as the service's own questions see it: a connection each, closed at once."""
+
+    def __init__(self, dsn: str | None) -> None:
+        self.dsn = dsn
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="polyglot-catalogue")
+        self._health_lock = asyncio.Lock()
+        self._checked_at = float("-inf")
+        self._problem: Exception | None = None
+
+    async def ask(self, question: Callable[[psycopg.Connection], T], *, seconds: float = QUESTION_SECONDS) -> T:
+        """Answer a question on a fresh connection in a thread.
+
+        Args:
+            question: Gets the connection, in autocommit mode and read only. What it raises is passed on.
+            seconds: Limit, with connecting.
+
+        Raises:
+            PolyglotError: The database is out of reach, or refused a statement.
+        """
+        token = CancelToken()
+        work = asyncio.get_running_loop().run_in_executor(self._threads, self._answer, question, seconds, token)
+        try:
+            async with asyncio.timeout(seconds):
+                return await asyncio.shield(work)
+        except TimeoutError:
+            # Whatever it will raise now has nobody left to read it.
+            work.add_done_callback(lambda done: done.cancelled() or done.exception())
+            raise ConnectionFailed(f"the database did not answer within {seconds:g} seconds") from None
+        finally:
+            token.cancel()
+
+    async def check(self) -> None:
+        """Whether the database answers.
+
+        Raises:
+            PolyglotError: It does not.
+        """
+        loop = asyncio.get_running_loop()
+        async with self._health_lock:
+            if loop.time() - self._checked_at > HEALTH_AGE:
+                try:
+                    await self.ask(_ping, seconds=HEALTH_SECONDS)
+                    self._problem = None
+                except Exception as error:  # noqa: BLE001 - raised below, also for those who ask within the next second
+                    self._problem = error
+                self._checked_at = loop.time()
+        if self._problem is not None:
+            raise self._problem.with_traceback(None)
+
+    def close(self) -> None:
+        """Take no more questions; does not wait for those that are being answered."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _answer(self, question: Callable[[psycopg.Connection], T], seconds: float, token: CancelToken) -> T:
+        with connect(self.dsn, application_name="polyglot catalogue", token=token) as connection:
+            try:
+                connection.read_only = True
+                connection.execute("SELECT pg_catalog.set_config('statement_timeout', %s, false)", [str(int(seconds * 1000))])
+                return question(connection)
+            except psycopg.Error as error:
+                raise database_error(error) from None
+
+
+def _ping(connection: psycopg.Connection) -> None:
+    connection.execute("SELECT 1")

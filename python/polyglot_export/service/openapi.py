@@ -1,0 +1,61 @@
+"""The OpenAPI document: FastAPI's, with the errors as they really are and the body of ``POST /exports``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from polyglot_export.service.views import ProblemView
+from polyglot_export.spec import ExportSpec
+
+__all__ = ["describe"]
+
+_DESCRIPTION = (
+    "Exports PostgreSQL tables and queries as CSV, TSV, JSON, NDJSON, XML and Parquet streams. "
+    "Every error is problem+json (RFC 9457) with a code for programs and a sentence for people."
+)
+_REF = "#/components/schemas/{model}"
+_EXAMPLE: dict[str, Any] = {"format": "csv", "columns": [{"source": "id", "target": "id"}, {"source": "value", "target": "amount"}]}
+
+
+def describe(app: FastAPI) -> None:
+    """Replace the application's ``openapi()`` by one that tells the truth; the document is made once, when it is asked for."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to change the document
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(title=app.title, version=app.version, description=_DESCRIPTION, routes=app.routes)
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    # FastAPI adds its own 422 to every call with parameters; here such an error is a 400 like the others.
+    for call in (call for path in document["paths"].values() for call in path.values()):
+        call["responses"].pop("422", None)
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    _add(schemas, ProblemView.__name__, ProblemView.model_json_schema(ref_template=_REF))
+    _add(schemas, "ExportRequest", _request_schema())
+    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{"key": []}, {}]
+    return document
+
+
+def _request_schema() -> dict[str, Any]:
+    """The members of a spec that are taken over HTTP; options depend on the format and have their own pages."""
+    schema = ExportSpec.model_json_schema(by_alias=True, ref_template=_REF)
+    schema["properties"].pop("query", None)
+    schema["required"] = ["format"]
+    schema["example"] = _EXAMPLE
+    schema["description"] = "What to export; only format is required."
+    return schema
+
+
+def _add(schemas: dict[str, Any], name: str, schema: dict[str, Any]) -> None:
+    schemas.update(schema.pop("$defs", {}))
+    schemas[name] = schema

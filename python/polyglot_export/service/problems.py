@@ -1,0 +1,221 @@
+"""Errors as HTTP answers: one table from exception class to status, code and title, and problem+json (RFC 9457).
+
+Every error answer of the service is made here. Its ``detail`` is one sentence for a person; ``error`` repeats it for
+clients of the reference system; ``code`` is stable and meant for programs. ``docs/reference/errors.md`` is tested
+against the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from polyglot_export import errors
+from polyglot_export.errors import PolyglotError
+
+__all__ = [
+    "PROBLEMS",
+    "BodyTooLarge",
+    "ClientGone",
+    "Expired",
+    "Forbidden",
+    "HeaderTooLarge",
+    "MalformedRequest",
+    "MethodNotAllowed",
+    "NotFound",
+    "Problem",
+    "RangeRefused",
+    "ServiceError",
+    "ServiceStopping",
+    "SlowClient",
+    "Unauthorized",
+    "UnsupportedMediaType",
+    "UpgradeRequired",
+    "WrongState",
+    "document",
+    "problem_of",
+    "sentence",
+]
+
+CONTENT_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:problem-type:polyglot-export:"
+RETRY_AFTER = 5
+"""Seconds that a client is asked to wait after a 503: long enough for a short export to end."""
+
+
+class ServiceError(PolyglotError):
+    """What only the HTTP service raises; ``headers`` go into the answer."""
+
+    def __init__(self, message: str, *, field: str | None = None, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message, field=field)
+        self.headers = dict(headers or {})
+
+
+class MalformedRequest(ServiceError):
+    """The bytes of the request are not what HTTP or JSON allow."""
+
+
+class Unauthorized(ServiceError):
+    """No key, or one that is not known."""
+
+
+class Forbidden(ServiceError):
+    """The caller is known and may not do this."""
+
+
+class NotFound(ServiceError):
+    """Nothing of that name exists for this caller."""
+
+
+class MethodNotAllowed(ServiceError):
+    """The address exists; the method does not."""
+
+
+class WrongState(ServiceError):
+    """The job cannot do that in its present state."""
+
+
+class Expired(ServiceError):
+    """The job's retention time has passed."""
+
+
+class RangeRefused(ServiceError):
+    """A part of a stream was asked for; two runs of an export are two different files."""
+
+
+class BodyTooLarge(ServiceError):
+    """The body is larger than the limit."""
+
+
+class UnsupportedMediaType(ServiceError):
+    """The body is not declared as JSON."""
+
+
+class UpgradeRequired(ServiceError):
+    """A stream over HTTP/1.0, where a cut cannot be seen."""
+
+
+class HeaderTooLarge(ServiceError):
+    """The head of the request is larger than the limit."""
+
+
+class ServiceStopping(ServiceError):
+    """The service is being shut down."""
+
+
+class ClientGone(ServiceError):
+    """The client closed the connection before the end."""
+
+
+class SlowClient(ServiceError):
+    """The client took no byte for too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One row of the table."""
+
+    exception: type[BaseException]
+    status: int
+    code: str
+    title: str
+    retry: bool = False
+    """Answer with ``Retry-After``: the same request may succeed later."""
+    sentence: str | None = None
+    """What the client reads in place of the exception's own message, which then stays in the log."""
+
+
+_AWAY = "The database cannot be reached at the moment; try again later."
+_LOST = "The connection to the database was lost; try again later."
+_DEFECT = "The service failed because of a defect of its own; its log has the reason."
+
+PROBLEMS: tuple[Problem, ...] = (
+    Problem(errors.SpecError, 400, "bad-request", "The request is wrong"),
+    Problem(errors.UnknownDataset, 400, "unknown-dataset", "No such dataset"),
+    Problem(errors.UnsupportedValue, 400, "unsupported-value", "The format cannot hold a value"),
+    Problem(errors.RowTooLarge, 400, "row-too-large", "A row is larger than the limit"),
+    Problem(MalformedRequest, 400, "malformed-request", "The request cannot be read"),
+    Problem(Unauthorized, 401, "unauthorized", "A valid key is needed"),
+    Problem(Forbidden, 403, "forbidden", "Not allowed"),
+    Problem(errors.AccessDenied, 403, "access-denied", "The database login may not read it"),
+    Problem(NotFound, 404, "not-found", "Not found"),
+    Problem(MethodNotAllowed, 405, "method-not-allowed", "Method not allowed"),
+    Problem(WrongState, 409, "wrong-state", "Not possible in this state"),
+    Problem(errors.Cancelled, 409, "cancelled", "The export was cancelled"),
+    Problem(Expired, 410, "expired", "The export has expired"),
+    Problem(RangeRefused, 412, "range-refused", "A stream has no ranges"),
+    Problem(BodyTooLarge, 413, "body-too-large", "The body is too large"),
+    Problem(UnsupportedMediaType, 415, "unsupported-media-type", "The body must be JSON"),
+    Problem(UpgradeRequired, 426, "upgrade-required", "HTTP/1.1 is needed"),
+    Problem(HeaderTooLarge, 431, "header-too-large", "The request's head is too large"),
+    Problem(ClientGone, 499, "client-gone", "The client went away"),
+    Problem(SlowClient, 408, "slow-client", "The client read too slowly"),
+    Problem(errors.StatementFailed, 500, "statement-failed", "The database refused the statement"),
+    Problem(errors.MalformedData, 500, "malformed-data", "The database sent what is not its protocol"),
+    Problem(errors.TargetFailed, 500, "target-failed", "The target took no more"),
+    Problem(errors.InternalError, 500, "internal-error", "A defect of the service", sentence=_DEFECT),
+    Problem(errors.PolyglotError, 500, "failed", "The export failed"),
+    Problem(Exception, 500, "internal-error", "A defect of the service", sentence=_DEFECT),
+    Problem(errors.ConnectionFailed, 503, "database-away", "The database is out of reach", retry=True, sentence=_AWAY),
+    Problem(errors.ConnectionLost, 503, "database-lost", "The database went away", retry=True, sentence=_LOST),
+    Problem(errors.SourceChanged, 503, "source-changed", "The table was being rewritten", retry=True),
+    Problem(errors.Busy, 503, "busy", "No room for another export now", retry=True),
+    Problem(ServiceStopping, 503, "stopping", "The service is being shut down", retry=True),
+    Problem(errors.StatementTimeout, 504, "database-timeout", "The database took too long"),
+)
+"""Rows in the order of their status; the row of an exception is that of its nearest class."""
+
+_BY_CLASS = {row.exception: row for row in PROBLEMS}
+_STATEMENT_TIMEOUTS = frozenset({"55P03", "57014"})
+"""lock_not_available and query_canceled: a limit of the server's ran out (PostgreSQL manual, Error Codes)."""
+_NO_RESOURCES = ("53", "57P03")
+"""Class 53 is insufficient resources, 57P03 a server that is starting or stopping: the same request may succeed later."""
+
+
+def problem_of(error: BaseException) -> Problem:
+    """The row of the table for an exception."""
+    if isinstance(error, errors.StatementFailed) and error.sqlstate:
+        if error.sqlstate in _STATEMENT_TIMEOUTS:
+            return _BY_CLASS[errors.StatementTimeout]
+        if error.sqlstate.startswith(_NO_RESOURCES):
+            return _BY_CLASS[errors.Busy]
+    for cls in type(error).__mro__:
+        row = _BY_CLASS.get(cls)
+        if row is not None:
+            return row
+    return _BY_CLASS[Exception]
+
+
+def sentence(error: BaseException) -> str:
+    """The one sentence a client reads about an error; never more than the client may know."""
+    row = problem_of(error)
+    return row.sentence or str(error)
+
+
+def document(error: BaseException, instance: str | None = None) -> tuple[int, dict[str, str], dict[str, Any]]:
+    """An error as the status, headers and body of its answer.
+
+    Args:
+        error: Any exception.
+        instance: The path of the request, for the ``instance`` member.
+    """
+    row = problem_of(error)
+    text = row.sentence or str(error)
+    body: dict[str, Any] = {"type": TYPE_PREFIX + row.code, "title": row.title, "status": row.status, "detail": text}
+    if instance is not None:
+        body["instance"] = instance
+    body["code"] = row.code
+    body["error"] = text
+    if isinstance(error, PolyglotError) and row.sentence is None:
+        body |= _attributes(error)
+    headers = dict(error.headers) if isinstance(error, ServiceError) else {}
+    if row.retry:
+        headers.setdefault("Retry-After", str(RETRY_AFTER))
+    return row.status, headers, body
+
+
+def _attributes(error: PolyglotError) -> dict[str, Any]:
+    """The data that an error carries beside its sentence; the server's DETAIL is left out, as it can quote other rows."""
+    names = ("field", "sqlstate", "hint", "row", "column")
+    return {name: value for name in names if (value := getattr(error, name)) is not None}

@@ -1,0 +1,209 @@
+"""The bodies of the answers, as models: OpenAPI is made from them and so is every answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from polyglot_export.jobs.job import Failure, Job, JobStatus, Run
+from polyglot_export.spec import ExportSpec
+
+__all__ = [
+    "BenchmarkResult",
+    "BenchmarkView",
+    "ColumnView",
+    "DatasetView",
+    "DatasetsView",
+    "ExportsView",
+    "FailureView",
+    "HealthView",
+    "JobView",
+    "ProblemView",
+    "RunView",
+    "job_view",
+]
+
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+"""ISO 8601 in UTC with milliseconds."""
+
+
+class View(BaseModel):
+    """Members are camelCase."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    def members(self) -> dict[str, Any]:
+        """The members as they are sent."""
+        return self.model_dump(by_alias=True)
+
+
+class FailureView(View):
+    """Why a run did not complete."""
+
+    code: str
+    """For programs; ``docs/reference/errors.md`` lists them."""
+    message: str
+    """One sentence for people."""
+    sqlstate: str | None = None
+    row: int | None = None
+    column: str | None = None
+
+
+class RunView(View):
+    """One download of an export."""
+
+    run: int
+    status: JobStatus
+    started_at: Time
+    finished_at: Time | None
+    seconds: float | None
+    snapshot: str | None
+    rows: int
+    bytes: int
+    progress: float | None
+    losses: Mapping[str, int]
+    error: FailureView | None
+
+
+class JobView(View):
+    """An export: what was asked for, and the state of its latest run."""
+
+    export_id: str
+    status: JobStatus
+    spec: dict[str, Any]
+    created_at: Time
+    expires_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    rows: int
+    bytes: int
+    progress: float | None
+    error: FailureView | None
+    runs: list[RunView]
+
+
+class ExportsView(View):
+    """One page of exports, newest first; ``next`` is the ``after`` of the page that follows."""
+
+    exports: list[JobView]
+    next: str | None
+
+
+class ColumnView(View):
+    """One column that may be exported."""
+
+    name: str
+    type: str
+    nullable: bool
+
+
+class DatasetView(View):
+    """One thing that may be exported; the sizes are estimates of the database, ``null`` where it has none."""
+
+    name: str
+    kind: str
+    columns: list[ColumnView]
+    estimated_rows: int | None
+    estimated_bytes: int | None
+
+
+class DatasetsView(View):
+    """All that this caller may export."""
+
+    datasets: list[DatasetView]
+
+
+class BenchmarkResult(View):
+    """One format's run."""
+
+    format: str
+    duration_seconds: float
+    file_size_bytes: int
+    peak_memory_mb: Annotated[float, Field(alias="peakMemoryMB")]
+
+
+class BenchmarkView(View):
+    """What the same rows cost in each format."""
+
+    dataset_row_count: int
+    results: list[BenchmarkResult]
+
+
+class HealthView(View):
+    """The service works, and so does its database."""
+
+    status: Literal["healthy"] = "healthy"
+
+
+class ProblemView(BaseModel):
+    """Problem details (RFC 9457); ``error`` repeats ``detail`` for clients of the reference system."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    error: str
+    instance: str | None = None
+    field: str | None = None
+    sqlstate: str | None = None
+    hint: str | None = None
+    row: int | None = None
+    column: str | None = None
+
+
+def job_view(job: Job) -> JobView:
+    """A job as its owner sees it."""
+    latest = job.latest
+    return JobView(
+        export_id=job.id,
+        status=job.status(),
+        spec=_spec(job.spec),
+        created_at=_time(job.created_at),
+        expires_at=_time(job.expires_at),
+        started_at=_time(latest.started_at) if latest else None,
+        finished_at=_time(latest.finished_at) if latest and latest.finished_at else None,
+        rows=latest.rows if latest else 0,
+        bytes=latest.bytes if latest else 0,
+        progress=latest.progress if latest else None,
+        error=_failure(latest.error) if latest else None,
+        runs=[_run(run) for run in job.runs],
+    )
+
+
+def _run(run: Run) -> RunView:
+    seconds = (run.finished_at - run.started_at).total_seconds() if run.finished_at is not None else None
+    return RunView(
+        run=run.number,
+        status=run.status,
+        started_at=_time(run.started_at),
+        finished_at=_time(run.finished_at) if run.finished_at is not None else None,
+        seconds=seconds,
+        snapshot=run.snapshot,
+        rows=run.rows,
+        bytes=run.bytes,
+        progress=run.progress,
+        losses=run.losses,
+        error=_failure(run.error),
+    )
+
+
+def _failure(failure: Failure | None) -> FailureView | None:
+    if failure is None:
+        return None
+    return FailureView(
+        code=failure.code, message=failure.message, sqlstate=failure.sqlstate, row=failure.row, column=failure.column
+    )
+
+
+def _spec(spec: ExportSpec) -> dict[str, Any]:
+    """The spec with its defaults; ``query`` is never taken over HTTP and left out with the other absent members."""
+    return spec.model_dump(by_alias=True, exclude_none=True)
+
+
+def _time(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,114 @@
+"""Wrong use: exit code 2, one line, and what is allowed. No database is asked."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.cli.helpers import complaint, succeeded
+from tests.fixtures.process import Cli, environment
+from tools import cli_reference
+
+from polyglot_export.errors import PolyglotError, SpecError
+
+HEAVY = {"psycopg", "pydantic", "pydantic_core", "rich", "fastapi", "starlette", "uvicorn", "polyglot_export._core"}
+
+
+def subclasses(kind: type[PolyglotError]) -> set[type[PolyglotError]]:
+    """A class and all below it."""
+    return {kind}.union(*(subclasses(each) for each in kind.__subclasses__()))
+
+
+def test_every_error_has_an_exit_code() -> None:
+    from polyglot_export.cli.main import exit_code
+
+    codes = {kind: exit_code(kind("x")) for kind in subclasses(PolyglotError)}
+    assert set(codes.values()) == {1, 2}
+    assert {kind for kind, code in codes.items() if code == 2} == subclasses(SpecError)
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("-h",), *((command, "--help") for command in cli_reference.COMMANDS if command)])
+def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    program = "import sys; sys.argv[0] = 'polyglot'; from polyglot_export.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", program, *arguments], env=environment(), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("Usage: polyglot")
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "typer" in imported
+    assert not imported & HEAVY
+
+
+def test_no_arguments_show_the_help(cli: Cli) -> None:
+    done = cli()
+    assert done.returncode == 2
+    assert done.stdout == succeeded(cli("--help"))
+
+
+def test_version(cli: Cli) -> None:
+    from polyglot_export import _core
+
+    assert succeeded(cli("--version")).decode() == f"polyglot {_core.version}\n"
+
+
+def test_every_command_is_in_the_reference() -> None:
+    from polyglot_export.cli.main import app
+
+    assert {command.name for command in app.registered_commands} | {""} == set(cli_reference.COMMANDS)
+
+
+def test_the_reference_is_fresh() -> None:
+    assert cli_reference.PAGE.read_text(encoding="utf-8") == cli_reference.page(), "run python tools/cli_reference.py"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("nonsense",), "No such command 'nonsense'; commands are export, "),
+        (("--nonsense",), "No such option: --nonsense; options are --version, "),
+        (("export",), "name a table or view, or give --query"),
+        (("export", "t", "--query", "select 1"), "give SOURCE or --query, not both"),
+        (("export", "t", "u"), "export: Got unexpected extra argument(s) (u)"),
+        (("export", "t", "--nonsense"), "export: No such option: --nonsense; options are --query, --dsn, --format, "),
+        (("export", "t", "--format"), "Option '--format' requires an argument"),
+        (("export", "t", "-f", "xls"), "'xls' is not one of 'csv', 'tsv', 'json', 'ndjson', 'xml', 'parquet'"),
+        (("export", "t", "--compression", "bzip2"), "'bzip2' is not one of 'gzip', 'zstd'"),
+        (("export", "t", "--limit", "-1"), "'--limit'"),
+        (("export", "t", "--limit", "many"), "'--limit'"),
+        (("export", "t", "--workers", "0"), "'--workers'"),
+        (("export", "t", "--columns", ""), "--columns '': a name is missing"),
+        (("export", "t", "--columns", "a,a"), "columns: two columns have the target 'a'"),
+        (("export", "t", "--columns", "a=x,b=x"), "columns: two columns have the target 'x'"),
+        (("export", "t", "--where", "id ~ 1"), "--where 'id ~ 1': after the column comes one of the operators"),
+        (("export", "t", "--order-by", "id:down"), "the direction of 'id' is asc or desc"),
+        (("export", "t", "--option", "colour=red"), "csv has no such option; allowed are timeZone, "),
+        (("export", "t", "--option", "delimiter=ab"), "options.delimiter: must be exactly one single-byte character"),
+        (("export", "t", "--option", "header=perhaps"), "options.header: "),
+        (("export", "t", "-f", "parquet", "--option", "compression=brotli"), "'snappy', 'zstd', 'lz4_raw', 'gzip' or 'none'"),
+        (("export", "t", "-f", "parquet", "--compression", "gzip"), "compression is for text formats"),
+        (("export", "t", "-o", "x.json", "-f", "csv"), "the name x.json says json, but --format says csv"),
+        (("export", "t", "-o", "x.data"), "does not say which format it is"),
+        (("export", "t", "-o", "."), "is a folder"),
+        (("explain", "t", "--where", "id"), "--where 'id': after the column comes one of the operators"),
+        (("explain",), "name a table or view, or give --query"),
+        (("keys",), "keys: Missing argument 'NAME'"),
+        (("demo", "--rows", "0"), "'--rows'"),
+        (("serve", "--port", "65536"), "'--port'"),
+    ],
+)
+def test_wrong_use(cli: Cli, tmp_path: Path, arguments: tuple[str, ...], sentence: str) -> None:
+    assert sentence in complaint(cli(*arguments, dsn="host=/nowhere", cwd=tmp_path), 2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_terminal_controls_in_a_message_are_shown_and_not_obeyed(cli: Cli) -> None:
+    assert r"\x1b[31m" in complaint(cli("export", "t", "--columns", "\x1b[31m,,"), 2)
+
+
+def test_debug_shows_the_traceback(cli: Cli) -> None:
+    done = cli("export", "t", "--where", "id", "--debug")
+    assert done.returncode == 2
+    assert b"Traceback (most recent call last)" in done.stderr
+    assert done.stderr.decode().splitlines()[-1].startswith("polyglot: --where 'id'")

@@ -1,0 +1,29 @@
+"""Names of the fixture files, Hypothesis profiles, and the header of a run."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+import psycopg
+from hypothesis import HealthCheck, settings
+
+pytest_plugins = [
+    "tests.fixtures.server",
+    "tests.fixtures.debian",
+    "tests.fixtures.process",
+    "tests.fixtures.proxy",
+]
+
+# Examples run against a server, so a slow one is no defect; what is found is printed as code to paste.
+settings.register_profile(
+    "fast", max_examples=30, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+settings.register_profile("slow", settings.get_profile("fast"), max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+def pytest_report_header() -> str:
+    """What a reader of a log needs to know to repeat it."""
+    where = "POLYGLOT_TEST_DSN" if os.environ.get("POLYGLOT_TEST_DSN") else "embedded PostgreSQL"
+    return f"python {platform.python_version()}, psycopg {psycopg.__version__}, server: {where}, hypothesis: {settings().max_examples} examples"
