@@ -17,7 +17,11 @@ pytest_plugins = [
 
 # Examples run against a server, so a slow one is no defect; what is found is printed as code to paste.
 settings.register_profile(
-    "fast", max_examples=30, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    "fast",
+    max_examples=30,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.register_profile("slow", settings.get_profile("fast"), max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
@@ -26,4 +30,5 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 def pytest_report_header() -> str:
     """What a reader of a log needs to know to repeat it."""
     where = "POLYGLOT_TEST_DSN" if os.environ.get("POLYGLOT_TEST_DSN") else "embedded PostgreSQL"
-    return f"python {platform.python_version()}, psycopg {psycopg.__version__}, server: {where}, hypothesis: {settings().max_examples} examples"
+    examples = settings().max_examples
+    return f"python {platform.python_version()}, psycopg {psycopg.__version__}, server: {where}, {examples} examples a property"

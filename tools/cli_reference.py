@@ -1,7 +1,6 @@
 """Write docs/reference/cli.md from the program's own help.
 
-    python tools/cli_reference.py           writes the page
-    python tools/cli_reference.py --check   ends with 1 when the page is not what the help says
+``python tools/cli_reference.py`` writes the page; with ``--check`` it ends with 1 when the page is not what the help says.
 """
 
 from __future__ import annotations

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import psycopg
 from psycopg import pq
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from polyglot_export.cancel import CancelToken
-from polyglot_export.errors import Cancelled
+from polyglot_export.errors import Cancelled, InternalError
 from polyglot_export.errors_from import connect_error, conninfo_error
 from polyglot_export.plan import Connection
 
@@ -57,8 +57,9 @@ def connect(dsn: str | None, *, application_name: str, token: CancelToken | None
     except UnicodeEncodeError:
         raise conninfo_error(psycopg.ProgrammingError("")) from None
     parameters: dict[str, str | int] = {**KEEPALIVES, **{name: value for name, value in given.items() if value is not None}}
-    parameters["application_name"] = application_name
-    attempt = _Attempt(parameters)
+    # Names and messages are read as UTF-8 whatever the environment says.
+    parameters |= {"application_name": application_name, "client_encoding": "UTF8"}
+    attempt = _Attempt(make_conninfo("", **parameters))
     try:
         return attempt.wait(token)
     except psycopg.Error as error:
@@ -68,8 +69,8 @@ def connect(dsn: str | None, *, application_name: str, token: CancelToken | None
 class _Attempt:
     """One connection attempt in its own thread."""
 
-    def __init__(self, parameters: dict[str, str | int]) -> None:
-        self._parameters = parameters
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
         self._lock = threading.Lock()
         self._done = threading.Event()
         self._abandoned = False
@@ -90,15 +91,14 @@ class _Attempt:
         if token is not None and token.cancelled:
             self._abandon()
             raise Cancelled("the export was cancelled")
-        if self._error is not None:
-            raise self._error
-        assert self._connection is not None  # _run sets one of the two before it sets the event
+        if self._connection is None:
+            raise self._error or InternalError("a connection attempt ended without a result")
         return self._connection
 
     def _run(self) -> None:
         connection = None
         try:
-            connection = psycopg.Connection.connect("", autocommit=True, prepare_threshold=None, **self._parameters)
+            connection = psycopg.Connection.connect(self._conninfo, autocommit=True, prepare_threshold=None)
         except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
             self._error = error
         with self._lock:
@@ -150,7 +150,7 @@ def _address(pgconn: pq.abc.PGconn, host: str) -> str | None:
 
 
 def _timeout(value: str | None) -> float | None:
-    """libpq's rule: zero or less waits without a limit, and one second is taken as two."""
+    """The rule of libpq: zero or less waits without a limit, and one second is taken as two."""
     seconds = float(value) if value else 0.0
     return max(seconds, 2.0) if seconds > 0 else None
 

@@ -16,7 +16,9 @@ __all__ = ["connect_error", "conninfo_error", "database_error"]
 _HIDDEN = "********"
 _LEAD = re.compile(r"^(connection failed: |connection is bad: )+")
 # What libpq says about a connection string may quote any part of it, the password too; these sentences quote only names.
-_QUOTES_ONLY_NAMES = re.compile(r'^(invalid connection option|invalid URI query parameter: |extra key/value separator|invalid percent-encoded)')
+_QUOTES_ONLY_NAMES = re.compile(
+    r"^(invalid connection option|invalid URI query parameter: |extra key/value separator|invalid percent-encoded)"
+)
 
 
 def database_error(error: psycopg.Error) -> PolyglotError:
@@ -59,6 +61,6 @@ def conninfo_error(error: psycopg.Error) -> ConnectionFailed:
 
 
 def _one_line(text: str) -> str:
-    """libpq's message in one line: it ends each sentence with a line break and starts with where it failed."""
+    """The message of libpq in one line: it ends each sentence with a line break and starts with where it failed."""
     lines = [line.strip() for line in text.splitlines()]
     return _LEAD.sub("", "; ".join(line for line in lines if line)) or "the server gave no reason"

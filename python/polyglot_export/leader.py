@@ -210,7 +210,8 @@ class Leader:
 
     def _result(self) -> pq.abc.PGresult:
         """The one result of what was sent, or its error as psycopg's exception."""
-        (result,) = self.connection.wait(generators.execute(self.connection.pgconn))
+        results: list[pq.abc.PGresult] = self.connection.wait(generators.execute(self.connection.pgconn))
+        result = results[-1]
         if result.status != pq.ExecStatus.COMMAND_OK:
             raise psycopg.errors.error_from_result(result, self.connection.info.encoding)
         return result

@@ -28,8 +28,8 @@ CHUNK_BYTES = 256 * KB
 """Bytes handed out at a time to a network sink: a client that stalls holds 0.8 to 1.6 MB, with 1 MB chunks 2 to 5."""
 FILE_CHUNK_BYTES = 1 * MB
 """Bytes handed out at a time to a file: fewer crossings, and a file never stalls."""
-WINDOW_BYTES = 32 * MB
-"""Bytes of later segments that may wait for the head segment, so that workers need not run in step."""
+WINDOW_BYTES = 16 * MB
+"""Bytes of later segments that may wait for the head segment, so that workers need not run in step. Two segments: more gains nothing."""
 ROW_BYTES = 64 * MB
 """Largest row that is accepted. PostgreSQL allows 1 GB; a row must fit in memory once as read and once as written."""
 READ_BUFFER_BYTES = 256 * KB

@@ -123,7 +123,7 @@ class FilterTerm(Model):
                     raise ValueError(f"operator {self.op} takes no value")
             case FilterOp.IN:
                 if not isinstance(self.value, list):
-                    raise ValueError("operator in takes a list of values")
+                    raise ValueError("operator in takes a list of values")  # noqa: TRY004 - pydantic collects ValueError
             case FilterOp.BETWEEN:
                 if not isinstance(self.value, list) or len(self.value) != 2:
                     raise ValueError("operator between takes a list of two values")
@@ -131,7 +131,7 @@ class FilterTerm(Model):
                 if self.value is None:
                     raise ValueError(f"operator {self.op} takes a value that is not null; use isNull or isNotNull")
                 if isinstance(self.value, list):
-                    raise ValueError(f"operator {self.op} takes one value, not a list")
+                    raise ValueError(f"operator {self.op} takes one value, not a list")  # noqa: TRY004
         return self
 
 

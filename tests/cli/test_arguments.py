@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -29,8 +30,8 @@ def literal(value: str) -> str:
 
 def test_choices_are_those_of_the_spec() -> None:
     """The command line writes the choices out, so that help need not import pydantic."""
-    assert list(FormatName.__args__) == [str(each) for each in Format]
-    assert list(CompressionName.__args__) == [str(each) for each in Compression]
+    assert list(get_args(FormatName)) == [str(each) for each in Format]
+    assert list(get_args(CompressionName)) == [str(each) for each in Compression]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ __all__ = [
     "Source",
     "Where",
     "Workers",
+    "database",
     "is_debugging",
     "one_line",
     "say",
@@ -103,6 +104,11 @@ Workers = Annotated[
     int | None,
     typer.Option("--workers", "-w", metavar="N", help="Connections that read at the same time. Default: one a CPU, at most 4.", min=1),
 ]
+
+
+def database(dsn: str | None) -> str | None:
+    """Which database: ``--dsn``, else ``DATABASE_URL``; ``None`` leaves it to libpq's own variables and files."""
+    return dsn or os.environ.get("DATABASE_URL") or None
 
 
 def one_line(text: str) -> str:

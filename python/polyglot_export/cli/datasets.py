@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from polyglot_export.cli.common import Debug, Dsn, show
+from polyglot_export.cli.common import Debug, Dsn, database, show
 from polyglot_export.cli.progress import size
 
 if TYPE_CHECKING:
@@ -29,29 +29,18 @@ def datasets_command(
     Rows and size are the estimates of PostgreSQL's statistics; a table that was never analyzed has none.
     """
     del debug
-    from polyglot_export.catalog import list_datasets
+    from polyglot_export.catalog import describe_dataset, list_datasets
     from polyglot_export.conninfo import connect
     from polyglot_export.policy import EVERYTHING
 
-    with connect(dsn, application_name="polyglot datasets") as connection:
-        datasets = list_datasets(connection, EVERYTHING)
-    if name is not None:
-        datasets = [_named(datasets, name)]
+    with connect(database(dsn), application_name="polyglot datasets") as connection:
+        datasets = list_datasets(connection, EVERYTHING) if name is None else [describe_dataset(connection, EVERYTHING, name)]
     if as_json:
         show(json.dumps([_as_json(dataset) for dataset in datasets], ensure_ascii=False, indent=2))
     elif name is not None:
         show(_table(("COLUMN", "TYPE", "NULL"), [(c.name, c.type, "yes" if c.nullable else "no") for c in datasets[0].columns]))
     else:
         show(_table(("NAME", "KIND", "COLUMNS", "ROWS", "SIZE"), [_row(dataset) for dataset in datasets], right=(2, 3, 4)))
-
-
-def _named(datasets: Sequence[Dataset], name: str) -> Dataset:
-    from polyglot_export.errors import UnknownDataset
-
-    for dataset in datasets:
-        if dataset.name in {name, f"public.{name}"}:
-            return dataset
-    raise UnknownDataset(f"{name!r} does not exist or may not be read; polyglot datasets lists what is there", field="dataset")
 
 
 def _row(dataset: Dataset) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from polyglot_export.cli.common import Columns, Debug, Dsn, FormatOption, Limit, Options, OrderBy, Query, Source, Where, show
+from polyglot_export.cli.common import Columns, Debug, Dsn, FormatOption, Limit, Options, OrderBy, Query, Source, Where, database, show
 from polyglot_export.cli.target import STDOUT, choose
 
 __all__ = ["explain_command"]
@@ -28,7 +28,6 @@ def explain_command(
     del debug
     from polyglot_export.cli.request import build_spec
     from polyglot_export.export import explain
-    from polyglot_export.policy import EVERYTHING
 
     spec = build_spec(
         source,
@@ -40,4 +39,4 @@ def explain_command(
         limit=limit,
         option=option,
     )
-    show(str(explain(spec, dsn=dsn, exposure=EVERYTHING)))
+    show(str(explain(spec, dsn=database(dsn))))

@@ -21,6 +21,7 @@ from polyglot_export.cli.common import (
     Source,
     Where,
     Workers,
+    database,
     leave_quietly,
     say,
 )
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from polyglot_export.spec import ExportSpec
 
 __all__ = ["export_command"]
-
-FILE_CHUNK_BYTES = 1 << 20
-"""Bytes of one write: large enough that the system calls cost nothing, small beside the merge window."""
 
 
 def export_command(
@@ -97,11 +95,12 @@ def _run(spec: ExportSpec, target: Target, *, dsn: str | None, workers: int | No
     from polyglot_export.cli.progress import losses_line, meter_for, summary_line
     from polyglot_export.cli.transfer import ReaderLeft, transfer
     from polyglot_export.export import RunSettings, open_export
+    from polyglot_export.memory import FILE_CHUNK_BYTES
 
     run = RunSettings(workers=workers, chunk_bytes=FILE_CHUNK_BYTES)
 
     def opener(token: CancelToken) -> Export:
-        return open_export(spec, dsn=dsn, run=run, token=token)
+        return open_export(spec, dsn=database(dsn), run=run, token=token)
 
     try:
         result = transfer(opener, _sink(target), meter_for(quiet=quiet, to_terminal=to_terminal))

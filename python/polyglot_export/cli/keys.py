@@ -20,7 +20,9 @@ BARE_TOML_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 def keys_command(
     *,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the client; it appears in logs and owns its jobs.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of the client; it appears in logs and owns its jobs.", show_default=False)
+    ],
     stdin: Annotated[bool, typer.Option("--stdin", help="Hash the key that standard input holds instead of making one.")] = False,
     debug: Debug = False,
 ) -> None:

@@ -46,16 +46,27 @@ def _version(wanted: bool) -> None:
         raise typer.Exit(0)
 
 
+def _help(context: typer.Context, wanted: bool) -> None:
+    if wanted:
+        typer.echo(context.get_help())
+        raise typer.Exit(0)
+
+
 def _all_commands(
+    *,
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)] = False,
+    show_help: Annotated[bool, typer.Option("--help", "-h", help="Show this message and exit.", callback=_help, is_eager=True)] = False,
 ) -> None:
     """Any PostgreSQL table, view or query as CSV, TSV, JSON, NDJSON, XML or Parquet: faithful, and in bounded memory."""
-    del version
+    del version, show_help
 
 
 app = typer.Typer(
     name="polyglot",
     callback=_all_commands,
+    # typer reads its own options for completion and help with pydantic before each command, whose help would take twice as long.
+    add_completion=False,
+    add_help_option=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": HELP_COLUMNS},

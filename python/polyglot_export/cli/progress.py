@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -103,7 +104,7 @@ def summary_line(result: ExportResult, target: str) -> str:
     return f"{_count(result.rows, 'row')}, {size(result.bytes)} in {result.seconds:.1f} s{f' ({speed})' if speed else ''} to {target}"
 
 
-def losses_line(losses: dict[str, int]) -> str | None:
+def losses_line(losses: Mapping[str, int]) -> str | None:
     """What an option allowed to be lost, by column; ``None`` when nothing was."""
     lost = [f"{column}: {_count(number, 'value')}" for column, number in losses.items() if number]
     return f"warning: the format could not hold all values and the options allowed to change them: {', '.join(lost)}" if lost else None

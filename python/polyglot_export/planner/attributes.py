@@ -34,7 +34,7 @@ def relation_columns(leader: Leader, relation: Relation) -> tuple[SourceColumn, 
 def query_columns(described: Described, types: Types) -> tuple[SourceColumn, ...]:
     """The columns of a query, by position: names may repeat."""
     return tuple(
-        SourceColumn(name, sql.SQL(f"q.c{number}"), type_, modifier, types[type_].display)  # type: ignore[arg-type]
+        SourceColumn(name, sql.SQL(f"q.c{number}"), type_, modifier, types[type_].display)
         for number, (name, type_, modifier) in enumerate(described.columns, 1)
     )
 

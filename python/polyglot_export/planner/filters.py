@@ -58,7 +58,7 @@ class Filters:
         column = self._columns.get(term.column)
         if column is None:
             raise unknown_column(term.column, self._columns, f"{field}.column")
-        return _Term(self, column, term, field).sql()
+        return _Term(self, column, term, field).compose()
 
     def operator(self, symbol: str, type_: Type) -> str | None:
         """The schema of the operator that compares two values of a type; ``None`` where there is none."""
@@ -105,7 +105,7 @@ class _Term:
         self._field = field
         self._type = filters.base(column)
 
-    def sql(self) -> sql.Composable:
+    def compose(self) -> sql.Composable:
         reference = self._column.reference
         match self._term.op:
             case FilterOp.IS_NULL | FilterOp.IS_NOT_NULL:
@@ -153,7 +153,7 @@ class _Term:
         schema = self._filters.operator(symbol, self._type)
         if schema is None:
             raise self._error(f"column {self._name} has type {self._column.display}, which has no operator {operator}")
-        return sql.SQL("OPERATOR({}.{})").format(sql.Identifier(schema), sql.SQL(symbol))  # type: ignore[arg-type]
+        return sql.SQL("OPERATOR({}.{})").format(sql.Identifier(schema), sql.SQL(symbol))
 
     def _literal(self, value: Scalar) -> sql.Composable:
         # A name is cut at 63 bytes by its cast; as text it compares whole.
@@ -165,7 +165,9 @@ class _Term:
         match value:
             case bool():
                 if self._type.category != "B":
-                    raise self._error(f"column {self._name} has type {self._column.display}; a boolean is compared with boolean columns only")
+                    raise self._error(
+                        f"column {self._name} has type {self._column.display}; a boolean is compared with boolean columns only"
+                    )
                 return "true" if value else "false"
             case Decimal():
                 if self._type.category != "N":
@@ -175,7 +177,8 @@ class _Term:
 
     def _values(self) -> list[Scalar]:
         value = self._term.value
-        assert value is not None  # the spec's validators see to it
+        if value is None:  # only for operators without a value, which do not come here
+            return []
         return value if isinstance(value, list) else [value]
 
     @property

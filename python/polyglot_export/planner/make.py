@@ -18,7 +18,7 @@ from polyglot_export.planner.explained import Explained, explain_statement
 from polyglot_export.planner.filters import Filters, refused_value, unknown_column
 from polyglot_export.planner.moved import Moved
 from polyglot_export.planner.query import describe_query
-from polyglot_export.planner.relation import Relation, find_relation
+from polyglot_export.planner.relation import Relation, find_relation, read_relation
 from polyglot_export.planner.segments import cut
 from polyglot_export.planner.statement import Statement, aliased
 from polyglot_export.planner.types import Types, read_types
@@ -82,9 +82,7 @@ def make_plan(leader: Leader, source: TableSource | QuerySource, spec: ExportSpe
     raise SourceChanged(f"{moved} was rewritten or dropped each time its moment was being taken ({ATTEMPTS} attempts)")
 
 
-def _attempt(
-    leader: Leader, source: TableSource | QuerySource, spec: ExportSpec, limits: Limits, settings: tuple[str, ...]
-) -> Planned:
+def _attempt(leader: Leader, source: TableSource | QuerySource, spec: ExportSpec, limits: Limits, settings: tuple[str, ...]) -> Planned:
     if isinstance(source, TableSource):
         relation = _look_up(leader, source)
         if relation.kind != "v":
@@ -131,20 +129,14 @@ def _look_up(leader: Leader, source: TableSource) -> Relation:
 
 
 def _begin_locked(leader: Leader, relation: Relation, settings: tuple[str, ...]) -> None:
-    """Open the transaction with the lock, and see that the name still stands for the same relation."""
+    """Open the transaction with the lock, and see that name, kind and rights are still those of the look-up."""
     try:
         leader.begin(settings, relation.identifier if relation.lockable else None)
     except StatementFailed as error:
         if error.sqlstate in ("42P01", "3F000", "42809", "XX000"):  # dropped or replaced since the look-up
             raise Moved([relation.title]) from None
         raise
-    held = leader.catalogue(
-        sql.SQL(
-            "SELECT c.oid, c.relkind FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
-            " WHERE n.nspname = {} AND c.relname = {}"
-        ).format(sql.Literal(relation.schema), sql.Literal(relation.name))
-    )
-    if held != [(relation.oid, relation.kind)]:
+    if read_relation(leader, relation.oid) != relation:
         raise Moved([relation.title])
 
 
@@ -207,6 +199,8 @@ def _try(leader: Leader, statement: Statement, field: str) -> None:
     try:
         explain_statement(leader, statement.select())
     except PolyglotError as error:
+        if error.sqlstate == "42P01":
+            raise Moved([field]) from None
         raise refused_value(error, field) from None
 
 
@@ -264,7 +258,8 @@ def _recheck(leader: Leader, plan: Plan, statement: Statement) -> sql.Composable
     parents = leader.catalogue(
         sql.SQL(
             "SELECT EXISTS (SELECT FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation"
-            " WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND (c.relkind = 'p' OR (c.relhassubclass AND c.relkind IN ('r', 'f'))))"
+            " WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation'"
+            " AND (c.relkind = 'p' OR (c.relhassubclass AND c.relkind IN ('r', 'f'))))"
         )
     )
     return statement.select() if parents[0][0] else None

@@ -47,7 +47,7 @@ class Query:
     def subquery(self) -> sql.Composable:
         """``(query) AS q(c1, c2, …)``: line breaks end a trailing comment, and the positions keep equal names apart."""
         names = sql.SQL(", ").join(sql.SQL(f"c{number}") for number in range(1, len(self.described.columns) + 1))
-        return sql.SQL("(\n{}\n) AS q({})").format(sql.SQL(self.text), names)  # type: ignore[arg-type]
+        return sql.SQL("(\n{}\n) AS q({})").format(sql.SQL(self.text), names)
 
 
 def describe_query(leader: Leader, query: str) -> Query:
@@ -85,9 +85,8 @@ def trim(query: str) -> str:
     """
     end = None
     position = 0
-    while position < len(query):
-        match = _TOKEN.match(query, position)
-        assert match is not None  # the last alternative takes any character
+    # The last alternative takes any character, so that there is always a match before the end.
+    while (match := _TOKEN.match(query, position)) is not None:
         position = match.end()
         if match["comment"] is not None:
             position = _comment_end(query, position)

@@ -15,7 +15,7 @@ from polyglot_export.errors import AccessDenied, PolyglotError, SpecError, Unkno
 from polyglot_export.leader import Leader
 from polyglot_export.policy import TableSource
 
-__all__ = ["Relation", "find_relation", "privileged"]
+__all__ = ["Relation", "find_relation", "privileged", "read_relation"]
 
 KINDS = {
     "r": "table",
@@ -35,7 +35,7 @@ MAX_NAME = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """What the catalogue said before the locks; the planner checks ``oid`` again once they are held."""
+    """What the catalogue said before the locks; the planner reads it again once they are held."""
 
     oid: int
     schema: str
@@ -49,6 +49,8 @@ class Relation:
     """The login may read all of it (not only granted columns)."""
     policies: bool
     """Row-level security is active for this login."""
+    other_temporary: bool
+    """It is a temporary table of another session."""
 
     @property
     def identifier(self) -> sql.Identifier:
@@ -76,27 +78,32 @@ def find_relation(leader: Leader, source: TableSource) -> Relation:
     oid = _oid(leader, source)
     if oid is None:
         raise _unknown(source)
-    row = leader.catalogue(
+    relation = read_relation(leader, oid)
+    if relation is None:
+        raise _unknown(source)
+    if relation.kind not in KINDS:
+        raise UnknownDataset(
+            f"dataset: {source.name!r} is {_OTHER_KINDS.get(relation.kind, 'no table or view')}; what can be exported are tables and views",
+            field="dataset",
+        )
+    if relation.other_temporary:
+        raise SpecError(f"dataset: {source.name!r} is a temporary table of another session and cannot be read", field="dataset")
+    if relation.kind == "v" and not _views_allowed(leader, source):
+        raise _unknown(source)
+    return relation
+
+
+def read_relation(leader: Leader, oid: int) -> Relation | None:
+    """What the catalogue says about a relation; ``None`` where it is gone."""
+    rows = leader.catalogue(
         sql.SQL(
-            "SELECT n.nspname, c.relname, c.relkind, c.relpersistence, am.amname, c.relhassubclass,"
-            " has_table_privilege(c.oid, 'SELECT'), row_security_active(c.oid), pg_is_other_temp_schema(c.relnamespace)"
+            "SELECT c.oid, n.nspname, c.relname, c.relkind, am.amname, c.relhassubclass, has_table_privilege(c.oid, 'SELECT'),"
+            " row_security_active(c.oid), pg_is_other_temp_schema(c.relnamespace)"
             " FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace LEFT JOIN pg_am AS am ON am.oid = c.relam"
             " WHERE c.oid = {}"
         ).format(sql.Literal(oid))
     )
-    if not row:
-        raise _unknown(source)
-    schema, name, kind, _, access_method, has_children, select, policies, other_temp = row[0]
-    if kind not in KINDS:
-        raise UnknownDataset(
-            f"dataset: {source.name!r} is {_OTHER_KINDS.get(kind, 'no table or view')}; what can be exported are tables and views",
-            field="dataset",
-        )
-    if other_temp:
-        raise SpecError(f"dataset: {source.name!r} is a temporary table of another session and cannot be read", field="dataset")
-    if kind == "v" and not _views_allowed(leader, source):
-        raise _unknown(source)
-    return Relation(oid, schema, name, kind, access_method, has_children, select, policies)
+    return Relation(*rows[0]) if rows else None
 
 
 def privileged(leader: Leader) -> bool:

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ExceptionHandler
 
 from polyglot_export.errors import PolyglotError, SpecError
@@ -18,10 +19,15 @@ from polyglot_export.service.problems import MalformedRequest, MethodNotAllowed,
 from polyglot_export.service.views import ProblemView
 from polyglot_export.service.wire import ExactJSONResponse
 
-__all__ = ["add_exception_handlers", "answer", "problem_response", "problems_for"]
+__all__ = ["add_exception_handlers", "answer", "described", "problem_response", "problems_for"]
 
 Responses = dict[int | str, dict[str, Any]]
 _log = logging.getLogger(__name__)
+
+
+def described(status: int, description: str) -> Responses:
+    """A successful answer that has no JSON, for OpenAPI."""
+    return {status: {"description": description}}
 
 
 def answer(model: type[BaseModel], status: int = 200) -> Responses:
@@ -72,13 +78,20 @@ async def _on_http_exception(request: Request, error: HTTPException) -> ExactJSO
     """What the router raises: no such path, or not with this method."""
     known: ServiceError
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
+        allowed = ", ".join(_allowed_methods(request))
         known = MethodNotAllowed(f"{request.method} is not allowed here; allowed are {allowed}", headers={"Allow": allowed})
     elif error.status_code == 404:
         known = NotFound(f"there is nothing at {request.url.path}; /docs lists what there is")
     else:
         known = MalformedRequest(str(error.detail))
     return problem_response(request, known)
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """The methods of every route at this path; the router itself names only those of the first."""
+    routes: list[BaseRoute] = request.app.state.routes
+    matching = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    return sorted({method for route in matching if isinstance(route, Route) for method in route.methods or ()})
 
 
 async def _on_validation_error(request: Request, error: RequestValidationError) -> ExactJSONResponse:

@@ -63,8 +63,10 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     if not service.configuration.keys:
         app.add_middleware(HostGuard)
     # The benchmark's path would also fit that of an export.
-    for module in (benchmark, exports, datasets, health, page):
+    modules = (benchmark, exports, datasets, health, page)
+    for module in modules:
         app.include_router(module.router)
+    app.state.routes = [route for module in modules for route in module.router.routes]
     describe(app)
     return app
 

@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from polyglot_export.errors import Busy
 
@@ -62,12 +63,12 @@ class MemoryBudget:
         """How many exports wait for their turn."""
         return len(self._queue)
 
-    async def reserve(self, size: int, timeout: float) -> Reservation:
+    async def reserve(self, size: int, seconds: float) -> Reservation:
         """Wait for ``size`` bytes.
 
         Args:
             size: Bytes.
-            timeout: Seconds to wait at most.
+            seconds: To wait at most.
 
         Raises:
             Busy: The time is over, or the size is more than there is at all.
@@ -81,12 +82,12 @@ class MemoryBudget:
         self._queue.append(waiter)
         self._grant()
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 await waiter.ready.wait()
         except BaseException as error:
             self._forget(waiter)
             if isinstance(error, TimeoutError):
-                raise Busy(f"no memory for another export became free in {timeout:g} seconds; try again later") from None
+                raise Busy(f"no memory for another export became free in {seconds:g} seconds; try again later") from None
             raise
         return Reservation(self, size)
 
@@ -130,7 +131,7 @@ class Reservation:
             self._held = False
             self._budget.release(self.size)
 
-    def __enter__(self) -> Reservation:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

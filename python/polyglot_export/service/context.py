@@ -139,4 +139,3 @@ async def _caller_dependency(request: Request) -> Caller:
 ServiceDep = Annotated[Service, Depends(_service_dependency)]
 CallerDep = Annotated[Caller, Depends(_caller_dependency)]
 """Who asks; raises Unauthorized, which is 401."""
-

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from starlette.responses import Response
@@ -28,7 +29,7 @@ from polyglot_export.service.runs import ActiveRun, Runs
 if TYPE_CHECKING:
     from polyglot_export.export import Progress
 
-__all__ = ["DownloadResponse", "Feed", "OpenedExport", "until_gone"]
+__all__ = ["DownloadResponse", "Feed", "OpenedExport", "Terms", "until_gone"]
 
 STALL_TICK = 1.0
 """Seconds between two looks at a client that takes nothing."""
@@ -61,6 +62,22 @@ class Feed(Protocol):
         """Release everything and wait for it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Under what terms an export is delivered."""
+
+    runs: Runs
+    """Where the run is recorded."""
+    budget: MemoryBudget
+    """Where its memory comes from."""
+    reservation: int
+    """Bytes that it needs."""
+    queue_timeout: float
+    """Seconds to wait for them."""
+    slow_client_timeout: float
+    """Seconds without progress after which the client is cut off."""
+
+
 class DownloadResponse(Response):
     """One run of a job, streamed to one client.
 
@@ -69,41 +86,21 @@ class DownloadResponse(Response):
         The chunks before it are the feed's and in the reservation.
     """
 
-    def __init__(
-        self,
-        job: Job,
-        feed: Feed,
-        *,
-        runs: Runs,
-        budget: MemoryBudget,
-        reservation: int,
-        queue_timeout: float,
-        slow_client_timeout: float,
-        headers: Mapping[str, str],
-    ) -> None:
+    def __init__(self, job: Job, feed: Feed, terms: Terms, headers: Mapping[str, str]) -> None:
         """Set up; nothing runs before the response is called.
 
         Args:
             job: What to run.
             feed: Not started yet.
-            runs: Where the run is recorded.
-            budget: Where the memory comes from.
-            reservation: Bytes that the export needs.
-            queue_timeout: Seconds to wait for them.
-            slow_client_timeout: Seconds without progress after which the client is cut off.
+            terms: Memory and time.
             headers: Of the answer, without ``X-Export-Snapshot``, which is known later.
         """
-        self.status_code = 200
-        self.background = None
-        self.body = b""
-        self.init_headers(headers)
+        super().__init__(headers=headers)
+        # Response counts the bytes of its body; the length of a stream is not known.
+        del self.headers["content-length"]
         self._job = job
         self._feed = feed
-        self._runs = runs
-        self._budget = budget
-        self._reservation_size = reservation
-        self._queue_timeout = queue_timeout
-        self._slow_client_timeout = slow_client_timeout
+        self._terms = terms
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run and stream; see the module's docstring.
@@ -113,8 +110,8 @@ class DownloadResponse(Response):
         """
         connection: Connection = scope["extensions"][EXTENSION]
         connection.hold_requests()
-        run = await self._runs.begin(self._job.id)
-        delivery = _Delivery(self, run, connection, send)
+        run = await self._terms.runs.begin(self._job.id)
+        delivery = _Delivery(run, self._feed, self._terms, connection=connection, send=send, headers=self.raw_headers)
         error = await delivery.supervise(receive)
         if error is not None and not delivery.started and not isinstance(error, ClientGone):
             raise error
@@ -123,14 +120,17 @@ class DownloadResponse(Response):
 class _Delivery:
     """The moving parts of one response."""
 
-    def __init__(self, response: DownloadResponse, run: ActiveRun, connection: Connection, send: Send) -> None:
+    def __init__(
+        self, run: ActiveRun, feed: Feed, terms: Terms, *, connection: Connection, send: Send, headers: list[tuple[bytes, bytes]]
+    ) -> None:
         self.started = False
         """Whether the status has been sent."""
-        self._response = response
-        self._feed = response._feed
         self._run = run
+        self._feed = feed
+        self._terms = terms
         self._connection = connection
         self._send = send
+        self._headers = headers
         self._sending = False
         self._reservation: Reservation | None = None
 
@@ -156,15 +156,14 @@ class _Delivery:
         return error
 
     async def _deliver(self) -> None:
-        response = self._response
-        self._reservation = await response._budget.reserve(response._reservation_size, response._queue_timeout)
+        self._reservation = await self._terms.budget.reserve(self._terms.reservation, self._terms.queue_timeout)
         export = await self._feed.start()
         self._run.snapshot = export.snapshot
         self._run.progress = export.progress
         chunk = await self._feed.next_chunk()
-        headers = [*response.raw_headers, (b"x-export-snapshot", export.snapshot.encode("latin-1"))]
+        headers = [*self._headers, (b"x-export-snapshot", export.snapshot.encode("latin-1"))]
         self.started = True
-        await self._send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         while chunk is not None:
             await self._send_chunk(chunk)
             chunk = await self._feed.next_chunk()
@@ -182,7 +181,7 @@ class _Delivery:
     async def _complete(self) -> None:
         """Before the client sees the end: who then asks for the job must find it completed, and nothing left running."""
         await self._release()
-        await self._response._runs.end(self._run, None)
+        await self._terms.runs.end(self._run, None)
 
     async def _clean_up(self, error: BaseException | None, work: asyncio.Task[None]) -> None:
         """The client learns of a failure first; then the database is told to stop, which may take a moment."""
@@ -195,7 +194,7 @@ class _Delivery:
         try:
             await self._release()
         finally:
-            await self._response._runs.end(self._run, error or ServiceStopping("the service was shut down before the end"))
+            await self._terms.runs.end(self._run, error or ServiceStopping("the service was shut down before the end"))
 
     async def _release(self) -> None:
         try:
@@ -207,7 +206,7 @@ class _Delivery:
     async def _watch_progress(self) -> None:
         """Stop the run when the client's kernel has acknowledged nothing for too long while a chunk waits for it."""
         loop = asyncio.get_running_loop()
-        limit = self._response._slow_client_timeout
+        limit = self._terms.slow_client_timeout
         seen: int | None = None
         since = loop.time()
         while True:

@@ -14,10 +14,10 @@ from polyglot_export.errors import SpecError
 from polyglot_export.jobs.job import Job, JobStatus, now
 from polyglot_export.jobs.store import cursor_of
 from polyglot_export.service import datasets, sizing
-from polyglot_export.service.answers import answer, problems_for
+from polyglot_export.service.answers import answer, described, problems_for
 from polyglot_export.service.auth import Caller
 from polyglot_export.service.context import CallerDep, Service, ServiceDep
-from polyglot_export.service.download import DownloadResponse
+from polyglot_export.service.download import DownloadResponse, Terms
 from polyglot_export.service.files import DEFAULT_STEM, file_headers
 from polyglot_export.service.problems import NotFound, RangeRefused, UpgradeRequired
 from polyglot_export.service.runs import check_runnable
@@ -114,23 +114,16 @@ async def download(export_id: str, request: Request, service: ServiceDep, caller
     _refuse_unsafe(request)
     size = sizing.of(service, job.spec, job.id)
     feed = ChunkFeed(sizing.opener(service, caller, job.spec, size.settings))
-    return DownloadResponse(
-        job,
-        feed,
-        runs=service.runs,
-        budget=service.budget,
-        reservation=size.bytes,
-        queue_timeout=service.settings.queue_timeout,
-        slow_client_timeout=service.settings.slow_client_timeout,
-        headers=_download_headers(job),
-    )
+    settings = service.settings
+    terms = Terms(service.runs, service.budget, size.bytes, settings.queue_timeout, settings.slow_client_timeout)
+    return DownloadResponse(job, feed, terms, _download_headers(job))
 
 
 @router.head(
     "/exports/{export_id}/download",
     summary="The headers of a download",
     response_class=Response,
-    responses={200: {"description": "The headers that are known without a run"}} | problems_for(401, 404, 409, 410),
+    responses=described(200, "The headers that are known without a run") | problems_for(401, 404, 409, 410),
 )
 async def download_headers(export_id: str, service: ServiceDep, caller: CallerDep) -> Response:
     """Nothing is run."""
@@ -144,7 +137,7 @@ async def download_headers(export_id: str, service: ServiceDep, caller: CallerDe
     status_code=204,
     summary="End an export",
     response_class=Response,
-    responses={204: {"description": "Cancelled, or forgotten"}} | problems_for(401, 404),
+    responses=described(204, "Cancelled, or forgotten") | problems_for(401, 404),
 )
 async def end(export_id: str, service: ServiceDep, caller: CallerDep) -> Response:
     """Cancel an export that is pending or running, in the database too; forget one that has ended."""

@@ -126,7 +126,7 @@ class ExportProtocol(HttpToolsProtocol):
                 cycle.disconnected = True
                 cycle.message_event.set()
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature; its words are not for clients
         """What the parser refused, as problem+json like every other error."""
         self._refuse(problems.MalformedRequest("the request is not valid HTTP/1.1"))
 

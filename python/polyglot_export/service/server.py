@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import socket
@@ -10,7 +9,7 @@ from types import FrameType
 
 import uvicorn
 
-from polyglot_export.errors import SpecError
+from polyglot_export.errors import InternalError, SpecError
 from polyglot_export.service import logs
 from polyglot_export.service.app import create_app
 from polyglot_export.service.auth import check_binding
@@ -40,17 +39,15 @@ BACKLOG = 2048
 _log = logging.getLogger(__name__)
 
 
-def run(settings: ServiceSettings) -> int:
+def run(settings: ServiceSettings) -> None:
     """Serve until SIGTERM or SIGINT, then let running downloads end within their grace.
 
     Args:
         settings: Validated settings.
 
-    Returns:
-        The exit code: 0 after an orderly end.
-
     Raises:
         SpecError: The settings or the configuration do not allow a start; nothing is listened to.
+        InternalError: uvicorn did not start.
     """
     logs.configure(settings.log_format, settings.log_level)
     app = create_app(settings)
@@ -77,7 +74,8 @@ def run(settings: ServiceSettings) -> int:
     server = _Server(config, service)
     server.run(sockets=sockets)
     event(_log, logging.INFO, "service ended")
-    return 0 if server.started else 1
+    if not server.started:
+        raise InternalError("the service did not start; its log has the reason")
 
 
 def user_timeout(settings: ServiceSettings) -> float:
@@ -136,7 +134,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._service = service
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """The first signal drains, the second one does not wait. uvicorn would raise both again after an orderly end."""
         if self.should_exit:
             self.force_exit = True
@@ -146,8 +144,7 @@ class _Server(uvicorn.Server):
         """Refuse what has not begun, then let the rest end."""
         event(_log, logging.INFO, "service is ending", running=len(self._service.runs))
         self._service.runs.refuse_new()
-        with contextlib.suppress(OSError):
-            await super().shutdown(sockets)
+        await super().shutdown(sockets)
 
 
 def _announce(settings: ServiceSettings, service: Service, sockets: list[socket.socket]) -> None:

@@ -195,9 +195,7 @@ def _run(run: Run) -> RunView:
 def _failure(failure: Failure | None) -> FailureView | None:
     if failure is None:
         return None
-    return FailureView(
-        code=failure.code, message=failure.message, sqlstate=failure.sqlstate, row=failure.row, column=failure.column
-    )
+    return FailureView(code=failure.code, message=failure.message, sqlstate=failure.sqlstate, row=failure.row, column=failure.column)
 
 
 def _spec(spec: ExportSpec) -> dict[str, Any]:

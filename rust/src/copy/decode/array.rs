@@ -3,8 +3,8 @@
 use super::Decoder;
 use super::text::CharText;
 use crate::copy::cursor::Cursor;
-use crate::encode::text::any_byte;
-use crate::error::{Error, Result};
+use crate::encode::text::{any_byte, integer};
+use crate::error::{Error, Result, ValueError};
 use crate::plan::Kind;
 
 /// PostgreSQL's limit (`MAXDIM`).
@@ -12,6 +12,13 @@ const MAX_DIMENSIONS: usize = 6;
 /// Each element has at least its length word.
 const MIN_ELEMENT_BYTES: usize = 4;
 const NULL: i32 = -1;
+/// Tab, line feed, vertical tab, form feed and carriage return follow each other.
+const BLANKS: u8 = 5;
+/// The text of an array may grow to this many bytes, or by `MAX_GROWTH` if that is more. Only numeric grows further: ten bytes
+/// can hold 131,072 digits, and so a small field all of the memory.
+const MAX_TEXT: usize = 64 << 20;
+/// No other type prints more bytes for one of its own; JSON's `\u001f` has six.
+const MAX_GROWTH: usize = 8;
 
 /// One dimension: how many elements, and the subscript of the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -125,6 +132,14 @@ fn malformed() -> Error {
     Error::protocol("a malformed array")
 }
 
+#[cold]
+fn too_large(limit: usize) -> Error {
+    Error::TooLarge(Box::new(ValueError {
+        message: format!("the text of the array is larger than {limit} bytes"),
+        ..ValueError::default()
+    }))
+}
+
 /// What closes and opens between two elements: at the end of a row of the last dimension its bracket closes, and so
 /// on outwards (the odometer of `array_out`).
 #[derive(Debug)]
@@ -231,6 +246,8 @@ impl ArrayWriter {
         out: &mut Vec<u8>,
         mut write: impl FnMut(Option<&[u8]>, &mut Vec<u8>) -> Result<()>,
     ) -> Result<()> {
+        let start = out.len();
+        let limit = MAX_TEXT.max(array.elements.rest().len().saturating_mul(MAX_GROWTH));
         let depth = array.dimensions().len();
         let mut odometer = Odometer::new(array.dimensions());
         let mut opening = depth;
@@ -238,10 +255,13 @@ impl ArrayWriter {
             if opening < depth {
                 out.push(brackets.separator);
             }
-            out.extend((0..opening).map(|_| brackets.open));
+            (0..opening).for_each(|_| out.push(brackets.open));
             write(element?, out)?;
             opening = odometer.step();
-            out.extend((0..opening).map(|_| brackets.close));
+            (0..opening).for_each(|_| out.push(brackets.close));
+            if out.len() - start > limit {
+                return Err(too_large(limit));
+            }
         }
         Ok(())
     }
@@ -303,7 +323,7 @@ impl ArrayWriter {
     /// What makes `array_out` quote an element: syntax, and the blanks of `array_isspace`.
     #[inline]
     fn is_special(&self, b: u8) -> bool {
-        (b == b'"') | (b == b'\\') | (b == b'{') | (b == b'}') | (b == self.delimiter) | (b == b' ') | ((b >= b'\t') & (b <= b'\r'))
+        (b == b'"') | (b == b'\\') | (b == b'{') | (b == b'}') | (b == self.delimiter) | (b == b' ') | (b.wrapping_sub(b'\t') < BLANKS)
     }
 }
 
@@ -316,7 +336,6 @@ struct Brackets {
 
 /// `[lower:upper]` of each dimension and the equals sign.
 fn write_bounds(dimensions: &[Dimension], out: &mut Vec<u8>) {
-    use crate::encode::text::integer;
     for dimension in dimensions {
         out.push(b'[');
         integer(dimension.lower, out);

@@ -5,66 +5,98 @@
 //! Ryu does not (`src/common/d2s.c`, "acceptBounds"). An edge is a midpoint of two neighbours, and a decimal this short can
 //! equal one only where the midpoints are whole numbers with room for factors of ten: from 2^54, for float4 from 2^25.
 
+use std::fmt::LowerExp;
 use std::io::Write;
+use std::str::FromStr;
 
 use crate::encode::text::integer;
 
-/// Below this many digits before the point, `float8out` writes no exponent.
-const WHOLE_DIGITS_F64: i32 = 15;
-/// The same of `float4out`.
-const WHOLE_DIGITS_F32: i32 = 6;
 /// Decimal exponents below this are written with an exponent.
 const SMALLEST_PLAIN_EXPONENT: i32 = -4;
+/// The number of that exponent.
+const SMALLEST_PLAIN: f64 = 1e-4;
 /// More digits than this are never needed to tell a float8 from its neighbours.
 const MAX_DIGITS: usize = 17;
 /// 5^23 is the largest power of five below 2^55, and so the largest that can divide an edge.
 const MAX_POWER_OF_FIVE: u32 = 23;
 
+/// What differs between the two widths.
+trait Width: zmij::Float + LowerExp + FromStr + PartialEq + Copy {
+    /// With more digits than this before the point, an exponent is written (`DBL_DIG`, `FLT_DIG`).
+    const WHOLE_DIGITS: i32;
+    /// The first number with that many digits.
+    const SMALLEST_LONG: f64;
+    /// Stored bits of the mantissa.
+    const FRACTION_BITS: u32;
+    /// All bits of the exponent.
+    const EXPONENT_MASK: u64;
+
+    fn widened(self) -> f64;
+    fn bits(self) -> u64;
+}
+
+impl Width for f64 {
+    const WHOLE_DIGITS: i32 = 15;
+    const SMALLEST_LONG: f64 = 1e15;
+    const FRACTION_BITS: u32 = 52;
+    const EXPONENT_MASK: u64 = 0x7ff;
+
+    #[inline]
+    fn widened(self) -> f64 {
+        self
+    }
+
+    #[inline]
+    fn bits(self) -> u64 {
+        self.to_bits()
+    }
+}
+
+impl Width for f32 {
+    const WHOLE_DIGITS: i32 = 6;
+    const SMALLEST_LONG: f64 = 1e6;
+    const FRACTION_BITS: u32 = 23;
+    const EXPONENT_MASK: u64 = 0xff;
+
+    #[inline]
+    fn widened(self) -> f64 {
+        f64::from(self)
+    }
+
+    #[inline]
+    fn bits(self) -> u64 {
+        u64::from(self.to_bits())
+    }
+}
+
 /// Appends a float8.
 #[inline]
 pub fn write_f64(value: f64, out: &mut Vec<u8>) {
-    if !value.is_finite() {
-        return write_special(value, out);
-    }
-    let mut buffer = zmij::Buffer::new();
-    let shortest = buffer.format_finite(value);
-    let magnitude = value.abs();
-    if (1e-4..1e15).contains(&magnitude) && is_plain(shortest) || magnitude == 0.0 {
-        return out.extend_from_slice(shortest.strip_suffix(".0").unwrap_or(shortest).as_bytes());
-    }
-    let decimal = match Binary::of_f64(value) {
-        Some(binary) => {
-            binary.strictly_inside(Decimal::parse(shortest.as_bytes()), value, |digits| digits.as_f64() == Some(magnitude), out)
-        }
-        None => Decimal::parse(shortest.as_bytes()),
-    };
-    decimal.write(value.is_sign_negative(), WHOLE_DIGITS_F64, out);
+    write_width(value, out);
 }
 
 /// Appends a float4.
 #[inline]
 pub fn write_f32(value: f32, out: &mut Vec<u8>) {
-    if !value.is_finite() {
-        return write_special(f64::from(value), out);
-    }
-    let mut buffer = zmij::Buffer::new();
-    let shortest = buffer.format_finite(value);
-    let magnitude = value.abs();
-    if (1e-4..1e6).contains(&magnitude) && is_plain(shortest) || magnitude == 0.0 {
-        return out.extend_from_slice(shortest.strip_suffix(".0").unwrap_or(shortest).as_bytes());
-    }
-    let decimal = match Binary::of_f32(value) {
-        Some(binary) => {
-            binary.strictly_inside(Decimal::parse(shortest.as_bytes()), value, |digits| digits.as_f32() == Some(magnitude), out)
-        }
-        None => Decimal::parse(shortest.as_bytes()),
-    };
-    decimal.write(value.is_sign_negative(), WHOLE_DIGITS_F32, out);
+    write_width(value, out);
 }
 
 #[inline]
-fn is_plain(text: &str) -> bool {
-    !text.as_bytes().contains(&b'e')
+fn write_width<F: Width>(value: F, out: &mut Vec<u8>) {
+    let wide = value.widened();
+    if !wide.is_finite() {
+        return write_special(wide, out);
+    }
+    let mut buffer = zmij::Buffer::new();
+    let shortest = buffer.format_finite(value);
+    let plain = (SMALLEST_PLAIN..F::SMALLEST_LONG).contains(&wide.abs()) || wide == 0.0;
+    if plain && !shortest.as_bytes().contains(&b'e') {
+        return out.extend_from_slice(shortest.strip_suffix(".0").unwrap_or(shortest).as_bytes());
+    }
+    let decimal = Decimal::parse(shortest.as_bytes());
+    let binary = Binary::of(value);
+    let decimal = if binary.on_edge(decimal) { binary.inside(decimal, value, out) } else { decimal };
+    decimal.write(wide.is_sign_negative(), F::WHOLE_DIGITS, out);
 }
 
 fn write_special(value: f64, out: &mut Vec<u8>) {
@@ -107,18 +139,6 @@ impl Decimal {
             exponent += 1;
         }
         Decimal { digits, exponent }
-    }
-
-    fn as_f64(self) -> Option<f64> {
-        self.text().parse().ok()
-    }
-
-    fn as_f32(self) -> Option<f32> {
-        self.text().parse().ok()
-    }
-
-    fn text(self) -> String {
-        format!("{}e{}", self.digits, self.exponent)
     }
 
     /// Appends the number as PostgreSQL lays it out: with an exponent (sign, at least two digits) outside
@@ -166,77 +186,64 @@ fn write_scientific(digits: &[u8], exponent: i32, out: &mut Vec<u8>) {
     integer(magnitude, out);
 }
 
-/// `mantissa * 2^exponent`, of a value whose edges are whole numbers.
+/// `mantissa * 2^exponent`, of a normal value.
 #[derive(Debug, Clone, Copy)]
 struct Binary {
     mantissa: u64,
     exponent: i32,
     /// The value is a power of two, whose lower neighbour is nearer than the upper one.
     power_of_two: bool,
+    /// The edges are whole numbers and can have a factor of ten.
+    short_edges: bool,
 }
 
 impl Binary {
-    /// The parts of a value of 2^54 or more; smaller ones have no short decimal on an edge.
-    fn of_f64(value: f64) -> Option<Self> {
-        let fraction = value.to_bits() & ((1 << 52) - 1);
-        // Eleven bits.
-        let exponent = (value.to_bits() >> 52 & 0x7ff) as i32 - 1075;
-        let mantissa = fraction | 1 << 52;
-        (value.abs() >= 18_014_398_509_481_984.0).then_some(Binary { mantissa, exponent, power_of_two: fraction == 0 })
-    }
-
-    /// The parts of a value of 2^25 or more.
-    fn of_f32(value: f32) -> Option<Self> {
-        let fraction = value.to_bits() & ((1 << 23) - 1);
-        // Eight bits.
-        let exponent = (value.to_bits() >> 23 & 0xff) as i32 - 150;
-        let mantissa = u64::from(fraction | 1 << 23);
-        (value.abs() >= 33_554_432.0).then_some(Binary { mantissa, exponent, power_of_two: fraction == 0 })
+    fn of<F: Width>(value: F) -> Self {
+        let implicit_bit = 1u64 << F::FRACTION_BITS;
+        let fraction = value.bits() & (implicit_bit - 1);
+        // At most eleven bits each.
+        let biased = (value.bits() >> F::FRACTION_BITS & F::EXPONENT_MASK) as i32;
+        let bias = (F::EXPONENT_MASK >> 1) as i32;
+        let exponent = biased - bias - F::FRACTION_BITS as i32;
+        Binary { mantissa: fraction | implicit_bit, exponent, power_of_two: fraction == 0, short_edges: exponent >= 2 }
     }
 
     /// Whether the decimal equals the midpoint between the value and one of its neighbours.
     fn on_edge(self, decimal: Decimal) -> bool {
         let Ok(power) = u32::try_from(decimal.exponent) else { return false };
-        if power > MAX_POWER_OF_FIVE {
+        if !self.short_edges || power > MAX_POWER_OF_FIVE {
             return false;
         }
         // Below 2^64 * 2^54.
         let product = u128::from(decimal.digits) * 5u128.pow(power);
         let twos = product.trailing_zeros();
-        let odd = product >> twos;
-        let exponent = i64::from(twos) + i64::from(decimal.exponent);
-        let upper = (u128::from(2 * self.mantissa + 1), i64::from(self.exponent) - 1);
+        let normal = (product >> twos, i64::from(twos) + i64::from(decimal.exponent));
+        let exponent = i64::from(self.exponent);
+        let upper = (u128::from(2 * self.mantissa + 1), exponent - 1);
         let lower = if self.power_of_two {
-            (u128::from(4 * self.mantissa - 1), i64::from(self.exponent) - 2)
+            (u128::from(4 * self.mantissa - 1), exponent - 2)
         } else {
-            (u128::from(2 * self.mantissa - 1), i64::from(self.exponent) - 1)
+            (u128::from(2 * self.mantissa - 1), exponent - 1)
         };
-        (odd, exponent) == upper || (odd, exponent) == lower
+        normal == upper || normal == lower
     }
 
-    /// `shortest`, or where that is on an edge the nearest decimal of as many more digits as it takes to get off it.
+    /// The nearest decimal of as many more digits than `edge` has as it takes to get off the edge.
     /// `out` serves as scratch space and is left as it was.
-    fn strictly_inside(
-        self,
-        shortest: Decimal,
-        value: impl std::fmt::LowerExp + Copy,
-        reads_back: impl Fn(Decimal) -> bool,
-        out: &mut Vec<u8>,
-    ) -> Decimal {
-        if !self.on_edge(shortest) {
-            return shortest;
-        }
+    fn inside<F: Width>(self, edge: Decimal, value: F, out: &mut Vec<u8>) -> Decimal {
         let start = out.len();
-        let known = itoa::Buffer::new().format(shortest.digits).len();
+        let known = itoa::Buffer::new().format(edge.digits).len();
         for digits_after_first in known..MAX_DIGITS {
             // Writing to a Vec does not fail.
             let _ = write!(out, "{value:.digits_after_first$e}");
-            let candidate = Decimal::parse(out.get(start..).unwrap_or_default());
+            let text = out.get(start..).unwrap_or_default();
+            let reads_back = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()) == Some(value);
+            let candidate = Decimal::parse(text);
             out.truncate(start);
-            if reads_back(candidate) && !self.on_edge(candidate) {
+            if reads_back && !self.on_edge(candidate) {
                 return candidate;
             }
         }
-        shortest
+        edge
     }
 }

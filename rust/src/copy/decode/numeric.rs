@@ -15,6 +15,10 @@ const BASE: u16 = 10_000;
 const MAX_SCALE: u16 = 0x3fff;
 /// Groups whose digits surely fit in a u64 together: 10^16 is below 2^64.
 const GROUPS_IN_U64: usize = 4;
+/// Up to here every whole number is a double.
+const MAX_EXACT_WHOLE: u64 = 1 << 53;
+/// Powers of 10,000 that are doubles: 5^20 is below 2^53.
+const EXACT_POWERS: [f64; 6] = [1e0, 1e4, 1e8, 1e12, 1e16, 1e20];
 
 const SIGN_POSITIVE: u16 = 0x0000;
 const SIGN_NEGATIVE: u16 = 0x4000;
@@ -175,9 +179,29 @@ impl<'a> Numeric<'a> {
             Class::NegativeInfinity => return f64::NEG_INFINITY,
             Class::Positive | Class::Negative => (),
         }
-        let mut text = Vec::new();
-        self.write(&mut text);
-        std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)
+        self.exact_f64().unwrap_or_else(|| {
+            let mut text = Vec::new();
+            self.write(&mut text);
+            std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)
+        })
+    }
+
+    /// The double where the digits and the power of ten are doubles themselves: one division or multiplication then
+    /// rounds once, and so correctly.
+    fn exact_f64(&self) -> Option<f64> {
+        if self.groups.len() > GROUPS_IN_U64 {
+            return None;
+        }
+        let digits = self.groups.iter().fold(0u64, |sum, group| sum * u64::from(BASE) + u64::from(u16::from_be_bytes(*group)));
+        // At most four groups.
+        let exponent = (self.weight + 1 - self.groups.len() as i32) * DIGITS_PER_GROUP;
+        let power = EXACT_POWERS.get(exponent.unsigned_abs() as usize / DIGITS_PER_GROUP as usize)?;
+        if digits > MAX_EXACT_WHOLE {
+            return None;
+        }
+        // Below 2^53.
+        let magnitude = if exponent < 0 { digits as f64 / power } else { digits as f64 * power };
+        Some(if self.class == Class::Negative { -magnitude } else { magnitude })
     }
 }
 
@@ -193,5 +217,5 @@ fn group_step(group: [u8; 2], exponent: i32) -> Option<(u16, u16)> {
         -3 => 1_000,
         _ => return if digit == 0 { Some((1, 0)) } else { None },
     };
-    if digit % unit == 0 { Some((BASE / unit, digit / unit)) } else { None }
+    if digit.is_multiple_of(unit) { Some((BASE / unit, digit / unit)) } else { None }
 }

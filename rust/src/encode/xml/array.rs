@@ -26,7 +26,7 @@ impl ArrayWriter {
 
     pub(super) fn write(&mut self, bytes: &[u8], tags: &ColumnTags, scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<()> {
         let array = Array::parse(bytes)?;
-        let expected = self.measure(array.dimensions().iter().map(|dimension| dimension.length))?;
+        self.measure(array.dimensions().iter().map(|dimension| dimension.length))?;
         out.extend_from_slice(&tags.start);
         out.extend_from_slice(scratch.typed.array.rest);
         let mut count: usize = 0;
@@ -41,24 +41,20 @@ impl ArrayWriter {
                 out.extend_from_slice(ITEM_END);
             }
         }
-        if count != expected {
-            return Err(Error::protocol(format!("an array of {count} elements where its dimensions have {expected}")));
-        }
         out.extend_from_slice(&tags.end);
         Ok(())
     }
 
-    /// Sets the strides; gives the number of elements.
-    fn measure(&mut self, lengths: impl DoubleEndedIterator<Item = i32>) -> Result<usize> {
+    /// Sets the strides from the dimensions' lengths.
+    fn measure(&mut self, lengths: impl DoubleEndedIterator<Item = i32>) -> Result<()> {
         self.strides.clear();
-        let mut product: Option<usize> = None;
+        let mut inner: Option<usize> = None;
         for length in lengths.rev() {
-            self.strides.extend(product);
-            let length = usize::try_from(length).ok();
-            let next = length.and_then(|length| length.checked_mul(product.unwrap_or(1)));
-            product = Some(next.ok_or_else(|| Error::protocol("impossible array dimensions"))?);
+            self.strides.extend(inner);
+            let product = usize::try_from(length).ok().and_then(|length| length.checked_mul(inner.unwrap_or(1)));
+            inner = Some(product.ok_or_else(|| Error::protocol("impossible array dimensions"))?);
         }
-        Ok(product.unwrap_or(0))
+        Ok(())
     }
 
     fn item(&self, element: Option<&[u8]>, scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<()> {

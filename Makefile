@@ -1,0 +1,119 @@
+# The vocabulary of this project: people and .ci/run use the same targets.
+# Everything is made below .venv, target and .build; the stamps in .build make a second call cost nothing.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+STAMPS := .build
+# A debug build of the core would be slow and hide that in every number it gives.
+RUST_SOURCES := Cargo.toml Cargo.lock rust/Cargo.toml $(shell find rust/src -name '*.rs' 2>/dev/null)
+PYTHON_FOLDERS := python tests tools benchmarks
+# Two workers, each with a PostgreSQL of its own; more would share the cores with their servers.
+TEST_WORKERS ?= 2
+TESTS ?= tests
+ROWS ?= 1000000
+
+export ROWS
+
+.PHONY: help
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+# --- installation ------------------------------------------------------------------------------------------------
+
+.PHONY: install
+install: $(STAMPS)/install ## Make .venv with everything in it, the core in release mode
+
+$(STAMPS)/venv: requirements-dev.txt tools/check-tools.sh
+	@tools/check-tools.sh python
+	@mkdir -p $(STAMPS)
+	$$(tools/check-tools.sh --python) -m venv --clear .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-dev.txt
+	@touch $@
+
+# The compiled module is placed into python/, where the installed package (editable) and mypy find it. `pip install` of
+# the package itself takes no dependency from anywhere: the lock has brought them all.
+$(STAMPS)/install: $(STAMPS)/venv $(RUST_SOURCES) pyproject.toml
+	@tools/check-tools.sh rust
+	VIRTUAL_ENV=$(CURDIR)/.venv PIP_NO_INDEX=1 $(BIN)/maturin develop --release --locked --quiet
+	$(BIN)/python -m compileall -q python
+	@touch $@
+
+.PHONY: system
+system:
+	@tools/system-packages.sh
+
+# --- use ---------------------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: install ## Fill a table in a PostgreSQL of its own, export it over HTTP in every format (ROWS=1000000)
+	@$(BIN)/python -m polyglot_export.demo --rows "$(ROWS)"
+
+.PHONY: serve
+serve: install ## The demo's database and service, kept running until Ctrl-C (ROWS=1000000)
+	@$(BIN)/python -m polyglot_export.demo --rows "$(ROWS)" --keep
+
+.PHONY: bench
+bench: install ## Ratio to psql \copy, memory and CPU of each format (ROWS=1000000)
+	@$(BIN)/python -m benchmarks.ratio --rows "$(ROWS)"
+
+# --- checks ------------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: test-rust test-python ## Every test, against a real PostgreSQL (POLYGLOT_TEST_DSN names another one)
+
+.PHONY: test-rust
+test-rust: ## The tests of the core alone
+	@tools/check-tools.sh rust
+	cargo test --locked --quiet
+
+.PHONY: test-python
+test-python: install system ## The tests of library, command line and service (TESTS=tests/types)
+	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile $(TESTS)
+
+.PHONY: lint
+lint: install lint-python lint-rust ## Every check that needs no database
+
+.PHONY: lint-python
+lint-python: $(STAMPS)/install
+	$(BIN)/ruff check $(PYTHON_FOLDERS)
+	$(BIN)/ruff format --check $(PYTHON_FOLDERS)
+	$(BIN)/mypy
+	PYTHONPATH=python $(BIN)/python -m mypy.stubtest polyglot_export._core --allowlist tools/stubtest-allowlist.txt
+	$(BIN)/python tools/check_docs.py
+
+.PHONY: lint-rust
+lint-rust:
+	@tools/check-tools.sh rust rustfmt clippy
+	cargo fmt --check
+	cargo clippy --locked --all-targets --quiet -- -D warnings
+
+.PHONY: format
+format: $(STAMPS)/venv ## Format Python and Rust
+	$(BIN)/ruff check --fix-only --quiet $(PYTHON_FOLDERS)
+	$(BIN)/ruff format $(PYTHON_FOLDERS)
+	cargo fmt
+
+.PHONY: fuzz
+fuzz: install ## The property tests at length (Hypothesis and proptest)
+	PROPTEST_CASES=20000 cargo test --locked --quiet
+	HYPOTHESIS_PROFILE=slow $(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --timeout 3600 -m "not memory" $(TESTS)
+
+.PHONY: docs
+docs: install ## Write the generated pages anew and check that every link leads somewhere
+	$(BIN)/python tools/cli_reference.py
+	$(BIN)/python tools/check_docs.py
+
+.PHONY: lock
+lock: $(STAMPS)/venv ## Resolve the newest allowed versions into requirements*.txt and Cargo.lock
+	tools/lock.sh
+	cargo update --workspace
+
+.PHONY: clean
+clean: ## Remove everything that these targets made
+	rm -rf .venv target .build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find python tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -f python/polyglot_export/_core*.so

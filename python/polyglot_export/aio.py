@@ -1,0 +1,246 @@
+"""The same export for asyncio: one thread an export, which opens it and pulls its chunks into a short queue.
+
+A thread of our own, not the loop's shared pool: an export holds it for as long as it runs. It costs about half the CPU
+that handing each chunk to a pool does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import warnings
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+from polyglot_export.cancel import CancelToken
+from polyglot_export.errors import Cancelled, InternalError
+from polyglot_export.export import Export, ExportResult, Progress, RunSettings, make_spec, open_export
+from polyglot_export.plan import Plan
+
+__all__ = ["AsyncExport", "ChunkFeed", "aexport"]
+
+QUEUE_DEPTH = 2
+"""Chunks that wait for the consumer: one is being taken while the next one is made. More would only cost memory."""
+
+
+class _Wakeup:
+    """How the thread wakes the tasks of the loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        self.finished = asyncio.Event()
+
+    async def change(self) -> None:
+        """Wait until the thread has something new."""
+        await self._changed.wait()
+        self._changed.clear()
+
+    def changed(self) -> None:
+        """From the thread: there is something new."""
+        self._set(self._changed)
+
+    def done(self) -> None:
+        """From the thread: it ends, and holds nothing any more."""
+        self._set(self._changed)
+        self._set(self.finished)
+
+    def _set(self, event: asyncio.Event) -> None:
+        # A closed loop has nobody who waits.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(event.set)
+
+
+class ChunkFeed:
+    """Pulls an export in a thread of its own.
+
+    Memory:
+        ``depth`` chunks beside those of the export.
+    """
+
+    def __init__(self, opener: Callable[[CancelToken], Export], depth: int = QUEUE_DEPTH) -> None:
+        """Set up; the thread starts with :meth:`start`.
+
+        Args:
+            opener: Opens the export; runs in the thread, and must obey the token.
+            depth: How many chunks may wait.
+        """
+        self._opener = opener
+        self._depth = depth
+        self._token = CancelToken()
+        self._room = threading.Condition()
+        self._chunks: deque[bytes] = deque()
+        self._stopping = False
+        self._export: Export | None = None
+        self._error: BaseException | None = None
+        self._ended = False
+        self._wakeup: _Wakeup | None = None
+
+    async def start(self) -> Export:
+        """Open the export in the thread and wait for it.
+
+        Returns:
+            The export, for its plan and progress; its chunks come from :meth:`next_chunk` only.
+
+        Raises:
+            PolyglotError: What opening it raised.
+        """
+        if self._wakeup is not None:
+            raise InternalError("a feed is started once")
+        if self._stopping:
+            raise Cancelled("the export was cancelled")
+        self._wakeup = _Wakeup()
+        threading.Thread(target=self._run, args=(self._wakeup,), name="polyglot-feed", daemon=True).start()
+        while self._export is None:
+            if self._error is not None:
+                raise self._error
+            await self._wakeup.change()
+        return self._export
+
+    async def next_chunk(self) -> bytes | None:
+        """The next chunk, or ``None`` once the export is complete.
+
+        Raises:
+            PolyglotError: The export has failed; chunks that waited are not given out any more.
+        """
+        if self._wakeup is None:
+            raise InternalError("a feed must be started before its chunks are taken")
+        while True:
+            with self._room:
+                if self._error is not None:
+                    raise self._error
+                if self._chunks:
+                    chunk = self._chunks.popleft()
+                    self._room.notify()
+                    return chunk
+                if self._ended:
+                    return None
+            await self._wakeup.change()
+
+    def cancel(self) -> None:
+        """Stop the export, also while it is being opened. From any thread; does not block."""
+        self._token.cancel()
+        with self._room:
+            self._stopping = True
+            self._room.notify()
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread has started and still holds the export."""
+        return self._wakeup is not None and not self._ended and self._error is None
+
+    async def aclose(self) -> None:
+        """Stop, and wait until the thread and every connection are gone. Idempotent."""
+        self.cancel()
+        if self._wakeup is not None:
+            await self._wakeup.finished.wait()
+
+    def _run(self, wakeup: _Wakeup) -> None:
+        try:
+            with self._opener(self._token) as export:
+                self._export = export
+                wakeup.changed()
+                while (chunk := export.next_chunk()) is not None:
+                    self._put(chunk)
+                    wakeup.changed()
+            with self._room:
+                self._ended = True
+        except BaseException as error:  # noqa: BLE001 - handed to the task that waits
+            with self._room:
+                self._error = error
+                self._chunks.clear()
+        wakeup.done()
+
+    def _put(self, chunk: bytes) -> None:
+        """Wait for room, or until the consumer has gone."""
+        with self._room:
+            while len(self._chunks) >= self._depth and not self._stopping:
+                self._room.wait()
+            if self._stopping:
+                raise Cancelled("the export was cancelled")
+            self._chunks.append(chunk)
+
+
+class AsyncExport:
+    """An export for ``async with`` and ``async for``; the counterpart of :class:`polyglot_export.Export`."""
+
+    def __init__(self, opener: Callable[[CancelToken], Export]) -> None:
+        self._feed = ChunkFeed(opener)
+        self._export: Export | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._export = await self._feed.start()
+        except BaseException:
+            await self._feed.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._feed.aclose()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk = await self._feed.next_chunk()
+        if chunk is None:
+            raise StopAsyncIteration
+        return chunk
+
+    @property
+    def plan(self) -> Plan:
+        """How it is read."""
+        return self._opened().plan
+
+    @property
+    def snapshot(self) -> str:
+        """The identifier of the snapshot that all rows are seen in."""
+        return self._opened().snapshot
+
+    def progress(self) -> Progress:
+        """How far the export is; never blocks."""
+        return self._opened().progress()
+
+    def result(self) -> ExportResult:
+        """What the export was, once it is complete."""
+        return self._opened().result()
+
+    def cancel(self) -> None:
+        """Cancel the queries in the server. Does not block."""
+        self._feed.cancel()
+
+    async def aclose(self) -> None:
+        """Stop what still runs and release every connection. Idempotent."""
+        await self._feed.aclose()
+
+    def __del__(self) -> None:
+        feed = getattr(self, "_feed", None)
+        if feed is not None and feed.running:
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=1)
+            feed.cancel()
+
+    def _opened(self) -> Export:
+        if self._export is None:
+            raise InternalError("enter the export with async with first")
+        return self._export
+
+
+def aexport(dsn: str | None, source: str | None = None, *, workers: int | None = None, **what: Any) -> AsyncExport:
+    """Export a table, view or query in an event loop.
+
+    Args:
+        dsn: As in :func:`polyglot_export.export`.
+        source: As in :func:`polyglot_export.export`.
+        workers: Connections and threads.
+        what: The other arguments of :func:`polyglot_export.export`.
+
+    Raises:
+        SpecError: The request is wrong. What only the database knows is raised by ``async with``.
+    """
+    spec = make_spec(source, **what)
+    run = RunSettings(workers=workers)
+    return AsyncExport(lambda token: open_export(spec, dsn=dsn, run=run, token=token))

@@ -1,0 +1,430 @@
+"""The way in: a spec becomes a plan, a plan becomes a stream, and a stream becomes bytes.
+
+``spec.py`` (what the caller wants) → ``policy.py`` (what that name stands for) → ``leader.py`` (locks and snapshot) →
+``planner/`` (SQL, columns, segments) → ``_core`` (the workers) → ``sinks/`` (where the bytes go). ``aio.py`` is the same
+for asyncio.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from psycopg import sql
+
+from polyglot_export import _core
+from polyglot_export.cancel import CancelToken
+from polyglot_export.errors import Cancelled, InternalError, PolyglotError, SourceChanged, SpecError
+from polyglot_export.leader import Leader
+from polyglot_export.memory import CHUNK_BYTES, FILE_CHUNK_BYTES, ROW_BYTES, WINDOW_BYTES, default_workers
+from polyglot_export.plan import Limits, Plan
+from polyglot_export.planner import Planned, make_plan
+from polyglot_export.planner.explained import explain_statement
+from polyglot_export.policy import EVERYTHING, Exposure
+from polyglot_export.spec import ColumnChoice, Compression, ExportSpec, FilterTerm, Format, OrderTerm, parse_spec
+
+__all__ = [
+    "Export",
+    "ExportResult",
+    "Progress",
+    "RunSettings",
+    "explain",
+    "export",
+    "export_to_file",
+    "make_spec",
+    "open_export",
+]
+
+Columns = Sequence[str | ColumnChoice] | Mapping[str, str]
+"""Names of columns, or source → target."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """How an export is run. Its bytes do not depend on any of this."""
+
+    workers: int | None = None
+    """Connections and threads; ``None`` for one a CPU, at most ``memory.DEFAULT_WORKERS_LIMIT``."""
+    chunk_bytes: int = CHUNK_BYTES
+    """Bytes of a chunk, about; the last one may be smaller."""
+    window_bytes: int = WINDOW_BYTES
+    """Bytes of later segments that may wait for the head segment."""
+    row_bytes: int = ROW_BYTES
+    """Largest row that is accepted, in bytes."""
+    application_name: str | None = None
+    """What ``pg_stat_activity`` shows; ``polyglot`` and a random number by default."""
+
+    def limits(self) -> Limits:
+        """The sizes for the core."""
+        workers = default_workers() if self.workers is None else self.workers
+        if workers < 1:
+            raise SpecError(f"workers: must be at least 1 (got {workers})", field="workers")
+        return Limits(workers, self.chunk_bytes, self.window_bytes, self.row_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an export is."""
+
+    rows: int
+    """Rows whose bytes have been handed out."""
+    bytes: int
+    """Bytes handed out, after compression."""
+    segments_done: int
+    segments_total: int
+    estimated_rows: int | None
+    """The planner's guess."""
+    losses: Mapping[str, int]
+    """How many values were nulled, replaced or dropped as an option asked for, by target column; only columns with losses."""
+    finished: bool
+
+    @property
+    def fraction(self) -> float | None:
+        """From 0 to 1; ``None`` where there is nothing to judge by."""
+        if self.finished:
+            return 1.0
+        if self.segments_total > 1:
+            return self.segments_done / self.segments_total
+        if self.estimated_rows:
+            # An estimate may be wrong: only the end is 1.
+            return min(self.rows / self.estimated_rows, 0.99)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What a complete export was."""
+
+    rows: int
+    bytes: int
+    seconds: float
+    """From the call that opened it to its last byte."""
+    losses: Mapping[str, int]
+    snapshot: str
+
+
+class Export:
+    """The bytes of one export: a context manager and an iterator.
+
+    Iteration ends only when the export is complete; any failure raises. Close it, best with ``with``: it holds
+    connections and locks. One thread pulls; :meth:`cancel`, :meth:`progress` and :meth:`close` may be called from any.
+
+    Memory:
+        The sum that ``memory.reservation(export.plan)`` gives; it does not grow with the number of rows.
+    """
+
+    def __init__(self, spec: ExportSpec, planned: Planned, leader: Leader, token: CancelToken, started: float) -> None:
+        """Use :func:`open_export` or :func:`export`.
+
+        Args:
+            spec: What was asked for.
+            planned: How it is read.
+            leader: In its transaction; owned by this object from now on.
+            token: Cancels the export.
+            started: ``time.monotonic()`` of the call.
+        """
+        self.spec = spec
+        self.plan: Plan = planned.plan
+        self._recheck = planned.recheck
+        self._leader = leader
+        self._token = token
+        self._started = started
+        self._lock = threading.Lock()
+        self._closed = False
+        self._complete: ExportResult | None = None
+        self._failure: PolyglotError | None = None
+        self._locked = leader.locked() if planned.recheck is not None else frozenset()
+        self._stream = _core.ChunkStream(self.plan)
+        self._forget = token.on_cancel(self._stream.cancel)
+
+    @property
+    def snapshot(self) -> str:
+        """The identifier of the snapshot that all rows are seen in."""
+        return self.plan.snapshot
+
+    def next_chunk(self) -> bytes | None:
+        """Wait for the next chunk; ``None`` means that the export is complete and was one moment to its end.
+
+        Raises:
+            PolyglotError: The export has failed; every later call raises it again.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if self._complete is not None:
+            return None
+        if self._closed:
+            raise Cancelled("the export was closed before its end")
+        try:
+            return self._pull()
+        except PolyglotError as error:
+            self._failure = self._cause(error)
+            if self._failure is error:
+                raise
+            raise self._failure from None
+
+    def progress(self) -> Progress:
+        """How far the export is; never blocks."""
+        now = self._stream.progress()
+        return Progress(
+            rows=now.rows,
+            bytes=now.bytes,
+            segments_done=now.segments_done,
+            segments_total=now.segments_total,
+            estimated_rows=self.plan.estimated_rows,
+            losses=self._losses(now.losses),
+            finished=self._complete is not None,
+        )
+
+    def result(self) -> ExportResult:
+        """What the export was.
+
+        Raises:
+            InternalError: It is not complete (yet).
+        """
+        if self._complete is None:
+            raise InternalError("the export has no result before it is complete")
+        return self._complete
+
+    def cancel(self) -> None:
+        """Cancel the queries in the server; ``next_chunk`` raises ``Cancelled``. Does not block."""
+        self._token.cancel()
+
+    def close(self) -> None:
+        """Stop what still runs and release every connection. Idempotent."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._forget()
+        try:
+            self._stream.close()
+        finally:
+            self._leader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        chunk = self.next_chunk()
+        if chunk is None:
+            raise StopIteration
+        return chunk
+
+    def __del__(self) -> None:
+        # An object whose __init__ failed has no _closed.
+        if not getattr(self, "_closed", True):
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=1)
+            self.close()
+
+    def __repr__(self) -> str:
+        state = "complete" if self._complete else "failed" if self._failure else "closed" if self._closed else "running"
+        return f"<Export of {self.plan.source} as {self.plan.encoder.format}, {state}>"
+
+    def _pull(self) -> bytes | None:
+        self._leader.check()
+        chunk = self._stream.next_chunk()
+        if self._recheck is not None:
+            self._see_same_children(self._recheck)
+            self._recheck = None
+        if chunk is not None:
+            return chunk
+        # Only its locks kept the rows where they are: the leader must have lived to the end.
+        self._leader.prove_alive()
+        now = self._stream.progress()
+        self._complete = ExportResult(now.rows, now.bytes, time.monotonic() - self._started, self._losses(now.losses), self.snapshot)
+        return None
+
+    def _see_same_children(self, statement: sql.Composable) -> None:
+        """A worker plans a whole statement itself: it must have met the partitions that the leader has locked.
+
+        The first chunk shows that it has planned; a partition that was attached before it did so is among what the same
+        statement locks now.
+        """
+        explain_statement(self._leader, statement)
+        if self._leader.locked() - self._locked:
+            raise SourceChanged(f"a partition or child table was added to {self.plan.source} while its moment was being taken; start again")
+
+    def _cause(self, error: PolyglotError) -> PolyglotError:
+        """What went wrong first: a cancel makes workers fail, and so does the loss of the leader."""
+        if self._token.cancelled and not isinstance(error, Cancelled):
+            return Cancelled("the export was cancelled")
+        return error
+
+    def _losses(self, counts: Sequence[int]) -> dict[str, int]:
+        return {column.target: count for column, count in zip(self.plan.columns, counts, strict=False) if count}
+
+
+def open_export(
+    spec: ExportSpec,
+    *,
+    dsn: str | None = None,
+    exposure: Exposure = EVERYTHING,
+    run: RunSettings | None = None,
+    token: CancelToken | None = None,
+) -> Export:
+    """Connect, lock, take the snapshot and plan; no byte is read yet.
+
+    Args:
+        spec: What to export.
+        dsn: URI or key=value string; ``None`` leaves it to libpq's environment variables and files.
+        exposure: What may be read.
+        run: Workers and sizes.
+        token: A cancel of it ends the opening too, also while it waits for a lock.
+
+    Raises:
+        SpecError: The request is wrong; ``field`` says where.
+        ConnectionFailed: The database cannot be reached or refused the login.
+        PolyglotError: Anything else that shows before the first byte.
+    """
+    started = time.monotonic()
+    run = run or RunSettings()
+    limits = run.limits()
+    source = exposure.source_of(spec)
+    token = token or CancelToken()
+    name = run.application_name or f"polyglot {secrets.token_hex(4)}"
+    leader = Leader.open(dsn, application_name=name, token=token)
+    try:
+        return Export(spec, make_plan(leader, source, spec, limits), leader, token, started)
+    except BaseException:
+        leader.close()
+        raise
+
+
+def explain(spec: ExportSpec, *, dsn: str | None = None, exposure: Exposure = EVERYTHING, run: RunSettings | None = None) -> Plan:
+    """The plan of an export, made in a transaction that is rolled back; no row is read.
+
+    Raises:
+        PolyglotError: As :func:`open_export`.
+    """
+    run = run or RunSettings()
+    limits = run.limits()
+    source = exposure.source_of(spec)
+    with Leader.open(dsn, application_name=run.application_name or "polyglot explain") as leader:
+        return make_plan(leader, source, spec, limits).plan
+
+
+def export(
+    dsn: str | None,
+    source: str | None = None,
+    *,
+    query: str | None = None,
+    format: Format | str = Format.CSV,  # noqa: A002 - the word everyone uses
+    columns: Columns | None = None,
+    filter: Sequence[FilterTerm | Mapping[str, Any]] = (),  # noqa: A002
+    order_by: Sequence[OrderTerm | Mapping[str, Any] | str] = (),
+    limit: int | None = None,
+    compression: Compression | str | None = None,
+    options: Mapping[str, Any] | None = None,
+    workers: int | None = None,
+) -> Export:
+    """Export a table, view or query.
+
+    Args:
+        dsn: URI or key=value string; ``None`` leaves it to libpq's environment variables and files.
+        source: ``table`` or ``schema.table``; not together with ``query``.
+        query: One SELECT statement.
+        format: ``csv``, ``tsv``, ``json``, ``ndjson``, ``xml`` or ``parquet``.
+        columns: Which ones and in which order: names, or source → target.
+        filter: Terms that must all hold.
+        order_by: Sort keys: names, or :class:`OrderTerm`; the primary key is added behind them.
+        limit: At most so many rows.
+        compression: ``gzip`` or ``zstd`` for the whole file; not for Parquet.
+        options: The format's options.
+        workers: Connections and threads.
+
+    Returns:
+        A context manager that iterates over ``bytes``.
+
+    Raises:
+        PolyglotError: As :func:`open_export`.
+    """
+    spec = make_spec(
+        source,
+        query=query,
+        format=format,
+        columns=columns,
+        filter=filter,
+        order_by=order_by,
+        limit=limit,
+        compression=compression,
+        options=options,
+    )
+    return open_export(spec, dsn=dsn, run=RunSettings(workers=workers))
+
+
+def export_to_file(
+    dsn: str | None, source: str | None, path: str | PathLike[str], *, workers: int | None = None, **what: Any
+) -> ExportResult:
+    """Export into a file: written beside it and renamed, so that the path never holds a part of an export.
+
+    Args:
+        dsn: As in :func:`export`.
+        source: As in :func:`export`; ``None`` together with ``query=…``.
+        path: The file; one that exists is replaced at the end.
+        workers: Connections and threads.
+        what: The other arguments of :func:`export`.
+
+    Raises:
+        TargetFailed: The file could not be written; nothing is left of it.
+        PolyglotError: As :func:`open_export`.
+    """
+    from polyglot_export.sinks.file import FileSink
+
+    spec = make_spec(source, **what)
+    run = RunSettings(workers=workers, chunk_bytes=FILE_CHUNK_BYTES)
+    with open_export(spec, dsn=dsn, run=run) as opened, FileSink(Path(path)) as sink:
+        for chunk in opened:
+            sink.write(chunk)
+        sink.commit()
+        return opened.result()
+
+
+def make_spec(
+    source: str | None = None,
+    *,
+    query: str | None = None,
+    format: Format | str = Format.CSV,  # noqa: A002
+    columns: Columns | None = None,
+    filter: Sequence[FilterTerm | Mapping[str, Any]] = (),  # noqa: A002
+    order_by: Sequence[OrderTerm | Mapping[str, Any] | str] = (),
+    limit: int | None = None,
+    compression: Compression | str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> ExportSpec:
+    """The arguments of :func:`export` as a validated spec.
+
+    Raises:
+        SpecError: One sentence that names the first wrong field.
+    """
+    chosen: list[Any] | None = None
+    if isinstance(columns, Mapping):
+        chosen = [{"source": name, "target": target} for name, target in columns.items()]
+    elif columns is not None:
+        chosen = [columns] if isinstance(columns, str) else list(columns)
+    return parse_spec(
+        {
+            "format": format,
+            "dataset": source,
+            "query": query,
+            "columns": chosen,
+            "filter": list(filter),
+            "order_by": [{"column": key} if isinstance(key, str) else key for key in order_by],
+            "limit": limit,
+            "compression": compression,
+            "options": dict(options or {}),
+        }
+    )

@@ -1,0 +1,134 @@
+"""How the tests talk to a service, and how they look at what it does in the database."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from tests.fixtures.process import Service
+
+PATIENCE = 20.0
+"""Seconds after which something that is awaited counts as never happening; far above what it takes on a busy machine."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that was read whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+
+    def json(self) -> Any:
+        """The body."""
+        return json.loads(self.body)
+
+
+def call(
+    service: Service | str, path: str, *, method: str = "GET", body: bytes | None = None, headers: Mapping[str, str] | None = None
+) -> Answer:
+    """Send a request and read the whole answer, whatever its status."""
+    url = service if isinstance(service, str) else service.url
+    request = urllib.request.Request(url + path, data=body, headers=dict(headers or {}), method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return Answer(answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, {name.lower(): value for name, value in error.headers.items()}, error.read())
+
+
+def post(service: Service | str, spec: object, *, headers: Mapping[str, str] | None = None) -> Answer:
+    """``POST /exports`` with a JSON body."""
+    body = json.dumps(spec).encode()
+    return call(service, "/exports", method="POST", body=body, headers={"Content-Type": "application/json", **(headers or {})})
+
+
+def create(service: Service | str, **spec: object) -> str:
+    """Create an export and give its id."""
+    answer = post(service, {"format": "csv", **spec})
+    assert answer.status == 201, answer
+    export_id = answer.json()["exportId"]
+    assert isinstance(export_id, str)
+    return export_id
+
+
+def job(service: Service | str, export_id: str) -> Any:
+    """``GET /exports/{id}``."""
+    answer = call(service, f"/exports/{export_id}")
+    assert answer.status == 200, answer
+    return answer.json()
+
+
+def wait_for(what: Callable[[], object], *, seconds: float = PATIENCE) -> float:
+    """Wait until something is true; gives the seconds it took, or fails."""
+    started = time.monotonic()
+    while not what():
+        if time.monotonic() - started > seconds:
+            raise AssertionError(f"not true after {seconds:g} s")
+        time.sleep(0.02)
+    return time.monotonic() - started
+
+
+def wait_for_status(service: Service, export_id: str, status: str) -> Any:
+    """Wait until the job has a status; gives the job."""
+    wait_for(lambda: job(service, export_id)["status"] == status)
+    return job(service, export_id)
+
+
+def backends(dsn: str, export_id: str) -> list[int]:
+    """The server processes that work for an export: its leader and its workers."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        rows = connection.execute("SELECT pid FROM pg_stat_activity WHERE application_name = %s", [f"polyglot {export_id}"])
+        return [row[0] for row in rows]
+
+
+def kill_backends(dsn: str, export_id: str) -> int:
+    """Terminate the server processes of an export; gives how many there were."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        rows = connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [f"polyglot {export_id}"]
+        )
+        return len(rows.fetchall())
+
+
+class RawDownload:
+    """A download over a plain socket, with a small receive buffer: it stalls as soon as nobody reads."""
+
+    def __init__(self, service: Service, export_id: str, *, headers: str = "", version: str = "1.1", receive_buffer: int = 65536) -> None:
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.settimeout(PATIENCE)
+        self.socket.connect(("127.0.0.1", service.port))
+        self.socket.sendall(f"GET /exports/{export_id}/download HTTP/{version}\r\nHost: localhost\r\n{headers}\r\n".encode())
+
+    def __enter__(self) -> RawDownload:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def read_some(self, size: int) -> bytes:
+        """At least so many bytes."""
+        data = b""
+        while len(data) < size:
+            piece = self.socket.recv(65536)
+            assert piece, f"the connection ended after {len(data)} bytes"
+            data += piece
+        return data
+
+    def read_to_end(self) -> bytes:
+        """Everything until the peer closes; raises ConnectionResetError when it resets."""
+        pieces = []
+        while piece := self.socket.recv(65536):
+            pieces.append(piece)
+        return b"".join(pieces)

@@ -1,0 +1,58 @@
+#!/bin/sh
+# Installs the programs that the tests run beside the package: other people's servers and clients, real ones.
+# Quick when nothing is missing. Without root (or sudo that asks no password) it says what is missing and fails:
+# a test is never skipped because a program is not there.
+set -eu
+
+# A line each: what must exist (a file pattern or a command), the Debian package, who needs it.
+needs() {
+    cat <<'END'
+/usr/lib/postgresql/*/bin/postgres|postgresql|tests/fixtures/debian.py: TLS, client certificates, an older server
+/usr/share/postgresql/*/extension/hstore.control|postgresql-contrib|types that the embedded server has not
+psql|postgresql-client|the oracle of the benchmark where a server is given
+nginx|nginx-light|tests/service: a real proxy in front of a download
+curl|curl|tests/service: what clients see of a cut download
+wget|wget|tests/service: the same
+END
+}
+
+exists() {
+    case $1 in
+    /*) for file in $1; do [ -e "$file" ] && return 0; done; return 1 ;;
+    *) command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] ;;
+    esac
+}
+
+packages=$(needs | while IFS='|' read -r what package reason; do
+    exists "$what" || printf '%s ' "$package"
+done)
+[ -n "$packages" ] || exit 0
+
+if [ "$(id -u)" = 0 ]; then
+    as_root=
+elif sudo -n true 2>/dev/null; then
+    as_root="sudo -n"
+else
+    as_root=none
+fi
+if [ "$as_root" = none ] || ! command -v apt-get >/dev/null 2>&1; then
+    echo "Programs that the tests need are missing. On Debian or Ubuntu:" >&2
+    echo "  apt-get install $packages" >&2
+    needs | while IFS='|' read -r what package reason; do
+        exists "$what" || echo "  $what  ($package)  $reason" >&2
+    done
+    exit 1
+fi
+
+echo "installing: $packages"
+export DEBIAN_FRONTEND=noninteractive
+# The lists of a fresh machine are empty or old; an unreachable mirror is told by the installation itself.
+$as_root apt-get update -qq || true
+# shellcheck disable=SC2086  # several packages
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
+needs | while IFS='|' read -r what package reason; do
+    if ! exists "$what"; then
+        echo "$what is still missing after $package was installed" >&2
+        exit 1
+    fi
+done
