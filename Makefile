@@ -34,11 +34,11 @@ $(STAMPS)/venv: requirements-dev.txt tools/check-tools.sh
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-dev.txt
 	@touch $@
 
-# The compiled module is placed into python/, where the installed package (editable) and mypy find it. `pip install` of
-# the package itself takes no dependency from anywhere: the lock has brought them all.
+# The compiled module is placed into python/, where the installed package (editable) and mypy find it. maturin installs the
+# package with its dependencies; off line, since the lock has brought them all. (With uv: an older pip knows no groups.)
 $(STAMPS)/install: $(STAMPS)/venv $(RUST_SOURCES) pyproject.toml
 	@tools/check-tools.sh rust
-	VIRTUAL_ENV=$(CURDIR)/.venv PIP_NO_INDEX=1 $(BIN)/maturin develop --release --locked --quiet
+	VIRTUAL_ENV=$(CURDIR)/.venv UV_OFFLINE=1 UV_NO_INDEX=1 $(BIN)/maturin develop --release --locked --quiet --uv
 	$(BIN)/python -m compileall -q python
 	@touch $@
 
@@ -50,11 +50,11 @@ system:
 
 .PHONY: demo
 demo: install ## Fill a table in a PostgreSQL of its own, export it over HTTP in every format (ROWS=1000000)
-	@$(BIN)/python -m polyglot_export.demo --rows "$(ROWS)"
+	@$(BIN)/polyglot demo --rows "$(ROWS)"
 
 .PHONY: serve
 serve: install ## The demo's database and service, kept running until Ctrl-C (ROWS=1000000)
-	@$(BIN)/python -m polyglot_export.demo --rows "$(ROWS)" --keep
+	@$(BIN)/polyglot demo --rows "$(ROWS)" --keep
 
 .PHONY: bench
 bench: install ## Ratio to psql \copy, memory and CPU of each format (ROWS=1000000)

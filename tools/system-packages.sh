@@ -11,6 +11,7 @@ needs() {
 /usr/share/postgresql/*/extension/hstore.control|postgresql-contrib|types that the embedded server has not
 psql|postgresql-client|the oracle of the benchmark where a server is given
 nginx|nginx-light|tests/service: a real proxy in front of a download
+xmllint|libxml2-utils|tests/formats: another strict reader of XML
 curl|curl|tests/service: what clients see of a cut download
 wget|wget|tests/service: the same
 END

@@ -16,7 +16,7 @@ SELECT g, CASE g % 4 WHEN 0 THEN 'plain' WHEN 1 THEN 'a,b' WHEN 2 THEN 'say "hi"
 FROM generate_series(1, 1000) g;
 """
 
-ENDLESS = "SELECT g, pg_sleep(0.005)::text AS pause, repeat('x', 1000) AS filler FROM generate_series(1, 1000000) g"
+ENDLESS = "SELECT g, pg_sleep(0.001)::text AS pause, repeat('x', 2000) AS filler FROM generate_series(1, 1000000) g"
 """A query that goes on for an hour and has rows all the while."""
 
 SILENT = "SELECT pg_sleep(3600)::text AS pause"

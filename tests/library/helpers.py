@@ -18,10 +18,17 @@ PAGE_ROWS = 20
 """Rows of :func:`filled` on a heap page, about: wide rows make many pages of few rows."""
 
 
+_SETTINGS = b"""
+SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, MDY'; SET LOCAL IntervalStyle = postgres; SET LOCAL client_encoding = 'UTF8';
+SET LOCAL synchronize_seqscans = off; SET LOCAL max_parallel_workers_per_gather = 0
+"""
+"""Those of an export; the last two for the order of rows."""
+
+
 def copied(conn: psycopg.Connection, query: str, options: str = "HEADER") -> bytes:
     """What ``COPY (query) TO STDOUT (FORMAT csv, …)`` sends, under the session settings of an export."""
     with conn.transaction(force_rollback=True):
-        conn.execute("SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, MDY'; SET LOCAL synchronize_seqscans = off")
+        conn.execute(_SETTINGS)
         with conn.cursor().copy(f"COPY ({query}) TO STDOUT (FORMAT csv, {options})".encode()) as copy:
             return b"".join(bytes(part) for part in copy)
 
@@ -29,7 +36,7 @@ def copied(conn: psycopg.Connection, query: str, options: str = "HEADER") -> byt
 def ndjson(conn: psycopg.Connection, query: str) -> bytes:
     """Each row as ``row_to_json`` writes it, a line each."""
     with conn.transaction(force_rollback=True):
-        conn.execute("SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, MDY'; SET LOCAL synchronize_seqscans = off")
+        conn.execute(_SETTINGS)
         rows = conn.execute(f"SELECT row_to_json(the_oracles_row)::text FROM ({query}) AS the_oracles_row".encode()).fetchall()
     return "".join(row[0].replace("\n", " ").replace("\r", " ") + "\n" for row in rows).encode()
 

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 
@@ -111,7 +111,7 @@ class RawDownload:
         self.socket.connect(("127.0.0.1", service.port))
         self.socket.sendall(f"GET /exports/{export_id}/download HTTP/{version}\r\nHost: localhost\r\n{headers}\r\n".encode())
 
-    def __enter__(self) -> RawDownload:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

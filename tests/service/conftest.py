@@ -25,13 +25,13 @@ def records(module_dsn: str) -> str:
     with psycopg.connect(module_dsn, autocommit=True) as connection:
         connection.execute("CREATE TABLE records (id bigint PRIMARY KEY, name text, value numeric(18,4), created_at timestamptz)")
         connection.execute(
-            "INSERT INTO records SELECT n, repeat('name ' || n || ' ', 6), n * 1.25, '2030-01-01 00:00:00+00'::timestamptz + n * interval '1 s'"
-            " FROM generate_series(1, %s) AS n",
+            "INSERT INTO records SELECT n, repeat('name ' || n || ' ', 6), n * 1.25,"
+            " '2030-01-01 00:00:00+00'::timestamptz + n * interval '1 s' FROM generate_series(1, %s) AS n",
             [ROWS],
         )
         connection.execute("CREATE TABLE small (id int PRIMARY KEY, name text, amount numeric)")
         connection.execute("INSERT INTO small VALUES (1, 'one', 1.50), (2, NULL, 2), (3, 'three, \"3\"', NULL)")
-        connection.execute("CREATE VIEW slow AS SELECT n, pg_sleep(30) AS pause FROM generate_series(1, 3) AS n")
+        connection.execute("CREATE VIEW slow AS SELECT n, pg_sleep(30)::text AS pause FROM generate_series(1, 3) AS n")
         connection.execute("ANALYZE")
     return module_dsn
 

@@ -19,9 +19,9 @@ RATE = "4M"
 """Bytes a second that clients read at, so that the export is still running when it is cut."""
 
 
-def cut_in_the_middle(dsn: str, service: Service, export_id: str) -> None:
-    """Terminate the server processes of an export once a part of it has been sent."""
-    wait_for(lambda: job(service, export_id)["bytes"] > 1 << 20)
+def cut_in_the_middle(dsn: str, service: Service, export_id: str, *, after: int = 1 << 20) -> None:
+    """Terminate the server processes of an export once so many bytes of it have been sent."""
+    wait_for(lambda: job(service, export_id)["bytes"] >= after)
     assert kill_backends(dsn, export_id) >= 2, "leader and worker were still there"
 
 
@@ -65,7 +65,7 @@ def test_httpx(records: str, service: Service) -> None:
         assert answer.status_code == 200
         chunks = answer.iter_raw()
         next(chunks)
-        cut_in_the_middle(records, service, export_id)
+        cut_in_the_middle(records, service, export_id, after=1)
         with pytest.raises(httpx.TransportError):
             for _ in chunks:
                 pass
@@ -76,7 +76,7 @@ def test_urllib(records: str, service: Service) -> None:
     export_id = create(service)
     with urllib.request.urlopen(f"{service.url}/exports/{export_id}/download") as answer:
         answer.read(1000)
-        cut_in_the_middle(records, service, export_id)
+        cut_in_the_middle(records, service, export_id, after=1)
         with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
             answer.read()
     assert_failed(service, export_id)
@@ -87,12 +87,12 @@ def test_the_connection_is_reset_and_not_ended(records: str, service: Service) -
     export_id = create(service)
     with RawDownload(service, export_id) as download:
         download.read_some(1000)
-        cut_in_the_middle(records, service, export_id)
+        cut_in_the_middle(records, service, export_id, after=1)
         with pytest.raises(ConnectionResetError):
             download.read_to_end()
 
 
-def test_kill_of_the_service_is_visible(records: str, service_to_kill: Service) -> None:
+def test_kill_of_the_service_is_visible(service_to_kill: Service) -> None:
     export_id = create(service_to_kill)
     with RawDownload(service_to_kill, export_id) as download:
         download.read_some(1 << 20)

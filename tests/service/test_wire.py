@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyglot_export.service.problems import BodyTooLarge, MalformedRequest, UnsupportedMediaType
-from polyglot_export.service.wire import dumps, loads, read_object
+from polyglot_export.service.wire import DISCARD_BYTES, dumps, loads, read_object
 
 pytestmark = pytest.mark.anyio
 
+JSON = {"content-type": "application/json"}
 NUMBER = st.decimals(allow_nan=False, allow_infinity=False)
 VALUE = st.recursive(
     st.none() | st.booleans() | st.integers() | NUMBER | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
@@ -69,7 +70,7 @@ def test_numbers_keep_every_digit() -> None:
 )
 async def test_a_malformed_body_is_refused_with_a_sentence(body: bytes, sentence: str) -> None:
     with pytest.raises(MalformedRequest) as caught:
-        await read_object("application/json", None, _chunks(body), 1 << 20)
+        await read_object(JSON, _chunks(body), 1 << 20)
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -77,25 +78,39 @@ async def test_a_malformed_body_is_refused_with_a_sentence(body: bytes, sentence
 @pytest.mark.parametrize("content_type", [None, "", "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1"])
 async def test_only_json_is_taken(content_type: str | None) -> None:
     with pytest.raises(UnsupportedMediaType):
-        await read_object(content_type, None, _chunks(b'{"format": "csv"}'), 100)
+        await read_object({} if content_type is None else {"content-type": content_type}, _chunks(b'{"format": "csv"}'), 100)
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "Application/JSON ; charset=UTF-8", 'application/json; charset="utf-8"'])
 async def test_json_in_utf8_is_taken(content_type: str) -> None:
-    assert await read_object(content_type, "17", _chunks(b'{"format":', b' "csv"}'), 17) == {"format": "csv"}
+    headers = {"content-type": content_type, "content-length": "17"}
+    assert await read_object(headers, _chunks(b'{"format":', b' "csv"}'), 17) == {"format": "csv"}
 
 
-async def test_a_large_body_is_not_read() -> None:
+async def test_a_large_body_is_not_kept_and_not_read_for_ever() -> None:
     read: list[int] = []
 
     async def endless() -> AsyncIterator[bytes]:
         while True:
-            read.append(1)
-            yield b" " * 40
+            read.append(1 << 20)
+            yield bytes(1 << 20)
 
-    with pytest.raises(BodyTooLarge, match="100 bytes"):
-        await read_object("application/json", "1000", endless(), 100)
-    assert not read, "the declared length was enough to refuse it"
+    for declared in ({"content-length": str(DISCARD_BYTES + 101)}, {"content-length": "101", "expect": "100-continue"}):
+        with pytest.raises(BodyTooLarge, match="100 bytes"):
+            await read_object({**JSON, **declared}, endless(), 100)
+        assert not read, "the declared length was enough to refuse it"
     with pytest.raises(BodyTooLarge):
-        await read_object("application/json", None, endless(), 100)
-    assert len(read) == 3
+        await read_object(JSON, endless(), 100)
+    assert sum(read) <= DISCARD_BYTES + (2 << 20)
+
+
+async def test_a_body_that_is_a_little_too_large_is_read_to_its_end_so_that_the_client_reads_why() -> None:
+    left = iter([b" " * 90, b" " * 90, b" "])
+
+    async def body() -> AsyncIterator[bytes]:
+        for chunk in left:
+            yield chunk
+
+    with pytest.raises(BodyTooLarge):
+        await read_object({**JSON, "content-length": "181"}, body(), 100)
+    assert list(left) == []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from polyglot_export.cli.common import Debug, Dsn, database, show
+from polyglot_export.cli.complaints import suggesting
 from polyglot_export.cli.progress import size
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def datasets_command(
     from polyglot_export.conninfo import connect
     from polyglot_export.policy import EVERYTHING
 
-    with connect(database(dsn), application_name="polyglot datasets") as connection:
+    with suggesting(database(dsn), name), connect(database(dsn), application_name="polyglot datasets") as connection:
         datasets = list_datasets(connection, EVERYTHING) if name is None else [describe_dataset(connection, EVERYTHING, name)]
     if as_json:
         show(json.dumps([_as_json(dataset) for dataset in datasets], ensure_ascii=False, indent=2))

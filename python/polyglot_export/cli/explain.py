@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from polyglot_export.cli.common import Columns, Debug, Dsn, FormatOption, Limit, Options, OrderBy, Query, Source, Where, database, show
+from polyglot_export.cli.complaints import suggesting
 from polyglot_export.cli.target import STDOUT, choose
 
 __all__ = ["explain_command"]
@@ -39,4 +40,5 @@ def explain_command(
         limit=limit,
         option=option,
     )
-    show(str(explain(spec, dsn=database(dsn))))
+    with suggesting(database(dsn), source):
+        show(str(explain(spec, dsn=database(dsn))))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +24,8 @@ from polyglot_export.cli.common import (
     leave_quietly,
     say,
 )
+from polyglot_export.cli.complaints import suggesting
+from polyglot_export.cli.interrupt import Interrupted
 from polyglot_export.cli.target import STDOUT, Target, choose
 from polyglot_export.errors import SpecError
 
@@ -95,22 +96,28 @@ def _run(spec: ExportSpec, target: Target, *, dsn: str | None, workers: int | No
     from polyglot_export.cli.progress import losses_line, meter_for, summary_line
     from polyglot_export.cli.transfer import ReaderLeft, transfer
     from polyglot_export.export import RunSettings, open_export
-    from polyglot_export.memory import FILE_CHUNK_BYTES
+    from polyglot_export.memory import CHUNK_BYTES, FILE_CHUNK_BYTES
 
-    run = RunSettings(workers=workers, chunk_bytes=FILE_CHUNK_BYTES)
+    to_stdout = target.path == STDOUT
+    # A file wants large writes; who reads a pipe wants the first rows early.
+    run = RunSettings(workers=workers, chunk_bytes=CHUNK_BYTES if to_stdout else FILE_CHUNK_BYTES)
 
     def opener(token: CancelToken) -> Export:
         return open_export(spec, dsn=database(dsn), run=run, token=token)
 
     try:
-        result = transfer(opener, _sink(target), meter_for(quiet=quiet, to_terminal=to_terminal))
+        with suggesting(database(dsn), spec.dataset):
+            result = transfer(opener, _sink(target), meter_for(quiet=quiet, to_terminal=to_terminal))
     except ReaderLeft:
         leave_quietly()
+    except Interrupted as interrupted:
+        interrupted.remark = "; the output is not complete" if to_stdout else f"; {target.path} was not written"
+        raise
     lost = losses_line(result.losses)
     if lost is not None:
         say(lost)
     if not quiet:
-        say(summary_line(result, "standard output" if target.path == STDOUT else os.fspath(target.path)))
+        say(summary_line(result, "standard output" if to_stdout else target.path))
 
 
 def _sink(target: Target) -> Sink:

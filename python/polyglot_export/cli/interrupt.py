@@ -22,15 +22,18 @@ WAKE = 0
 
 
 class Interrupted(Exception):
-    """The command stopped because of a signal, and everything it did has been taken back.
+    """The command stopped because of a signal, and what could be taken back has been taken back.
 
     Args:
         number: The signal.
     """
 
     def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
+        name = signal.Signals(number).name
+        super().__init__("interrupted" if number == signal.SIGINT else f"ended by {name}")
         self.number = number
+        self.remark = ""
+        """What this means for the target, for the user."""
 
 
 class Event(NamedTuple):

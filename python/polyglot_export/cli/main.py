@@ -18,6 +18,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from polyglot_export.cli.common import is_debugging, say
+from polyglot_export.cli.complaints import error_line
 from polyglot_export.cli.datasets import datasets_command
 from polyglot_export.cli.demo import demo_command
 from polyglot_export.cli.explain import explain_command
@@ -98,20 +99,23 @@ def _run(arguments: list[str]) -> int:
     except typer.TyperException as error:
         say(_usage_line(error))
         return error.exit_code
+    except SystemExit:
+        # typer's answer to a closed pipe, which only the text of a help is written to by typer itself.
+        return 0 if {"--help", "-h"}.intersection(arguments) else FAILED
     except Interrupted as interrupted:
         _trace(interrupted)
-        say("interrupted; nothing was written" if interrupted.number == signal.SIGINT else f"ended by {interrupted}; nothing was written")
+        say(f"{interrupted}{interrupted.remark}")
         die_by(interrupted.number)
     except PolyglotError as error:
         _trace(error)
-        say(_error_line(error))
+        say(error_line(error))
         return exit_code(error)
     except Exception as error:
         _trace(error)
         say(f"internal error, please report it: {type(error).__name__}: {error}{'' if is_debugging() else ' (--debug shows where)'}")
         return FAILED
     if outcome == INTERRUPTED:
-        say("interrupted")
+        say(str(Interrupted(signal.SIGINT)))
         die_by(signal.SIGINT)
     if not arguments:
         return WRONG_USE
@@ -121,12 +125,6 @@ def _run(arguments: list[str]) -> int:
 def exit_code(error: PolyglotError) -> int:
     """2 when the request is wrong, 1 when something failed."""
     return WRONG_USE if isinstance(error, SpecError) else FAILED
-
-
-def _error_line(error: PolyglotError) -> str:
-    """The message, and what the server said besides."""
-    extra = [text for text in (error.detail, f"hint: {error.hint}" if error.hint else None) if text]
-    return f"{error.message} ({'; '.join(extra)})" if extra else error.message
 
 
 def _usage_line(error: typer.TyperException) -> str:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from polyglot_export.cli.interrupt import Interrupted, Interrupts, die_by
+from polyglot_export.cli.interrupt import Interrupted, Interrupts
 from polyglot_export.errors import Cancelled, PolyglotError, TargetFailed
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ REDRAW_SECONDS = 0.1
 
 GRACE_SECONDS = 5.0
 """How long a cancelled export may take to end: a server that does not answer (or a host that is not there) must not hold a Ctrl-C."""
+
+PIPE_GRACE_SECONDS = 0.5
+"""The same where the target is a pipe: there is nothing to take back, and a reader that takes nothing (``| less``) blocks the writer."""
 
 Opener = Callable[["CancelToken"], "Export"]
 
@@ -65,6 +68,8 @@ class _Worker(threading.Thread):
         try:
             with self._sink as sink:
                 self.pipe = sink.pipe()
+                # The main thread waits without knowing the pipe.
+                self._wake()
                 self.result = self._move(sink)
                 self.pipe = None
                 sink.commit()
@@ -87,7 +92,8 @@ def transfer(opener: Opener, sink: Sink, meter: Meter) -> ExportResult:
     """Run an export into a sink.
 
     The first Ctrl-C, SIGTERM or SIGHUP cancels the query in the server and takes the target back; a second one, or a server that
-    does not react within five seconds, ends the process at once (the temporary file is still removed).
+    does not react within five seconds, makes this return at once with a thread that still runs: the caller has to end the process
+    (the temporary file is gone).
 
     Args:
         opener: Opens the export; called in another thread.
@@ -126,14 +132,14 @@ def _mind(worker: _Worker, interrupts: Interrupts, sink: Sink, meter: Meter) -> 
         event = interrupts.wait(_patience(meter, deadline), None if reader_left else worker.pipe)
         for number in event.signals:
             if stopped_by is not None:
-                _end_at_once(sink, meter, number)
+                _give_up(sink, number)
             stopped_by = number
         reader_left = reader_left or event.reader_left
         if deadline is None and (stopped_by is not None or reader_left):
             worker.token.cancel()
-            deadline = time.monotonic() + GRACE_SECONDS
+            deadline = time.monotonic() + (GRACE_SECONDS if worker.pipe is None else PIPE_GRACE_SECONDS)
         if deadline is not None and time.monotonic() > deadline:
-            _end_at_once(sink, meter, stopped_by)
+            _give_up(sink, stopped_by)
         if meter.visible:
             meter.draw(worker.export)
     return stopped_by, reader_left
@@ -147,13 +153,15 @@ def _patience(meter: Meter, deadline: float | None) -> float | None:
     return min(waits) if waits else None
 
 
-def _end_at_once(sink: Sink, meter: Meter, number: int | None) -> NoReturn:
-    """Leave without waiting for the worker; ``None`` means that the reader left and nobody is to hear of it."""
+def _give_up(sink: Sink, number: int | None) -> NoReturn:
+    """Leave without waiting for the worker; the process is about to end by this signal.
+
+    The server ends the query when it sees that the connection is gone. ``None`` means that the reader left: nobody is to hear of it.
+    """
     sink.abandon()
-    meter.stop()
     if number is None:
         os._exit(0)
-    die_by(number)
+    raise Interrupted(number)
 
 
 def _is_reader_left(error: BaseException, noticed: bool) -> bool:

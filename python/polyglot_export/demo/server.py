@@ -27,7 +27,7 @@ from urllib.parse import quote, urlencode
 
 from polyglot_export.errors import PolyglotError
 
-__all__ = ["EmbeddedServer", "PostgresServer", "ServerNotStarted"]
+__all__ = ["EmbeddedServer", "PostgresServer", "ServerNotStarted", "free_port"]
 
 START_SECONDS: Final = 60
 """``pg_ctl -t``; a start takes below a second, a loaded machine with a cold disk some more."""
@@ -155,7 +155,7 @@ class PostgresServer:
             self._initdb()
             self._configure()
             for attempt in range(1, START_ATTEMPTS + 1):
-                self.port = _free_port(self.host)
+                self.port = free_port(self.host)
                 if self._pg_ctl_start():
                     return
                 if attempt == START_ATTEMPTS or "Address already in use" not in self._log_tail():
@@ -353,7 +353,8 @@ def _base_directory(account: pwd.struct_passwd | None) -> Path:
     raise ServerNotStarted("no temporary folder is usable for a PostgreSQL server", hint="set TMPDIR to a short path")
 
 
-def _free_port(host: str) -> int:
+def free_port(host: str) -> int:
+    """A port on which nobody listens now."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])

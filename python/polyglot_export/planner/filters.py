@@ -104,14 +104,16 @@ class _Term:
         self._term = term
         self._field = field
         self._type = filters.base(column)
+        # The operators for all enums and all arrays do not match a domain over one with the type under it.
+        is_domain = self._type.oid != column.type
+        self._reference = sql.SQL("{}::{}").format(column.reference, self._type.identifier) if is_domain else column.reference
 
     def compose(self) -> sql.Composable:
-        reference = self._column.reference
         match self._term.op:
             case FilterOp.IS_NULL | FilterOp.IS_NOT_NULL:
                 # Not IS NULL: that is also true of a composite whose fields are all NULL.
                 word = sql.SQL("IS NOT DISTINCT FROM" if self._term.op is FilterOp.IS_NULL else "IS DISTINCT FROM")
-                return sql.SQL("{} {} NULL").format(reference, word)
+                return sql.SQL("{} {} NULL").format(self._column.reference, word)
             case FilterOp.IN:
                 return self._in(self._values())
             case FilterOp.BETWEEN:
@@ -129,7 +131,7 @@ class _Term:
             # = ANY over an array of arrays would compare with the elements.
             return sql.SQL("({})").format(sql.SQL(" OR ").join(self._compare(FilterOp.EQ, value) for value in values))
         literals = sql.SQL(", ").join(self._literal(value) for value in values)
-        return sql.SQL("{} {} ANY (ARRAY[{}])").format(self._column.reference, self._operator(FilterOp.EQ), literals)
+        return sql.SQL("{} {} ANY (ARRAY[{}])").format(self._reference, self._operator(FilterOp.EQ), literals)
 
     def _like(self) -> sql.Composable:
         (pattern,) = self._values()
@@ -143,10 +145,10 @@ class _Term:
         if self._type.name == "citext":
             return self._compare(FilterOp.LIKE, pattern)
         literal = sql.SQL("{}::pg_catalog.text").format(sql.Literal(pattern))
-        return sql.SQL("{} OPERATOR(pg_catalog.~~) {}").format(self._column.reference, literal)
+        return sql.SQL("{} OPERATOR(pg_catalog.~~) {}").format(self._reference, literal)
 
     def _compare(self, operator: FilterOp, value: Scalar) -> sql.Composable:
-        return sql.SQL("{} {} {}").format(self._column.reference, self._operator(operator), self._literal(value))
+        return sql.SQL("{} {} {}").format(self._reference, self._operator(operator), self._literal(value))
 
     def _operator(self, operator: FilterOp) -> sql.Composable:
         symbol = _SQL_OPERATOR[operator]

@@ -237,7 +237,9 @@ def _check_types(leader: Leader, found: _Source, chosen: list[Chosen]) -> None:
     columns = [by_name[each.column.source] for each in chosen]
     references = sql.SQL(", ").join(column.reference for column in columns)
     now = leader.describe(sql.SQL("SELECT {} FROM {}").format(references, found.from_).as_string(leader.connection))
-    if [(type_, modifier) for _, type_, modifier in now.columns] != [(column.type, column.modifier) for column in columns]:
+    # A description has the type under a domain (PostgreSQL's printtup.c, SendRowDescriptionMessage).
+    planned = [found.types.under(column.type, column.modifier) for column in columns]
+    if [(type_, modifier) for _, type_, modifier in now.columns] != [(type_.oid, modifier) for type_, modifier in planned]:
         raise Moved([found.title])
 
 

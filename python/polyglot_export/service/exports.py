@@ -61,9 +61,7 @@ async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Ex
     Everything is checked that can be without running it: the spec, the dataset and its columns. Whether the values of
     a filter fit is known when the download plans the statement; that answer is a 400 too, before the first byte.
     """
-    data = await read_object(
-        request.headers.get("content-type"), request.headers.get("content-length"), request.stream(), service.settings.max_body
-    )
+    data = await read_object(request.headers, request.stream(), service.settings.max_body)
     spec, stem = _read_spec(data, service.settings.default_dataset)
     await datasets.check(service, caller, spec)
     at = now()

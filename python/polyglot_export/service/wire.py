@@ -17,31 +17,30 @@ from polyglot_export.service.problems import BodyTooLarge, MalformedRequest, Uns
 
 __all__ = ["ExactJSONResponse", "dumps", "loads", "read_object"]
 
+DISCARD_BYTES = 16 << 20
+"""Bytes beyond the limit that are read and thrown away before a body is refused, so that the client reads why."""
 
-async def read_object(content_type: str | None, content_length: str | None, body: AsyncIterator[bytes], limit: int) -> dict[str, Any]:
+
+async def read_object(headers: Mapping[str, str], body: AsyncIterator[bytes], limit: int) -> dict[str, Any]:
     """Read the body of a request as one JSON object.
 
     Args:
-        content_type: The header, or ``None``. A body without it is refused as well: browsers send such a request to
-            any address without asking that address first.
-        content_length: The header, or ``None``.
+        headers: Of the request, names in lower case. A body without ``content-type`` is refused as well: browsers send such a
+            request to any address without asking that address first.
         body: The chunks of the body.
-        limit: Most bytes that are read.
+        limit: Most bytes that are kept.
 
     Raises:
         UnsupportedMediaType: The body is not declared as JSON in UTF-8.
         BodyTooLarge: More than ``limit`` bytes.
         MalformedRequest: Not one JSON object; the sentence says what and where.
     """
-    _check_media_type(content_type)
-    if content_length is not None and content_length.isascii() and content_length.isdigit() and int(content_length) > limit:
+    _check_media_type(headers.get("content-type"))
+    declared = headers.get("content-length", "")
+    size = int(declared) if declared.isascii() and declared.isdigit() and len(declared) < 20 else 0
+    if size > limit and (size > limit + DISCARD_BYTES or "expect" in headers):
         raise _too_large(limit)
-    data = bytearray()
-    async for chunk in body:
-        if len(data) + len(chunk) > limit:
-            raise _too_large(limit)
-        data += chunk
-    value = loads(bytes(data))
+    value = loads(await _read(body, limit))
     if not isinstance(value, dict):
         raise MalformedRequest('the body must be a JSON object such as {"format": "csv"}')
     return value
@@ -91,6 +90,24 @@ class ExactJSONResponse(JSONResponse):
         return dumps(content).encode()
 
 
+async def _read(body: AsyncIterator[bytes], limit: int) -> bytes:
+    """The whole body. One that is too large is read a little further and thrown away: a client that is still sending when the
+    connection is closed gets a reset instead of the answer.
+    """
+    data = bytearray()
+    discarded = 0
+    async for chunk in body:
+        if discarded or len(data) + len(chunk) > limit:
+            discarded += len(chunk)
+            if discarded > DISCARD_BYTES:
+                break
+        else:
+            data += chunk
+    if discarded:
+        raise _too_large(limit)
+    return bytes(data)
+
+
 def _check_media_type(content_type: str | None) -> None:
     media_type, _, parameters = (content_type or "").partition(";")
     if media_type.strip().lower() != "application/json":
@@ -102,7 +119,7 @@ def _check_media_type(content_type: str | None) -> None:
 
 
 def _too_large(limit: int) -> BodyTooLarge:
-    # The rest of the body is not read, so the connection cannot be used again.
+    # Some of the body may still be on its way, so the connection cannot be used again.
     return BodyTooLarge(f"the body has more than {limit} bytes, which is the limit", headers={"Connection": "close"})
 
 

@@ -94,10 +94,15 @@ fn open_tcp(address: SocketAddr, deadline: Deadline) -> io::Result<Socket> {
 }
 
 /// A unix socket connects at once, or waits for room in the queue of the listener: on Linux the send timeout bounds that.
+/// A path that begins with `@` is of the abstract namespace, whose names begin with NUL (unix(7)).
 fn open_unix(path: &str, deadline: Deadline) -> io::Result<Socket> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_write_timeout(deadline.remaining()?)?;
-    connect_uninterrupted(&socket, &SockAddr::unix(path)?)?;
+    let target = match path.strip_prefix('@') {
+        Some(name) => SockAddr::unix(format!("\0{name}"))?,
+        None => SockAddr::unix(path)?,
+    };
+    connect_uninterrupted(&socket, &target)?;
     Ok(socket)
 }
 

@@ -298,3 +298,7 @@ fn pss_hash(fields: &mut Cursor<'_>) -> Result<Option<&'static digest::Algorithm
         _ => None,
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests;

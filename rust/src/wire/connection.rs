@@ -125,7 +125,7 @@ impl Connection {
         match self.state {
             State::Idle => {}
             State::Busy => return Err(Error::Internal("the connection is in the middle of a statement".into())),
-            State::Broken => return Err(Error::Lost("it has ended before".into())),
+            State::Broken => return Err(Error::Lost("it had ended before".into())),
         }
         let mut packet = BytesMut::new();
         frontend::query(sql, &mut packet).map_err(|_| Error::Internal("a statement holds a NUL character".into()))?;

@@ -229,3 +229,7 @@ pub fn refusal(mut fields: ErrorFields<'_>) -> Result<Refusal> {
     }
     Ok(Refusal { error, fatal: matches!(severity.as_str(), "FATAL" | "PANIC") })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+mod tests;

@@ -4,8 +4,8 @@
 //! `channel_binding`, timeouts, which failures are tried again) are those of libpq, so that an export connects
 //! exactly where psql does. The way of a connection through the files:
 //!
-//! `address` (names to sockets) → `connect` (which encryption is tried when) → `tls` with `verify` and `certificate`
-//! → `startup` with `auth` → `connection` and `copy_out`, which read through `message`; `cancel` stops them.
+//! `address` (names to sockets) → `connect` (which encryption is tried when) → `tls` with `credentials`, `verify` and
+//! `certificate` → `startup` with `auth` → `connection` and `copy_out`, which read through `message`; `cancel` stops them.
 
 mod address;
 mod auth;
@@ -14,6 +14,7 @@ mod certificate;
 mod connect;
 mod connection;
 mod copy_out;
+mod credentials;
 mod message;
 mod startup;
 mod stream;

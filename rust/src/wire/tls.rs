@@ -1,6 +1,5 @@
 //! TLS as libpq does it: which certificates are loaded, how it is negotiated, and what went wrong in plain words.
 
-use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -9,20 +8,19 @@ use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 use rustls::client::Resumption;
 use rustls::crypto::ring;
-use rustls::pki_types::pem::{Error as PemError, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{CertificateError, ClientConfig, ClientConnection, Error as TlsError, RootCertStore};
+use rustls::pki_types::ServerName;
+use rustls::sign::SingleCertAndKey;
+use rustls::{CertificateError, ClientConfig, ClientConnection, Error as TlsError};
 
 use super::address::describe_io;
+use super::credentials;
 use super::stream::{Channel, Stream};
-use super::verify::{Trust, Verifier};
+use super::verify::Verifier;
 use crate::plan::{SslMode, SslParams};
 
 /// PostgreSQL's name for its protocol (manual, "SSL Session Encryption"). With direct negotiation both sides insist on it, so that
 /// no other service can be talked to by mistake.
 const ALPN: &[u8] = b"postgresql";
-/// The value of `sslrootcert` that stands for the certificates of the system.
-const SYSTEM_ROOTS: &str = "system";
 
 /// What is needed for TLS with one server. Cheap to clone; made once a connection, used again for cancel requests.
 #[derive(Debug, Clone)]
@@ -56,8 +54,9 @@ impl Tls {
     pub fn new(params: &SslParams, host: Option<&str>, address: Option<IpAddr>) -> Result<Tls, String> {
         check_settings(params, host)?;
         let provider = Arc::new(ring::default_provider());
+        let loader = provider.key_provider;
         let verifier = Verifier {
-            trust: load_trust(params)?,
+            trust: credentials::load_trust(params)?,
             host: host.filter(|_| params.mode == SslMode::VerifyFull).map(str::to_owned),
             algorithms: provider.signature_verification_algorithms,
         };
@@ -66,11 +65,9 @@ impl Tls {
             .map_err(|e| describe_tls(&e))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
-        let mut config = match load_client(params)? {
+        let mut config = match credentials::load_client(params, loader)? {
             None => builder.with_no_client_auth(),
-            Some((chain, key)) => builder
-                .with_client_auth_cert(chain, key)
-                .map_err(|e| format!("the client certificate and its key cannot be used: {}", describe_tls(&e)))?,
+            Some(client) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(client))),
         };
         config.alpn_protocols = vec![ALPN.to_vec()];
         // PostgreSQL hands out no session tickets.
@@ -126,7 +123,7 @@ fn check_settings(params: &SslParams, host: Option<&str>) -> Result<(), String> 
     if params.direct && weak {
         return Err("sslnegotiation=direct needs sslmode=require, verify-ca or verify-full".into());
     }
-    if params.root_cert.as_deref() == Some(SYSTEM_ROOTS) && params.mode != SslMode::VerifyFull {
+    if params.root_cert.as_deref() == Some(credentials::SYSTEM_ROOTS) && params.mode != SslMode::VerifyFull {
         return Err("sslrootcert=system needs sslmode=verify-full".into());
     }
     if params.mode == SslMode::VerifyFull && host.is_none() {
@@ -139,73 +136,6 @@ fn check_settings(params: &SslParams, host: Option<&str>) -> Result<(), String> 
 fn server_name(host: Option<&str>, address: Option<IpAddr>) -> ServerName<'static> {
     let name = host.and_then(|host| ServerName::try_from(host.to_owned()).ok());
     name.unwrap_or_else(|| ServerName::IpAddress(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).into()))
-}
-
-/// With a root certificate the chain is verified in every mode, as libpq does; without one only verify-* is an error.
-fn load_trust(params: &SslParams) -> Result<Option<Trust>, String> {
-    let must = matches!(params.mode, SslMode::VerifyCa | SslMode::VerifyFull);
-    let Some(path) = params.root_cert.as_deref().filter(|path| !path.is_empty()) else {
-        let reason = "sslmode=verify-ca and verify-full need a root certificate (sslrootcert=FILE or sslrootcert=system)";
-        return if must { Err(reason.into()) } else { Ok(None) };
-    };
-    if path == SYSTEM_ROOTS {
-        return load_system().map(Some);
-    }
-    if !must && !exists(path) {
-        return Ok(None);
-    }
-    let certificates = load_certificates(path).map_err(|reason| format!("the root certificate file \"{path}\" {reason}"))?;
-    let mut anchors = RootCertStore::empty();
-    for certificate in &certificates {
-        anchors
-            .add(certificate.clone())
-            .map_err(|e| format!("the root certificate file \"{path}\" cannot be used: {}", describe_tls(&e)))?;
-    }
-    Ok(Some(Trust { anchors, certificates }))
-}
-
-fn load_system() -> Result<Trust, String> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut anchors = RootCertStore::empty();
-    // A system's store may hold one that is too old to be read; the others count.
-    let (usable, _) = anchors.add_parsable_certificates(found.certs);
-    if usable == 0 {
-        return Err("the system has no root certificates that can be read (sslrootcert=system)".into());
-    }
-    Ok(Trust { anchors, certificates: Vec::new() })
-}
-
-/// The client's certificate and key. As in libpq, a certificate file that does not exist means that there is none.
-fn load_client(params: &SslParams) -> Result<Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>, String> {
-    let Some(cert) = params.cert.as_deref().filter(|path| !path.is_empty() && exists(path)) else { return Ok(None) };
-    let chain = load_certificates(cert).map_err(|reason| format!("the client certificate file \"{cert}\" {reason}"))?;
-    let Some(path) = params.key.as_deref().filter(|path| !path.is_empty()) else {
-        return Err(format!("there is a client certificate (\"{cert}\"), but no key for it (sslkey)"));
-    };
-    let key = PrivateKeyDer::from_pem_file(path).map_err(|e| format!("the client key file \"{path}\" {}", describe_pem(&e)))?;
-    Ok(Some((chain, key)))
-}
-
-fn load_certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let pem = fs::read(path).map_err(|e| format!("cannot be read: {}", describe_io(&e)))?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    match certificates {
-        Ok(found) if found.is_empty() => Err("holds no certificate in PEM form".into()),
-        Ok(found) => Ok(found),
-        Err(e) => Err(describe_pem(&e)),
-    }
-}
-
-fn exists(path: &str) -> bool {
-    !matches!(fs::metadata(path), Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
-}
-
-fn describe_pem(e: &PemError) -> String {
-    match e {
-        PemError::Io(e) => format!("cannot be read: {}", describe_io(e)),
-        PemError::NoItemsFound => "holds no key in PEM form, or an encrypted one, which is not supported".into(),
-        _ => "is not in PEM form".into(),
-    }
 }
 
 /// A failure of TLS as a phrase that says what to look at.
@@ -226,6 +156,17 @@ fn describe_certificate(reason: &CertificateError) -> String {
         CertificateError::UnknownIssuer => "the server's certificate is not signed by a trusted authority (sslrootcert)".into(),
         CertificateError::BadEncoding => "the server's certificate is malformed".into(),
         CertificateError::BadSignature => "a signature of the server's certificate is wrong".into(),
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "the server's certificate is not made for servers (extended key usage)".into()
+        }
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "the server's certificate is signed with an algorithm that is not supported".into()
+        }
+        // The one case of practice: a self-signed certificate, which is an authority's too, that is not in the file.
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "the server's certificate is that of an authority and not among the trusted ones (sslrootcert)".into()
+        }
         other => format!("the server's certificate is not accepted ({other})"),
     }
 }

@@ -15,13 +15,15 @@ use rustls::{CertificateError, DigitallySignedStruct, Error as TlsError, PeerMis
 use super::certificate::{AltName, Certificate, split_public_key};
 use crate::error::Result;
 
-/// The certificates that are trusted.
+/// The certificates that are trusted. As in OpenSSL a path ends at a self-signed certificate, and the others of the
+/// file may only stand in between.
 #[derive(Debug)]
 pub struct Trust {
-    /// As anchors, for paths.
-    pub anchors: RootCertStore,
+    /// The self-signed ones, as anchors for paths.
+    anchors: RootCertStore,
     /// The same whole, where they come from a file of the user's.
-    pub certificates: Vec<CertificateDer<'static>>,
+    roots: Vec<CertificateDer<'static>>,
+    intermediates: Vec<CertificateDer<'static>>,
 }
 
 #[derive(Debug)]
@@ -94,6 +96,26 @@ impl ServerCertVerifier for Verifier {
 }
 
 impl Trust {
+    /// Trusts the certificates of a file.
+    pub fn from_file(certificates: Vec<CertificateDer<'static>>) -> Result<Trust, TlsError> {
+        let mut trust = Trust { anchors: RootCertStore::empty(), roots: Vec::new(), intermediates: Vec::new() };
+        for certificate in certificates {
+            let parsed = Certificate::parse(&certificate).map_err(|_| CertificateError::BadEncoding)?;
+            if parsed.issuer == parsed.subject {
+                trust.anchors.add(certificate.clone())?;
+                trust.roots.push(certificate);
+            } else {
+                trust.intermediates.push(certificate);
+            }
+        }
+        Ok(trust)
+    }
+
+    /// Trusts what the system trusts.
+    pub fn from_system(anchors: RootCertStore) -> Trust {
+        Trust { anchors, roots: Vec::new(), intermediates: Vec::new() }
+    }
+
     /// Verifies that the certificate is now valid and leads to a trusted one.
     fn verify(
         &self,
@@ -104,7 +126,7 @@ impl Trust {
     ) -> Result<(), TlsError> {
         // A self-signed certificate handed to the clients, which is the manual's first recipe. It is no path for webpki,
         // which takes certificate authorities for anchors only.
-        if self.certificates.iter().any(|trusted| trusted == server) {
+        if self.roots.iter().any(|trusted| trusted == server) {
             let certificate = Certificate::parse(server).map_err(|_| CertificateError::BadEncoding)?;
             return in_time(&certificate, now);
         }
@@ -112,7 +134,8 @@ impl Trust {
             Some(old) => self.verify_version_1(&old, now, algorithms),
             None => {
                 let parsed = ParsedCertificate::try_from(server)?;
-                verify_server_cert_signed_by_trust_anchor(&parsed, &self.anchors, intermediates, now, algorithms.all)
+                let between: Vec<_> = intermediates.iter().chain(&self.intermediates).cloned().collect();
+                verify_server_cert_signed_by_trust_anchor(&parsed, &self.anchors, &between, now, algorithms.all)
             }
         }
     }
@@ -122,7 +145,7 @@ impl Trust {
     /// signature is to be checked; the issuer must be one of the trusted certificates itself.
     fn verify_version_1(&self, old: &Certificate<'_>, now: UnixTime, algorithms: &WebPkiSupportedAlgorithms) -> Result<(), TlsError> {
         in_time(old, now)?;
-        for trusted in &self.certificates {
+        for trusted in &self.roots {
             let Ok(issuer) = Certificate::parse(trusted) else { continue };
             let signed_by = issuer.subject == old.issuer
                 && verify_with_key(issuer.public_key, algorithms.all, Some(old.algorithm), old.signed, old.signature).is_ok();
@@ -206,3 +229,7 @@ fn matches_name(name: &[u8], host: &str, address: Option<IpAddr>) -> bool {
     };
     !label.is_empty() && !label.contains(&b'.') && rest.eq_ignore_ascii_case(suffix)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests;

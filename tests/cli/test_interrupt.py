@@ -1,0 +1,223 @@
+"""Being stopped: Ctrl-C, SIGTERM and a closed pipe leave no file, no query and no connection."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.cli.helpers import ENDLESS, ITEMS, SILENT, active, is_copying, wait_until
+from tests.fixtures.process import environment, start_cli
+from tests.fixtures.server import Database
+
+PROMPT_SECONDS = 4.0
+"""Less than the five seconds after which the program gives up waiting for the server: it must not come to that."""
+
+
+def end(process: subprocess.Popen[bytes], seconds: float = PROMPT_SECONDS) -> tuple[int, str]:
+    """Wait for the end; gives the return code and standard error."""
+    code = process.wait(seconds)
+    assert process.stderr is not None
+    with process.stderr as stream:
+        text = stream.read().decode()
+    if process.stdout is not None:
+        process.stdout.close()
+    return code, text
+
+
+@pytest.mark.parametrize("query", [ENDLESS, SILENT], ids=["rows", "silence"])
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (signal.SIGINT, "interrupted"),
+        (signal.SIGTERM, "ended by SIGTERM"),
+        (signal.SIGHUP, "ended by SIGHUP"),
+    ],
+    ids=["SIGINT", "SIGTERM", "SIGHUP"],
+)
+def test_a_signal_cancels_and_takes_back(
+    dsn: str, conn: psycopg.Connection, tmp_path: Path, number: signal.Signals, sentence: str, query: str
+) -> None:
+    target = tmp_path / "x.csv"
+    target.write_bytes(b"old")
+    process = start_cli("export", "--query", query, "-o", str(target), dsn=dsn)
+    wait_until(lambda: is_copying(conn))
+    assert len(os.listdir(tmp_path)) == 2, "the partial file is beside the target"
+    process.send_signal(number)
+    assert end(process) == (-number, f"polyglot: {sentence}; {target} was not written\n")
+    assert os.listdir(tmp_path) == ["x.csv"]
+    assert target.read_bytes() == b"old"
+    wait_until(lambda: active(conn) == [], 2.0)
+
+
+def test_a_shell_sees_130(dsn: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    """The process dies of the signal, as shells expect of a program that was interrupted."""
+    process = start_cli("export", "--query", SILENT, "-o", str(tmp_path / "x.csv"), dsn=dsn)
+    wait_until(lambda: is_copying(conn))
+    os.kill(process.pid, signal.SIGINT)
+    code, _ = end(process)
+    assert code == -signal.SIGINT
+    assert 128 - code == 130
+
+
+def test_standard_output_is_said_to_be_incomplete(dsn: str, conn: psycopg.Connection) -> None:
+    process = start_cli("export", "--query", ENDLESS, dsn=dsn)
+    assert process.stdout is not None
+    process.stdout.read(1000)
+    process.send_signal(signal.SIGINT)
+    assert end(process) == (-signal.SIGINT, "polyglot: interrupted; the output is not complete\n")
+
+
+def test_while_it_waits_for_a_lock(dsn: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute(ITEMS)
+    with psycopg.connect(dsn) as locker:
+        locker.execute("LOCK TABLE items IN ACCESS EXCLUSIVE MODE")
+        process = start_cli("export", "items", "-o", str(tmp_path / "x.csv"), dsn=dsn)
+        wait_until(lambda: any("LOCK" in query for query in active(conn)))
+        process.send_signal(signal.SIGINT)
+        assert end(process) == (-signal.SIGINT, f"polyglot: interrupted; {tmp_path / 'x.csv'} was not written\n")
+        wait_until(lambda: active(conn) == [], 2.0)
+    assert os.listdir(tmp_path) == []
+
+
+def test_while_it_connects(tmp_path: Path) -> None:
+    """192.0.2.1 belongs to nobody (RFC 5737): the connection attempt gets no answer, or an error at once where there is no route."""
+    process = start_cli("export", "t", "-o", str(tmp_path / "x.csv"), "--dsn", "host=192.0.2.1 dbname=x user=x")
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    code, _ = end(process)
+    assert code in {-signal.SIGINT, 1}
+    assert os.listdir(tmp_path) == []
+
+
+STUCK = """
+import sys, time
+from polyglot_export.cli.interrupt import Interrupted, die_by
+from polyglot_export.cli.progress import NoBar
+from polyglot_export.cli.transfer import transfer
+from polyglot_export.sinks import FileSink
+
+def opener(token):
+    print("opening", flush=True)
+    time.sleep(3600)
+
+try:
+    transfer(opener, FileSink(sys.argv[1]), NoBar())
+except Interrupted as interrupted:
+    die_by(interrupted.number)
+"""
+"""An export that does not react to a cancel. The real one gives up its connections at once, also when the server hangs."""
+
+
+def start_stuck(target: Path) -> subprocess.Popen[bytes]:
+    """Start an export that hangs, and wait until it does."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", STUCK, str(target)], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"opening\n"
+    assert len(os.listdir(target.parent)) == 1, "the partial file is there"
+    return process
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_at_once(tmp_path: Path, second: signal.Signals) -> None:
+    process = start_stuck(tmp_path / "x.csv")
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert process.poll() is None
+    assert len(os.listdir(tmp_path)) == 1
+    process.send_signal(second)
+    assert end(process, 1.0) == (-second, "")
+    assert os.listdir(tmp_path) == []
+
+
+def test_one_signal_is_enough_after_five_seconds(tmp_path: Path) -> None:
+    process = start_stuck(tmp_path / "x.csv")
+    started = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert end(process, 8.0) == (-signal.SIGTERM, "")
+    assert time.monotonic() - started > 4.0
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_server_that_hangs_does_not_hold_the_command(server: Database, dsn: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    """The server's processes are stopped, so that no cancel is obeyed."""
+    if server.process is None:
+        pytest.skip("the processes of a given server cannot be stopped from here")
+    process = start_cli("export", "--query", SILENT, "-o", str(tmp_path / "x.csv"), dsn=dsn)
+    wait_until(lambda: is_copying(conn))
+    backends = [row[0] for row in conn.execute("SELECT pid FROM pg_stat_activity WHERE application_name ~ '^polyglot '").fetchall()]
+    assert backends
+    for pid in backends:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        process.send_signal(signal.SIGINT)
+        assert end(process) == (-signal.SIGINT, f"polyglot: interrupted; {tmp_path / 'x.csv'} was not written\n")
+        assert os.listdir(tmp_path) == []
+    finally:
+        for pid in backends:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_an_ignored_signal_stays_ignored(dsn: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    """``nohup`` and background jobs of a script rely on it."""
+    target = tmp_path / "x.csv"
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = start_cli("export", "--query", "SELECT pg_sleep(1.5)::text AS pause", "-o", str(target), dsn=dsn)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    wait_until(lambda: is_copying(conn))
+    process.send_signal(signal.SIGHUP)
+    code, text = end(process, 10.0)
+    assert code == 0, text
+    assert target.read_bytes() == b'pause\n""\n'
+
+
+@pytest.mark.parametrize("taken", [0, 10, 200_000], ids=["nothing", "a little", "some"])
+def test_a_closed_pipe_ends_quietly(dsn: str, conn: psycopg.Connection, taken: int) -> None:
+    """``| head``: exit code 0, not a word, and the query is cancelled."""
+    process = start_cli("export", "--query", ENDLESS, dsn=dsn)
+    assert process.stdout is not None
+    wait_until(lambda: is_copying(conn))
+    assert len(process.stdout.read(taken)) == taken
+    process.stdout.close()
+    assert end(process) == (0, "")
+    wait_until(lambda: active(conn) == [], 2.0)
+
+
+def test_a_closed_pipe_is_noticed_while_the_database_is_silent(dsn: str, conn: psycopg.Connection) -> None:
+    """No row comes, so no write fails: the pipe itself is watched."""
+    process = start_cli("export", "--query", SILENT, dsn=dsn)
+    assert process.stdout is not None
+    wait_until(lambda: is_copying(conn))
+    process.stdout.close()
+    assert end(process) == (0, "")
+    wait_until(lambda: active(conn) == [], 2.0)
+
+
+def test_a_failure_is_told_although_the_pipe_is_closed(dsn: str, conn: psycopg.Connection) -> None:
+    """Only what follows from the closed pipe is kept quiet."""
+    process = start_cli("export", "no_such_table", dsn=dsn)
+    assert process.stdout is not None
+    process.stdout.close()
+    code, text = end(process, 10.0)
+    assert code in {0, 2}, "the closed pipe may be seen first"
+    assert (code == 0) == (text == "")
+
+
+def test_every_command_ends_quietly_at_a_closed_pipe(dsn: str, conn: psycopg.Connection) -> None:
+    conn.execute("SELECT 1")
+    for arguments in (("datasets",), ("explain", "--query", "SELECT 1 AS one"), ("--help",), ("export", "--help")):
+        reading, writing = os.pipe()
+        os.close(reading)
+        process = start_cli(*arguments, dsn=dsn, stdout=writing)
+        os.close(writing)
+        assert end(process, 10.0) == (0, ""), arguments

@@ -1,0 +1,212 @@
+"""Filters, order and limit: the rows are those of the same condition on the server."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+
+from polyglot_export import SpecError, explain, parse_spec
+from polyglot_export.planner.segments import PAGES_PER_SEGMENT
+from tests.library.helpers import copied, exported, filled
+
+TABLE = """
+CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
+CREATE DOMAIN positive AS numeric(18, 4) CHECK (VALUE > 0);
+CREATE DOMAIN mood_domain AS mood;
+CREATE TABLE t (
+    i int, big int8, small int2, n numeric(18, 4), d positive, f float8, b bool, s text, v varchar(5), c char(5), nm name, one "char",
+    ts timestamptz, dt date, u uuid, m mood, md mood_domain, a int[], r int4range, by bytea, j jsonb, js json, x point, o oid, ip inet,
+    money money, iv interval
+);
+INSERT INTO t SELECT g, g * 10000000000, g, g * 1.23451, g, g / 3.0, g % 2 = 0, 'text ' || g, 'v' || g, 'c' || g, 'n' || g, chr(64 + g)::"char",
+    '2024-01-01 00:00Z'::timestamptz + g * interval '1 day', '2024-01-01'::date + g, md5(g::text)::uuid, (ARRAY['sad','ok','happy'])[1 + g % 3]::mood,
+    (ARRAY['sad','ok','happy'])[1 + g % 3]::mood, ARRAY[g, g + 1], int4range(g, g + 5), decode(lpad(to_hex(g), 2, '0'), 'hex'),
+    jsonb_build_object('k', g), '{"k": 1}', NULL, g, ('10.0.0.' || g)::inet, g::money, g * interval '1 hour'
+    FROM generate_series(1, 20) AS g;
+INSERT INTO t DEFAULT VALUES;
+INSERT INTO t (s, c, v) VALUES ('it''s 100% \\ "q"', 'ab', ''), ('', '', ' ');
+"""
+
+TERMS: list[tuple[tuple[str, str, Any], str]] = [
+    (("i", "=", 7), "i = 7"),
+    (("i", "=", "7"), "i = 7"),
+    (("i", "=", Decimal("1E+1")), "i = 10"),
+    (("i", "!=", 7), "i <> 7"),
+    (("i", "<", 3), "i < 3"),
+    (("i", "<=", 3), "i <= 3"),
+    (("i", ">", 18), "i > 18"),
+    (("i", ">=", 18), "i >= 18"),
+    (("i", "in", [1, 2, "3"]), "i IN (1, 2, 3)"),
+    (("i", "in", []), "false"),
+    (("i", "between", [3, 5]), "i BETWEEN 3 AND 5"),
+    (("i", "isNull", None), "i IS NULL"),
+    (("i", "isNotNull", None), "i IS NOT NULL"),
+    (("big", "=", 30000000000), "big = 30000000000"),
+    (("small", ">", 18), "small > 18"),
+    (("n", "=", Decimal("3.7035")), "n = 3.7035"),
+    (("n", "<", Decimal("1.23451")), "n < 1.23451"),
+    (("n", "=", "NaN"), "n = 'NaN'"),
+    (("d", "<=", 2), "d <= 2"),
+    (("f", ">", "Infinity"), "f > 'Infinity'"),
+    (("f", "<", 1.5), "f < 1.5"),
+    (("b", "=", True), "b"),
+    (("b", "!=", True), "NOT b"),
+    (("b", "=", "no"), "NOT b"),
+    (("s", "=", "text 3"), "s = 'text 3'"),
+    (("s", "=", 'it\'s 100% \\ "q"'), "s = 'it''s 100% \\ \"q\"'"),
+    (("s", "=", ""), "s = ''"),
+    (("s", "like", "text 1%"), "s LIKE 'text 1%'"),
+    (("s", "like", "%100\\%%"), "s LIKE '%100\\%%'"),
+    (("s", "in", ["text 3", "it's"]), "s IN ('text 3', 'it''s')"),
+    (("v", "=", "v3 and more"), "v = 'v3 and more'"),
+    (("v", "like", "v1_"), "v LIKE 'v1_'"),
+    (("v", "in", ["v1", "v2"]), "v IN ('v1', 'v2')"),
+    (("c", "=", "ab"), "c = 'ab'"),
+    (("c", "=", "abcde"), "c = 'abcde'"),
+    (("c", "like", "c1%"), "c LIKE 'c1%'"),
+    (("nm", "=", "n4"), "nm = 'n4'"),
+    (("nm", "=", "n4" + "x" * 70), "false"),
+    (("nm", "like", "n1%"), "nm LIKE 'n1%'"),
+    (("one", "=", "C"), "one = 'C'"),
+    (("ts", ">=", "2024-01-15T00:00:00Z"), "ts >= '2024-01-15T00:00:00Z'"),
+    (("dt", "between", ["2024-01-03", "2024-01-05"]), "dt BETWEEN '2024-01-03' AND '2024-01-05'"),
+    (("u", "=", "c4ca4238-a0b9-2382-0dcc-509a6f75849b"), "u = 'c4ca4238a0b923820dcc509a6f75849b'"),
+    (("m", "=", "ok"), "m = 'ok'"),
+    (("m", ">", "sad"), "m > 'sad'"),
+    (("m", "in", ["ok", "happy"]), "m IN ('ok', 'happy')"),
+    (("md", "=", "ok"), "md::mood = 'ok'"),
+    (("a", "=", "{3,4}"), "a = '{3,4}'"),
+    (("a", "in", ["{3,4}", "{5,6}"]), "a IN ('{3,4}', '{5,6}')"),
+    (("r", "=", "[3,8)"), "r = '[3,8)'"),
+    (("by", "=", "\\x03"), "by = '\\x03'"),
+    (("j", "=", '{"k": 3}'), "j = '{\"k\": 3}'"),
+    (("j", "isNull", None), "j IS NULL"),
+    (("o", "=", 3), "o = 3"),
+    (("ip", "<", "10.0.0.3"), "ip < '10.0.0.3'"),
+    (("money", "=", "$3.00"), "money = '$3.00'"),
+    (("iv", "=", "3 hours"), "iv = '3 hours'"),
+]
+
+
+@pytest.fixture(scope="module")
+def table(module_dsn: str) -> str:
+    with psycopg.connect(module_dsn, autocommit=True) as conn:
+        conn.execute(TABLE.encode())
+    return module_dsn
+
+
+@pytest.mark.parametrize(("term", "condition"), TERMS, ids=[condition for _, condition in TERMS])
+def test_a_term_means_what_the_condition_means(table: str, term: tuple[str, str, Any], condition: str) -> None:
+    column, op, value = term
+    got = exported(table, "t", filter=[{"column": column, "op": op, "value": value}])
+    with psycopg.connect(table, autocommit=True) as conn:
+        expected = copied(conn, f"SELECT * FROM t WHERE {condition}")
+        assert got == expected
+        # Neither all rows nor, unless that is the point, none: a filter that is lost would be seen.
+        assert expected != copied(conn, "SELECT * FROM t")
+
+
+def test_terms_are_anded(table: str) -> None:
+    terms = [{"column": "i", "op": ">", "value": 3}, {"column": "i", "op": "<", "value": 9}, {"column": "b", "op": "=", "value": True}]
+    with psycopg.connect(table, autocommit=True) as conn:
+        assert exported(table, "t", filter=terms) == copied(conn, "SELECT * FROM t WHERE i > 3 AND i < 9 AND b")
+
+
+WRONG: list[tuple[dict[str, Any], str, str]] = [
+    ({"column": "nope", "op": "=", "value": 1}, "filter.0.column", "there is no column 'nope'; allowed are i, big"),
+    ({"column": "i", "op": "=", "value": "abc"}, "filter.0", 'invalid input syntax for type integer: "abc"'),
+    ({"column": "i", "op": "=", "value": Decimal("1.5")}, "filter.0", "invalid input syntax for type integer"),
+    ({"column": "i", "op": "=", "value": 10**20}, "filter.0", "out of range for type integer"),
+    ({"column": "i", "op": "=", "value": True}, "filter.0", "a boolean is compared with boolean columns only"),
+    ({"column": "i", "op": "in", "value": [1, "x"]}, "filter.0", "invalid input syntax"),
+    ({"column": "s", "op": "=", "value": 5}, "filter.0", "give the value as a string"),
+    ({"column": "i", "op": "=", "value": None}, "filter.0", "not null; use isNull"),
+    ({"column": "i", "op": "=", "value": [1]}, "filter.0", "one value, not a list"),
+    ({"column": "i", "op": "between", "value": [1]}, "filter.0", "a list of two values"),
+    ({"column": "i", "op": "like", "value": "1%"}, "filter.0", "operator like is for bpchar, citext, name, text, varchar"),
+    ({"column": "s", "op": "like", "value": "a\\"}, "filter.0", "single backslash"),
+    ({"column": "x", "op": "=", "value": "(1,1)"}, "filter.0", "has no operator ="),
+    ({"column": "js", "op": "=", "value": "1"}, "filter.0", "has type json, which has no operator ="),
+    ({"column": "j", "op": "=", "value": "{"}, "filter.0", "invalid input syntax for type json"),
+    ({"column": "m", "op": "=", "value": "angry"}, "filter.0", "invalid input value for enum"),
+    ({"column": "ts", "op": "=", "value": "yesteryear"}, "filter.0", "invalid input syntax for type timestamp"),
+    ({"column": "dt", "op": "=", "value": "2024-02-30"}, "filter.0", "date/time field value out of range"),
+    ({"column": "s", "op": "=", "value": "a\0b"}, "filter.0.value", r"U\+0000"),
+    ({"column": "i", "op": "=", "value": float("nan")}, "filter.0.value", "must be finite"),
+    ({"column": "i", "op": "~", "value": 1}, "filter.0.op", "Input should be '='"),
+]
+
+
+@pytest.mark.parametrize(("term", "field", "sentence"), WRONG, ids=[sentence for _, _, sentence in WRONG])
+def test_a_wrong_term_names_its_field(table: str, term: dict[str, Any], field: str, sentence: str) -> None:
+    with pytest.raises(SpecError, match=sentence) as raised:
+        exported(table, "t", filter=[term])
+    assert raised.value.field == field
+    assert "\n" not in str(raised.value)
+
+
+def test_a_value_is_a_value_and_never_sql(table: str) -> None:
+    for text in ("x'; DROP TABLE t; --", "' OR true --", "\\'; SELECT 1; --", "$$", "%s", "{}"):
+        assert exported(table, "t", columns=["s"], filter=[{"column": "s", "op": "=", "value": text}]) == b"s\n"
+
+
+ORDERS: list[tuple[list[Any], str]] = [
+    (["i"], "i"),
+    ([{"column": "i", "direction": "desc"}], "i DESC"),
+    ([{"column": "m"}, {"column": "i", "direction": "desc"}], "m, i DESC"),
+    (["s", "i"], "s, i"),
+]
+
+
+@pytest.mark.parametrize(("order", "sql"), ORDERS, ids=[sql for _, sql in ORDERS])
+def test_order_and_limit_are_the_server_s(table: str, order: list[Any], sql: str) -> None:
+    with psycopg.connect(table, autocommit=True) as conn:
+        for limit in (None, 0, 3, 1000):
+            tail = "" if limit is None else f" LIMIT {limit}"
+            assert exported(table, "t", order_by=order, limit=limit) == copied(conn, f"SELECT * FROM t ORDER BY {sql}{tail}")
+
+
+def test_the_primary_key_breaks_ties(dsn: str, conn: psycopg.Connection) -> None:
+    conn.execute(
+        "CREATE TABLE t (g int, b int, a int, PRIMARY KEY (b, a));"
+        "INSERT INTO t SELECT x % 3, x % 10, x FROM generate_series(1, 500) AS x ORDER BY md5(x::text)"
+    )
+    assert exported(dsn, "t", order_by=["g"]) == copied(conn, "SELECT * FROM t ORDER BY g, b, a")
+    plan = explain(parse_spec({"format": "csv", "dataset": "t", "orderBy": [{"column": "g"}]}), dsn=dsn)
+    assert 'ORDER BY r."g" ASC, r."b", r."a"' in plan.scans[0].before
+
+
+def test_a_wrong_order_names_its_field(table: str) -> None:
+    with pytest.raises(SpecError, match="there is no column 'nope'; allowed are i, big") as raised:
+        exported(table, "t", order_by=["i", "nope"])
+    assert raised.value.field == "orderBy.1.column"
+    with pytest.raises(SpecError, match="could not identify an ordering operator") as raised:
+        exported(table, "t", order_by=["i", "js"])
+    assert raised.value.field == "orderBy.1"
+
+
+def test_a_filter_goes_into_each_segment_unless_an_index_finds_the_rows(dsn: str, conn: psycopg.Connection) -> None:
+    rows = filled(conn, "t", 2 * PAGES_PER_SEGMENT + 10)
+    conn.execute("ANALYZE t")
+
+    def segments(column: str, op: str, value: Any) -> int:
+        spec = {"format": "csv", "dataset": "t", "filter": [{"column": column, "op": op, "value": value}]}
+        return explain(parse_spec(spec), dsn=dsn).segments
+
+    assert segments("id", ">", 5) == 3
+    assert segments("id", "=", 5) == 1
+    assert segments("id", "in", []) == 1
+    assert segments("pad", "like", "%7") == 3
+    for workers in (1, 3):
+        got = exported(dsn, "t", filter=[{"column": "id", "op": ">", "value": rows // 2}], workers=workers)
+        assert got == copied(conn, f"SELECT * FROM t WHERE id > {rows // 2}")
+    assert exported(dsn, "t", filter=[{"column": "id", "op": "=", "value": 5}]) == copied(conn, "SELECT * FROM t WHERE id = 5")
+
+
+def test_a_composite_of_nulls_is_not_null(dsn: str, conn: psycopg.Connection) -> None:
+    conn.execute("CREATE TYPE pair AS (a int, b int); CREATE TABLE t (id int, p pair); INSERT INTO t VALUES (1, NULL), (2, ROW(NULL, NULL))")
+    assert exported(dsn, "t", filter=[{"column": "p", "op": "isNull"}], columns=["id"]) == b"id\n1\n"
+    assert exported(dsn, "t", filter=[{"column": "p", "op": "isNotNull"}], columns=["id"]) == b"id\n2\n"

@@ -1,0 +1,155 @@
+"""The application as a whole: its middleware, its OpenAPI document and its page."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from starlette.middleware.base import BaseHTTPMiddleware
+
+from polyglot_export.service.app import create_app
+from polyglot_export.settings import ServiceSettings
+from tests.fixtures.process import Service
+from tests.service.client import call, create
+
+HTTP_METHODS = {"get", "head", "post", "delete"}
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
+    """The application without a server."""
+    monkeypatch.chdir(tmp_path)
+    return create_app(ServiceSettings.load(database_url="postgresql://localhost/none"))
+
+
+def stack_of(app: FastAPI) -> list[Any]:
+    """Every ASGI layer from the outside to the router."""
+    layers: list[Any] = []
+    layer: Any = app.build_middleware_stack()
+    while layer is not None and layer is not app.router:
+        layers.append(layer)
+        layer = next((value for name in ("app", "_app") if (value := getattr(layer, name, None)) is not None), None)
+    assert layer is app.router, "the walk reached the router, so it saw every layer"
+    return layers
+
+
+def test_no_middleware_can_hide_a_broken_stream(app: FastAPI) -> None:
+    """Starlette's BaseHTTPMiddleware ends the body properly before it raises again."""
+    layers = stack_of(app)
+    assert len(layers) >= 3
+    assert not [layer for layer in layers if isinstance(layer, BaseHTTPMiddleware)]
+    for entry in app.user_middleware:
+        assert not issubclass(entry.cls, BaseHTTPMiddleware)  # type: ignore[arg-type]
+
+
+def test_the_walk_would_see_it(app: FastAPI) -> None:
+    @app.middleware("http")
+    async def passes_on(request: Any, call_next: Any) -> Any:
+        return await call_next(request)
+
+    assert [layer for layer in stack_of(app) if isinstance(layer, BaseHTTPMiddleware)]
+
+
+def test_the_document_lists_what_is_there_and_nothing_else(service: Service) -> None:
+    document = call(service, "/openapi.json").json()
+    listed = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
+    assert listed == {
+        ("POST", "/exports"),
+        ("GET", "/exports"),
+        ("GET", "/exports/benchmark"),
+        ("GET", "/exports/{export_id}"),
+        ("DELETE", "/exports/{export_id}"),
+        ("GET", "/exports/{export_id}/download"),
+        ("HEAD", "/exports/{export_id}/download"),
+        ("GET", "/datasets"),
+        ("GET", "/datasets/{name}"),
+        ("GET", "/health"),
+        ("GET", "/health/live"),
+        ("GET", "/health/ready"),
+    }
+    text = json.dumps(document)
+    assert "422" not in text
+    assert "HTTPValidationError" not in text
+    for reference in set(re.findall(r'"#/components/schemas/(\w+)"', text)):
+        assert reference in document["components"]["schemas"], reference
+    body = document["components"]["schemas"]["ExportRequest"]
+    assert body["required"] == ["format"]
+    assert "query" not in body["properties"]
+    assert {"format", "dataset", "columns", "filter", "orderBy", "limit", "compression", "compressionAs", "options"} == set(
+        body["properties"]
+    )
+
+
+def test_every_call_is_described_and_every_error_is_a_problem(service: Service) -> None:
+    document = call(service, "/openapi.json").json()
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            assert method in HTTP_METHODS
+            assert operation["summary"], path
+            assert operation["description"], path
+            for status, answer in operation["responses"].items():
+                assert answer["description"], (path, status)
+                if int(status) >= 400:
+                    assert list(answer["content"]) == ["application/problem+json"]
+
+
+def test_answers_have_the_members_that_the_document_says(service: Service) -> None:
+    document = call(service, "/openapi.json").json()
+    schemas = document["components"]["schemas"]
+    export_id = create(service, dataset="small")
+    call(service, f"/exports/{export_id}/download")
+    for path, name in (
+        (f"/exports/{export_id}", "JobView"),
+        ("/exports", "ExportsView"),
+        ("/datasets", "DatasetsView"),
+        ("/datasets/small", "DatasetView"),
+        ("/health", "HealthView"),
+    ):
+        assert_members(call(service, path).json(), schemas[name], schemas)
+    problem = call(service, "/exports/x").json()
+    assert set(problem) <= set(schemas["ProblemView"]["properties"])
+    assert set(schemas["ProblemView"]["required"]) <= set(problem)
+
+
+def assert_members(value: Any, schema: Any, schemas: Any) -> None:
+    """Objects have exactly the members of their schema, all the way down."""
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].rpartition("/")[2]]
+    if "anyOf" in schema:
+        if value is None:
+            assert {"type": "null"} in schema["anyOf"]
+            return
+        (schema,) = [choice for choice in schema["anyOf"] if choice != {"type": "null"}]
+        assert_members(value, schema, schemas)
+        return
+    if "properties" in schema:
+        assert set(value) == set(schema["properties"])
+        for name, member in schema["properties"].items():
+            assert_members(value[name], member, schemas)
+    elif schema.get("type") == "array":
+        assert isinstance(value, list)
+        for item in value:
+            assert_members(item, schema["items"], schemas)
+    elif "type" in schema:
+        kinds = {"string": str, "integer": int, "number": int | float, "boolean": bool, "object": dict}
+        assert isinstance(value, kinds[schema["type"]]), (value, schema)
+
+
+def test_the_page_works_without_the_internet(service: Service) -> None:
+    page = call(service, "/docs")
+    assert page.status == 200
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert b"://" not in page.body, "nothing comes from elsewhere"
+    assets = re.findall(r'(?:href|src)="([^"]+)"', page.body.decode())
+    assert assets == ["docs/docs.css", "docs/docs.js", "openapi.json"]
+    for asset in assets:
+        answer = call(service, f"/{asset}")
+        assert answer.status == 200
+        assert b"://" not in answer.body or asset == "openapi.json"
+    assert call(service, "/docs/nope").status == 404
+    assert call(service, "/docs/..%2fapp.py").status == 404
