@@ -76,8 +76,8 @@ class Interrupts:
 
     def wake(self) -> None:
         """Make :meth:`wait` return; for other threads."""
-        # A full pipe wakes as well.
-        with suppress(BlockingIOError):
+        # A full pipe wakes as well, and nobody waits at one that is closed.
+        with suppress(OSError):
             os.write(self._writing, bytes([WAKE]))
 
     def wait(self, seconds: float | None, pipe: int | None) -> Event:

@@ -65,18 +65,24 @@ impl ArrayWriter {
         if let Some(json) = self.leaf.json(bytes)? {
             return scratch.json.write(json, Element::Item, &mut scratch.escaper, out);
         }
-        let Scratch { typed, escaper, raw, item, .. } = scratch;
-        item.clear();
-        self.leaf.write(bytes, escaper, raw, item)?;
-        let tag = match (&self.leaf, item.last()) {
-            (_, None) => typed.empty_string,
-            (Leaf::Bool, _) => typed.boolean,
+        let Scratch { typed, escaper, raw, .. } = scratch;
+        if let Leaf::Safe { decoder, number: true } = &self.leaf {
+            raw.clear();
+            decoder.write_text(bytes, raw)?;
             // NaN and the infinities end in a letter, and are strings to `to_json` too.
-            (Leaf::Safe { number: true, .. }, Some(last)) if last.is_ascii_digit() => typed.number,
-            _ => typed.string,
-        };
-        out.extend_from_slice(tag.item);
-        out.extend_from_slice(item);
+            let number = raw.last().is_some_and(u8::is_ascii_digit);
+            out.extend_from_slice(if number { typed.number.item } else { typed.string.item });
+            out.extend_from_slice(raw);
+        } else {
+            let start = out.len();
+            out.extend_from_slice(if matches!(self.leaf, Leaf::Bool) { typed.boolean.item } else { typed.string.item });
+            let content = out.len();
+            self.leaf.write(bytes, escaper, raw, out)?;
+            if out.len() == content {
+                out.truncate(start);
+                out.extend_from_slice(typed.empty_string.item);
+            }
+        }
         out.extend_from_slice(ITEM_END);
         Ok(())
     }

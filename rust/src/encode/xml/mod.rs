@@ -33,8 +33,8 @@ mod tags;
 
 /// Encoder of XML.
 ///
-/// Memory: the buffers for one array element and for the open containers of one document, which a row's limit
-/// (`Limits::row_bytes`, applied to the written row too) bounds.
+/// Memory: a buffer for the open containers of one document. Their number is bounded by the limit for a row
+/// (`Limits::row_bytes`), which holds for the written row too.
 #[derive(Debug)]
 pub struct Xml {
     frame: Frame,
@@ -69,10 +69,8 @@ struct Scratch {
     typed: Typed,
     escaper: Escaper,
     json: JsonWriter,
-    /// A value's text before it is escaped.
+    /// A value's text before it is escaped, or before its tag is chosen; never a long text's.
     raw: Vec<u8>,
-    /// An array element's text, whose tag depends on what it is.
-    item: Vec<u8>,
 }
 
 impl Xml {
@@ -94,7 +92,6 @@ impl Xml {
                 escaper: Escaper::new(options.invalid_chars, plan.limits.row_bytes),
                 json: JsonWriter::new(typed),
                 raw: Vec::new(),
-                item: Vec::new(),
             },
             frame,
             may_lose: options.invalid_chars != InvalidXmlChars::Error,

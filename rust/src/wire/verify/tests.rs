@@ -41,7 +41,7 @@ fn a_chain_leads_to_a_trusted_root() {
 #[test]
 fn intermediates_come_from_the_server_or_the_file() {
     let (root, between, server) = (certificate!("root"), certificate!("between"), certificate!("chained"));
-    verify(&server, &[between.clone()], vec![root.clone()]).unwrap();
+    verify(&server, std::slice::from_ref(&between), vec![root.clone()]).unwrap();
     verify(&server, &[], vec![root.clone(), between.clone()]).unwrap();
     assert!(verify(&server, &[], vec![root]).is_err());
     // As in OpenSSL, a path does not end at an intermediate, nor at the server itself.

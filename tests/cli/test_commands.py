@@ -1,0 +1,99 @@
+"""``datasets``, ``explain`` and ``keys``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+
+import psycopg
+import pytest
+
+from tests.cli.helpers import ITEMS, complaint, succeeded
+from tests.fixtures.process import Cli
+
+
+@pytest.fixture
+def items(dsn: str, conn: psycopg.Connection) -> str:
+    conn.execute(ITEMS)
+    conn.execute("CREATE SCHEMA sales; CREATE VIEW sales.dear AS SELECT id, value FROM items WHERE value > 1000; ANALYZE items")
+    return dsn
+
+
+def test_datasets(cli: Cli, items: str) -> None:
+    lines = succeeded(cli("datasets", dsn=items)).decode().splitlines()
+    assert [line.split()[:3] for line in lines] == [
+        ["NAME", "KIND", "COLUMNS"],
+        ["public.items", "table", "4"],
+        ["sales.dear", "view", "2"],
+    ]
+    assert "~1,000" in lines[1]
+    assert re.search(r"\d+\.\d kB$", lines[1])
+
+
+def test_datasets_of_an_empty_database(cli: Cli, dsn: str) -> None:
+    done = cli("datasets", dsn=dsn)
+    assert len(succeeded(done).splitlines()) == 1
+
+
+def test_columns_of_a_dataset(cli: Cli, items: str, conn: psycopg.Connection) -> None:
+    columns = conn.execute(
+        "SELECT attname, format_type(atttypid, atttypmod), CASE WHEN attnotnull THEN 'no' ELSE 'yes' END FROM pg_attribute"
+        " WHERE attrelid = 'items'::regclass AND attnum > 0 ORDER BY attnum"
+    ).fetchall()
+    lines = succeeded(cli("datasets", "items", dsn=items)).decode().splitlines()
+    assert [tuple(re.split(r"  +", line)) for line in lines] == [("COLUMN", "TYPE", "NULL"), *columns]
+
+
+def test_datasets_as_json(cli: Cli, items: str, conn: psycopg.Connection) -> None:
+    datasets = json.loads(succeeded(cli("datasets", "--json", dsn=items)))
+    assert [dataset["name"] for dataset in datasets] == ["public.items", "sales.dear"]
+    assert datasets[0]["estimatedRows"] == 1000
+    assert datasets[0]["estimatedBytes"] == conn.execute("SELECT pg_table_size('items')").fetchone()[0]  # type: ignore[index]
+    assert datasets[0]["columns"][0] == {"name": "id", "type": "integer", "nullable": False}
+    assert json.loads(succeeded(cli("datasets", "items", "--json", dsn=items)))[0]["columns"] == datasets[0]["columns"]
+
+
+def test_explain_shows_the_plan_and_reads_nothing(cli: Cli, items: str, conn: psycopg.Connection) -> None:
+    conn.execute("SELECT pg_stat_reset()")
+    text = succeeded(cli("explain", "items", "--columns", "id,value=amount", "--where", "id <= 10", dsn=items)).decode()
+    for part in ("public.items", "amount", "numeric(10,2)", "COPY (SELECT"):
+        assert part in text
+    assert conn.execute("SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'items'").fetchone() == (0,)
+
+
+def test_explain_a_query(cli: Cli, items: str) -> None:
+    assert "one" in succeeded(cli("explain", "--query", "SELECT 1 AS one", "-f", "parquet", dsn=items)).decode()
+
+
+def test_a_key_and_its_hash(cli: Cli) -> None:
+    done = cli("keys", "reports")
+    table = tomllib.loads(succeeded(done).decode())
+    found = re.fullmatch(r"polyglot: the key, shown only now: (\S{40,})\n", done.stderr.decode())
+    assert found is not None
+    assert table == {"keys": {"reports": {"hash": "sha256:" + hashlib.sha256(found[1].encode()).hexdigest()}}}
+    assert found[1] not in done.stdout.decode()
+
+
+def test_two_keys_differ(cli: Cli) -> None:
+    assert cli("keys", "a").stdout != cli("keys", "a").stdout
+
+
+def test_a_key_of_ones_own(cli: Cli) -> None:
+    done = cli("keys", 'The "finance" team', "--stdin", stdin=b"my own key\n")
+    assert tomllib.loads(succeeded(done).decode()) == {
+        "keys": {'The "finance" team': {"hash": "sha256:" + hashlib.sha256(b"my own key").hexdigest()}}
+    }
+    assert done.stderr == b""
+    assert complaint(cli("keys", "x", "--stdin", stdin=b""), 2) == "standard input holds no key"
+
+
+def test_a_key_works_in_a_configuration(cli: Cli) -> None:
+    """What the command prints is what the service reads."""
+    from polyglot_export.service.auth import Keys
+
+    done = cli("keys", "reports")
+    key = done.stderr.decode().split()[-1]
+    keys = Keys.from_document(tomllib.loads(done.stdout.decode()))
+    assert keys.caller(f"Bearer {key}").name == "reports"
