@@ -84,6 +84,8 @@ lint-python: $(STAMPS)/install
 	$(BIN)/mypy
 	PYTHONPATH=python $(BIN)/python -m mypy.stubtest polyglot_export._core --allowlist tools/stubtest-allowlist.txt
 	$(BIN)/python tools/check_docs.py
+	$(BIN)/python tools/cli_reference.py --check
+	$(BIN)/python tools/generate_xml_names.py --check
 
 .PHONY: lint-rust
 lint-rust:

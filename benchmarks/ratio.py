@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.child import Usage, measure
 from polyglot_export import _core
-from polyglot_export.demo.readers import read_sums
+from polyglot_export.demo.readers import check
 from polyglot_export.demo.records import Sums, fill_records, sums_of_server
 from polyglot_export.demo.server import EmbeddedServer
 from polyglot_export.demo.show import Screen
@@ -94,10 +94,10 @@ class Bench:
         target = self._folder / f"records.{case}"
         self.export(case, str(target))
         format_name, _, compression = case.partition(".")
-        found = read_sums(target, format_name, COMPRESSIONS.get(compression))
+        _, problem = check(target, format_name, COMPRESSIONS.get(compression), expected)
         size = target.stat().st_size
         target.unlink()
-        return ("yes" if found == expected else f"NO: {found}"), size
+        return "yes" if problem is None else f"NO: {problem}", size
 
     def _run(self, command: list[str]) -> Run:
         before = self._server_cpu()

@@ -170,4 +170,5 @@ def _in_folder(name: str) -> str | None:
         path = (LIBPQ_FOLDER / name).expanduser()
     except RuntimeError:  # no home folder
         return None
-    return str(path) if path.exists() else None
+    # Not Path.exists(): a folder that may not be searched (HOME of somebody else, under sudo) is for libpq one without the file.
+    return str(path) if os.path.exists(path) else None

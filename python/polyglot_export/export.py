@@ -29,6 +29,7 @@ from polyglot_export.plan import Limits, Plan
 from polyglot_export.planner import Planned, make_plan
 from polyglot_export.planner.explained import explain_statement
 from polyglot_export.policy import EVERYTHING, Exposure
+from polyglot_export.session import WORKER_SETTINGS
 from polyglot_export.spec import ColumnChoice, Compression, ExportSpec, FilterTerm, Format, OrderTerm, parse_spec
 
 __all__ = [
@@ -42,6 +43,8 @@ __all__ = [
     "make_spec",
     "open_export",
 ]
+
+LOCK_NOT_AVAILABLE = "55P03"
 
 Columns = Sequence[str | ColumnChoice] | Mapping[str, str]
 """Names of columns, or source → target."""
@@ -254,6 +257,7 @@ class Export:
         The first chunk shows that it has planned; a partition that was attached before it did so is among what the same
         statement locks now.
         """
+        self._leader.run("; ".join(WORKER_SETTINGS))
         explain_statement(self._leader, statement)
         if self._leader.locked() - self._locked:
             raise SourceChanged(f"a partition or child table was added to {self.plan.source} while its moment was being taken; start again")
@@ -262,6 +266,9 @@ class Export:
         """What went wrong first: a cancel makes workers fail, and so does the loss of the leader."""
         if self._token.cancelled and not isinstance(error, Cancelled):
             return Cancelled("the export was cancelled")
+        if error.sqlstate == LOCK_NOT_AVAILABLE:
+            message = f"another session waits to change what {self.plan.source} reads, and no worker could lock it any more; start again"
+            return SourceChanged(message, sqlstate=error.sqlstate)
         return error
 
     def _losses(self, counts: Sequence[int]) -> dict[str, int]:

@@ -11,7 +11,7 @@ from psycopg import sql
 from polyglot_export.errors import SpecError
 from polyglot_export.errors_from import database_error
 
-__all__ = ["TABLE_SETTINGS", "session_settings"]
+__all__ = ["TABLE_SETTINGS", "WORKER_SETTINGS", "session_settings"]
 
 _FIXED = {
     # How values and names are printed.
@@ -36,6 +36,11 @@ _FIXED = {
 }
 TABLE_SETTINGS = ("SET LOCAL max_parallel_workers_per_gather = '0'",)
 """For tables: parallelism is ours there, and a Gather would give the rows in another order each time."""
+
+WORKER_SETTINGS = ("SET LOCAL lock_timeout = '5s'",)
+"""For the workers. The leader holds every lock already, so a worker waits for one only behind a session that itself waits
+for the leader: neither would ever end, and the server's deadlock detector cannot see that the leader waits for the worker.
+Five seconds let that session give up first, as careful migrations do; then the export fails visibly (SQLSTATE 55P03)."""
 
 _LATER = (
     # A client that is gone is noticed within a second while a query runs for it.

@@ -12,12 +12,6 @@ pub mod plan;
 mod py;
 pub mod wire;
 
-use mimalloc::MiMalloc;
-
-/// The system allocator keeps an arena a thread; this one gives freed memory back.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
-
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from subprocess import CompletedProcess
 
 import psycopg
@@ -51,6 +52,11 @@ def complaint(done: CompletedProcess[bytes], code: int) -> str:
     assert text.endswith("\n"), text
     assert text.count("\n") == 1, text
     return text.removeprefix("polyglot: ").rstrip("\n")
+
+
+def names(folder: Path) -> list[str]:
+    """Everything in a folder, hidden files too."""
+    return sorted(path.name for path in folder.iterdir())
 
 
 def wait_until(what: Callable[[], bool], seconds: float = 15.0) -> None:

@@ -48,8 +48,8 @@ def test_a_host_that_is_none(cli: Cli, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dsn", ["nonsense", "postgresql://user@host:port/x", "host=x colour=red", "password='topsecret"])
 def test_a_wrong_dsn(cli: Cli, tmp_path: Path, dsn: str) -> None:
-    line = complaint(cli("export", "items", *to(tmp_path), "--dsn", dsn), 2)
-    assert line.startswith("--dsn: ")
+    line = complaint(cli("export", "items", *to(tmp_path), "--dsn", dsn), 1)
+    assert line.startswith(("cannot read the connection string: ", "cannot connect to the database: "))
     assert "topsecret" not in line
 
 
@@ -66,7 +66,7 @@ def test_a_database_that_does_not_exist(cli: Cli, dsn: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("command", ["export", "explain", "datasets"])
-@pytest.mark.parametrize("name", ["itmes", "ITEMS", "publc.items", "other.items"])
+@pytest.mark.parametrize("name", ["itmes", "ITEM", "publc.items", "other.items"])
 def test_an_unknown_table_and_what_is_near(cli: Cli, items: str, command: str, name: str) -> None:
     line = complaint(cli(command, name, dsn=items), 2)
     assert repr(name) in line

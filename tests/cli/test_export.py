@@ -7,7 +7,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import psycopg
 import pytest
@@ -78,7 +78,7 @@ def test_formats_hold_every_row(cli: Cli, items: str, reader: psycopg.Connection
     assert succeeded(cli("export", "--query", query, "-f", "tsv", dsn=items)) == copied(
         reader, query, "FORMAT csv, HEADER, DELIMITER E'\\t'"
     )
-    records = ElementTree.fromstring(succeeded(cli("export", "--query", query, "-f", "xml", dsn=items)))
+    records = ET.fromstring(succeeded(cli("export", "--query", query, "-f", "xml", dsn=items)))
     ids = [str(row[0]) for row in reader.execute("SELECT id FROM items ORDER BY id").fetchall()]
     assert [record.findtext("id") for record in records] == ids
 

@@ -13,11 +13,7 @@ import pytest
 
 from polyglot_export.errors import TargetFailed
 from polyglot_export.sinks import FileSink
-
-
-def names(folder: Path) -> list[str]:
-    """Everything in a folder, hidden files too."""
-    return sorted(os.listdir(folder))
+from tests.cli.helpers import names
 
 
 def write(path: Path | str, data: bytes) -> None:
@@ -120,7 +116,7 @@ def test_the_longest_names_fit(tmp_path: Path, name: str) -> None:
 
 def test_dev_null_is_written_and_stays(tmp_path: Path) -> None:
     write("/dev/null", b"data")
-    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
     assert names(tmp_path) == []
 
 

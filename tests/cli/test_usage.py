@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from polyglot_export.errors import PolyglotError, SpecError
 from tests.cli.helpers import complaint, succeeded
 from tests.fixtures.process import Cli, environment
 from tools import cli_reference
-
-from polyglot_export.errors import PolyglotError, SpecError
 
 HEAVY = {"psycopg", "pydantic", "pydantic_core", "rich", "fastapi", "starlette", "uvicorn", "polyglot_export._core"}
 
@@ -84,8 +84,8 @@ def test_the_reference_is_fresh() -> None:
         (("export", "t", "--where", "id ~ 1"), "--where 'id ~ 1': after the column comes one of the operators"),
         (("export", "t", "--order-by", "id:down"), "the direction of 'id' is asc or desc"),
         (("export", "t", "--option", "colour=red"), "csv has no such option; allowed are timeZone, "),
-        (("export", "t", "--option", "delimiter=ab"), "options.delimiter: must be exactly one single-byte character"),
-        (("export", "t", "--option", "header=perhaps"), "options.header: "),
+        (("export", "t", "--option", "delimiter=ab"), "--option delimiter: must be exactly one single-byte character"),
+        (("export", "t", "--option", "header=perhaps"), "--option header: "),
         (("export", "t", "-f", "parquet", "--option", "compression=brotli"), "'snappy', 'zstd', 'lz4_raw', 'gzip' or 'none'"),
         (("export", "t", "-f", "parquet", "--compression", "gzip"), "compression is for text formats"),
         (("export", "t", "-o", "x.json", "-f", "csv"), "the name x.json says json, but --format says csv"),

@@ -133,9 +133,55 @@ def test_what_cannot_be_locked_by_lock_waits_too(dsn: str, conn: psycopg.Connect
     conn.execute(source.encode())
     expected = copied(conn, "SELECT * FROM m")
     with open_export(spec("m"), dsn=dsn, run=SMALL_WINDOW) as export:
+        first = export.next_chunk()
         other = Statement(dsn, change)
         assert other.waits()
+        assert first is not None
+        assert first + read(export) == expected
+    other.join()
+
+
+@pytest.mark.parametrize("source", ["t", "v", "p"])
+def test_a_change_that_waits_before_the_workers_begin_does_not_hang_the_export(dsn: str, conn: psycopg.Connection, source: str) -> None:
+    """The change waits for the leader, a worker behind the change: a deadlock that the server cannot see."""
+    filled(conn, "t", 10)
+    conn.execute(
+        "CREATE VIEW v AS SELECT * FROM t; CREATE TABLE p (id int, pad text) PARTITION BY RANGE (id);"
+        "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (99)"
+    )
+    with open_export(spec(source), dsn=dsn) as export:
+        other = Statement(dsn, "TRUNCATE p1" if source == "p" else "TRUNCATE t")
+        assert other.waits()
+        with pytest.raises(SourceChanged, match="another session waits to change what .* reads"):
+            read(export)
+    other.join()
+
+
+def test_a_change_that_gives_up_lets_the_export_go_on(dsn: str, conn: psycopg.Connection) -> None:
+    filled(conn, "t", 10)
+    expected = copied(conn, "SELECT * FROM t")
+    with open_export(spec(), dsn=dsn) as export:
+        other = Statement(dsn, "SET lock_timeout = '2s'; TRUNCATE t")
+        assert other.waits()
         assert read(export) == expected
+    assert isinstance(other.error, psycopg.errors.LockNotAvailable)
+
+
+def test_a_leaf_that_no_worker_has_reached_is_locked_all_the_same(dsn: str, conn: psycopg.Connection) -> None:
+    half = filled(conn, "p1", PAGES)
+    filled(conn, "p2", 2, first=half + 1)
+    conn.execute(
+        f"CREATE TABLE p (id int NOT NULL, pad text) PARTITION BY RANGE (id);"
+        f"ALTER TABLE p ATTACH PARTITION p1 FOR VALUES FROM (1) TO ({half + 1});"
+        f"ALTER TABLE p ATTACH PARTITION p2 FOR VALUES FROM ({half + 1}) TO ({2 * half})".encode()
+    )
+    expected = copied(conn, "SELECT * FROM p")
+    with open_export(spec("p"), dsn=dsn, run=SMALL_WINDOW) as export:
+        first = export.next_chunk()
+        other = Statement(dsn, "TRUNCATE p2")
+        assert other.waits()
+        assert first is not None
+        assert first + read(export) == expected
     other.join()
 
 

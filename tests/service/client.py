@@ -53,6 +53,21 @@ def post(service: Service | str, spec: object, *, headers: Mapping[str, str] | N
     return call(service, "/exports", method="POST", body=body, headers={"Content-Type": "application/json", **(headers or {})})
 
 
+def assert_problem(answer: Answer, status: int, code: str, *words: str) -> None:
+    """An RFC 9457 answer with the members of the reference system."""
+    assert answer.status == status, answer
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body["status"] == status
+    assert body["code"] == code
+    assert body["type"].endswith(code)
+    assert body["title"]
+    assert body["error"] == body["detail"]
+    for word in words:
+        assert word in body["error"]
+    assert "\n" not in body["error"]
+
+
 def create(service: Service | str, **spec: object) -> str:
     """Create an export and give its id."""
     answer = post(service, {"format": "csv", **spec})

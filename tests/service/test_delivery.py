@@ -189,7 +189,7 @@ async def test_the_job_is_complete_and_all_is_released_before_the_client_sees_th
 async def test_a_failure_in_the_middle_is_never_an_end(error: Exception) -> None:
     scene = Scene(ScriptedFeed(b"a", error))
     await scene.play()
-    codes = {ConnectionLost: "database-lost", Cancelled: "cancelled"}
+    codes: dict[type[Exception], str] = {ConnectionLost: "database-lost", Cancelled: "cancelled"}
     status = JobStatus.CANCELLED if isinstance(error, Cancelled) else JobStatus.FAILED
     await scene.assert_broken(status, codes.get(type(error), "internal-error"))
 

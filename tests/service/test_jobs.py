@@ -10,7 +10,7 @@ import pytest
 
 from polyglot_export.errors import Busy, SpecError
 from polyglot_export.jobs.job import MAX_RUNS, Failure, Job, JobStatus, Run
-from polyglot_export.jobs.store import JobStore, MemoryJobStore, cursor_of
+from polyglot_export.jobs.store import MAX_WEIGHT, JobStore, MemoryJobStore, cursor_of
 from polyglot_export.spec import parse_spec
 
 pytestmark = pytest.mark.anyio
@@ -138,3 +138,14 @@ async def test_running_jobs_are_never_forgotten(store: JobStore) -> None:
         await store.add(make_job().with_new_run(START))
     with pytest.raises(Busy):
         await store.add(make_job())
+
+
+async def test_large_requests_are_bounded_together() -> None:
+    store = MemoryJobStore(max_jobs=1000)
+    jobs = [replace(make_job(at=START + timedelta(seconds=second)), weight=MAX_WEIGHT // 4) for second in range(6)]
+    for job in jobs:
+        await store.add(job)
+    assert await store.page(None, limit=10) == jobs[:1:-1]
+    huge = replace(make_job(at=START + HOUR), weight=2 * MAX_WEIGHT)
+    await store.add(huge)
+    assert await store.page(None, limit=10) == [huge]

@@ -7,15 +7,17 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from polyglot_export.errors import SpecError
 from polyglot_export.service.server import TCP_NOTSENT_LOWAT, listen, user_timeout
 from polyglot_export.settings import ServiceSettings, parse_size
 from tests.fixtures.process import Service, cli, environment, free_port, serve
-from tests.service.client import call, create
+from tests.service.client import RawDownload, backends, call, create, wait_for
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 
@@ -127,8 +129,6 @@ def test_only_serve_imports_the_framework(dsn: str) -> None:
 
 def test_json_logs_have_the_id_on_the_line_of_the_run(dsn: str) -> None:
     with serve(dsn, log_format="json") as service:
-        import psycopg
-
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute("CREATE TABLE records AS SELECT 1 AS id")
         export_id = create(service)
@@ -167,10 +167,23 @@ def test_an_endless_head_is_cut_off(service: Service) -> None:
     assert call(service, "/health/live").status == 200
 
 
+def test_a_head_that_does_not_come_is_not_waited_for(dsn: str, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import polyglot_export.service.protocol as p\np.HEAD_SECONDS = 0.5\n")
+    package = Path(__file__).parents[2] / "python"
+    with serve(dsn, env={"PYTHONPATH": f"{tmp_path}:{package}"}) as service:
+        for start in (b"", b"GET / HT"):
+            with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+                raw.sendall(start)
+                assert raw.recv(100) == b""
+        with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+            for _ in range(2):
+                raw.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                assert raw.recv(1000).startswith(b"HTTP/1.1 200")
+                time.sleep(0.7)
+
+
 def test_a_pipelined_request_does_not_hide_a_disconnect(records: str, service: Service) -> None:
     """A second request behind a download: its bytes are thrown away, and the client's end is still seen."""
-    from tests.service.client import RawDownload, backends, wait_for
-
     export_id = create(service)
     with RawDownload(service, export_id, headers="") as download:
         download.socket.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3)

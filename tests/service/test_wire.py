@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyglot_export.service.problems import BodyTooLarge, MalformedRequest, UnsupportedMediaType
+from polyglot_export.service import wire
+from polyglot_export.service.problems import BodyTooLarge, MalformedRequest, SlowClient, UnsupportedMediaType
 from polyglot_export.service.wire import DISCARD_BYTES, dumps, loads, read_object
 
 pytestmark = pytest.mark.anyio
@@ -84,7 +86,7 @@ async def test_only_json_is_taken(content_type: str | None) -> None:
 @pytest.mark.parametrize("content_type", ["application/json", "Application/JSON ; charset=UTF-8", 'application/json; charset="utf-8"'])
 async def test_json_in_utf8_is_taken(content_type: str) -> None:
     headers = {"content-type": content_type, "content-length": "17"}
-    assert await read_object(headers, _chunks(b'{"format":', b' "csv"}'), 17) == {"format": "csv"}
+    assert await read_object(headers, _chunks(b'{"format":', b' "csv"}'), 17) == ({"format": "csv"}, 17)
 
 
 async def test_a_large_body_is_not_kept_and_not_read_for_ever() -> None:
@@ -114,3 +116,13 @@ async def test_a_body_that_is_a_little_too_large_is_read_to_its_end_so_that_the_
     with pytest.raises(BodyTooLarge):
         await read_object({**JSON, "content-length": "181"}, body(), 100)
     assert list(left) == []
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silent() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(100)
+
+    monkeypatch.setattr(wire, "BODY_SECONDS", 0.1)
+    with pytest.raises(SlowClient, match="body"):
+        await read_object(JSON, silent(), 100)

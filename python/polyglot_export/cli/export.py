@@ -80,7 +80,7 @@ def export_command(
     polyglot export orders -o orders.parquet
     polyglot export sales.orders -o orders.csv.gz --columns id,value=amount --where 'id <= 1000'
     polyglot export --query 'select state, count(*) from orders group by 1' -f ndjson | jq .
-    """
+    """  # noqa: D301 - typer reads the backspace as: do not join these lines
     del debug
     target = choose(output or STDOUT, format_name, compression)
     to_terminal = target.path == STDOUT and sys.stdout is not None and sys.stdout.isatty()

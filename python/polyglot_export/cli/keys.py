@@ -33,7 +33,7 @@ def keys_command(
 
     \b
     polyglot keys reports >> polyglot.toml
-    """
+    """  # noqa: D301 - typer reads the backspace as: do not join these lines
     del debug
     try:
         from polyglot_export.service.auth import hash_key, new_key

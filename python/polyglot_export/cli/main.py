@@ -110,7 +110,7 @@ def _run(arguments: list[str]) -> int:
         _trace(error)
         say(error_line(error))
         return exit_code(error)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a person gets one line, and the traceback with --debug
         _trace(error)
         say(f"internal error, please report it: {type(error).__name__}: {error}{'' if is_debugging() else ' (--debug shows where)'}")
         return FAILED

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
-    from rich.progress import TaskID
 
     from polyglot_export.cli.transfer import Meter
     from polyglot_export.export import Export, ExportResult
@@ -45,7 +44,6 @@ class Bar:
     def __init__(self) -> None:
         self.visible = True
         self._progress: RichProgress | None = None
-        self._task: TaskID | None = None
         self._opened: float | None = None
 
     def draw(self, export: Export | None) -> None:
@@ -65,17 +63,16 @@ class Bar:
     def _draw(self, export: Export | None) -> None:
         if self._progress is None:
             self._progress = _bar()
-            self._task = self._progress.add_task("connecting", total=None, rows="", size="", speed="")
+            self._progress.add_task("connecting", total=None, rows="", size="", speed="")
             self._progress.start()
-        progress, task = self._progress, self._task
-        assert task is not None
+        progress = self._progress
         if export is not None:
             now = time.monotonic()
             if self._opened is None:
                 self._opened = now
             state = export.progress()
             progress.update(
-                task,
+                progress.task_ids[0],
                 description="exporting",
                 total=None if state.fraction is None else 1.0,
                 completed=state.fraction or 0.0,

@@ -6,8 +6,8 @@ bytes say another is opened wrongly by the next program.
 
 from __future__ import annotations
 
-import os
 import stat
+from pathlib import Path
 from typing import NamedTuple
 
 from polyglot_export.errors import SpecError
@@ -63,14 +63,16 @@ def choose(path: str, format_name: str | None, compression: str | None) -> Targe
     Raises:
         SpecError: The name contradicts an option, or nothing says which format it is.
     """
-    if path == STDOUT or _is_special(path):
+    mode = None if path == STDOUT else _mode(path)
+    if path == STDOUT or (mode is not None and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)):
+        # The name of a device or FIFO says nothing about what is in it.
         return Target(path, format_name or DEFAULT_FORMAT, compression)
-    if os.path.isdir(path):
+    if mode is not None and stat.S_ISDIR(mode):
         raise _wrong(f"{path} is a folder; name a file in it")
-    name = os.path.basename(path)
-    rest, extension = os.path.splitext(name.lower())
-    named_compression = COMPRESSIONS.get(extension)
-    named_format = FORMATS.get(os.path.splitext(rest)[1] if named_compression else extension)
+    name = Path(path).name
+    lower = Path(name.lower())
+    named_compression = COMPRESSIONS.get(lower.suffix)
+    named_format = FORMATS.get(Path(lower.stem).suffix if named_compression else lower.suffix)
     if named_format == "parquet" and named_compression:
         raise _wrong(f"{name}: parquet compresses inside the file; name it .parquet and choose the codec with --option compression=…")
     if format_name and named_format and format_name != named_format:
@@ -91,10 +93,9 @@ def _wrong(message: str) -> SpecError:
     return SpecError(f"--output: {message}", field="output")
 
 
-def _is_special(path: str) -> bool:
-    """True for a device or FIFO, whose name says nothing about what is in it."""
+def _mode(path: str) -> int | None:
+    """What is there; ``None`` when nothing is, or nothing can be seen: the sink gives the reason."""
     try:
-        mode = os.stat(path).st_mode
+        return Path(path).stat().st_mode
     except OSError:
-        return False
-    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+        return None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from polyglot_export.cli.interrupt import Interrupted, Interrupts
-from polyglot_export.errors import Cancelled, PolyglotError, TargetFailed
+from polyglot_export.errors import Cancelled, InternalError, PolyglotError, TargetFailed
 
 if TYPE_CHECKING:
     from polyglot_export.cancel import CancelToken
@@ -73,7 +73,7 @@ class _Worker(threading.Thread):
                 self.result = self._move(sink)
                 self.pipe = None
                 sink.commit()
-        except BaseException as error:  # handed to the main thread, which raises it
+        except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
             self.error = error
         finally:
             self.done = True
@@ -113,9 +113,10 @@ def transfer(opener: Opener, sink: Sink, meter: Meter) -> ExportResult:
         finally:
             meter.stop()
         worker.join()
-    if worker.error is None:
-        assert worker.result is not None
+    if worker.result is not None and worker.error is None:
         return worker.result
+    if worker.error is None:
+        raise InternalError("the export ended with neither a result nor an error")
     if stopped_by is not None and isinstance(worker.error, PolyglotError):
         raise Interrupted(stopped_by) from worker.error
     if _is_reader_left(worker.error, reader_left):

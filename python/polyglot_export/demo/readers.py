@@ -23,7 +23,7 @@ from lxml import etree
 
 from polyglot_export.demo.records import Sums
 
-__all__ = ["read_sums"]
+__all__ = ["check", "read_sums"]
 
 READ_BYTES: Final = 1 << 20
 """One read of a reader that asks for a size."""
@@ -46,6 +46,15 @@ def read_sums(path: Path, format_name: str, compression: str | None) -> Sums:
     read = _READERS[format_name]
     with _opened(path, compression) as file:
         return _add_up(read(file))
+
+
+def check(path: Path, format_name: str, compression: str | None, expected: Sums) -> tuple[int, str | None]:
+    """Whether a file is well formed and adds up to what the server says; gives its rows and what is wrong, if anything is."""
+    try:
+        found = read_sums(path, format_name, compression)
+    except Exception as error:  # noqa: BLE001 (whatever a reader raises, it says that the file is not well formed)
+        return 0, f"{type(error).__name__}: {error}"
+    return found.rows, None if found == expected else f"{found} instead of {expected}"
 
 
 @contextmanager
@@ -77,9 +86,12 @@ def _add_up(rows: Iterable[Row]) -> Sums:
 
 
 def _read_csv(file: IO[bytes]) -> Iterator[Row]:
-    reader = csv.DictReader(io.TextIOWrapper(file, encoding="utf-8", newline=""), strict=True)
-    for row in reader:
-        yield int(row["id"]), Decimal(row["value"]) if row["value"] else None, row["name"] or None, _score(row["metadata"])
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    try:
+        for row in csv.DictReader(text, strict=True):
+            yield int(row["id"]), Decimal(row["value"]) if row["value"] else None, row["name"] or None, _score(row["metadata"])
+    finally:
+        text.detach()  # Who opened the file closes it.
 
 
 def _read_json(file: IO[bytes]) -> Iterator[Row]:

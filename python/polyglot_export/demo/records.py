@@ -47,10 +47,10 @@ SELECT
     CASE WHEN i %% 101 <> 0 THEN ((h * 2311) %% 2000000000000 - 1000000000000)::numeric(18,0) * 0.0001 END,
     ('{"source": "' || (ARRAY['web', 'mobile', 'import', 'partner'])[1 + h %% 4]
         || '", "score": ' || h %% 10000 || '.' || i %% 100
-        || ', "active": ' || CASE h %% 2 WHEN 0 THEN 'true' ELSE 'false' END
         || ', "tags": ["t' || h %% 97 || '", "grüße", "c' || i %% 31
         || '"], "device": {"os": "linux", "version": [6, ' || i %% 20 || ', ' || h %% 60
-        || '], "locale": "de-DE"}, "note": ' || CASE WHEN i %% 10 = 0 THEN 'null' ELSE '"line ' || h %% 1000 || '"' END || '}')::jsonb
+        || ']}, "history": [{"at": ' || h %% 86400 || ', "ok": true}, {"at": ' || i %% 86400 || ', "ok": ' || (h %% 2 = 0)
+        || '}], "note": ' || CASE WHEN i %% 10 = 0 THEN 'null' ELSE '"n' || h %% 1000 || '"' END || '}')::jsonb
 FROM (
     SELECT i, (i * 2654435761) & 4294967295 AS h FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS i
     OFFSET 0

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from polyglot_export.cli.interrupt import Interrupted
 from polyglot_export.demo.client import Client
-from polyglot_export.demo.readers import read_sums
+from polyglot_export.demo.readers import check
 from polyglot_export.demo.records import TABLE, Sums, fill_records, sums_of_server
 from polyglot_export.demo.server import EmbeddedServer, PostgresServer, free_port
 from polyglot_export.demo.service import HOST, ServiceProcess
@@ -113,8 +113,6 @@ def _download(
     screen: Screen, service: ServiceProcess, target: Path, name: str, spec: dict[str, Any], expected: Sums
 ) -> Callable[[float], Result]:
     """Download one file, check it and remove it; gives the result as a function of psql's time, which is known later."""
-    problem: str | None = None
-    found = expected
     with Client(service.url) as client:
         export_id = client.create({"dataset": TABLE, **spec})
         service.reset_peak()
@@ -124,16 +122,11 @@ def _download(
         peak = service.peak_bytes()
         status = client.state(export_id)["status"]
     screen.say(f"{name}: {size / 1e6:,.1f} MB in {seconds:.2f} s; reading it back ...")
-    try:
-        found = read_sums(target, spec["format"], spec.get("compression"))
-    except Exception as error:  # noqa: BLE001 (any error of any reader says the same: the file is not well formed)
-        problem = f"{type(error).__name__}: {error}"
+    found, problem = check(target, spec["format"], spec.get("compression"), expected)
     target.unlink()
     if status != "completed":
         problem = f"the job is {status}"
-    elif found != expected:
-        problem = f"{found} instead of {expected}"
-    return lambda baseline: Result(name, found.rows, seconds, size, peak, seconds / baseline, problem)
+    return lambda baseline: Result(name, found, seconds, size, peak, seconds / baseline, problem)
 
 
 def _keep(screen: Screen, dsn: str, log: Path) -> int:

@@ -88,6 +88,8 @@ class Job:
     created_at: datetime
     expires_at: datetime
     retention: timedelta
+    weight: int = 0
+    """Bytes of the request that made it: a measure of what it costs to keep."""
     runs: tuple[Run, ...] = ()
     """The latest :data:`MAX_RUNS`, oldest first."""
     cancelled_at: datetime | None = None

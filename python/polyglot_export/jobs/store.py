@@ -14,6 +14,10 @@ from polyglot_export.jobs.job import Job, now
 
 __all__ = ["JobStore", "MemoryJobStore", "cursor_of"]
 
+MAX_WEIGHT = 2 << 20
+"""Bytes of requests (``Job.weight``) that are kept. A usual one has a few hundred; a filter with a long list can have a megabyte,
+and takes ten times that as objects."""
+
 
 class JobStore(Protocol):
     """Keeps jobs. Every method may raise :class:`~polyglot_export.errors.Busy` while the store cannot be reached."""
@@ -60,7 +64,8 @@ class MemoryJobStore:
     """Jobs in a dictionary: gone with the process, for one replica only.
 
     Memory:
-        At most ``max_jobs`` jobs with at most ``MAX_RUNS`` runs each; beyond it the oldest that are not running go.
+        At most ``max_jobs`` jobs with at most ``MAX_RUNS`` runs each, and requests of :data:`MAX_WEIGHT` together; beyond it the
+        oldest that are not running go.
     """
 
     def __init__(self, max_jobs: int) -> None:
@@ -69,7 +74,9 @@ class MemoryJobStore:
 
     async def add(self, job: Job) -> None:
         """Keep a new job; see the protocol."""
-        self._make_room()
+        weight = job.weight + sum(known.weight for known in self._jobs.values())
+        while self._jobs and (len(self._jobs) >= self._max_jobs or weight > MAX_WEIGHT):
+            weight -= self._forget_one().weight
         self._jobs[job.id] = job
 
     async def get(self, job_id: str) -> Job | None:
@@ -96,16 +103,14 @@ class MemoryJobStore:
         ordered = sorted(own, key=_order, reverse=True)
         return [job for job in ordered if bound is None or _order(job) < bound][:limit]
 
-    def _make_room(self) -> None:
-        """Forget one job: an expired one before others, the oldest first, never one that is running."""
-        if len(self._jobs) < self._max_jobs:
-            return
+    def _forget_one(self) -> Job:
+        """Forget an expired job before others, the oldest first, never one that is running."""
         at = now()
         idle = [job for job in self._jobs.values() if not job.running]
         if not idle:
-            raise Busy(f"all {self._max_jobs} jobs that may be kept are running; try again later")
+            raise Busy(f"all {len(self._jobs)} exports that are kept are running; try again later")
         oldest = min(idle, key=lambda job: (job.expires_at > at, job.created_at, job.id))
-        del self._jobs[oldest.id]
+        return self._jobs.pop(oldest.id)
 
 
 def _microseconds(job: Job) -> int:

@@ -19,11 +19,11 @@ from polyglot_export.planner.filters import Filters, refused_value, unknown_colu
 from polyglot_export.planner.moved import Moved
 from polyglot_export.planner.query import describe_query
 from polyglot_export.planner.relation import Relation, find_relation, read_relation
-from polyglot_export.planner.segments import cut
+from polyglot_export.planner.segments import Cut, cut
 from polyglot_export.planner.statement import Statement, aliased
 from polyglot_export.planner.types import Types, read_types
 from polyglot_export.policy import QuerySource, TableSource
-from polyglot_export.session import TABLE_SETTINGS, session_settings
+from polyglot_export.session import TABLE_SETTINGS, WORKER_SETTINGS, session_settings
 from polyglot_export.spec import ExportSpec
 
 __all__ = ["Planned", "make_plan"]
@@ -31,6 +31,9 @@ __all__ = ["Planned", "make_plan"]
 ATTEMPTS = 5
 """How often the moment is tried to be taken. Each failure needs someone to rewrite a relation in the milliseconds between
 snapshot and lock, so more than two are hardly ever needed."""
+EARLY_LOCK_LEAVES = 256
+"""Leaves that every worker locks at once. The server's lock table has about 6,400 places by default
+(``max_locks_per_transaction`` times connections), and leader and workers fill one a leaf each."""
 PAUSE = 0.05
 """Seconds before the second attempt; twice that before the third, and so on."""
 
@@ -105,7 +108,7 @@ def _attempt(leader: Leader, source: TableSource | QuerySource, spec: ExportSpec
     snapshot = leader.export_snapshot()
     plan = Plan(
         connection=leader.parameters(),
-        session=settings,
+        session=(*settings, *WORKER_SETTINGS, *_early_lock(leader, relation, parts)),
         snapshot=snapshot,
         server_version=leader.version,
         scans=parts.scans,
@@ -251,6 +254,13 @@ def _limited(plan: Plan, limits: Limits) -> Plan:
     """No more workers than there are segments: a small table takes one connection."""
     workers = max(1, min(limits.workers, plan.segments))
     return replace(plan, limits=replace(limits, workers=workers))
+
+
+def _early_lock(leader: Leader, relation: Relation | None, parts: Cut) -> tuple[str, ...]:
+    """Let each worker lock all leaves when it begins, not when it reaches them: see ``session.WORKER_SETTINGS``."""
+    if relation is None or not relation.lockable or len(parts.scans) > EARLY_LOCK_LEAVES:
+        return ()
+    return (sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(relation.identifier).as_string(leader.connection),)
 
 
 def _recheck(leader: Leader, plan: Plan, statement: Statement) -> sql.Composable | None:

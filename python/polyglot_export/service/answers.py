@@ -32,7 +32,7 @@ def described(status: int, description: str) -> Responses:
 
 def answer(model: type[BaseModel], status: int = 200) -> Responses:
     """The successful answer of a call, for OpenAPI."""
-    return {status: {"model": model}}
+    return {status: {"model": model, "description": "Created" if status == 201 else "OK"}}
 
 
 def problems_for(*statuses: int) -> Responses:

@@ -22,6 +22,8 @@ QUESTION_SECONDS = 10.0
 """Limit of one question, with connecting: beyond it the database counts as out of reach."""
 HEALTH_SECONDS = 3.0
 """The same for the health check: orchestrators give up after a few seconds themselves."""
+STATEMENT_SHARE = 0.8
+"""Part of the limit after which the server itself ends a statement: its reason (a lock, for example) is better than ours."""
 HEALTH_AGE = 1.0
 """Seconds for which an answer of the health check is used again: anyone may ask, and each answer costs a connection."""
 
@@ -86,7 +88,9 @@ class Database:
         with connect(self.dsn, application_name="polyglot catalogue", token=token) as connection:
             try:
                 connection.read_only = True
-                connection.execute("SELECT pg_catalog.set_config('statement_timeout', %s, false)", [str(int(seconds * 1000))])
+                connection.execute(
+                    "SELECT pg_catalog.set_config('statement_timeout', %s, false)", [str(int(seconds * STATEMENT_SHARE * 1000))]
+                )
                 return question(connection)
             except psycopg.Error as error:
                 raise database_error(error) from None

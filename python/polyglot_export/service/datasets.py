@@ -23,7 +23,7 @@ __all__ = ["check", "find", "router"]
 router = APIRouter(tags=["datasets"])
 
 
-@router.get("/datasets", summary="List what may be exported", responses=answer(DatasetsView) | problems_for(401, 503))
+@router.get("/datasets", summary="List what may be exported", responses=answer(DatasetsView) | problems_for(401, 503, 504))
 async def index(service: ServiceDep, caller: CallerDep) -> ExactJSONResponse:
     """With columns, types and estimates."""
     exposure = service.exposure(caller)
@@ -31,7 +31,7 @@ async def index(service: ServiceDep, caller: CallerDep) -> ExactJSONResponse:
     return ExactJSONResponse(DatasetsView(datasets=[_view(dataset) for dataset in found]).members())
 
 
-@router.get("/datasets/{name:path}", summary="Show one dataset", responses=answer(DatasetView) | problems_for(401, 404, 503))
+@router.get("/datasets/{name:path}", summary="Show one dataset", responses=answer(DatasetView) | problems_for(401, 404, 503, 504))
 async def show(name: str, service: ServiceDep, caller: CallerDep) -> ExactJSONResponse:
     """With columns, types and estimates."""
     try:

@@ -21,7 +21,7 @@ from polyglot_export.service.download import DownloadResponse, Terms
 from polyglot_export.service.files import DEFAULT_STEM, file_headers
 from polyglot_export.service.problems import NotFound, RangeRefused, UpgradeRequired
 from polyglot_export.service.runs import check_runnable
-from polyglot_export.service.views import ExportsView, JobView, job_view
+from polyglot_export.service.views import ExportsView, JobView, job_summary, job_view
 from polyglot_export.service.wire import ExactJSONResponse, read_object
 from polyglot_export.spec import ExportSpec, parse_spec
 
@@ -52,7 +52,7 @@ _FILE: dict[int | str, dict[str, Any]] = {
     status_code=201,
     summary="Create an export",
     response_class=ExactJSONResponse,
-    responses=answer(JobView, 201) | problems_for(400, 401, 413, 415, 503),
+    responses=answer(JobView, 201) | problems_for(400, 401, 408, 413, 415, 503, 504),
     openapi_extra=_BODY,
 )
 async def create(request: Request, service: ServiceDep, caller: CallerDep) -> ExactJSONResponse:
@@ -61,12 +61,12 @@ async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Ex
     Everything is checked that can be without running it: the spec, the dataset and its columns. Whether the values of
     a filter fit is known when the download plans the statement; that answer is a 400 too, before the first byte.
     """
-    data = await read_object(request.headers, request.stream(), service.settings.max_body)
+    data, size = await read_object(request.headers, request.stream(), service.settings.max_body)
     spec, stem = _read_spec(data, service.settings.default_dataset)
     await datasets.check(service, caller, spec)
     at = now()
     retention = timedelta(seconds=service.settings.job_retention)
-    job = Job(str(uuid.uuid4()), caller.name, spec, stem, at, at + retention, retention)
+    job = Job(str(uuid.uuid4()), caller.name, spec, stem, at, at + retention, retention, weight=size)
     await service.store.add(job)
     return ExactJSONResponse(job_view(job).members(), 201, {"Location": f"/exports/{job.id}"})
 
@@ -78,11 +78,11 @@ async def index(
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Most exports in the answer")] = PAGE,
     after: Annotated[str | None, Query(description="The value of next in the page before")] = None,
 ) -> ExactJSONResponse:
-    """The exports that this caller has created."""
+    """The exports that this caller has created; each one's own address has its runs."""
     found = await service.store.page(caller.name, limit=limit + 1, after=after)
     page = found[:limit]
     view = ExportsView(
-        exports=[job_view(service.runs.live(job)) for job in page],
+        exports=[job_summary(service.runs.live(job)) for job in page],
         next=cursor_of(page[-1]) if len(found) > limit else None,
     )
     return ExactJSONResponse(view.members())

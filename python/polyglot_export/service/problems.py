@@ -109,7 +109,7 @@ class ClientGone(ServiceError):
 
 
 class SlowClient(ServiceError):
-    """The client took no byte for too long."""
+    """The client took no byte, or sent none, for too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +141,7 @@ PROBLEMS: tuple[Problem, ...] = (
     Problem(errors.AccessDenied, 403, "access-denied", "The database login may not read it"),
     Problem(NotFound, 404, "not-found", "Not found"),
     Problem(MethodNotAllowed, 405, "method-not-allowed", "Method not allowed"),
+    Problem(SlowClient, 408, "slow-client", "The client was too slow"),
     Problem(WrongState, 409, "wrong-state", "Not possible in this state"),
     Problem(errors.Cancelled, 409, "cancelled", "The export was cancelled"),
     Problem(Expired, 410, "expired", "The export has expired"),
@@ -150,7 +151,6 @@ PROBLEMS: tuple[Problem, ...] = (
     Problem(UpgradeRequired, 426, "upgrade-required", "HTTP/1.1 is needed"),
     Problem(HeaderTooLarge, 431, "header-too-large", "The request's head is too large"),
     Problem(ClientGone, 499, "client-gone", "The client went away"),
-    Problem(SlowClient, 408, "slow-client", "The client read too slowly"),
     Problem(errors.StatementFailed, 500, "statement-failed", "The database refused the statement"),
     Problem(errors.MalformedData, 500, "malformed-data", "The database sent what is not its protocol"),
     Problem(errors.TargetFailed, 500, "target-failed", "The target took no more"),

@@ -5,6 +5,7 @@ A response gets at its connection through ``scope["extensions"]``, the place tha
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import json
 import socket
@@ -22,6 +23,8 @@ EXTENSION = "polyglot.connection"
 """The key of the :class:`Connection` in the extensions of a request's scope."""
 MAX_HEAD = 64 << 10
 """Bytes of one request's line and headers: httptools itself has no limit."""
+HEAD_SECONDS = 30.0
+"""Time that the line and headers of a request may take: httptools waits for ever."""
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
@@ -78,13 +81,20 @@ class ExportProtocol(HttpToolsProtocol):
         self._cycles: list[RequestResponseCycle] = []
         self._head_bytes = 0
         self._in_head = True
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        """The first request must come in time."""
+        super().connection_made(transport)
+        self._expect_head()
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser, within the limit of a request's head."""
+        """Feed the parser, within the limits of a request's head."""
         if self.discarding:
             return
         if self._in_head:
             self._head_bytes += len(data)
+            self._expect_head()
         super().data_received(data)
         if self._in_head and self._head_bytes > MAX_HEAD and not self.transport.is_closing():
             self._refuse(problems.HeaderTooLarge(f"the request's line and headers have more than {MAX_HEAD} bytes, which is the limit"))
@@ -100,6 +110,7 @@ class ExportProtocol(HttpToolsProtocol):
         """The head is over; the body has a limit of its own."""
         self._in_head = False
         self._head_bytes = 0
+        self._stop_timer()
         super().on_headers_complete()
         self._connection.cycle = self.cycle
         self._cycles = [cycle for cycle in self._cycles if not cycle.response_complete]
@@ -116,6 +127,7 @@ class ExportProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell every response of this connection; uvicorn tells only the last one of a pipeline."""
+        self._stop_timer()
         self.mark_disconnected()
         super().connection_lost(exc)
 
@@ -129,6 +141,20 @@ class ExportProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature; its words are not for clients
         """What the parser refused, as problem+json like every other error."""
         self._refuse(problems.MalformedRequest("the request is not valid HTTP/1.1"))
+
+    def _expect_head(self) -> None:
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if all(cycle.response_complete for cycle in self._cycles):
+            self.transport.close()
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
     def _refuse(self, error: problems.ServiceError) -> None:
         if any(not cycle.response_complete for cycle in self._cycles):

@@ -21,9 +21,11 @@ __all__ = [
     "ExportsView",
     "FailureView",
     "HealthView",
+    "JobSummary",
     "JobView",
     "ProblemView",
     "RunView",
+    "job_summary",
     "job_view",
 ]
 
@@ -69,7 +71,7 @@ class RunView(View):
     error: FailureView | None
 
 
-class JobView(View):
+class JobSummary(View):
     """An export: what was asked for, and the state of its latest run."""
 
     export_id: str
@@ -83,13 +85,18 @@ class JobView(View):
     bytes: int
     progress: float | None
     error: FailureView | None
+
+
+class JobView(JobSummary):
+    """An export with all its runs."""
+
     runs: list[RunView]
 
 
 class ExportsView(View):
     """One page of exports, newest first; ``next`` is the ``after`` of the page that follows."""
 
-    exports: list[JobView]
+    exports: list[JobSummary]
     next: str | None
 
 
@@ -156,23 +163,31 @@ class ProblemView(BaseModel):
     column: str | None = None
 
 
+def job_summary(job: Job) -> JobSummary:
+    """A job as a list shows it."""
+    return JobSummary(**_summary(job))
+
+
 def job_view(job: Job) -> JobView:
     """A job as its owner sees it."""
+    return JobView(**_summary(job), runs=[_run(run) for run in job.runs])
+
+
+def _summary(job: Job) -> dict[str, Any]:
     latest = job.latest
-    return JobView(
-        export_id=job.id,
-        status=job.status(),
-        spec=_spec(job.spec),
-        created_at=_time(job.created_at),
-        expires_at=_time(job.expires_at),
-        started_at=_time(latest.started_at) if latest else None,
-        finished_at=_time(latest.finished_at) if latest and latest.finished_at else None,
-        rows=latest.rows if latest else 0,
-        bytes=latest.bytes if latest else 0,
-        progress=latest.progress if latest else None,
-        error=_failure(latest.error) if latest else None,
-        runs=[_run(run) for run in job.runs],
-    )
+    return {
+        "export_id": job.id,
+        "status": job.status(),
+        "spec": _spec(job.spec),
+        "created_at": _time(job.created_at),
+        "expires_at": _time(job.expires_at),
+        "started_at": _time(latest.started_at) if latest else None,
+        "finished_at": _time(latest.finished_at) if latest and latest.finished_at else None,
+        "rows": latest.rows if latest else 0,
+        "bytes": latest.bytes if latest else 0,
+        "progress": latest.progress if latest else None,
+        "error": _failure(latest.error) if latest else None,
+    }
 
 
 def _run(run: Run) -> RunView:

@@ -6,6 +6,7 @@ here numbers are decimals, and what RFC 8259 and I-JSON (RFC 7493) do not allow 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal, InvalidOperation
@@ -13,15 +14,17 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from polyglot_export.service.problems import BodyTooLarge, MalformedRequest, UnsupportedMediaType
+from polyglot_export.service.problems import BodyTooLarge, MalformedRequest, SlowClient, UnsupportedMediaType
 
 __all__ = ["ExactJSONResponse", "dumps", "loads", "read_object"]
 
+BODY_SECONDS = 30.0
+"""Time that a body may take: the largest one needs a second on a slow line."""
 DISCARD_BYTES = 16 << 20
 """Bytes beyond the limit that are read and thrown away before a body is refused, so that the client reads why."""
 
 
-async def read_object(headers: Mapping[str, str], body: AsyncIterator[bytes], limit: int) -> dict[str, Any]:
+async def read_object(headers: Mapping[str, str], body: AsyncIterator[bytes], limit: int) -> tuple[dict[str, Any], int]:
     """Read the body of a request as one JSON object.
 
     Args:
@@ -30,20 +33,29 @@ async def read_object(headers: Mapping[str, str], body: AsyncIterator[bytes], li
         body: The chunks of the body.
         limit: Most bytes that are kept.
 
+    Returns:
+        The object, and how many bytes it had.
+
     Raises:
         UnsupportedMediaType: The body is not declared as JSON in UTF-8.
         BodyTooLarge: More than ``limit`` bytes.
         MalformedRequest: Not one JSON object; the sentence says what and where.
+        SlowClient: The body did not come in time.
     """
     _check_media_type(headers.get("content-type"))
     declared = headers.get("content-length", "")
     size = int(declared) if declared.isascii() and declared.isdigit() and len(declared) < 20 else 0
     if size > limit and (size > limit + DISCARD_BYTES or "expect" in headers):
         raise _too_large(limit)
-    value = loads(await _read(body, limit))
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            data = await _read(body, limit)
+    except TimeoutError:
+        raise SlowClient(f"the body did not arrive within {BODY_SECONDS:g} seconds", headers={"Connection": "close"}) from None
+    value = loads(data)
     if not isinstance(value, dict):
         raise MalformedRequest('the body must be a JSON object such as {"format": "csv"}')
-    return value
+    return value, len(data)
 
 
 def loads(data: bytes) -> Any:

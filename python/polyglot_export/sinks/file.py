@@ -8,6 +8,7 @@ import re
 import secrets
 import stat
 from contextlib import suppress
+from pathlib import Path
 from typing import Self
 
 from polyglot_export.errors import TargetFailed
@@ -44,8 +45,8 @@ class FileSink:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._name = os.fspath(path)
-        self._target = self._name
-        self._part: str | None = None
+        self._target = Path(self._name)
+        self._part: Path | None = None
         self._descriptor: int | None = None
         self._replaced: os.stat_result | None = None
 
@@ -83,9 +84,9 @@ class FileSink:
                 self._descriptor = None
                 os.close(descriptor)
                 if part is not None:
-                    os.replace(part, self._target)
+                    part.replace(self._target)
                     self._part = None
-                    _sync_folder(os.path.dirname(self._target))
+                    _sync_folder(self._target.parent)
         finally:
             self.discard()
 
@@ -102,7 +103,7 @@ class FileSink:
         part, self._part = self._part, None
         if part is not None:
             with suppress(OSError):
-                os.unlink(part)
+                part.unlink()
 
     def pipe(self) -> int | None:
         """The descriptor when the target is a FIFO or a pipe of this process."""
@@ -110,12 +111,11 @@ class FileSink:
 
     def _open_part(self, replaced: os.stat_result | None) -> None:
         """Make the temporary file beside the real target; ``replaced`` is what is there now."""
-        self._target = os.path.realpath(self._name)
+        self._target = Path(os.path.realpath(self._name))
         if replaced is not None and not os.access(self._target, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         self._replaced = replaced
-        folder, name = os.path.split(self._target)
-        part = os.path.join(folder, _part_name(name))
+        part = self._target.with_name(_part_name(self._target.name))
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         # The rights of a replaced file are given at the end: until then nobody else reads what may be secret.
         self._descriptor = os.open(part, flags, 0o600 if replaced is not None else 0o666)
@@ -137,7 +137,7 @@ class FileSink:
 def _stat(path: str) -> os.stat_result | None:
     """What is there, through symbolic links; ``None`` when nothing is."""
     try:
-        return os.stat(path)
+        return Path(path).stat()
     except FileNotFoundError:
         return None
 
@@ -154,7 +154,7 @@ def _part_name(name: str) -> str:
     return f".{os.fsdecode(kept)}{ending}"
 
 
-def _sync_folder(folder: str) -> None:
+def _sync_folder(folder: Path) -> None:
     """Write the folder's entry to the disk. File systems that cannot sync a folder say so with an error that means nothing here."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -13,6 +13,7 @@ use arrow_schema::FieldRef;
 use super::cell::Cell;
 use super::internal;
 use crate::copy::decode::array::Array as Elements;
+use crate::encode::text::check_utf8;
 use crate::error::{Error, Result};
 
 /// One column, or the elements of a list, within one batch.
@@ -111,7 +112,7 @@ impl<R: Fn(&[u8]) -> Result<bool> + Send> Builder for Booleans<R> {
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {
-        // `build` leaves an empty builder, whose bits are few enough to allocate again.
+        // The bits of a batch are half a kilobyte: not worth keeping.
         Ok(Arc::new(BooleanArray::new(self.values.finish(), self.nulls.finish())))
     }
 
@@ -176,18 +177,6 @@ where
             self.bytes = reuse(bytes);
         }
     }
-}
-
-#[inline]
-fn check_utf8(bytes: &[u8]) -> Result<()> {
-    simdutf8::basic::from_utf8(bytes).map(|_| ()).map_err(|_| not_utf8(bytes))
-}
-
-/// A UTF8 database can hold such bytes and sends them; a STRING column must not.
-#[cold]
-fn not_utf8(bytes: &[u8]) -> Error {
-    let at = std::str::from_utf8(bytes).err().map_or(0, |e| e.valid_up_to());
-    Error::value(format!("the text is not valid UTF-8 (byte {} of the value)", at.saturating_add(1)))
 }
 
 /// FIXED_LEN_BYTE_ARRAY of `size` bytes: `write` appends exactly that many, or nothing and false.

@@ -24,7 +24,9 @@ impl FileWriter {
         let properties = Arc::new(layout.properties(&[]));
         let chunks = Chunks { size: chunk_bytes.max(1), open: Vec::new(), full: VecDeque::new() };
         let writer = SerializedFileWriter::new(chunks, Arc::clone(&layout.root), properties).map_err(internal)?;
-        Ok(FileWriter { writer })
+        let mut file = FileWriter { writer };
+        file.add_metadata(layout.metadata());
+        Ok(file)
     }
 
     /// Appends a row group; then `take_chunk` gives what is complete.
@@ -39,12 +41,16 @@ impl FileWriter {
 
     /// Writes the footer with the entries that are known only now (row count, losses); then `take_chunk` gives all the rest.
     pub fn finish(&mut self, metadata: Vec<(String, String)>) -> Result<()> {
-        for (key, value) in metadata {
-            self.writer.append_key_value_metadata(KeyValue::new(key, value));
-        }
+        self.add_metadata(metadata);
         self.writer.finish().map_err(internal)?;
         self.writer.inner_mut().cut();
         Ok(())
+    }
+
+    fn add_metadata(&mut self, metadata: Vec<(String, String)>) {
+        for (key, value) in metadata {
+            self.writer.append_key_value_metadata(KeyValue::new(key, value));
+        }
     }
 
     /// The next complete chunk of the file.

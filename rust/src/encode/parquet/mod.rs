@@ -7,9 +7,9 @@
 use std::sync::Arc;
 
 use arrow_schema::{Field, Schema, SchemaRef};
+use parquet::arrow::ARROW_SCHEMA_META_KEY;
 use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
 use parquet::basic::{Compression, GzipLevel, ZstdLevel};
-use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnPath, Type, TypePtr};
@@ -33,8 +33,9 @@ const CREATED_BY: &str = concat!("polyglot-export version ", env!("CARGO_PKG_VER
 /// The name of the schema's root, which no reader shows.
 const ROOT: &str = "schema";
 
-/// Bytes at which a data page is cut. A worker holds up to one open page a column; the row group's own bound counts them.
-const PAGE_BYTES: usize = 1 << 20;
+/// Bytes at which a data page is cut. Open pages count in the bound of the row group. Pages of 1 MB took the same time, but their
+/// buffers are of the sizes that allocators give back to the system and ask for again.
+const PAGE_BYTES: usize = 256 << 10;
 /// Rows at which a data page is cut: the grain of the page index.
 const PAGE_ROWS: usize = 20_000;
 /// Bytes of all dictionaries of a row group together, and of one.
@@ -124,12 +125,18 @@ impl ParquetLayout {
             if *dictionary {
                 builder = builder.set_column_dictionary_enabled(leaf(column), true);
             }
-            if is_json(&column.parquet) {
+            if schema::is_json(&column.parquet) {
                 // JSON has no order that a reader could use.
                 builder = builder.set_column_statistics_enabled(leaf(column), EnabledStatistics::None);
             }
         }
-        builder.set_key_value_metadata(key_values(self.options.metadata.clone())).build()
+        builder.build()
+    }
+
+    /// The footer's key-value entries that are known at the start.
+    fn metadata(&self) -> Vec<(String, String)> {
+        let schema = schema::reader_schema(&self.columns).map(|s| (ARROW_SCHEMA_META_KEY.to_owned(), s));
+        self.options.metadata.iter().cloned().chain(schema).collect()
     }
 
     /// Makes the column writers of row groups.
@@ -140,13 +147,6 @@ impl ParquetLayout {
     }
 }
 
-fn is_json(parquet: &ParquetType) -> bool {
-    match parquet {
-        ParquetType::List(element) => is_json(element),
-        other => *other == ParquetType::Json,
-    }
-}
-
 /// The path of a column's only leaf.
 fn leaf(column: &Column) -> ColumnPath {
     let mut parts = vec![column.target.clone()];
@@ -154,11 +154,6 @@ fn leaf(column: &Column) -> ColumnPath {
         parts.extend(schema::LIST_LEAF.map(str::to_owned));
     }
     ColumnPath::new(parts)
-}
-
-fn key_values(metadata: Vec<(String, String)>) -> Option<Vec<KeyValue>> {
-    let entries: Vec<_> = metadata.into_iter().map(|(key, value)| KeyValue::new(key, value)).collect();
-    (!entries.is_empty()).then_some(entries)
 }
 
 fn codec(compression: ParquetCompression) -> Result<Compression> {

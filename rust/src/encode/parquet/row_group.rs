@@ -16,7 +16,7 @@ use crate::plan::ParquetType;
 /// Rows that are collected in Arrow arrays before the column writers get them.
 const BATCH_ROWS: usize = 4096;
 /// Field bytes at which a batch ends earlier, so that rows of 1 MB do not pile up; a batch also stays in the cache.
-const BATCH_BYTES: usize = 512 << 10;
+const BATCH_BYTES: usize = 256 << 10;
 
 /// A finished row group: compressed pages, and the metadata for the footer.
 #[derive(Debug)]

@@ -1,18 +1,19 @@
 //! PostgreSQL type to Parquet type: the schema of the file, and the Arrow types that its column writers are fed with.
 //!
 //! The Parquet schema is built here and not derived from Arrow types, because the planner has already decided every type. The
-//! Arrow side is physical only: a DATE column is fed with `Int32` arrays, a DECIMAL(18,4) with `Int64`. The `ARROW:schema`
-//! entry that arrow-rs adds by default would repeat those physical types and readers prefer it to the logical ones, so it is
-//! not written: pyarrow, DuckDB and polars take the types from the Parquet schema alone.
+//! Arrow types that the writers are fed with are physical only: a DATE column takes `Int32` arrays, a DECIMAL(18,4) `Int64`.
+//! The `ARROW:schema` entry of the footer, which readers built on Arrow prefer to the Parquet schema, must not repeat those;
+//! see [`reader_schema`].
 
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field};
+use arrow_schema::{DataType, Field, Schema, TimeUnit as ArrowUnit};
+use parquet::arrow::encode_arrow_schema;
 use parquet::basic::{LogicalType, Repetition, TimeUnit, Type as Physical};
 use parquet::errors::Result as ParquetResult;
 use parquet::schema::types::{PrimitiveTypeBuilder, Type, TypePtr};
 
-use crate::plan::ParquetType;
+use crate::plan::{Column, ParquetType};
 
 /// Bytes of a UUID.
 pub(super) const UUID_BYTES: i32 = 16;
@@ -113,6 +114,36 @@ pub(super) fn arrow_type(column: &ParquetType) -> DataType {
 /// The Arrow field of a list's element.
 pub(super) fn element_field(element: &ParquetType) -> Field {
     Field::new(LIST_ELEMENT, arrow_type(element), true)
+}
+
+/// The `ARROW:schema` entry, for files that have JSON: polars shows a JSON column as binary unless this entry says that it is
+/// text. All else follows from the Parquet schema, so other files do without.
+pub(super) fn reader_schema(columns: &[Column]) -> Option<String> {
+    let fields = || columns.iter().map(|c| Field::new(&c.target, reader_type(&c.parquet), true));
+    columns.iter().any(|c| is_json(&c.parquet)).then(|| encode_arrow_schema(&Schema::new(fields().collect::<Vec<_>>())))
+}
+
+/// The Arrow type that a reader should show: what pyarrow makes of the Parquet type.
+fn reader_type(column: &ParquetType) -> DataType {
+    match column {
+        ParquetType::Int16 => DataType::Int16,
+        ParquetType::Decimal { precision, scale } => DataType::Decimal128(*precision, i8::try_from(*scale).unwrap_or(i8::MAX)),
+        ParquetType::String | ParquetType::Json => DataType::Utf8,
+        ParquetType::Date => DataType::Date32,
+        ParquetType::Time => DataType::Time64(ArrowUnit::Microsecond),
+        ParquetType::Timestamp => DataType::Timestamp(ArrowUnit::Microsecond, None),
+        ParquetType::TimestampTz => DataType::Timestamp(ArrowUnit::Microsecond, Some("UTC".into())),
+        ParquetType::List(element) => DataType::List(Arc::new(Field::new(LIST_ELEMENT, reader_type(element), true))),
+        physical => arrow_type(physical),
+    }
+}
+
+/// Whether a column, or its elements, are JSON.
+pub(super) fn is_json(parquet: &ParquetType) -> bool {
+    match parquet {
+        ParquetType::List(element) => is_json(element),
+        other => *other == ParquetType::Json,
+    }
 }
 
 /// The type as messages name it.

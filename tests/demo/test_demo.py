@@ -1,0 +1,156 @@
+"""``polyglot demo`` as a newcomer runs it, and its checks on files that are wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from polyglot_export.demo.readers import check, read_sums
+from polyglot_export.demo.records import Sums, fill_records, sums_of_server
+from polyglot_export.demo.run import DOWNLOADS
+from tests.fixtures.process import cli, start_cli
+from tests.fixtures.server import Database
+
+ROWS = 3_000
+
+
+@pytest.fixture
+def private_tmp(tmp_path: Path) -> Iterator[Path]:
+    """A temporary folder of its own that the server's account can enter, to see what stays in it."""
+    folder = Path("/tmp") / f"polyglot-test-{os.getpid()}-{tmp_path.name[-20:]}"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    yield folder
+    assert list(folder.iterdir()) == []
+    folder.rmdir()
+
+
+def test_every_format_is_downloaded_checked_and_shown(private_tmp: Path) -> None:
+    result = cli("demo", "--rows", str(ROWS), env={"TMPDIR": str(private_tmp)})
+    output = result.stdout.decode()
+    assert result.returncode == 0, output + result.stderr.decode()
+    assert f"filling records: {ROWS:,} of {ROWS:,}" in output
+    for name, _ in DOWNLOADS:
+        line = re.search(rf"^{re.escape(name)} +{ROWS:,} +[\d.]+ +[\d,]+ +[\d.]+ +(\d+) +[\d.]+ +ok$", output, re.MULTILINE)
+        assert line is not None, output
+        assert int(line[1]) > 0
+    assert "\x1b" not in output, "no escape sequences in a pipe"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("moment", ["filling", "serving"])
+def test_a_signal_stops_everything(private_tmp: Path, number: signal.Signals, moment: str) -> None:
+    arguments = ("--rows", "2000000") if moment == "filling" else ("--rows", str(ROWS), "--keep")
+    with start_cli("demo", *arguments, env={"TMPDIR": str(private_tmp), "PORT": "0"}) as process:
+        assert process.stdout is not None
+        lines = []
+        for raw in process.stdout:
+            lines.append(raw.decode())
+            if lines[-1].startswith("filling" if moment == "filling" else "serving"):
+                break
+        started = _descendants(private_tmp)
+        assert started, lines
+        process.send_signal(number)
+        assert process.wait(timeout=30) == -number
+        if number != signal.SIGKILL:
+            assert process.stderr is not None
+            assert b"Traceback" not in process.stderr.read()
+    _, alive = psutil.wait_procs(started, timeout=20)
+    assert [process.cmdline() for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+    if number == signal.SIGKILL:
+        # Nobody is left to remove the folder of the files, which is empty but for a log; the database's is gone.
+        for folder in private_tmp.glob("polyglot-demo-*"):
+            assert [path.name for path in folder.iterdir()] in ([], ["service.log"])
+            subprocess.run(["rm", "-r", str(folder)], check=True)
+
+
+def test_keep_serves_what_it_says(private_tmp: Path) -> None:
+    with start_cli("demo", "--rows", str(ROWS), "--keep", env={"TMPDIR": str(private_tmp), "PORT": "0"}) as process:
+        assert process.stdout is not None
+        try:
+            shown = _until(process, "curl -OJ")
+            url = re.search(r"http://127\.0\.0\.1:\d+", shown)
+            assert url is not None
+            with urllib.request.urlopen(f"{url[0]}/datasets", timeout=10) as answer:
+                assert b"records" in answer.read()
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def table(server: Database) -> Iterator[tuple[str, Sums]]:
+    """A filled table and what the server says about it."""
+    with server.database() as dsn:
+        fill_records(dsn, ROWS, lambda _: None)
+        yield dsn, sums_of_server(dsn)
+
+
+def _file(dsn: str, folder: Path, name: str) -> Path:
+    target = folder / f"records.{name}"
+    result = cli("export", "records", "-o", str(target), dsn=dsn)
+    assert result.returncode == 0, result.stderr
+    return target
+
+
+@pytest.mark.parametrize("name", [name for name, _ in DOWNLOADS])
+def test_the_readers_see_a_changed_row(table: tuple[str, Sums], tmp_path: Path, name: str) -> None:
+    """The check is no formality: a row less, a value changed or a letter lost makes other sums."""
+    dsn, expected = table
+    spec = dict(DOWNLOADS)[name]
+    kind, compression = spec["format"], spec.get("compression")
+    assert check(_file(dsn, tmp_path, name), kind, compression, expected) == (ROWS, None)
+    for change in ("id > 1", "id <> 7"):
+        target = tmp_path / f"less.{name}"
+        assert cli("export", "records", "-o", str(target), "--where", change, dsn=dsn).returncode == 0
+        found = read_sums(target, kind, compression)
+        assert found.rows == expected.rows - 1
+        assert found != replace(expected, rows=found.rows)
+        assert check(target, kind, compression, expected)[1] is not None
+
+
+@pytest.mark.parametrize("name", [name for name, _ in DOWNLOADS if name != "csv"])
+def test_the_readers_refuse_a_cut_file(table: tuple[str, Sums], tmp_path: Path, name: str) -> None:
+    dsn, expected = table
+    spec = dict(DOWNLOADS)[name]
+    target = _file(dsn, tmp_path, name)
+    whole = target.read_bytes()
+    target.write_bytes(whole[: len(whole) * 2 // 3])
+    assert check(target, spec["format"], spec.get("compression"), expected)[1] is not None
+
+
+def test_values_are_a_function_of_the_id(server: Database, table: tuple[str, Sums]) -> None:
+    with server.database() as dsn:
+        fill_records(dsn, ROWS, lambda _: None)
+        assert sums_of_server(dsn) == table[1]
+
+
+def _descendants(folder: Path) -> list[psutil.Process]:
+    """The processes whose command line or environment names the folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if str(folder) in " ".join(process.cmdline()) or process.environ().get("TMPDIR") == str(folder):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+def _until(process: subprocess.Popen[bytes], word: str) -> str:
+    assert process.stdout is not None
+    shown = ""
+    deadline = time.monotonic() + 60
+    while word not in shown and time.monotonic() < deadline:
+        shown += process.stdout.readline().decode()
+    return shown
