@@ -1,5 +1,6 @@
 //! What the planner decided, as plain data. Nothing here is interpreted: Python decides, Rust does.
 
+use std::fmt;
 use std::time::Duration;
 
 /// One whole export.
@@ -26,7 +27,7 @@ pub struct Source {
 }
 
 /// Resolved connection parameters: no URI, environment or service file is left to read.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ConnectParams {
     pub host: Host,
     pub user: String,
@@ -38,6 +39,14 @@ pub struct ConnectParams {
     pub connect_timeout: Option<Duration>,
     /// Extra start-up options (`-c name=value`), from the connection string's `options`.
     pub options: Option<String>,
+}
+
+/// Without the password, so that no log holds it.
+impl fmt::Debug for ConnectParams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ConnectParams { host, user, dbname, .. } = self;
+        f.debug_struct("ConnectParams").field("host", host).field("user", user).field("dbname", dbname).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -358,7 +358,9 @@ def before_explain(monkeypatch: pytest.MonkeyPatch, actions: Actions) -> None:
     monkeypatch.setattr(make, "explain_statement", patched)
 
 
-LATE = "CREATE TABLE p3 AS SELECT g AS id, 'late' AS pad FROM generate_series(1000001, 1000100) AS g; "
+LATE = (
+    "CREATE TABLE p3 (id int NOT NULL, pad text); INSERT INTO p3 SELECT g, 'late' FROM generate_series(1000001, 1000100) AS g"
+)
 
 
 def test_a_partition_attached_meanwhile_is_not_read(dsn: str, conn: psycopg.Connection) -> None:

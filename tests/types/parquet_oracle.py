@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -160,7 +161,7 @@ def canonical(values: pa.ChunkedArray | pa.Array, type_: pa.DataType) -> list[An
         flat = canonical(values.values, type_.value_type)
         offsets = values.offsets.to_pylist()
         valid = values.is_valid().to_pylist()
-        return [flat[start:end] if ok else None for start, end, ok in zip(offsets, offsets[1:], valid, strict=True)]
+        return [flat[start:end] if ok else None for (start, end), ok in zip(pairwise(offsets), valid, strict=True)]
     plain = values.cast(_plain(type_)).to_pylist()
     if pa.types.is_floating(type_):
         code = "<f" if type_ == pa.float32() else "<d"

@@ -107,7 +107,8 @@ impl TextFile {
         };
         let mut header = Vec::new();
         encoder.header(&mut header);
-        let mut file = TextFile { encoder, frame, pending, ready: None, chunk_bytes: plan.limits.chunk_bytes, any_rows: false, segment_starts: true };
+        let mut file =
+            TextFile { encoder, frame, pending, ready: None, chunk_bytes: plan.limits.chunk_bytes, any_rows: false, segment_starts: true };
         file.between(&header)?;
         Ok(file)
     }

@@ -136,6 +136,20 @@ impl Merge {
         }
     }
 
+    /// Waits until a segment is the one that is handed out.
+    pub fn wait_for_turn(&self, segment: u64) -> Result<()> {
+        let mut state = self.lock();
+        loop {
+            if let Some(error) = &state.stopped {
+                return Err(error.clone());
+            }
+            if segment <= state.head {
+                return Ok(());
+            }
+            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
     /// Marks a segment as complete, or as failed at a value: such an error waits for its turn, so that the error reported is
     /// the first in the order of the rows and can say which row of the export it was.
     pub fn end(&self, segment: u64, end: Result<SegmentEnd>) -> Result<()> {
@@ -291,6 +305,22 @@ mod tests {
             assert!(!blocked.is_finished());
             merge.stop(Error::Cancelled);
             assert!(matches!(blocked.join().unwrap(), Err(Error::Cancelled)));
+        });
+    }
+
+    #[test]
+    fn the_turn_of_a_segment_comes_when_those_before_it_are_handed_out() {
+        let merge = Merge::new(2, 8, 10);
+        merge.take().unwrap();
+        merge.take().unwrap();
+        merge.wait_for_turn(0).unwrap();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| merge.wait_for_turn(1));
+            std::thread::sleep(Duration::from_millis(30));
+            assert!(!waiting.is_finished());
+            merge.end(0, Ok(SegmentEnd::default())).unwrap();
+            assert!(matches!(merge.pull().unwrap(), Pulled::SegmentEnd(_)));
+            waiting.join().unwrap().unwrap();
         });
     }
 

@@ -42,6 +42,33 @@ struct Consumer {
     assembler: Assembler,
     /// The footer is written.
     assembled: bool,
+    /// What is left of a chunk that a large row has made large, and how much of it was handed out.
+    large: Option<(Vec<u8>, usize)>,
+}
+
+impl Consumer {
+    /// The next bytes to hand out. A chunk much larger than the others is handed out in parts, so that its copies
+    /// outside of here stay small.
+    fn next_part(&mut self, chunk_bytes: usize) -> Option<Chunk> {
+        if self.large.is_none() {
+            let chunk = self.assembler.take_chunk()?;
+            if chunk.body.len() <= chunk_bytes.saturating_mul(2) {
+                return Some(chunk);
+            }
+            self.large = Some((chunk.body, 0));
+            if !chunk.prefix.is_empty() {
+                return Some(Chunk { prefix: chunk.prefix, body: Vec::new() });
+            }
+        }
+        let (body, from) = self.large.as_mut()?;
+        let rest = body.get(*from..).unwrap_or_default();
+        let part = rest.get(..chunk_bytes).unwrap_or(rest).to_vec();
+        *from += part.len();
+        if *from >= body.len() {
+            self.large = None;
+        }
+        Some(Chunk { prefix: Vec::new(), body: part })
+    }
 }
 
 impl Pipeline {
@@ -55,7 +82,7 @@ impl Pipeline {
         let pool = Arc::new(ChunkPool::new(plan.limits.chunk_bytes));
         let assembler = Assembler::new(&plan, layout.clone())?;
         let shared = Arc::new(Shared { plan, segments, layout, merge, control: Control::default(), pool });
-        let consumer = Mutex::new(Consumer { started: false, assembler, assembled: false });
+        let consumer = Mutex::new(Consumer { started: false, assembler, assembled: false, large: None });
         Ok(Pipeline { shared, consumer, threads: Mutex::new(Vec::new()) })
     }
 
@@ -82,7 +109,7 @@ impl Pipeline {
         }
         let shared = &*self.shared;
         loop {
-            if let Some(chunk) = consumer.assembler.take_chunk() {
+            if let Some(chunk) = consumer.next_part(shared.plan.limits.chunk_bytes) {
                 shared.control.handed_out(chunk.len());
                 return Ok(Some(chunk));
             }

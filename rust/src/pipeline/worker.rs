@@ -1,6 +1,7 @@
 //! A worker: one thread, one connection on the leader's snapshot, segment after segment.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::control::Control;
 use super::merge::{Merge, SegmentEnd};
@@ -24,8 +25,8 @@ pub struct Shared {
 }
 
 /// The thread's body. Every way out leaves the merge informed, so that the consumer never waits for a dead worker.
-pub fn run(shared: &Shared, worker: usize) {
-    let mut guard = Guard { shared, worker, armed: true };
+pub fn run(shared: &Arc<Shared>, worker: usize) {
+    let mut guard = Guard { shared: shared.as_ref(), worker, armed: true };
     let outcome = work(shared, worker);
     guard.armed = false;
     drop(guard);
@@ -62,15 +63,17 @@ fn is_out_of_connections(error: &Error) -> bool {
     matches!(error, Error::Connect { sqlstate: Some(state), .. } if state.starts_with("53"))
 }
 
-fn work(shared: &Shared, worker: usize) -> Result<()> {
+fn work(shared: &Arc<Shared>, worker: usize) -> Result<()> {
     let mut connection = Connection::connect(&shared.plan.source.connection)?;
     connection.set_max_message(shared.plan.limits.row_bytes);
+    let current = gate_large_rows(shared, &mut connection);
     if !shared.control.register(worker, connection.canceller()) {
         return Err(Error::Cancelled);
     }
     join_snapshot(&mut connection, &shared.plan.source)?;
     let mut writer = SegmentWriter::new(&shared.plan, shared.layout.clone(), shared.pool.clone())?;
     while let Some(segment) = shared.merge.take()? {
+        current.store(segment, Ordering::Relaxed);
         let sql = shared.segments.sql(&shared.plan.scans, segment)?;
         match export_segment(shared, &mut connection, &mut writer, segment, &sql) {
             Ok(end) => shared.merge.end(segment, Ok(end))?,
@@ -84,6 +87,15 @@ fn work(shared: &Shared, worker: usize) -> Result<()> {
     }
     connection.close();
     Ok(())
+}
+
+/// A large row is read only by the worker of the head segment: one such row an export, however many workers there are. No
+/// dead-lock, since the head always has room.
+fn gate_large_rows(shared: &Arc<Shared>, connection: &mut Connection) -> Arc<AtomicU64> {
+    let current = Arc::new(AtomicU64::new(0));
+    let (gated, segment) = (Arc::clone(shared), Arc::clone(&current));
+    connection.set_large_message_gate(Box::new(move || gated.merge.wait_for_turn(segment.load(Ordering::Relaxed))));
+    current
 }
 
 /// Settings first, since `SET TRANSACTION SNAPSHOT` must be the first statement that could take a snapshot.

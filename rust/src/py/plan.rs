@@ -126,8 +126,9 @@ impl PyPlan {
 
 impl PyConnection {
     fn into_params(self) -> PyResult<ConnectParams> {
-        // libpq's rule: a host that starts with a slash is the directory of the server's socket.
-        let host = if self.host.starts_with('/') {
+        // libpq's rule: a host that starts with a slash is the directory of the server's socket, and one with an at sign the same in
+        // the abstract namespace.
+        let host = if self.host.starts_with(['/', '@']) {
             Host::Unix { path: format!("{}/.s.PGSQL.{}", self.host.trim_end_matches('/'), self.port) }
         } else {
             Host::Tcp { host: self.host, hostaddr: self.hostaddr, port: self.port }

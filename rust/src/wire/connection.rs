@@ -11,7 +11,7 @@ use super::address::describe_io;
 use super::cancel::Canceller;
 use super::connect;
 use super::copy_out::CopyOut;
-use super::message::{self, Frame, ReadBuffer, Refusal};
+use super::message::{self, Frame, Gate, ReadBuffer, Refusal};
 use super::stream::{Deadline, Stream};
 use crate::error::{Error, Result};
 use crate::plan::ConnectParams;
@@ -56,6 +56,11 @@ impl Connection {
     /// to it for such a row and shrinks again.
     pub fn set_max_message(&mut self, bytes: usize) {
         self.input.set_max_message(bytes);
+    }
+
+    /// Makes every message of more than [`message::LARGE_MESSAGE`] bytes wait for `gate` before memory is taken for it.
+    pub fn set_large_message_gate(&mut self, gate: Gate) {
+        self.input.set_gate(gate);
     }
 
     /// Whether the connection is encrypted.

@@ -14,6 +14,8 @@ use crate::error::{Error, Result, ServerError, ValueError};
 pub const READ_BUFFER: usize = 256 << 10;
 /// Bytes of the largest message that is accepted, where the plan does not say otherwise.
 pub const DEFAULT_MAX_MESSAGE: usize = 64 << 20;
+/// A message beyond this size waits at the gate before memory is taken for it. An ordinary row never does.
+pub const LARGE_MESSAGE: usize = 1 << 20;
 /// Bytes of a type and a length.
 const HEADER: usize = 5;
 /// The length counts itself.
@@ -42,18 +44,25 @@ pub struct Frame {
 /// The read buffer. Messages are given out as slices of it; only the unread tail is ever moved.
 ///
 /// Memory: `READ_BUFFER` bytes, twice that at most between large messages, and a large message while it is being read.
-#[derive(Debug)]
 pub struct ReadBuffer {
     buf: Vec<u8>,
     /// Unread bytes are `start..end`.
     start: usize,
     end: usize,
     max_message: usize,
+    gate: Option<Gate>,
 }
+
+/// Waits until memory may be taken for a large message; its error ends the connection. Called for each read of the message.
+pub type Gate = Box<dyn Fn() -> Result<()> + Send>;
 
 impl ReadBuffer {
     pub fn new(max_message: usize) -> Self {
-        ReadBuffer { buf: vec![0; READ_BUFFER], start: 0, end: 0, max_message }
+        ReadBuffer { buf: vec![0; READ_BUFFER], start: 0, end: 0, max_message, gate: None }
+    }
+
+    pub fn set_gate(&mut self, gate: Gate) {
+        self.gate = Some(gate);
     }
 
     pub fn set_max_message(&mut self, bytes: usize) {
@@ -116,6 +125,9 @@ impl ReadBuffer {
 
     /// One read of as much as fits, after making room for `wanted` bytes from `start` on.
     fn fill(&mut self, wanted: usize, source: &mut impl Read) -> Result<()> {
+        if let (true, Some(gate)) = (wanted > LARGE_MESSAGE, &self.gate) {
+            gate()?;
+        }
         self.make_room(wanted);
         let room = self.buf.get_mut(self.end..).unwrap_or_default();
         loop {

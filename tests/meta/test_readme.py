@@ -1,0 +1,102 @@
+"""The examples of README.md and docs/ are run, and print what the pages say."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from polyglot_export.demo.records import fill_records
+from tests.fixtures.process import command, environment, serve
+from tests.fixtures.server import Database
+from tests.meta.documents import Example, examples, pages, without_numbers
+
+SERVICE = "127.0.0.1:8080"
+"""Where the pages say that the service is."""
+ROWS = 1000
+
+
+@pytest.fixture(scope="module")
+def records(module_dsn: str) -> str:
+    """A database with the sample table of the demo."""
+    fill_records(module_dsn, ROWS, lambda _: None)
+    return module_dsn
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """A folder for ``PATH`` with the program under its name."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    script = folder / "polyglot"
+    script.write_text(f'#!/bin/sh\nexec {shlex.join(command())} "$@"\n', encoding="utf-8")
+    script.chmod(0o755)
+    return folder
+
+
+@pytest.fixture
+def service(request: pytest.FixtureRequest, records: str) -> Iterator[str | None]:
+    """The address of a running service, where the page speaks to one."""
+    with ExitStack() as stack:
+        wanted = any(SERVICE in example.text for example in examples(request.node.callspec.params["page"]))
+        yield f"127.0.0.1:{stack.enter_context(serve(records)).port}" if wanted else None
+
+
+def test_there_are_examples() -> None:
+    """The mark is what this file lives on: a slip in it must not make all tests vanish."""
+    counts = {str(page): len(examples(page)) for page in pages()}
+    assert counts["README.md"] >= 5
+    for page in ("csv", "json", "xml", "parquet"):
+        assert counts[f"docs/formats/{page}.md"] >= 1
+
+
+@pytest.mark.parametrize("page", pages(), ids=str)
+def test_the_examples_of(page: Path, records: str, program: Path, service: str | None, tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    variables = environment(records)
+    variables["PATH"] = f"{program}:{variables['PATH']}"
+    for example in examples(page):
+        if example.language == "python":
+            run_python(example, folder, variables)
+        else:
+            run_console(example, folder, variables, service)
+
+
+def run_console(example: Example, folder: Path, variables: dict[str, str], service: str | None) -> None:
+    """Run each command and compare what it prints; both streams, as on a terminal."""
+    for typed, expected in example.commands():
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", typed.replace(SERVICE, service or SERVICE)],
+            cwd=folder,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=60,
+            check=False,
+        )
+        printed = done.stdout.decode().replace(service or SERVICE, SERVICE)
+        if example.exact:
+            assert printed == expected, f"{example.page}:{example.line}: {typed}"
+        else:
+            assert without_numbers(printed) == without_numbers(expected), f"{example.page}:{example.line}: {typed}"
+
+
+def run_python(example: Example, folder: Path, variables: dict[str, str]) -> None:
+    """Run a block as a program of its own."""
+    beginning = "import os\n\ndsn = os.environ['DATABASE_URL']\n"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", beginning + example.text],
+        cwd=folder,
+        env=variables,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, f"{example.page}:{example.line}:\n{done.stderr.decode()}"
