@@ -46,7 +46,7 @@ for tool in "$@"; do
             fi
         fi
         if ! command -v cc >/dev/null 2>&1; then
-            say "A C compiler (cc) was not found; zstd and mimalloc are compiled with it." "  Debian, Ubuntu: apt install gcc libc6-dev"
+            say "A C compiler (cc) was not found; zstd is compiled with it." "  Debian, Ubuntu: apt install gcc libc6-dev"
         fi
         ;;
     rustfmt)
