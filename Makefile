@@ -18,6 +18,10 @@ ROWS ?= 1000000
 
 export ROWS
 
+# A stamp says nothing about what somebody removed by hand.
+$(if $(wildcard $(BIN)/python),,$(shell rm -f $(STAMPS)/venv))
+$(if $(wildcard python/polyglot_export/_core.abi3.so),,$(shell rm -f $(STAMPS)/install))
+
 .PHONY: help
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14

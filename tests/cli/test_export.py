@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -206,3 +207,9 @@ def test_a_shell_pipe(items: str, reader: psycopg.Connection) -> None:
     for stream in (process.stdout, process.stderr):
         assert stream is not None
         stream.close()
+
+
+def test_the_summary_of_many_rows_has_their_speed(cli: Cli, items: str) -> None:
+    done = cli("export", "--query", "SELECT generate_series(1, 10000) AS n", "-o", "/dev/null", dsn=items)
+    assert succeeded(done) == b""
+    assert re.fullmatch(rb"polyglot: 10,000 rows, 48\.9 kB in [\d.]+ s \([\d,]+ rows/s\) to /dev/null\n", done.stderr)

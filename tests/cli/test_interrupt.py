@@ -203,6 +203,35 @@ def test_a_closed_pipe_is_noticed_while_the_database_is_silent(dsn: str, conn: p
     wait_until(lambda: active(conn) == [], 2.0)
 
 
+LATE = """
+import sys, time
+from polyglot_export.cli.progress import NoBar
+from polyglot_export.cli.transfer import transfer
+from polyglot_export.sinks import StdoutSink
+
+class LateSink(StdoutSink):
+    def __enter__(self):
+        time.sleep(0.5)
+        return super().__enter__()
+
+def opener(token):
+    print("opening", file=sys.stderr, flush=True)
+    time.sleep(3600)
+
+transfer(opener, LateSink(), NoBar())
+"""
+"""The pipe is known only after the main thread has begun to wait."""
+
+
+def test_a_closed_pipe_is_noticed_however_late_it_was_opened() -> None:
+    process = subprocess.Popen([sys.executable, "-c", LATE], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    assert process.stderr.readline() == b"opening\n"
+    assert process.stdout is not None
+    process.stdout.close()
+    assert end(process, 2.0) == (0, "")
+
+
 def test_a_failure_is_told_although_the_pipe_is_closed(dsn: str) -> None:
     """Only what follows from the closed pipe is kept quiet."""
     process = start_cli("export", "no_such_table", dsn=dsn)

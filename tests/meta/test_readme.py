@@ -13,7 +13,6 @@ import pytest
 
 from polyglot_export.demo.records import fill_records
 from tests.fixtures.process import command, environment, serve
-from tests.fixtures.server import Database
 from tests.meta.documents import Example, examples, pages, without_numbers
 
 SERVICE = "127.0.0.1:8080"

@@ -12,7 +12,7 @@ from tests.types.user_types import SAMPLES, make_user_types
 from tests.types.values import VALUES, Sql, Value, literal
 from tests.types.values.generic import CANDIDATES
 
-__all__ = ["Catalogue", "Column", "Table", "Type", "build", "quoted"]
+__all__ = ["Catalogue", "Column", "Table", "Type", "build", "quoted", "read_types"]
 
 COLUMNS = 40
 """Columns of a table: few statements, and rows that fit on a page once their long values are moved out of line."""
@@ -126,8 +126,7 @@ def build(conn: psycopg.Connection, dsn: str) -> Catalogue:
     # Compiling the plans of catalogue views takes longer than all the rest.
     conn.execute("SET jit = off")
     make_user_types(conn)
-    rows = conn.execute(_TYPES).fetchall()
-    types = {row[0]: Type(*row[:9], tuple(row[9])) for row in rows}
+    types = read_types(conn)
     conn.execute(_HELPERS)
     found = Catalogue(dsn, conn.info.server_version, types)
     with conn.transaction():
@@ -135,6 +134,11 @@ def build(conn: psycopg.Connection, dsn: str) -> Catalogue:
             _add_table(conn, found, f"types_{number:02}", [(_column_name(found, type_), type_, type_.sql, -1) for type_ in chunk])
         _add_table(conn, found, "types_with_modifiers", list(_with_modifiers(conn, types)))
     return found
+
+
+def read_types(conn: psycopg.Connection) -> dict[int, Type]:
+    """All types that a column could have, by oid."""
+    return {row[0]: Type(*row[:9], tuple(row[9])) for row in conn.execute(_TYPES).fetchall()}
 
 
 def _chunks(types: Sequence[Type]) -> Iterator[tuple[Type, ...]]:

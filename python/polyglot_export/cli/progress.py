@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Bar", "NoBar", "losses_line", "meter_for", "size", "summary_line"]
 
+SPEED_ROWS = 10_000
+"""A summary of fewer rows has no speed: connecting takes most of the time."""
+
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -97,7 +100,7 @@ def meter_for(*, quiet: bool, to_terminal: bool) -> Meter:
 
 def summary_line(result: ExportResult, target: str) -> str:
     """``1,000,000 rows, 152.4 MB in 1.9 s (526,315 rows/s) to orders.csv``."""
-    speed = _speed(result.rows, result.seconds)
+    speed = _speed(result.rows, result.seconds) if result.rows >= SPEED_ROWS else ""
     return f"{_count(result.rows, 'row')}, {size(result.bytes)} in {result.seconds:.1f} s{f' ({speed})' if speed else ''} to {target}"
 
 
@@ -121,8 +124,8 @@ def _count(number: int, noun: str) -> str:
 
 
 def _speed(rows: int, seconds: float) -> str:
-    """Rows a second; empty where the time is too short to tell."""
-    return f"{rows / seconds:,.0f} rows/s" if seconds >= 0.05 and rows else ""
+    """Rows a second; empty as long as there is nothing to divide."""
+    return f"{rows / seconds:,.0f} rows/s" if rows and seconds > 0 else ""
 
 
 def _bar() -> RichProgress:

@@ -171,6 +171,12 @@ impl<'a> Numeric<'a> {
         }
     }
 
+    /// Whether it is a number: neither NaN nor an infinity.
+    #[inline]
+    pub fn is_finite(&self) -> bool {
+        matches!(self.class, Class::Positive | Class::Negative)
+    }
+
     /// The nearest double; NaN and infinities are kept, and what is too large becomes an infinity.
     pub fn to_f64(&self) -> f64 {
         match self.class {

@@ -252,7 +252,8 @@ impl Builder for Lists {
             }
             for element in array.elements() {
                 self.element.append(element?)?;
-                self.length = self.length.checked_add(1).ok_or_else(|| Error::value("the lists of a batch have too many elements"))?;
+                self.length =
+                    self.length.checked_add(1).ok_or_else(|| Error::value("the lists of a batch have too many elements"))?;
             }
         }
         self.offsets.push(self.length);

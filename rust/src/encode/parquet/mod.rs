@@ -21,8 +21,10 @@ mod builders;
 mod cell;
 mod dictionary;
 mod file;
+mod footer;
 mod row_group;
 mod schema;
+mod thrift;
 mod values;
 
 pub use file::FileWriter;
@@ -44,8 +46,9 @@ const DICTIONARY_BYTES: usize = 1 << 20;
 /// Columns that may have a dictionary, the first ones that it pays for. An encoder needs 72 KB for its hash table at the start
 /// and 8 bytes for each row of the open page, so 64 columns are bounded by 15 MB.
 const DICTIONARY_COLUMNS: usize = 64;
-/// Beyond so many columns a row group ends with its first page: the state of a codec (up to 1 MB for zstd) lives from the
-/// first page of a column to the end of the row group, so with one page each only one column has it at a time.
+/// Beyond so many columns a row group ends before its columns need a second page: a codec keeps its state (snappy 33 KB, zstd
+/// more) from a column's first page to the end of the row group, so with one page each only one column has it at a time. A page
+/// index would then only repeat the statistics, for 0.6 KB a column and row group in memory, and is left out.
 const WIDE_COLUMNS: usize = 64;
 /// Bytes of a minimum or maximum in the statistics and in the page index.
 const STATISTICS_BYTES: usize = 64;
@@ -75,8 +78,10 @@ impl ParquetLayout {
         if plan.columns.is_empty() {
             return Err(Error::Internal("a Parquet file has at least one column".into()));
         }
-        let fields: Vec<_> = plan.columns.iter().map(|c| Field::new(&c.target, schema::arrow_type(&c.parquet), true)).collect();
-        let types: Result<Vec<_>> = plan.columns.iter().map(|c| schema::parquet_type(&c.target, &c.parquet).map_err(internal)).collect();
+        let fields: Vec<_> =
+            plan.columns.iter().map(|c| Field::new(&c.target, schema::arrow_type(&c.parquet), true)).collect();
+        let types: Result<Vec<_>> =
+            plan.columns.iter().map(|c| schema::parquet_type(&c.target, &c.parquet).map_err(internal)).collect();
         let root = Type::group_type_builder(ROOT).with_fields(types?).build().map_err(internal)?;
         let layout = ParquetLayout {
             columns: plan.columns.clone(),
@@ -91,14 +96,21 @@ impl ParquetLayout {
     }
 
     fn cells(&self) -> Result<Vec<cell::Cell>> {
-        let rules = cell::Rules { server_version: self.server_version, unrepresentable_as_null: self.options.unrepresentable_as_null };
+        let rules = cell::Rules {
+            server_version: self.server_version,
+            unrepresentable_as_null: self.options.unrepresentable_as_null,
+        };
         self.columns.iter().map(|c| cell::Cell::new(&c.kind, &c.parquet, rules)).collect()
+    }
+
+    fn is_wide(&self) -> bool {
+        self.columns.len() > WIDE_COLUMNS
     }
 
     /// Rows at which a row group ends.
     fn row_group_rows(&self) -> usize {
         let rows = self.options.row_group_rows.max(1);
-        if self.columns.len() > WIDE_COLUMNS { rows.min(PAGE_ROWS) } else { rows }
+        if self.is_wide() { rows.min(PAGE_ROWS - 1) } else { rows }
     }
 
     /// The writer's properties; `dictionary` has a flag a column.
@@ -113,7 +125,8 @@ impl ParquetLayout {
             .set_data_page_row_count_limit(PAGE_ROWS)
             .set_dictionary_enabled(false)
             .set_dictionary_page_size_limit((DICTIONARIES_BYTES / dictionaries).min(DICTIONARY_BYTES))
-            .set_statistics_enabled(EnabledStatistics::Page)
+            .set_statistics_enabled(if self.is_wide() { EnabledStatistics::Chunk } else { EnabledStatistics::Page })
+            .set_offset_index_disabled(self.is_wide())
             .set_statistics_truncate_length(Some(STATISTICS_BYTES))
             .set_column_index_truncate_length(Some(STATISTICS_BYTES));
         for (column, dictionary) in self.columns.iter().zip(dictionary) {
