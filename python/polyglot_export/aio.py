@@ -78,6 +78,7 @@ class ChunkFeed:
         self._error: BaseException | None = None
         self._ended = False
         self._wakeup: _Wakeup | None = None
+        self._thread: threading.Thread | None = None
 
     async def start(self) -> Export:
         """Open the export in the thread and wait for it.
@@ -93,7 +94,8 @@ class ChunkFeed:
         if self._stopping:
             raise Cancelled("the export was cancelled")
         self._wakeup = _Wakeup()
-        threading.Thread(target=self._run, args=(self._wakeup,), name="polyglot-feed", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, args=(self._wakeup,), name="polyglot-feed", daemon=True)
+        self._thread.start()
         while self._export is None:
             if self._error is not None:
                 raise self._error
@@ -135,8 +137,9 @@ class ChunkFeed:
     async def aclose(self) -> None:
         """Stop, and wait until the thread and every connection are gone. Idempotent."""
         self.cancel()
-        if self._wakeup is not None:
+        if self._wakeup is not None and self._thread is not None:
             await self._wakeup.finished.wait()
+            self._thread.join()  # that was its last act
 
     def _run(self, wakeup: _Wakeup) -> None:
         try:

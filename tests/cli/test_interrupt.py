@@ -86,6 +86,18 @@ def test_while_it_waits_for_a_lock(dsn: str, conn: psycopg.Connection, tmp_path:
     assert names(tmp_path) == []
 
 
+def test_explain_while_it_waits_for_a_lock(dsn: str, conn: psycopg.Connection) -> None:
+    """The commands without a loop of their own end in the same way."""
+    conn.execute(ITEMS)
+    with psycopg.connect(dsn) as locker:
+        locker.execute("LOCK TABLE items IN ACCESS EXCLUSIVE MODE")
+        process = start_cli("explain", "items", dsn=dsn)
+        wait_until(lambda: any("LOCK" in query for query in active(conn)))
+        process.send_signal(signal.SIGINT)
+        assert end(process) == (-signal.SIGINT, "polyglot: interrupted\n")
+        wait_until(lambda: active(conn) == [], 2.0)
+
+
 def test_while_it_connects(tmp_path: Path) -> None:
     """192.0.2.1 belongs to nobody (RFC 5737): the connection attempt gets no answer, or an error at once where there is no route."""
     process = start_cli("export", "t", "-o", str(tmp_path / "x.csv"), "--dsn", "host=192.0.2.1 dbname=x user=x")

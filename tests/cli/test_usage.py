@@ -112,3 +112,20 @@ def test_debug_shows_the_traceback(cli: Cli) -> None:
     assert done.returncode == 2
     assert b"Traceback (most recent call last)" in done.stderr
     assert done.stderr.decode().splitlines()[-1].startswith("polyglot: --where 'id'")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "module", "extra"),
+    [
+        (("serve",), "uvicorn", "serve"),
+        (("serve",), "pydantic_settings", "serve"),
+        (("keys", "x"), "starlette", "serve"),
+        (("demo",), "pyarrow", "demo"),
+    ],
+)
+def test_a_missing_extra_is_named(arguments: tuple[str, ...], module: str, extra: str) -> None:
+    program = f"import sys; sys.modules[{module!r}] = None; sys.argv[0] = 'polyglot'; from polyglot_export.cli.main import main; main()"
+    done = subprocess.run([sys.executable, "-c", program, *arguments], env=environment(), capture_output=True, check=False, timeout=60)
+    line = complaint(done, 1)
+    assert line.endswith(f" is not installed; it comes with: pip install 'polyglot-export[{extra}]'")
+    assert line.startswith(module)

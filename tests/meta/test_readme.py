@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from polyglot_export.demo.records import fill_records
+from polyglot_export.policy import load_datasets
+from polyglot_export.service.auth import Keys
 from tests.fixtures.process import command, environment, serve
-from tests.meta.documents import Example, examples, pages, without_numbers
+from tests.meta.documents import ROOT, Example, examples, pages, without_numbers
 
 SERVICE = "127.0.0.1:8080"
 """Where the pages say that the service is."""
@@ -65,6 +69,15 @@ def test_the_examples_of(page: Path, records: str, program: Path, service: str |
             run_python(example, folder, variables)
         else:
             run_console(example, folder, variables, service)
+
+
+def test_the_example_configuration_is_read() -> None:
+    """With the lines of the key, which are commented out because a key is made for one service."""
+    text = (ROOT / "polyglot.example.toml").read_text(encoding="utf-8")
+    content = tomllib.loads(re.sub(r"^# (\[keys|hash|datasets|columns)", r"\1", text, flags=re.MULTILINE))
+    assert set(load_datasets(content).datasets) == set(content["datasets"]) == {"records", "orders", "revenue"}
+    assert Keys.from_document(content)
+    assert "keys" not in tomllib.loads(text)
 
 
 def run_console(example: Example, folder: Path, variables: dict[str, str], service: str | None) -> None:

@@ -65,6 +65,7 @@ def _fixed(digits: int, scale: int) -> st.SearchStrategy[str]:
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 ODD_TEXT = st.text('\\."\',;\n\r\t|{}()[] nNtf0-=é😀', max_size=40)
+_SHORT_TEXT = (TEXT | ODD_TEXT).map(lambda text: text[:7])  # within a record a longer one is an error
 _CLOCK = st.builds("{:02}:{:02}:{:02}.{:06}".format, st.integers(0, 23), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999_999))
 _ZONE = st.builds("{}{:02}:{:02}:{:02}".format, st.sampled_from("+-"), st.integers(0, 15), st.integers(0, 59), st.integers(0, 59))
 _AFTER = st.builds("{:04}-{:02}-{:02}".format, st.one_of(st.integers(1, 9999), st.integers(1, 294_246)), st.integers(1, 12), st.integers(1, 28))
@@ -102,8 +103,8 @@ SCALARS: tuple[Kind, ...] = tuple(
         "numeric(18,18)": _fixed(18, 18),
         "numeric(38,9)": _fixed(38, 9),
         "text": TEXT | ODD_TEXT,
-        "varchar(7)": TEXT | ODD_TEXT,
-        "bpchar(7)": TEXT | ODD_TEXT,
+        "varchar(7)": _SHORT_TEXT,
+        "bpchar(7)": _SHORT_TEXT,
         "name": ODD_TEXT,
         '"char"': st.sampled_from([*"aZ09\"',\\ \n\r\t", ""]),
         "bytea": st.binary(max_size=40).map(lambda value: "\\x" + value.hex()),
