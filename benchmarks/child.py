@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -59,6 +60,10 @@ def measure(
         env: Its environment; that of this process when not given.
         stdout: Where its output goes.
         timeout: Seconds after which it is killed, with everything it started.
+
+    Raises:
+        TimeoutError: It was killed.
+        RuntimeError: It could not be started.
     """
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as report:
@@ -76,9 +81,11 @@ def measure(
             os.close(writing)
         try:
             errors = launcher.communicate(timeout=timeout)[1].decode(errors="replace")
-        except BaseException:
-            os.killpg(launcher.pid, 9)
+        except BaseException as error:
+            os.killpg(launcher.pid, signal.SIGKILL)
             launcher.communicate()
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise TimeoutError(f"{command[0]} took more than {timeout:g} s") from None
             raise
         figures = report.read()
     if not figures:

@@ -53,7 +53,7 @@ for tool in "$@"; do
         cargo fmt --version >/dev/null 2>&1 || say "cargo fmt was not found." "  rustup component add rustfmt, or Debian: apt install rustfmt-web"
         ;;
     clippy)
-        cargo clippy --version >/dev/null 2>&1 || say "cargo clippy was not found." "  rustup component add clippy, or Debian: apt install rust-clippy-web"
+        cargo clippy --version >/dev/null 2>&1 || say "cargo clippy was not found." "  rustup component add clippy, or Debian: apt install rust-web-clippy"
         ;;
     esac
 done

@@ -41,8 +41,9 @@ if TYPE_CHECKING:
         UnknownDataset,
         UnsupportedValue,
     )
-    from polyglot_export.export import Export, ExportResult, Progress, RunSettings, explain, export, export_to_file, open_export
+    from polyglot_export.export import Export, explain, export, export_to_file, open_export
     from polyglot_export.plan import Plan
+    from polyglot_export.running import ExportResult, Progress, RunSettings
     from polyglot_export.spec import ColumnChoice, Compression, ExportSpec, FilterOp, FilterTerm, Format, OrderTerm, parse_spec
 
 __all__ = [
@@ -88,8 +89,9 @@ __all__ = [
 _HOMES = {
     "aio": ("AsyncExport", "aexport"),
     "cancel": ("CancelToken",),
-    "export": ("Export", "ExportResult", "Progress", "RunSettings", "explain", "export", "export_to_file", "open_export"),
+    "export": ("Export", "explain", "export", "export_to_file", "open_export"),
     "plan": ("Plan",),
+    "running": ("ExportResult", "Progress", "RunSettings"),
     "spec": ("ColumnChoice", "Compression", "ExportSpec", "FilterOp", "FilterTerm", "Format", "OrderTerm", "parse_spec"),
 }
 """Module → the public names it holds; all others are errors. A test compares this with the imports above."""

@@ -171,4 +171,4 @@ def _in_folder(name: str) -> str | None:
     except RuntimeError:  # no home folder
         return None
     # Not Path.exists(): a folder that may not be searched (HOME of somebody else, under sudo) is for libpq one without the file.
-    return str(path) if os.path.exists(path) else None
+    return str(path) if os.path.exists(path) else None  # noqa: PTH110

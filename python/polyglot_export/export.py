@@ -12,7 +12,6 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -22,13 +21,14 @@ from psycopg import sql
 
 from polyglot_export import _core
 from polyglot_export.cancel import CancelToken
-from polyglot_export.errors import Cancelled, InternalError, PolyglotError, SourceChanged, SpecError
+from polyglot_export.errors import Cancelled, ConnectionLost, InternalError, PolyglotError, SourceChanged
 from polyglot_export.leader import Leader
-from polyglot_export.memory import CHUNK_BYTES, FILE_CHUNK_BYTES, ROW_BYTES, WINDOW_BYTES, default_workers
-from polyglot_export.plan import Limits, Plan
+from polyglot_export.memory import FILE_CHUNK_BYTES
+from polyglot_export.plan import Plan
 from polyglot_export.planner import Planned, make_plan
 from polyglot_export.planner.explained import explain_statement
 from polyglot_export.policy import EVERYTHING, Exposure
+from polyglot_export.running import ExportResult, Progress, RunSettings
 from polyglot_export.session import WORKER_SETTINGS
 from polyglot_export.spec import ColumnChoice, Compression, ExportSpec, FilterTerm, Format, OrderTerm, parse_spec
 
@@ -48,70 +48,6 @@ LOCK_NOT_AVAILABLE = "55P03"
 
 Columns = Sequence[str | ColumnChoice] | Mapping[str, str]
 """Names of columns, or source → target."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunSettings:
-    """How an export is run. Its bytes do not depend on any of this."""
-
-    workers: int | None = None
-    """Connections and threads; ``None`` for one a CPU, at most ``memory.DEFAULT_WORKERS_LIMIT``."""
-    chunk_bytes: int = CHUNK_BYTES
-    """Bytes of a chunk, about; the last one may be smaller."""
-    window_bytes: int = WINDOW_BYTES
-    """Bytes of later segments that may wait for the head segment."""
-    row_bytes: int = ROW_BYTES
-    """Largest row that is accepted, in bytes."""
-    application_name: str | None = None
-    """What ``pg_stat_activity`` shows; ``polyglot`` and a random number by default."""
-
-    def limits(self) -> Limits:
-        """The sizes for the core."""
-        workers = default_workers() if self.workers is None else self.workers
-        if workers < 1:
-            raise SpecError(f"workers: must be at least 1 (got {workers})", field="workers")
-        return Limits(workers, self.chunk_bytes, self.window_bytes, self.row_bytes)
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an export is."""
-
-    rows: int
-    """Rows whose bytes have been handed out."""
-    bytes: int
-    """Bytes handed out, after compression."""
-    segments_done: int
-    segments_total: int
-    estimated_rows: int | None
-    """The planner's guess."""
-    losses: Mapping[str, int]
-    """How many values were nulled, replaced or dropped as an option asked for, by target column; only columns with losses."""
-    finished: bool
-
-    @property
-    def fraction(self) -> float | None:
-        """From 0 to 1; ``None`` where there is nothing to judge by."""
-        if self.finished:
-            return 1.0
-        if self.segments_total > 1:
-            return self.segments_done / self.segments_total
-        if self.estimated_rows:
-            # An estimate may be wrong: only the end is 1.
-            return min(self.rows / self.estimated_rows, 0.99)
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class ExportResult:
-    """What a complete export was."""
-
-    rows: int
-    bytes: int
-    seconds: float
-    """From the call that opened it to its last byte."""
-    losses: Mapping[str, int]
-    snapshot: str
 
 
 class Export:
@@ -263,9 +199,15 @@ class Export:
             raise SourceChanged(f"a partition or child table was added to {self.plan.source} while its moment was being taken; start again")
 
     def _cause(self, error: PolyglotError) -> PolyglotError:
-        """What went wrong first: a cancel makes workers fail, and so does the loss of the leader."""
-        if self._token.cancelled and not isinstance(error, Cancelled):
+        """What went wrong first: a cancel makes workers fail, and so does the loss of the leader, whose snapshot they import."""
+        if isinstance(error, Cancelled):
+            return error
+        if self._token.cancelled:
             return Cancelled("the export was cancelled")
+        try:
+            self._leader.check()
+        except ConnectionLost as lost:
+            return lost
         if error.sqlstate == LOCK_NOT_AVAILABLE:
             message = f"another session waits to change what {self.plan.source} reads, and no worker could lock it any more; start again"
             return SourceChanged(message, sqlstate=error.sqlstate)

@@ -1,6 +1,6 @@
 """The leader: the one control connection of an export, which holds its moment still.
 
-Its order of steps is what makes an export one moment (``docs/explain/one-moment.md``):
+Its order of steps is what makes an export one moment ("One moment, or an error" in ``docs/architecture.md``):
 
 1. ``BEGIN`` REPEATABLE READ READ ONLY, the session settings, and ``LOCK TABLE … IN ACCESS SHARE MODE``: nothing of this
    takes a snapshot, so whatever is seen later is seen with the locks held.

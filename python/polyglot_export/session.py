@@ -11,7 +11,7 @@ from psycopg import sql
 from polyglot_export.errors import SpecError
 from polyglot_export.errors_from import database_error
 
-__all__ = ["TABLE_SETTINGS", "WORKER_SETTINGS", "session_settings"]
+__all__ = ["TABLE_SETTINGS", "WORKER_SETTINGS", "session_settings", "worker_settings"]
 
 _FIXED = {
     # How values and names are printed.
@@ -79,6 +79,18 @@ def session_settings(connection: psycopg.Connection, time_zone: str, *, views: b
             message = f"options.timeZone: the server does not know the time zone {time_zone!r}"
             raise SpecError(message, field="options.timeZone", sqlstate=error.sqlstate) from None
     return (zone, *fixed, *accepted)
+
+
+def worker_settings(connection: psycopg.Connection) -> tuple[str, ...]:
+    """What a worker sets after all others, so that it gets bytes as they are stored.
+
+    An SQL_ASCII database holds any bytes. A server that is to send them as UTF8 refuses those that are not, and says neither
+    row nor column (PostgreSQL manual, "Character Set Support"); sent as they are, csv passes them on and the encoders of
+    the other formats name both.
+    """
+    if connection.info.parameter_status("server_encoding") != "SQL_ASCII":
+        return WORKER_SETTINGS
+    return (*WORKER_SETTINGS, _set("client_encoding", "SQL_ASCII"))
 
 
 def _set(name: str, value: str) -> str:

@@ -12,8 +12,8 @@ import pytest
 
 from polyglot_export import ConnectionLost, Export, ExportSpec, PolyglotError, RunSettings, SourceChanged, open_export, parse_spec
 from polyglot_export.leader import Leader
+from polyglot_export.planner import explained, make
 from polyglot_export.planner.segments import PAGES_PER_SEGMENT
-from polyglot_export.planner import make
 from tests.library.helpers import copied, filled, ndjson
 
 SEGMENTS = 4
@@ -97,7 +97,10 @@ def test_a_change_of_the_table_waits_and_the_file_is_whole(dsn: str, conn: psyco
     other.join()
 
 
-@pytest.mark.parametrize("change", ["TRUNCATE p2", "ALTER TABLE p ALTER pad TYPE varchar(1000)", "VACUUM FULL p2", "DROP TABLE p2", "ALTER TABLE p DETACH PARTITION p2"])
+@pytest.mark.parametrize(
+    "change",
+    ["TRUNCATE p2", "ALTER TABLE p ALTER pad TYPE varchar(1000)", "VACUUM FULL p2", "DROP TABLE p2", "ALTER TABLE p DETACH PARTITION p2"],
+)
 def test_a_change_of_a_leaf_waits(dsn: str, conn: psycopg.Connection, change: str) -> None:
     partitioned(conn)
     expected = copied(conn, "SELECT * FROM p")
@@ -152,7 +155,7 @@ def test_a_change_that_waits_before_the_workers_begin_does_not_hang_the_export(d
     with open_export(spec(source), dsn=dsn) as export:
         other = Statement(dsn, "TRUNCATE p1" if source == "p" else "TRUNCATE t")
         assert other.waits()
-        with pytest.raises(SourceChanged, match="another session waits to change what .* reads"):
+        with pytest.raises(SourceChanged, match=r"another session waits to change what .* reads"):
             read(export)
     other.join()
 
@@ -221,7 +224,10 @@ def test_the_file_is_the_snapshot_while_rows_change(dsn: str, conn: psycopg.Conn
                 number += 1
                 writer.execute("UPDATE t SET pad = 'changed' WHERE id %% 97 = %s", [number % 97])
                 writer.execute("DELETE FROM t WHERE id %% 101 = %s", [number % 101])
-                writer.execute("INSERT INTO t SELECT g, 'new' FROM generate_series(%s::int, %s::int) AS g", [rows + number * 1000, rows + number * 1000 + 900])
+                writer.execute(
+                    "INSERT INTO t SELECT g, 'new' FROM generate_series(%s::int, %s::int) AS g",
+                    [rows + number * 1000, rows + number * 1000 + 900],
+                )
                 if number % 5 == 0:
                     writer.execute("VACUUM t")
 
@@ -301,7 +307,7 @@ def test_connections_are_gone_after_a_failure_and_after_a_cancel(dsn: str, conn:
 def test_taking_the_moment_is_tried_again(dsn: str, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """A table is replaced between its look-up and its lock; the second attempt finds the new one."""
     conn.execute("CREATE TABLE t AS SELECT 1 AS id")
-    once = [lambda: conn.execute("DROP TABLE t; CREATE TABLE t AS SELECT 2 AS id, 'new' AS name")]
+    once: Actions = [lambda: conn.execute("DROP TABLE t; CREATE TABLE t AS SELECT 2 AS id, 'new' AS name")]
     before_lock(monkeypatch, once)
     with open_export(spec(), dsn=dsn) as export:
         assert read(export) == b"id,name\n2,new\n"
@@ -310,7 +316,7 @@ def test_taking_the_moment_is_tried_again(dsn: str, conn: psycopg.Connection, mo
 def test_a_rewrite_between_snapshot_and_lock_is_noticed(dsn: str, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """A materialized view cannot be locked before the snapshot; refreshed in between, the snapshot would see it empty."""
     conn.execute("CREATE TABLE t AS SELECT 1 AS id; CREATE MATERIALIZED VIEW m AS SELECT * FROM t; UPDATE t SET id = 2")
-    once = [lambda: conn.execute("REFRESH MATERIALIZED VIEW m")]
+    once: Actions = [lambda: conn.execute("REFRESH MATERIALIZED VIEW m")]
     before_explain(monkeypatch, once)
     with open_export(spec("m"), dsn=dsn) as export:
         assert read(export) == b"id\n2\n"
@@ -348,7 +354,7 @@ def before_lock(monkeypatch: pytest.MonkeyPatch, actions: Actions) -> None:
 
 def before_explain(monkeypatch: pytest.MonkeyPatch, actions: Actions) -> None:
     """Run the next action after the snapshot was taken and before EXPLAIN locks."""
-    explain_statement = make.explain_statement
+    explain_statement = explained.explain_statement
 
     def patched(leader: Leader, statement: object) -> object:
         if actions:
@@ -358,9 +364,7 @@ def before_explain(monkeypatch: pytest.MonkeyPatch, actions: Actions) -> None:
     monkeypatch.setattr(make, "explain_statement", patched)
 
 
-LATE = (
-    "CREATE TABLE p3 (id int NOT NULL, pad text); INSERT INTO p3 SELECT g, 'late' FROM generate_series(1000001, 1000100) AS g"
-)
+LATE = "CREATE TABLE p3 (id int NOT NULL, pad text); INSERT INTO p3 SELECT g, 'late' FROM generate_series(1000001, 1000100) AS g"
 
 
 def test_a_partition_attached_meanwhile_is_not_read(dsn: str, conn: psycopg.Connection) -> None:
@@ -372,7 +376,9 @@ def test_a_partition_attached_meanwhile_is_not_read(dsn: str, conn: psycopg.Conn
         assert b"".join(chunks) + read(export) == expected
 
 
-@pytest.mark.parametrize("request_", [spec("p", orderBy=[{"column": "id"}]), spec("v"), parse_spec({"format": "csv", "query": "SELECT * FROM p"})])
+@pytest.mark.parametrize(
+    "request_", [spec("p", orderBy=[{"column": "id"}]), spec("v"), parse_spec({"format": "csv", "query": "SELECT * FROM p"})]
+)
 def test_a_partition_attached_before_a_whole_statement_begins_fails_the_export(
     dsn: str, conn: psycopg.Connection, request_: ExportSpec
 ) -> None:

@@ -18,9 +18,11 @@ from tests.fixtures.server import Database
 from tests.library.helpers import copied, exported
 
 FILL = r"""
-CREATE TABLE t (i int, "a,b" text, "q""q" text, f float8, n numeric, b bool, d timestamptz, "id 1" bytea, j jsonb, arr text[], u uuid, iv interval);
+CREATE TABLE t (i int, "a,b" text, "q""q" text, f float8, n numeric, b bool, d timestamptz, "id 1" bytea,
+  j jsonb, arr text[], u uuid, iv interval);
 INSERT INTO t VALUES
- (1, 'plain', 'x', 1.5, 10.50, true, '2026-01-31 12:00:00.5+00', '\x00ff', '{"a": [1, "x"]}', '{a,"b c",NULL}', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '1 day'),
+ (1, 'plain', 'x', 1.5, 10.50, true, '2026-01-31 12:00:00.5+00', '\x00ff', '{"a": [1, "x"]}', '{a,"b c",NULL}',
+  'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '1 day'),
  (-1, '', 'NULL', 'NaN', 'NaN', false, 'infinity', '', 'null', '{}', NULL, '-1 mons'),
  (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
  (0, E'a"b\'c\\d', E'x\ny\r\nz\rw', '-0', 1e30, NULL, '0044-03-15 00:00+00 BC', '\x22', '"\"|;"', E'{"\\"",";|\t"}', NULL, '01:02:03'),
@@ -58,7 +60,13 @@ def test_options_are_those_of_copy(table: tuple[str, psycopg.Connection]) -> Non
     dsn, conn = table
     taken = 0
     for delimiter, quote, escape, null, forced, header in _combinations():
-        options = {"delimiter": delimiter, "quote": quote, "null": null, "forceQuote": list(forced) if forced != "*" else "*", "header": header}
+        options = {
+            "delimiter": delimiter,
+            "quote": quote,
+            "null": null,
+            "forceQuote": list(forced) if forced != "*" else "*",
+            "header": header,
+        }
         if escape is not None:
             options["escape"] = escape
         try:
@@ -76,7 +84,11 @@ def _copy_options(conn: psycopg.Connection, options: dict[str, Any]) -> str:
     forced = options["forceQuote"]
     columns = sql.SQL("*") if forced == "*" else sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Identifier, forced)))
     parts = [
-        *(sql.SQL("{} {}").format(sql.SQL(name), sql.Literal(options[name])) for name in ("delimiter", "quote", "null", "escape") if name in options),
+        *(
+            sql.SQL("{} {}").format(sql.SQL(name), sql.Literal(options[name]))
+            for name in ("delimiter", "quote", "null", "escape")
+            if name in options
+        ),
         sql.SQL("HEADER {}").format(sql.SQL("true" if options["header"] else "false")),
         *([sql.SQL("FORCE_QUOTE {}").format(columns)] if forced else []),
     ]
@@ -103,7 +115,9 @@ def test_line_ends_and_byte_order_mark(table: tuple[str, psycopg.Connection]) ->
     """Only the ends of records change; a line feed within a value stays."""
     dsn, conn = table
     plain = exported(dsn, "t", columns=["i", "f", "n"])
-    assert exported(dsn, "t", columns=["i", "f", "n"], options={"lineEnd": "crlf", "bom": True}) == b"\xef\xbb\xbf" + plain.replace(b"\n", b"\r\n")
+    assert exported(dsn, "t", columns=["i", "f", "n"], options={"lineEnd": "crlf", "bom": True}) == b"\xef\xbb\xbf" + plain.replace(
+        b"\n", b"\r\n"
+    )
     crlf = exported(dsn, "t", options={"lineEnd": "crlf"})
     as_lf, as_crlf = (list(csv.reader(io.StringIO(file.decode(), newline=""))) for file in (copied(conn, "SELECT * FROM t"), crlf))
     assert as_crlf == as_lf
@@ -118,10 +132,15 @@ def test_the_guard_against_formulas(table: tuple[str, psycopg.Connection]) -> No
     """Every cell of text that a spreadsheet would run, in headers too; numbers stay numbers."""
     dsn, conn = table
     conn.execute(
-        'CREATE TABLE formulas AS SELECT v AS "=name", v::varchar AS "@v", v::bpchar(9) AS c, (\'-\' || length(v))::int AS n, -length(v)::numeric AS "-m", left(v, 1)::"char" AS ch,'
-        " ARRAY[v] AS arr, (v || 'x')::name AS na FROM unnest(ARRAY['=1+1', '+1', '-1', '@x', E'\\tx', E'\\r', 'x=1', '', ' =1', '''=1', '\"=1']) AS v"
+        'CREATE TABLE formulas AS SELECT v AS "=name", v::varchar AS "@v", v::bpchar(9) AS c, (\'-\' || length(v))::int AS n,'
+        ' -length(v)::numeric AS "-m", left(v, 1)::"char" AS ch,'
+        " ARRAY[v] AS arr, (v || 'x')::name AS na FROM unnest(ARRAY['=1+1', '+1', '-1', '@x', E'\\tx', E'\\r', 'x=1', '', ' =1',"
+        " '''=1', '\"=1']) AS v"
     )
-    guarded = {name: GUARDED.format(f'"{name}"') for name in ("=name", "@v")} | {"c": GUARDED.format("format('%s', c)"), "ch": GUARDED.format("ch::text")}
+    guarded = {name: GUARDED.format(f'"{name}"') for name in ("=name", "@v")} | {
+        "c": GUARDED.format("format('%s', c)"),
+        "ch": GUARDED.format("ch::text"),
+    }
     guarded["na"] = GUARDED.format("na::text")
     titles = {"=name": "'=name", "@v": "'@v", "-m": "'-m"}
     names = ["=name", "@v", "c", "n", "-m", "ch", "arr", "na"]
@@ -133,7 +152,8 @@ def test_the_profile_for_excel(table: tuple[str, psycopg.Connection]) -> None:
     """More digits than a spreadsheet keeps become text; a single option of the caller wins over the profile."""
     dsn, conn = table
     conn.execute(
-        "CREATE TABLE numbers AS SELECT v::numeric AS n, trunc(v::numeric % 1e18)::int8 AS i, 1.5::float8 AS f, '=x'::text AS t FROM unnest(ARRAY['999999999999999',"
+        "CREATE TABLE numbers AS SELECT v::numeric AS n, trunc(v::numeric % 1e18)::int8 AS i, 1.5::float8 AS f, '=x'::text AS t FROM"
+        " unnest(ARRAY['999999999999999',"
         " '-999999999999999', '1000000000000000', '-1234567890123456', '0.000000000000000001', '123456.7890123456', '1.50', '0']) AS v"
     )
     long = "CASE WHEN length(ltrim(translate({0}::text, '-.', ''), '0')) > 15 THEN '=\"' || {0}::text || '\"' ELSE {0}::text END AS {0}"
@@ -142,7 +162,10 @@ def test_the_profile_for_excel(table: tuple[str, psycopg.Connection]) -> None:
     assert b'"=""1000000000000000"""' in expected
     assert exported(dsn, "numbers", options={"profile": "excel"}) == b"\xef\xbb\xbf" + expected
     assert exported(dsn, "numbers", options={"profile": "excel", "bom": False}) == expected
-    assert exported(dsn, "numbers", columns=["t"], options={"profile": "excel", "formulaGuard": False, "lineEnd": "lf"}) == b"\xef\xbb\xbft\n" + b"=x\n" * 8
+    assert (
+        exported(dsn, "numbers", columns=["t"], options={"profile": "excel", "formulaGuard": False, "lineEnd": "lf"})
+        == b"\xef\xbb\xbft\n" + b"=x\n" * 8
+    )
 
 
 def test_bytes_that_are_not_utf8_are_passed_on(table: tuple[str, psycopg.Connection]) -> None:

@@ -22,6 +22,7 @@ RAW = "CREATE FUNCTION raw(bytea) RETURNS text LANGUAGE internal AS 'byteasend'"
 def shared(server: Database) -> Iterator[tuple[str, psycopg.Connection]]:
     with server.database() as dsn, psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute(RAW)
+        conn.execute("CREATE TYPE pair AS (a int, b text)")
         yield dsn, conn
 
 
@@ -39,7 +40,10 @@ def test_the_array_around_the_rows(shared: tuple[str, psycopg.Connection]) -> No
 
 def test_keys_are_escaped_as_values_are(shared: tuple[str, psycopg.Connection]) -> None:
     dsn, conn = shared
-    conn.execute("""CREATE TABLE keys ("a""b" int, "c\\d" int, "e\nf" int, "é😀" int, "/" int, "\x01" int, "\x7f" int, "<" int); INSERT INTO keys VALUES (1, 2, 3, 4, 5, 6, 7, 8)""")
+    conn.execute(
+        """CREATE TABLE keys ("a""b" int, "c\\d" int, "e\nf" int, "é😀" int, "/" int, "\x01" int, "\x7f" int, "<" int);
+        INSERT INTO keys VALUES (1, 2, 3, 4, 5, 6, 7, 8)"""
+    )
     assert exported(dsn, "keys", format="ndjson") == ndjson(conn, "SELECT * FROM keys")
 
 
@@ -47,8 +51,10 @@ def test_big_numbers_as_strings(shared: tuple[str, psycopg.Connection]) -> None:
     """int8 and numeric and their arrays; everything else stays as it is."""
     dsn, conn = shared
     conn.execute(
-        "CREATE DOMAIN big AS int8; CREATE TABLE numbers AS SELECT v::int8 AS i, v::int8::big AS d, (v || '.50')::numeric AS n, 'NaN'::numeric AS nan, ARRAY[v, NULL]::int8[] AS ia,"
-        " '[2:3]={1.50,NaN}'::numeric[] AS na, 7::int4 AS four, 1e20::float8 AS f, '{\"a\": 12345678901234567890}'::jsonb AS j, NULL::int8 AS none"
+        "CREATE DOMAIN big AS int8; CREATE TABLE numbers AS SELECT v::int8 AS i, v::int8::big AS d, (v || '.50')::numeric AS n,"
+        " 'NaN'::numeric AS nan, ARRAY[v, NULL]::int8[] AS ia,"
+        " '[2:3]={1.50,NaN}'::numeric[] AS na, 7::int4 AS four, 1e20::float8 AS f, '{\"a\": 12345678901234567890}'::jsonb AS j,"
+        " NULL::int8 AS none"
         " FROM unnest(ARRAY['9223372036854775807', '-1', '0']) AS v"
     )
     as_text = "SELECT i::text AS i, d::text AS d, n::text AS n, nan, ia::text[] AS ia, na::text[] AS na, four, f, j, none FROM numbers"
@@ -67,11 +73,13 @@ def test_numbers_keep_every_digit_for_a_reader_that_does(shared: tuple[str, psyc
 
 @pytest.mark.parametrize("format_", ["json", "ndjson", "xml", "parquet"])
 def test_text_that_is_not_utf8_names_row_and_column(shared: tuple[str, psycopg.Connection], format_: str) -> None:
-    """In a column of text, in an enum's label's place, by text and within an array."""
+    """In a column of text, within an array, in a name, and within a composite, which goes by text."""
     dsn, conn = shared
-    columns = {"plain": "raw('\\x61ff')", "listed": "ARRAY['a', raw('\\xc3')]", "named": "raw('\\xf5')::name"}
+    columns = {"plain": "raw('\\x61ff')", "listed": "ARRAY['a', raw('\\xc3')]", "named": "raw('\\xf5')::name", "pair": "ROW(1, raw('\\xe9'))::pair"}
     for name, value in columns.items():
-        conn.execute(f"CREATE TABLE broken AS SELECT g AS id, CASE WHEN g = 3 THEN {value} END AS {name} FROM generate_series(1, 5) AS g".encode())
+        conn.execute(
+            f"CREATE TABLE broken AS SELECT g AS id, CASE WHEN g = 3 THEN {value} END AS {name} FROM generate_series(1, 5) AS g".encode()
+        )
         with pytest.raises(UnsupportedValue) as caught:
             exported(dsn, "broken", format=format_)
         assert (caught.value.row, caught.value.column) == (3, name)
@@ -89,9 +97,14 @@ def long_table(shared: tuple[str, psycopg.Connection]) -> tuple[str, int, int]:
     dsn, conn = shared
     rows = filled(conn, "long", 4 * PAGES_PER_SEGMENT + 50)
     first, last = rows // 2 + 10, rows - 3
-    conn.execute(f"ALTER TABLE long ALTER pad SET STORAGE PLAIN; UPDATE long SET pad = raw('\\xff') || repeat('x', 300) WHERE id IN ({first}, {last})".encode())
+    conn.execute(
+        f"ALTER TABLE long ALTER pad SET STORAGE PLAIN; UPDATE long SET pad = raw('\\xff') || repeat('x', 300) WHERE id IN ({first},"
+        f" {last})".encode()
+    )
     # An update moves rows: where they are now is asked of the server.
-    positions = conn.execute("SELECT n FROM (SELECT row_number() OVER (ORDER BY ctid) AS n, id FROM long) AS x WHERE id = ANY (%s) ORDER BY n", [[first, last]]).fetchall()
+    positions = conn.execute(
+        "SELECT n FROM (SELECT row_number() OVER (ORDER BY ctid) AS n, id FROM long) AS x WHERE id = ANY (%s) ORDER BY n", [[first, last]]
+    ).fetchall()
     (one,), (two,) = positions
     plan = explain(parse_spec({"format": "json", "dataset": "long"}), dsn=dsn)
     assert plan.scans[0].pages is not None

@@ -34,10 +34,15 @@ def parquet(dsn: str, source: str | None = None, **what: Any) -> tuple[pq.Parque
         return pq.ParquetFile(io.BytesIO(file)), chunks.result()
 
 
-@pytest.mark.parametrize(("option", "codec"), [("snappy", "SNAPPY"), ("zstd", "ZSTD"), ("lz4_raw", "LZ4"), ("gzip", "GZIP"), ("none", "UNCOMPRESSED")])
+@pytest.mark.parametrize(
+    ("option", "codec"), [("snappy", "SNAPPY"), ("zstd", "ZSTD"), ("lz4_raw", "LZ4"), ("gzip", "GZIP"), ("none", "UNCOMPRESSED")]
+)
 def test_compression(shared: Shared, option: str, codec: str) -> None:
     dsn, _ = shared
-    query = "SELECT g AS i, 'text ' || g % 10 AS t, ARRAY[g, NULL] AS l, CASE WHEN g % 2 = 0 THEN g::numeric(20,2) END AS d FROM generate_series(1, 2000) AS g"
+    query = (
+        "SELECT g AS i, 'text ' || g % 10 AS t, ARRAY[g, NULL] AS l, CASE WHEN g % 2 = 0 THEN g::numeric(20,2) END AS d FROM"
+        " generate_series(1, 2000) AS g"
+    )
     file, _ = parquet(dsn, query=query, options={"compression": option})
     assert {file.metadata.row_group(0).column(at).compression for at in range(4)} == {codec}
     plain, _ = parquet(dsn, query=query, options={"compression": "none"})
@@ -45,7 +50,9 @@ def test_compression(shared: Shared, option: str, codec: str) -> None:
     assert file.read()["i"].to_pylist() == list(range(1, 2001))
 
 
-NUMERICS = "SELECT v::numeric AS v, v::numeric * 2 AS twice FROM unnest(ARRAY['1.500', '-0.000001', '123456789012345678901234567890', NULL]) AS v"
+NUMERICS = (
+    "SELECT v::numeric AS v, v::numeric * 2 AS twice FROM unnest(ARRAY['1.500', '-0.000001', '123456789012345678901234567890', NULL]) AS v"
+)
 
 
 def test_numeric_without_a_precision(shared: Shared) -> None:
@@ -66,7 +73,17 @@ def test_numeric_without_a_precision(shared: Shared) -> None:
     assert wide["v"].to_pylist() == exact
 
 
-@pytest.mark.parametrize(("value", "fallback"), [("0.0000001", "decimal(38,6)"), ("12345", "decimal(4,0)"), ("NaN", "decimal(4,0)"), ("-Infinity", "decimal(9,1)"), ("1e400", "double"), ("-1e309", "double")])
+@pytest.mark.parametrize(
+    ("value", "fallback"),
+    [
+        ("0.0000001", "decimal(38,6)"),
+        ("12345", "decimal(4,0)"),
+        ("NaN", "decimal(4,0)"),
+        ("-Infinity", "decimal(9,1)"),
+        ("1e400", "double"),
+        ("-1e309", "double"),
+    ],
+)
 def test_a_numeric_that_does_not_fit_the_fallback(shared: Shared, value: str, fallback: str) -> None:
     """Never rounded, never an infinity that was a number."""
     dsn, _ = shared
@@ -133,12 +150,16 @@ def test_arrays_as_json(shared: Shared) -> None:
     """Of more than one dimension, with bounds, of composites and of types that go by text: what ``to_json`` says."""
     dsn, conn = shared
     conn.execute(
-        "CREATE TYPE pair AS (a int, b text); CREATE TABLE arrays AS SELECT '{{1,2},{NULL,4}}'::int[] AS i, '[5:6]={a,\"b,c\"}'::text[] AS t, '{NaN,1.50}'::numeric[] AS n,"
+        "CREATE TYPE pair AS (a int, b text); CREATE TABLE arrays AS SELECT '{{1,2},{NULL,4}}'::int[] AS i,"
+        " '[5:6]={a,\"b,c\"}'::text[] AS t, '{NaN,1.50}'::numeric[] AS n,"
         " ARRAY['(1,x)', NULL]::pair[] AS p, '{10.0.0.1/8}'::inet[] AS a, '{infinity,2000-01-01}'::date[] AS d, '{}'::jsonb[] AS e,"
-        " ARRAY['{\"a\": 1}', 'null']::jsonb[] AS j, '{2000-01-01 12:00+00}'::timestamptz[] AS z, '1 2'::int2vector AS v, NULL::int[] AS none"
+        " ARRAY['{\"a\": 1}', 'null']::jsonb[] AS j, '{2000-01-01 12:00+00}'::timestamptz[] AS z, '1 2'::int2vector AS v, NULL::int[]"
+        " AS none"
     )
-    columns = "i t n p a d e j z".split()
-    expected = conn.execute(f"SELECT {', '.join(f'to_json({name})::text' for name in columns)} FROM (SELECT * FROM arrays) AS x".encode()).fetchone()
+    columns = ["i", "t", "n", "p", "a", "d", "e", "j", "z"]
+    expected = conn.execute(
+        f"SELECT {', '.join(f'to_json({name})::text' for name in columns)} FROM (SELECT * FROM arrays) AS x".encode()
+    ).fetchone()
     file, _ = parquet(dsn, "arrays", options={"arrays": "json"})
     rows = file.read()
     assert [rows.schema.field(name).type for name in columns] == [pa.json_()] * len(columns)
@@ -151,7 +172,10 @@ def test_arrays_as_json(shared: Shared) -> None:
 
 def test_time_zone_is_for_text_only(shared: Shared) -> None:
     dsn, conn = shared
-    query = "SELECT '2026-01-31 12:00+00'::timestamptz AS t, ARRAY['2026-01-31 12:00+00'::timestamptz] AS l, tstzrange('2026-01-31 12:00+00', NULL) AS r"
+    query = (
+        "SELECT '2026-01-31 12:00+00'::timestamptz AS t, ARRAY['2026-01-31 12:00+00'::timestamptz] AS l, tstzrange('2026-01-31"
+        " 12:00+00', NULL) AS r"
+    )
     rows = parquet(dsn, query=query, options={"timeZone": "Asia/Tokyo"})[0].read()
     utc = parquet(dsn, query=query)[0].read()
     assert rows["t"].equals(utc["t"])
@@ -167,7 +191,10 @@ def test_time_zone_is_for_text_only(shared: Shared) -> None:
 def test_row_groups_statistics_and_indexes(shared: Shared) -> None:
     """Bounded row groups of which a reader can skip some; the wide text makes more than one."""
     dsn, conn = shared
-    conn.execute("CREATE TABLE wide AS SELECT g AS id, md5(g::text) || repeat(md5((g * 7)::text), 40) AS pad, CASE WHEN g % 3 > 0 THEN g END AS n FROM generate_series(1, 40000) AS g")
+    conn.execute(
+        "CREATE TABLE wide AS SELECT g AS id, md5(g::text) || repeat(md5((g * 7)::text), 40) AS pad, CASE WHEN g % 3 > 0 THEN g END AS"
+        " n FROM generate_series(1, 40000) AS g"
+    )
     file, result = parquet(dsn, "wide", options={"compression": "none"})
     assert file.num_row_groups > 1
     assert result.rows == file.metadata.num_rows == 40_000
@@ -207,7 +234,9 @@ def test_no_rows_and_no_columns(shared: Shared) -> None:
 def test_names_of_any_kind(shared: Shared) -> None:
     dsn, conn = shared
     names = ["a.b", "list.element", "é 😀", 'q"q', "x" * 63, "\x01", "select", " "]
-    conn.execute(f"CREATE TABLE named ({', '.join(chr(34) + name.replace(chr(34), chr(34) * 2) + chr(34) + ' int[]' for name in names)})".encode())
+    conn.execute(
+        f"CREATE TABLE named ({', '.join(chr(34) + name.replace(chr(34), chr(34) * 2) + chr(34) + ' int[]' for name in names)})".encode()
+    )
     conn.execute(f"INSERT INTO named VALUES ({', '.join(f'ARRAY[{at}]' for at in range(len(names)))})".encode())
     rows = parquet(dsn, "named")[0].read()
     assert rows.to_pylist() == [{name: [at] for at, name in enumerate(names)}]
@@ -219,7 +248,9 @@ def test_an_error_in_a_late_segment_names_its_row(shared: Shared) -> None:
     rows = filled(conn, "long", 2 * PARQUET_PAGES_PER_SEGMENT + 50)
     conn.execute("ALTER TABLE long ADD n numeric(12,2) DEFAULT 1")
     conn.execute("UPDATE long SET n = 'NaN' WHERE id IN (%s, %s)", [rows - 1000, rows // 2 + 7])
-    (first,) = conn.execute("SELECT min(at) FROM (SELECT n, row_number() OVER (ORDER BY ctid) AS at FROM long) AS x WHERE n = 'NaN'").fetchall()
+    (first,) = conn.execute(
+        "SELECT min(at) FROM (SELECT n, row_number() OVER (ORDER BY ctid) AS at FROM long) AS x WHERE n = 'NaN'"
+    ).fetchall()
     for workers in (1, 3):
         with pytest.raises(UnsupportedValue) as caught:
             parquet(dsn, "long", workers=workers)

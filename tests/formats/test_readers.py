@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 import ijson
-import polars
+import polars as pl
 import psycopg
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -30,12 +30,17 @@ from tests.library.helpers import copied, exported, filled, ndjson
 
 FILL = r"""
 CREATE TYPE mood AS ENUM ('sad', 'glad "x"');
-CREATE TABLE t (id int PRIMARY KEY, name text, note varchar(40), price numeric(12,2), ratio float8, small int2, big int8, ok bool, born date, at timestamp, seen timestamptz,
+CREATE TABLE t (id int PRIMARY KEY, name text, note varchar(40), price numeric(12,2), ratio float8,
+  small int2, big int8, ok bool, born date, at timestamp, seen timestamptz,
   raw bytea, doc jsonb, tags text[], nums int[], key uuid, feeling mood, span interval, addr inet, exact numeric);
-INSERT INTO t SELECT g, (ARRAY['plain', 'a,b', E'q"uote', E'line\nfeed', E'cr\r\nlf', E'tab\t', '', NULL, 'é😀', '\.', ' x ', '<a>&amp;'])[1 + g % 12], CASE WHEN g % 3 = 0 THEN 'n' || g END,
-  CASE WHEN g % 5 > 0 THEN g * 1.25 END, g / 7.0, g % 100, g * 9007199254740993, g % 2 = 0, date '1970-01-01' + g, timestamp '2000-01-01' + g * interval '1.000001 s',
-  timestamptz '2000-01-01 00:00+00' - g * interval '1 day', decode(lpad(to_hex(g), 8, '0'), 'hex'), jsonb_build_object('a', g, 'b', ARRAY['x', NULL], 'q"', E'\n'),
-  CASE WHEN g % 4 > 0 THEN ARRAY['t' || g, NULL, 'c"d,'] END, ARRAY[g, NULL], md5(g::text)::uuid, (ARRAY['sad', 'glad "x"', NULL])[1 + g % 3]::mood, g * interval '1 hour', '10.0.0.1/8', g * 1.10
+INSERT INTO t SELECT g, (ARRAY['plain', 'a,b', E'q"uote', E'line\nfeed', E'cr\r\nlf', E'tab\t', '', NULL, 'é😀', '\.', ' x ',
+  '<a>&amp;'])[1 + g % 12], CASE WHEN g % 3 = 0 THEN 'n' || g END,
+  CASE WHEN g % 5 > 0 THEN g * 1.25 END, g / 7.0, g % 100, g * 9007199254740993, g % 2 = 0,
+  date '1970-01-01' + g, timestamp '2000-01-01' + g * interval '1.000001 s',
+  timestamptz '2000-01-01 00:00+00' - g * interval '1 day', decode(lpad(to_hex(g), 8, '0'), 'hex'),
+  jsonb_build_object('a', g, 'b', ARRAY['x', NULL], 'q"', E'\n'),
+  CASE WHEN g % 4 > 0 THEN ARRAY['t' || g, NULL, 'c"d,'] END, ARRAY[g, NULL], md5(g::text)::uuid,
+  (ARRAY['sad', 'glad "x"', NULL])[1 + g % 3]::mood, g * interval '1 hour', '10.0.0.1/8', g * 1.10
 FROM generate_series(1, 500) AS g;
 """
 
@@ -71,7 +76,11 @@ def names(conn: psycopg.Connection) -> list[str]:
 # --- csv ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("options", [{}, {"delimiter": ";", "quote": "'"}, {"escape": "\\", "forceQuote": "*"}, {"lineEnd": "crlf"}, {"forceQuote": "*"}, {"bom": True}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"delimiter": ";", "quote": "'"}, {"escape": "\\", "forceQuote": "*"}, {"lineEnd": "crlf"}, {"forceQuote": "*"}, {"bom": True}],
+    ids=str,
+)
 def test_python_csv(shared: tuple[str, psycopg.Connection], options: dict[str, Any]) -> None:
     """With a null string, since this reader does not tell an empty string from nothing.
 
@@ -93,13 +102,21 @@ def test_python_csv(shared: tuple[str, psycopg.Connection], options: dict[str, A
     assert [[None if value == "NULL" else value for value in row] for row in found] == texts(conn)
 
 
-@pytest.mark.parametrize("options", [{}, {"delimiter": "|", "null": "NULL"}, {"quote": "'", "escape": "\\", "header": False}, {"forceQuote": "*"}, {"lineEnd": "crlf"}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"delimiter": "|", "null": "NULL"}, {"quote": "'", "escape": "\\", "header": False}, {"forceQuote": "*"}, {"lineEnd": "crlf"}],
+    ids=str,
+)
 def test_copy_from_loads_it_back(shared: tuple[str, psycopg.Connection], options: dict[str, Any]) -> None:
     """Into a table of the same columns; then both tables are equal, row by row, in the server."""
     dsn, conn = shared
     # A file of CRLF line ends must hold no bare line feed outside of quotes, and COPY takes it.
     file = exported(dsn, "t", options=options)
-    settings = [f"{name} {psycopg.sql.Literal(options[name]).as_string(conn)}" for name in ("delimiter", "null", "quote", "escape") if name in options]
+    settings = [
+        f"{name} {psycopg.sql.Literal(options[name]).as_string(conn)}"
+        for name in ("delimiter", "null", "quote", "escape")
+        if name in options
+    ]
     settings.append(f"HEADER {options.get('header', True)}")
     conn.execute("CREATE TABLE loaded (LIKE t)")
     try:
@@ -113,9 +130,11 @@ def test_copy_from_loads_it_back(shared: tuple[str, psycopg.Connection], options
 
 
 def test_every_type_is_loaded_back(shared: tuple[str, psycopg.Connection]) -> None:
-    """Also what a value of one column means alone, where ``\\.`` and an empty line would end or skip."""
+    r"""Also what a value of one column means alone, where ``\.`` and an empty line would end or skip."""
     dsn, conn = shared
-    conn.execute("CREATE TABLE alone AS SELECT v FROM unnest(ARRAY['', '\\.', NULL, 'x', E'\\n', '\"', ' ']) AS v; CREATE TABLE loaded (LIKE alone)")
+    conn.execute(
+        "CREATE TABLE alone AS SELECT v FROM unnest(ARRAY['', '\\.', NULL, 'x', E'\\n', '\"', ' ']) AS v; CREATE TABLE loaded (LIKE alone)"
+    )
     with conn.cursor().copy(b"COPY loaded FROM STDIN (FORMAT csv, HEADER)") as copy:
         copy.write(exported(dsn, "alone"))
     assert conn.execute("SELECT v FROM loaded").fetchall() == conn.execute("SELECT v FROM alone").fetchall()
@@ -129,12 +148,17 @@ def test_duckdb_polars_and_pyarrow_csv(shared: tuple[str, psycopg.Connection], t
     export_to_file(dsn, "t", path, options={"null": "NULL"})
     expected = texts(conn)
     with duckdb.connect() as connection:
-        found = connection.execute(f"SELECT * FROM read_csv('{path}', all_varchar=true, nullstr='NULL', header=true, delim=',', quote='\"', escape='\"', new_line='\\n')").fetchall()
+        found = connection.execute(
+            f"SELECT * FROM read_csv('{path}', all_varchar=true, nullstr='NULL', header=true, delim=',', quote='\"', escape='\"',"
+            f" new_line='\\n')"
+        ).fetchall()
     assert [list(row) for row in found] == expected
-    frame = polars.read_csv(path, infer_schema=False, null_values=["NULL"], empty_string_is_null=False)
+    frame = pl.read_csv(path, infer_schema=False, null_values=["NULL"], empty_string_is_null=False)
     assert frame.columns == names(conn)
     assert [list(row) for row in frame.rows()] == expected
-    convert = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names(conn), pyarrow.string()), null_values=["NULL"], strings_can_be_null=True)
+    convert = pyarrow.csv.ConvertOptions(
+        column_types=dict.fromkeys(names(conn), pyarrow.string()), null_values=["NULL"], strings_can_be_null=True
+    )
     table = pyarrow.csv.read_csv(path, parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True), convert_options=convert)
     assert [list(row.values()) for row in table.to_pylist()] == expected
 
@@ -163,7 +187,7 @@ def test_json_by_duckdb_and_polars(shared: tuple[str, psycopg.Connection], tmp_p
         with duckdb.connect() as connection:
             found = connection.execute(f"SELECT * FROM read_json('{path}', format='{layout}')").fetchall()
         assert found == expected, format_
-        frame = polars.read_json(path) if format_ == "json" else polars.read_ndjson(path)
+        frame = pl.read_json(path) if format_ == "json" else pl.read_ndjson(path)
         assert [tuple(row) for row in frame.rows()] == expected, format_
 
 
@@ -195,7 +219,8 @@ def test_parquet_values_and_schema(shared: tuple[str, psycopg.Connection], tmp_p
     with conn.transaction(force_rollback=True):
         conn.execute("SET LOCAL TimeZone = 'UTC'")
         expected = conn.execute(
-            "SELECT id, name, note, price, ratio, small, big, ok, born, at, seen, raw, doc::text, tags, nums, key, feeling::text, span::text, format('%s', addr), exact::text FROM t"
+            "SELECT id, name, note, price, ratio, small, big, ok, born, at, seen, raw, doc::text, tags, nums, key, feeling::text,"
+            " span::text, format('%s', addr), exact::text FROM t"
         ).fetchall()
     assert [tuple(row.values()) for row in pq.read_table(path).to_pylist()] == expected
     with duckdb.connect() as connection:
@@ -207,11 +232,13 @@ def test_parquet_values_and_schema(shared: tuple[str, psycopg.Connection], tmp_p
     micros = [(*row[:place], round(row[place].timestamp()) * 1_000_000, *row[place + 1 :]) for row in expected]
     assert found == micros
     assert types == {
-        "id": "INTEGER", "name": "VARCHAR", "note": "VARCHAR", "price": "DECIMAL(12,2)", "ratio": "DOUBLE", "small": "SMALLINT", "big": "BIGINT", "ok": "BOOLEAN",
-        "born": "DATE", "at": "TIMESTAMP", "seen": "TIMESTAMP WITH TIME ZONE", "raw": "BLOB", "doc": "JSON", "tags": "VARCHAR[]", "nums": "INTEGER[]", "key": "UUID",
+        "id": "INTEGER", "name": "VARCHAR", "note": "VARCHAR", "price": "DECIMAL(12,2)", "ratio": "DOUBLE", "small": "SMALLINT",
+        "big": "BIGINT", "ok": "BOOLEAN",
+        "born": "DATE", "at": "TIMESTAMP", "seen": "TIMESTAMP WITH TIME ZONE", "raw": "BLOB", "doc": "JSON",
+        "tags": "VARCHAR[]", "nums": "INTEGER[]", "key": "UUID",
         "feeling": "VARCHAR", "span": "VARCHAR", "addr": "VARCHAR", "exact": "VARCHAR",
     }  # fmt: skip
-    frame = polars.read_parquet(path).drop("doc", "key")  # polars shows both as bytes
+    frame = pl.read_parquet(path).drop("doc", "key")  # polars shows both as bytes
     kept = [at for at, name in enumerate(names(conn)) if name not in ("doc", "key")]
     assert [tuple(row) for row in frame.rows()] == [tuple(row[at] for at in kept) for row in expected]
 
@@ -259,7 +286,9 @@ def test_curl_decodes_a_download(serve: Serve, dsn_: str, long: bytes, tmp_path:
     request = json.dumps({"format": "csv", "dataset": "long", "compression": compression})
     with serve(dsn_) as served:
         created = subprocess.run(
-            ["curl", "-sSf", "-H", "Content-Type: application/json", "-d", request, f"{served.url}/exports"], check=True, capture_output=True
+            ["curl", "-sSf", "-H", "Content-Type: application/json", "-d", request, f"{served.url}/exports"],
+            check=True,
+            capture_output=True,
         )
         url = f"{served.url}/exports/{json.loads(created.stdout)['exportId']}/download"
         subprocess.run(["curl", "-sSf", "--compressed", "-D", str(headers), "-o", str(body), url], check=True, capture_output=True)

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from polyglot_export import export
 
-__all__ = ["as_role", "copied", "exported", "exported_rows", "filled", "json_rows", "new_role", "ndjson", "rows_of"]
+__all__ = ["as_role", "copied", "exported", "exported_rows", "filled", "json_rows", "ndjson", "new_role", "rows_of"]
 
 PAGE_ROWS = 20
 """Rows of :func:`filled` on a heap page, about: wide rows make many pages of few rows."""
@@ -41,7 +41,7 @@ def ndjson(conn: psycopg.Connection, query: str) -> bytes:
     return "".join(row[0].replace("\n", " ").replace("\r", " ") + "\n" for row in rows).encode()
 
 
-def exported(dsn: str, source: str | None = None, **what: Any) -> bytes:
+def exported(dsn: str | None, source: str | None = None, **what: Any) -> bytes:
     """The whole export."""
     with export(dsn, source, **what) as chunks:
         return b"".join(chunks)

@@ -129,7 +129,7 @@ def test_a_feed_never_looks_complete_after_a_failure(dsn: str, conn: psycopg.Con
         feed = ChunkFeed(lambda token: open_export(parse_spec({"format": "csv", "dataset": "t"}), dsn=dsn, token=token))
         opened = await feed.start()
         assert await feed.next_chunk() is not None
-        conn.execute("SELECT pg_terminate_backend(%s)", [opened._leader.connection.info.backend_pid])
+        conn.execute("SELECT pg_terminate_backend(%s, 10000)", [opened._leader.connection.info.backend_pid])
         with pytest.raises(ConnectionLost):
             while await feed.next_chunk() is not None:
                 pass

@@ -126,7 +126,7 @@ def test_the_server_is_away(tmp_path: Path) -> None:
         assert SECRET not in str(raised.value)
 
 
-def test_a_server_that_never_answers_is_given_up(tmp_path: Path) -> None:
+def test_a_server_that_never_answers_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         with pytest.raises(ConnectionFailed, match="timeout"):
@@ -141,7 +141,9 @@ def test_a_wrong_database_and_a_wrong_login(dsn: str) -> None:
 
 
 def test_nothing_half_written_remains(dsn: str, conn: psycopg.Connection, tmp_path: Path) -> None:
-    conn.execute("CREATE TABLE t AS SELECT g AS id, CASE WHEN g < 5000 THEN 1.5 ELSE 'NaN' END::numeric(18,4) AS n FROM generate_series(1, 6000) AS g")
+    conn.execute(
+        "CREATE TABLE t AS SELECT g AS id, CASE WHEN g < 5000 THEN 1.5 ELSE 'NaN' END::numeric(9,4) AS n FROM generate_series(1, 6000) AS g"
+    )
     target = tmp_path / "t.parquet"
     target.write_bytes(b"the old file")
     with pytest.raises(PolyglotError) as raised:
@@ -168,7 +170,10 @@ def test_a_folder_that_does_not_exist(dsn: str, conn: psycopg.Connection, tmp_pa
 
 def test_a_value_that_fails_in_the_server_fails_the_export(dsn: str, conn: psycopg.Connection) -> None:
     conn.execute("CREATE TABLE t AS SELECT g AS id FROM generate_series(0, 10000) AS g")
-    with export(dsn, query="SELECT 1 / (id - 5000) AS x FROM t") as chunks, pytest.raises(PolyglotError, match="division by zero") as raised:
+    with (
+        export(dsn, query="SELECT 1 / (id - 5000) AS x FROM t") as chunks,
+        pytest.raises(PolyglotError, match="division by zero") as raised,
+    ):
         b"".join(chunks)
     assert raised.value.sqlstate == "22012"
 

@@ -20,7 +20,7 @@ CREATE SCHEMA other; CREATE TABLE other.o (a int); CREATE SEQUENCE s; CREATE TYP
 """
 
 
-def test_everything_that_the_login_may_read(dsn: str, conn: psycopg.Connection) -> None:
+def test_everything_that_the_login_may_read(conn: psycopg.Connection) -> None:
     conn.execute(SCRIPT.encode())
     found = {dataset.name: dataset for dataset in list_datasets(conn, EVERYTHING)}
     assert {name: dataset.kind for name, dataset in found.items()} == {
@@ -55,7 +55,7 @@ def test_grants_narrow_it(dsn: str, conn: psycopg.Connection) -> None:
             assert [dataset.name for dataset in list_datasets(reader, ExposedTables.public())] == ["t", "v"]
 
 
-def test_public_tables_without_views_for_a_privileged_login(dsn: str, conn: psycopg.Connection) -> None:
+def test_public_tables_without_views_for_a_privileged_login(conn: psycopg.Connection) -> None:
     conn.execute(SCRIPT.encode())
     assert [dataset.name for dataset in list_datasets(conn, ExposedTables.public())] == ["m", "never_analyzed", "p", "t"]
     assert describe_dataset(conn, ExposedTables.public(), "t").name == "t"
@@ -64,7 +64,7 @@ def test_public_tables_without_views_for_a_privileged_login(dsn: str, conn: psyc
             describe_dataset(conn, ExposedTables.public(), name)
 
 
-def test_configured_datasets(dsn: str, conn: psycopg.Connection) -> None:
+def test_configured_datasets(conn: psycopg.Connection) -> None:
     conn.execute(SCRIPT.encode())
     exposure = load_datasets(
         {

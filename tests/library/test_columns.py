@@ -37,7 +37,8 @@ INSERT INTO t VALUES (
     'so "so"', 'sad', '{sad,"so \\"so\\"",NULL}', '{sad}', 1, 2, '{3,4}', '{5,NULL}', 1.5, '{2.25,NULL}',
     ROW(NULL, NULL), ARRAY[ROW(1, 'x'), NULL, ROW(NULL, 'a,"b')]::pair[], ROW(1, NULL),
     'x', '{a,b}', 'n', '{n,m}', '1 2', '3 4', 4294967295, '{1,4294967295}',
-    '101', '1', 1234.5, '10.0.0.1/8', '10.0.0.0/8', '08:00:2b:01:02:03', '(1,2)', '(1,1),(0,0)', '{(1,1),(0,0);(2,2),(1,1)}', '((0,0),(1,1))',
+    '101', '1', 1234.5, '10.0.0.1/8', '10.0.0.0/8', '08:00:2b:01:02:03', '(1,2)', '(1,1),(0,0)',
+    '{(1,1),(0,0);(2,2),(1,1)}', '((0,0),(1,1))',
     '[1,5)', '{"[1,2)",empty}', '{[1,2),[5,6)}', '[2024-01-01 00:00Z,)', 'a:1 b', 'a & b', '5', '6', '(0,1)', '16/B374D848',
     'pg_class', 'int4', 'postgres=r/postgres', '{postgres=r/postgres}', 'a cursor', '10:20:10,14', '$.a',
     'ab', '{ab,"  "}', 'ab  ', '{1.50,NaN,Infinity,NULL}', 1.500, 1.5, 1200,
@@ -191,9 +192,7 @@ PARQUET: list[tuple[str, dict[str, Any], str, str]] = [
 
 
 def test_parquet_types(dsn: str, conn: psycopg.Connection) -> None:
-    conn.execute(
-        "CREATE TYPE mood AS ENUM ('sad'); CREATE TYPE pair AS (a int); CREATE DOMAIN money_domain AS numeric(10, 2)"
-    )
+    conn.execute("CREATE TYPE mood AS ENUM ('sad'); CREATE TYPE pair AS (a int); CREATE DOMAIN money_domain AS numeric(10, 2)")
     for number, (type_, options, kind, parquet) in enumerate(PARQUET):
         conn.execute(f"CREATE TABLE t{number} (c {type_}); INSERT INTO t{number} VALUES (NULL)".encode())
         plan = explain(parse_spec({"format": "parquet", "dataset": f"t{number}", "options": options}), dsn=dsn)

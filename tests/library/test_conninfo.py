@@ -139,9 +139,16 @@ def test_certificates_in_libpq_s_folder(debian_server: DebianServer, tmp_path: P
     monkeypatch.setattr("polyglot_export.conninfo.LIBPQ_FOLDER", folder)
     dsn = debian_server.login_dsn("tls_only", host="localhost", sslmode="require")
     assert resolve(dsn).sslrootcert == str(folder / "root.crt")
-    assert resolve(make_conninfo(dsn, sslrootcert=str(debian_server.other_ca_file), sslmode="prefer", host="localhost", user="postgres", password=debian_server.password)).sslrootcert == str(
-        debian_server.other_ca_file
-    )
+    assert resolve(
+        make_conninfo(
+            dsn,
+            sslrootcert=str(debian_server.other_ca_file),
+            sslmode="prefer",
+            host="localhost",
+            user="postgres",
+            password=debian_server.password,
+        )
+    ).sslrootcert == str(debian_server.other_ca_file)
 
 
 def test_cancel_while_nobody_answers() -> None:

@@ -76,15 +76,16 @@ def test_one_segment_is_judged_by_the_estimate(dsn: str, conn: psycopg.Connectio
     conn.execute("ANALYZE t")
     spec = parse_spec({"format": "csv", "dataset": "t", "orderBy": [{"column": "id"}]})
     with open_export(spec, dsn=dsn, run=SMALL_WINDOW) as chunks:
-        fractions = []
-        for _ in chunks:
-            fractions.append(chunks.progress().fraction)
+        fractions = [chunks.progress().fraction for _ in chunks]
         assert all(fraction is not None and 0 < fraction <= 0.99 for fraction in fractions)
         assert chunks.progress().fraction == 1.0
 
 
 def test_declared_losses_are_counted_by_column(dsn: str, conn: psycopg.Connection) -> None:
-    conn.execute("CREATE TABLE t AS SELECT g AS id, CASE WHEN g % 10 = 0 THEN 'NaN'::numeric(18,4) ELSE g END::numeric(18,4) AS n FROM generate_series(1, 100) AS g")
+    conn.execute(
+        "CREATE TABLE t AS SELECT g AS id, CASE WHEN g % 10 = 0 THEN 'NaN'::numeric(18,4) ELSE g END::numeric(18,4) AS n"
+        " FROM generate_series(1, 100) AS g"
+    )
     with pytest.raises(UnsupportedValue) as raised:
         exported(dsn, "t", format="parquet")
     assert (raised.value.row, raised.value.column) == (10, "n")
@@ -211,7 +212,7 @@ def test_an_export_that_was_forgotten_releases_too(dsn: str, conn: psycopg.Conne
 
 def test_a_failed_opening_releases(dsn: str, conn: psycopg.Connection) -> None:
     for what in ({"source": "nope"}, {"query": "SELEC"}, {"query": "SELECT 1/0 AS a WHERE 'x'::int = 1"}):
-        with pytest.raises(ValueError, match="dataset|query"):
+        with pytest.raises(ValueError, match=r"dataset|query"):
             export(dsn, **what)  # type: ignore[arg-type]
     assert_released(conn)
 

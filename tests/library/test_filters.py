@@ -21,8 +21,9 @@ CREATE TABLE t (
     ts timestamptz, dt date, u uuid, m mood, md mood_domain, a int[], r int4range, by bytea, j jsonb, js json, x point, o oid, ip inet,
     money money, iv interval
 );
-INSERT INTO t SELECT g, g * 10000000000, g, g * 1.23451, g, g / 3.0, g % 2 = 0, 'text ' || g, 'v' || g, 'c' || g, 'n' || g, chr(64 + g)::"char",
-    '2024-01-01 00:00Z'::timestamptz + g * interval '1 day', '2024-01-01'::date + g, md5(g::text)::uuid, (ARRAY['sad','ok','happy'])[1 + g % 3]::mood,
+INSERT INTO t SELECT g, g * 10000000000, g, g * 1.23451, g, g / 3.0, g % 2 = 0, 'text ' || g, 'v' || g, 'c' || g, 'n' || g,
+    chr(64 + g)::"char", '2024-01-01 00:00Z'::timestamptz + g * interval '1 day', '2024-01-01'::date + g,
+    md5(g::text)::uuid, (ARRAY['sad','ok','happy'])[1 + g % 3]::mood,
     (ARRAY['sad','ok','happy'])[1 + g % 3]::mood, ARRAY[g, g + 1], int4range(g, g + 5), decode(lpad(to_hex(g), 2, '0'), 'hex'),
     jsonb_build_object('k', g), '{"k": 1}', NULL, g, ('10.0.0.' || g)::inet, g::money, g * interval '1 hour'
     FROM generate_series(1, 20) AS g;
@@ -207,6 +208,8 @@ def test_a_filter_goes_into_each_segment_unless_an_index_finds_the_rows(dsn: str
 
 
 def test_a_composite_of_nulls_is_not_null(dsn: str, conn: psycopg.Connection) -> None:
-    conn.execute("CREATE TYPE pair AS (a int, b int); CREATE TABLE t (id int, p pair); INSERT INTO t VALUES (1, NULL), (2, ROW(NULL, NULL))")
+    conn.execute(
+        "CREATE TYPE pair AS (a int, b int); CREATE TABLE t (id int, p pair); INSERT INTO t VALUES (1, NULL), (2, ROW(NULL, NULL))"
+    )
     assert exported(dsn, "t", filter=[{"column": "p", "op": "isNull"}], columns=["id"]) == b"id\n1\n"
     assert exported(dsn, "t", filter=[{"column": "p", "op": "isNotNull"}], columns=["id"]) == b"id\n2\n"

@@ -139,7 +139,7 @@ def test_a_query_can_be_narrowed_like_a_table(dsn: str, conn: psycopg.Connection
 def test_columns_of_the_same_name_can_still_be_told_apart(dsn: str) -> None:
     query = "SELECT 1 AS a, 2 AS a, 3 AS b"
     assert exported_rows(dsn, query=query, columns=["b"]) == [{"b": 3}]
-    with pytest.raises(SpecError, match="ambiguous|two columns are called 'a'"):
+    with pytest.raises(SpecError, match="two columns are called 'a'"):
         exported(dsn, query=query, columns=["a"])
 
 

@@ -53,10 +53,14 @@ def test_both_sides_sort_every_sqlstate_alike() -> None:
 
 
 def test_every_variant_of_the_core_has_a_class() -> None:
-    variants = set(re.findall(r"^    (\w+)(?:[({,]| \{)", (RUST / "error.rs").read_text().split("pub enum Error {", 1)[1].split("\n}\n", 1)[0], re.MULTILINE))
+    variants = set(
+        re.findall(
+            r"^    (\w+)(?:[({,]| \{)", (RUST / "error.rs").read_text().split("pub enum Error {", 1)[1].split("\n}\n", 1)[0], re.MULTILINE
+        )
+    )
     source = (RUST / "py" / "errors.rs").read_text()
     assert variants
-    assert variants == set(re.findall(r"Error::(\w+)", source))
+    assert variants == set(re.findall(r"\bError::([A-Z]\w+)", source))
     named = set(re.findall(r'"([A-Z]\w+)"', source))
     assert named <= set(errors.__all__)
 

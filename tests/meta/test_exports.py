@@ -59,7 +59,7 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
             continue
         depth = (line.index("── ") - 1) // 4
         name = line.split("── ")[1].split()[0]
-        parents[depth:] = [name] if depth else [name]
+        parents[depth:] = [name]
         drawn[name] = parents[depth - 1] if depth > 1 else "PolyglotError"
     real = {
         name: next(base.__name__ for base in value.__mro__[1:] if issubclass(base, errors.PolyglotError))

@@ -138,7 +138,7 @@ def build(conn: psycopg.Connection, dsn: str) -> Catalogue:
 
 def read_types(conn: psycopg.Connection) -> dict[int, Type]:
     """All types that a column could have, by oid."""
-    return {row[0]: Type(*row[:9], tuple(row[9])) for row in conn.execute(_TYPES).fetchall()}
+    return {row[0]: Type(*(*row[:-1], tuple(row[-1]))) for row in conn.execute(_TYPES).fetchall()}
 
 
 def _chunks(types: Sequence[Type]) -> Iterator[tuple[Type, ...]]:
@@ -153,9 +153,12 @@ def _column_name(found: Catalogue, type_: Type) -> str:
 
 
 _MODIFIERS = (
-    "numeric(1)", "numeric(9,2)", "numeric(9,9)", "numeric(10,3)", "numeric(18,0)", "numeric(18,18)", "numeric(19,4)", "numeric(38,10)", "numeric(38,38)",
-    "numeric(39,2)", "numeric(5,-2)", "numeric(3,5)", "numeric(1000,500)", "numeric(10,2)[]", "numeric(30,5)[]", "varchar(4)", "bpchar(5)", "bpchar(5)[]",
-    "bit(3)", "varbit(5)", "timestamp(0)", "timestamp(3)", "timestamptz(1)", "time(0)", "time(2)[]", "timetz(3)", "interval(0)", "interval year to month",
+    "numeric(1)", "numeric(9,2)", "numeric(9,9)", "numeric(10,3)", "numeric(18,0)", "numeric(18,18)", "numeric(19,4)",
+    "numeric(38,10)", "numeric(38,38)",
+    "numeric(39,2)", "numeric(5,-2)", "numeric(3,5)", "numeric(1000,500)", "numeric(10,2)[]", "numeric(30,5)[]", "varchar(4)",
+    "bpchar(5)", "bpchar(5)[]",
+    "bit(3)", "varbit(5)", "timestamp(0)", "timestamp(3)", "timestamptz(1)", "time(0)", "time(2)[]", "timetz(3)", "interval(0)",
+    "interval year to month",
     "interval day to second(2)",
 )  # fmt: skip
 

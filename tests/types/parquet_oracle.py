@@ -162,7 +162,7 @@ def canonical(values: pa.ChunkedArray | pa.Array, type_: pa.DataType) -> list[An
         offsets = values.offsets.to_pylist()
         valid = values.is_valid().to_pylist()
         return [flat[start:end] if ok else None for (start, end), ok in zip(pairwise(offsets), valid, strict=True)]
-    plain = values.cast(_plain(type_)).to_pylist()
+    plain: list[Any] = values.cast(_plain(type_)).to_pylist()
     if pa.types.is_floating(type_):
         code = "<f" if type_ == pa.float32() else "<d"
         return [None if value is None else struct.pack(code, value) for value in plain]
@@ -177,5 +177,3 @@ def _plain(type_: pa.DataType) -> pa.DataType:
     if isinstance(type_, pa.BaseExtensionType):
         return type_.storage_type
     return type_
-
-

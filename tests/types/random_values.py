@@ -6,6 +6,7 @@ import json
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from hypothesis import strategies as st
 
@@ -43,7 +44,7 @@ def _integers(bits: int) -> st.SearchStrategy[str]:
     return st.integers(-(1 << bits - 1), (1 << bits - 1) - 1).map(str)
 
 
-def _floats(bits: int) -> st.SearchStrategy[str]:
+def _floats(bits: Literal[32, 64]) -> st.SearchStrategy[str]:
     pair = "<f" if bits == 32 else "<d"
     whole = st.integers(0, (1 << bits) - 1).map(lambda n: struct.unpack(pair, n.to_bytes(bits // 8, "little"))[0])
     return st.one_of(whole, st.floats(width=bits), st.integers(-(10**25), 10**25).map(float)).map(repr)
@@ -64,11 +65,13 @@ def _fixed(digits: int, scale: int) -> st.SearchStrategy[str]:
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
-ODD_TEXT = st.text('\\."\',;\n\r\t|{}()[] nNtf0-=é😀', max_size=40)
+ODD_TEXT = st.text("\\.\"',;\n\r\t|{}()[] nNtf0-=é😀", max_size=40)
 _SHORT_TEXT = (TEXT | ODD_TEXT).map(lambda text: text[:7])  # within a record a longer one is an error
 _CLOCK = st.builds("{:02}:{:02}:{:02}.{:06}".format, st.integers(0, 23), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999_999))
 _ZONE = st.builds("{}{:02}:{:02}:{:02}".format, st.sampled_from("+-"), st.integers(0, 15), st.integers(0, 59), st.integers(0, 59))
-_AFTER = st.builds("{:04}-{:02}-{:02}".format, st.one_of(st.integers(1, 9999), st.integers(1, 294_246)), st.integers(1, 12), st.integers(1, 28))
+_AFTER = st.builds(
+    "{:04}-{:02}-{:02}".format, st.one_of(st.integers(1, 9999), st.integers(1, 294_246)), st.integers(1, 12), st.integers(1, 28)
+)
 _BEFORE = st.builds("{:04}-{:02}-{:02}".format, st.integers(1, 4712), st.integers(1, 12), st.integers(1, 28))
 _ENDS = st.sampled_from(["infinity", "-infinity"])
 _STAMPS = st.one_of(st.builds("{} {}".format, _AFTER, _CLOCK), st.builds("{} {} BC".format, _BEFORE, _CLOCK), _ENDS)
@@ -83,9 +86,13 @@ _LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan
 
 def _documents(strings: st.SearchStrategy[str], *, escaped: bool) -> st.SearchStrategy[str]:
     """JSON as text; lone surrogates can only be written as escapes."""
-    values = st.recursive(st.one_of(_LEAVES, strings), lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4), max_leaves=12)
+    values = st.recursive(
+        st.one_of(_LEAVES, strings), lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4), max_leaves=12
+    )
     ascii_only = st.just(True) if escaped else st.booleans()
-    return st.builds(lambda value, indent, ascii_: json.dumps(value, indent=indent, ensure_ascii=ascii_), values, st.sampled_from([None, 2]), ascii_only)
+    return st.builds(
+        lambda value, indent, ascii_: json.dumps(value, indent=indent, ensure_ascii=ascii_), values, st.sampled_from([None, 2]), ascii_only
+    )
 
 
 SCALARS: tuple[Kind, ...] = tuple(
@@ -129,7 +136,7 @@ def _quoted(value: str | None) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' if value is not None else ""
 
 
-def _array(element: Kind, number: int) -> Kind:
+def _array(element: Kind, _number: int) -> Kind:
     def literal(rows: list[list[str | None]], lower: int, deep: bool) -> str:
         items = [[_quoted(value) or "NULL" for value in row] for row in rows]
         width = min(map(len, items), default=0)
@@ -139,7 +146,11 @@ def _array(element: Kind, number: int) -> Kind:
         return (f"[{lower}:{lower + len(flat) - 1}]={{" if flat else "{") + ",".join(flat) + "}"
 
     rows = st.lists(st.lists(st.none() | element.values, max_size=4), max_size=3)
-    return Kind(f"{element.sql}[]", element.define, st.builds(literal, rows, st.integers(-2, 3) | st.just(1), st.sampled_from([False, False, False, True])))
+    return Kind(
+        f"{element.sql}[]",
+        element.define,
+        st.builds(literal, rows, st.integers(-2, 3) | st.just(1), st.sampled_from([False, False, False, True])),
+    )
 
 
 def _domain(base: Kind, number: int) -> Kind:

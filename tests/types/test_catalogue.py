@@ -18,7 +18,8 @@ def test_every_type_of_the_catalogue_has_a_column(catalogue: Catalogue) -> None:
         rows = connection.execute(
             "WITH RECURSIVE pseudo(oid) AS (SELECT oid FROM pg_type WHERE typtype = 'p' UNION SELECT t.oid FROM pseudo,"
             " LATERAL (SELECT t.oid FROM pg_type AS t WHERE t.typelem = pseudo.oid UNION ALL SELECT t.oid FROM pg_type AS t"
-            " JOIN pg_attribute AS a ON a.attrelid = t.typrelid AND t.typrelid <> 0 WHERE a.atttypid = pseudo.oid) AS t) SELECT oid FROM pseudo"
+            " JOIN pg_attribute AS a ON a.attrelid = t.typrelid AND t.typrelid <> 0 WHERE a.atttypid = pseudo.oid) AS t) SELECT oid"
+            " FROM pseudo"
         ).fetchall()
     impossible = {oid for (oid,) in rows}
     assert {catalogue.types[oid].name for oid in set(catalogue.types) - covered - impossible} == set()

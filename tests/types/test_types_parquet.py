@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import polars
+import polars as pl
 import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +16,7 @@ import pytest
 from polyglot_export import export
 from tests.types.catalogue import Catalogue, Table, quoted
 from tests.types.parquet_oracle import Expected, canonical, expected_column
+
 
 @pytest.mark.parametrize("reader", ["pyarrow", "duckdb", "polars"])
 def test_every_type_is_what_a_driver_returns(catalogue: Catalogue, reader: str, tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def _duckdb(table: Table, expected: dict[str, Expected], file: bytes, path: Path
 
 
 def _polars(table: Table, expected: dict[str, Expected], file: bytes, _path: Path) -> list[str]:
-    return _other(table, expected, polars.read_parquet(io.BytesIO(file)).to_arrow())
+    return _other(table, expected, pl.read_parquet(io.BytesIO(file)).to_arrow())
 
 
 _READERS = {"pyarrow": _pyarrow, "duckdb": _duckdb, "polars": _polars}

@@ -23,7 +23,7 @@ from polyglot_export.planner.segments import Cut, cut
 from polyglot_export.planner.statement import Statement, aliased
 from polyglot_export.planner.types import Types, read_types
 from polyglot_export.policy import QuerySource, TableSource
-from polyglot_export.session import TABLE_SETTINGS, WORKER_SETTINGS, session_settings
+from polyglot_export.session import TABLE_SETTINGS, session_settings, worker_settings
 from polyglot_export.spec import ExportSpec
 
 __all__ = ["Planned", "make_plan"]
@@ -108,7 +108,7 @@ def _attempt(leader: Leader, source: TableSource | QuerySource, spec: ExportSpec
     snapshot = leader.export_snapshot()
     plan = Plan(
         connection=leader.parameters(),
-        session=(*settings, *WORKER_SETTINGS, *_early_lock(leader, relation, parts)),
+        session=(*settings, *worker_settings(leader.connection), *_early_lock(leader, relation, parts)),
         snapshot=snapshot,
         server_version=leader.version,
         scans=parts.scans,

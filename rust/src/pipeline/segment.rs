@@ -36,6 +36,14 @@ impl SegmentWriter {
         }
     }
 
+    /// Rows of the segment so far.
+    pub fn rows(&self) -> u64 {
+        match self {
+            SegmentWriter::Text(text) => text.rows,
+            SegmentWriter::Parquet(parquet) => parquet.rows,
+        }
+    }
+
     /// The last row of the segment was given.
     pub fn finish(&mut self, segment: u64, merge: &Merge) -> Result<SegmentEnd> {
         match self {

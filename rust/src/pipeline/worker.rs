@@ -114,7 +114,8 @@ fn join_snapshot(connection: &mut Connection, source: &Source) -> Result<()> {
 fn export_segment(shared: &Shared, connection: &mut Connection, writer: &mut SegmentWriter, segment: u64, sql: &str) -> Result<SegmentEnd> {
     let mut frames = Frames::new(shared.plan.columns.len());
     let mut copy = connection.copy_out(sql)?;
-    while let Some(payload) = copy.next()? {
+    // A row beyond the limit is refused before it is a tuple: it is the one after those that were written.
+    while let Some(payload) = copy.next().map_err(|e| e.in_row(writer.rows().saturating_add(1)))? {
         if let Some(tuple) = frames.message(payload)? {
             writer.row(segment, tuple, &shared.merge)?;
         }

@@ -25,7 +25,7 @@ VALUES: dict[str, tuple[Value, ...]] = {
     "regclass": ("0", "pg_class", "4294967295", '"values of ü"'),
     "regtype": ("0", "int4", "text[]", "4294967295", '"char"'),
     "regproc": ("0", "now", "4294967295"),
-    "regprocedure": ("0", "now()", "format(text,\"any\")", "4294967295"),
+    "regprocedure": ("0", "now()", 'format(text,"any")', "4294967295"),
     "regoper": ("0", "pg_catalog.||/", "4294967295"),
     "regoperator": ("0", "+(int4,int4)", "4294967295"),
     "regrole": ("0", "10", "pg_read_all_data", "4294967295"),

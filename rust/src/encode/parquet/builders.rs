@@ -22,16 +22,19 @@ pub(super) trait Builder: Send {
     fn append(&mut self, field: Option<&[u8]>) -> Result<bool>;
     /// The array of what was appended since the last call.
     fn finish(&mut self) -> Result<ArrayRef>;
-    /// Takes the buffers of an array that nobody reads any more.
-    fn reclaim(&mut self, array: ArrayRef);
+    /// Takes the buffers of an array that nobody reads any more, each if it has at most `kept` bytes.
+    fn reclaim(&mut self, array: ArrayRef, kept: usize);
     /// Values that became NULL inside of this builder since the last call.
     fn take_losses(&mut self) -> u64 {
         0
     }
 }
 
-/// The buffer's memory for the next batch, empty; a new one if somebody still holds it.
-fn reuse<T: ArrowNativeType>(buffer: Buffer) -> Vec<T> {
+/// The buffer's memory for the next batch, empty; a new one if it is larger than `kept` bytes or somebody still holds it.
+fn reuse<T: ArrowNativeType>(buffer: Buffer, kept: usize) -> Vec<T> {
+    if buffer.capacity() > kept {
+        return Vec::new();
+    }
     let mut values = buffer.into_vec::<T>().unwrap_or_default();
     values.clear();
     values
@@ -73,11 +76,11 @@ where
         Ok(Arc::new(PrimitiveArray::<T>::try_new(values, self.nulls.finish()).map_err(internal)?))
     }
 
-    fn reclaim(&mut self, array: ArrayRef) {
+    fn reclaim(&mut self, array: ArrayRef, kept: usize) {
         if let Some(numbers) = array.as_primitive_opt::<T>().cloned() {
             drop(array);
             let (_, values, _) = numbers.into_parts();
-            self.values = reuse(values.into_inner());
+            self.values = reuse(values.into_inner(), kept);
         }
     }
 }
@@ -116,7 +119,7 @@ impl<R: Fn(&[u8]) -> Result<bool> + Send> Builder for Booleans<R> {
         Ok(Arc::new(BooleanArray::new(self.values.finish(), self.nulls.finish())))
     }
 
-    fn reclaim(&mut self, _array: ArrayRef) {}
+    fn reclaim(&mut self, _array: ArrayRef, _kept: usize) {}
 }
 
 /// BYTE_ARRAY: `write` appends what a value becomes. With `UTF8` it must be valid UTF-8.
@@ -168,13 +171,13 @@ where
         Ok(Arc::new(BinaryArray::try_new(offsets, bytes, self.nulls.finish()).map_err(internal)?))
     }
 
-    fn reclaim(&mut self, array: ArrayRef) {
+    fn reclaim(&mut self, array: ArrayRef, kept: usize) {
         if let Some(strings) = array.as_binary_opt::<i32>().cloned() {
             drop(array);
             let (offsets, bytes, _) = strings.into_parts();
-            self.offsets = reuse(offsets.into_inner().into_inner());
+            self.offsets = reuse(offsets.into_inner().into_inner(), kept);
             self.offsets.push(0);
-            self.bytes = reuse(bytes);
+            self.bytes = reuse(bytes, kept);
         }
     }
 }
@@ -218,11 +221,11 @@ impl<W: Fn(&[u8], &mut Vec<u8>) -> Result<bool> + Send> Builder for FixedBytes<W
         Ok(Arc::new(FixedSizeBinaryArray::try_new(self.size, bytes, self.nulls.finish()).map_err(internal)?))
     }
 
-    fn reclaim(&mut self, array: ArrayRef) {
+    fn reclaim(&mut self, array: ArrayRef, kept: usize) {
         if let Some(fixed) = array.as_fixed_size_binary_opt().cloned() {
             drop(array);
             let (_, bytes, _) = fixed.into_parts();
-            self.bytes = reuse(bytes);
+            self.bytes = reuse(bytes, kept);
         }
     }
 }
@@ -252,8 +255,7 @@ impl Builder for Lists {
             }
             for element in array.elements() {
                 self.element.append(element?)?;
-                self.length =
-                    self.length.checked_add(1).ok_or_else(|| Error::value("the lists of a batch have too many elements"))?;
+                self.length = self.length.checked_add(1).ok_or_else(|| Error::value("the lists of a batch have too many elements"))?;
             }
         }
         self.offsets.push(self.length);
@@ -269,12 +271,12 @@ impl Builder for Lists {
         Ok(Arc::new(list))
     }
 
-    fn reclaim(&mut self, array: ArrayRef) {
+    fn reclaim(&mut self, array: ArrayRef, kept: usize) {
         if let Some(list) = array.as_list_opt::<i32>().cloned() {
             drop(array);
             let (_, offsets, elements, _) = list.into_parts();
-            self.element.reclaim(elements);
-            self.offsets = reuse(offsets.into_inner().into_inner());
+            self.element.reclaim(elements, kept);
+            self.offsets = reuse(offsets.into_inner().into_inner(), kept);
             self.offsets.push(0);
         }
     }

@@ -69,8 +69,8 @@ impl Cell {
         self.builder.finish()
     }
 
-    pub(super) fn reclaim(&mut self, array: ArrayRef) {
-        self.builder.reclaim(array);
+    pub(super) fn reclaim(&mut self, array: ArrayRef, kept: usize) {
+        self.builder.reclaim(array, kept);
     }
 
     /// Values that became NULL since the last call, elements of lists included.
@@ -118,9 +118,7 @@ fn builder(kind: &Kind, parquet: &ParquetType, rules: Rules) -> Result<Box<dyn B
 fn text(kind: &Kind, rules: Rules) -> Box<dyn Builder> {
     match kind {
         Kind::Text | Kind::ByText | Kind::Json | Kind::JsonText => Box::new(Strings::<_, true>::new(copied)),
-        Kind::Jsonb => {
-            Box::new(Strings::<_, true>::new(|bytes: &[u8], out: &mut Vec<u8>| copied(json::jsonb_text(bytes)?, out)))
-        }
+        Kind::Jsonb => Box::new(Strings::<_, true>::new(|bytes: &[u8], out: &mut Vec<u8>| copied(json::jsonb_text(bytes)?, out))),
         _ => {
             let decoder = Decoder::new(kind, rules.server_version);
             Box::new(Strings::<_, true>::new(move |bytes: &[u8], out: &mut Vec<u8>| decoder.write_text(bytes, out)))

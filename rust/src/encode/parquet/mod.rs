@@ -78,10 +78,8 @@ impl ParquetLayout {
         if plan.columns.is_empty() {
             return Err(Error::Internal("a Parquet file has at least one column".into()));
         }
-        let fields: Vec<_> =
-            plan.columns.iter().map(|c| Field::new(&c.target, schema::arrow_type(&c.parquet), true)).collect();
-        let types: Result<Vec<_>> =
-            plan.columns.iter().map(|c| schema::parquet_type(&c.target, &c.parquet).map_err(internal)).collect();
+        let fields: Vec<_> = plan.columns.iter().map(|c| Field::new(&c.target, schema::arrow_type(&c.parquet), true)).collect();
+        let types: Result<Vec<_>> = plan.columns.iter().map(|c| schema::parquet_type(&c.target, &c.parquet).map_err(internal)).collect();
         let root = Type::group_type_builder(ROOT).with_fields(types?).build().map_err(internal)?;
         let layout = ParquetLayout {
             columns: plan.columns.clone(),
@@ -96,10 +94,7 @@ impl ParquetLayout {
     }
 
     fn cells(&self) -> Result<Vec<cell::Cell>> {
-        let rules = cell::Rules {
-            server_version: self.server_version,
-            unrepresentable_as_null: self.options.unrepresentable_as_null,
-        };
+        let rules = cell::Rules { server_version: self.server_version, unrepresentable_as_null: self.options.unrepresentable_as_null };
         self.columns.iter().map(|c| cell::Cell::new(&c.kind, &c.parquet, rules)).collect()
     }
 

@@ -16,7 +16,9 @@ use crate::plan::ParquetType;
 /// Rows that are collected in Arrow arrays before the column writers get them.
 const BATCH_ROWS: usize = 4096;
 /// Field bytes at which a batch ends earlier, so that rows of 1 MB do not pile up; a batch also stays in the cache.
-const BATCH_BYTES: usize = 256 << 10;
+const BATCH_BYTES: usize = 512 << 10;
+/// Capacity that all columns together keep from one batch to the next; a value of 60 MB leaves its buffer.
+const KEPT_BYTES: usize = 8 << 20;
 
 /// A finished row group: compressed pages, and the metadata for the footer.
 #[derive(Debug)]
@@ -140,13 +142,14 @@ impl RowGroupEncoder {
         let Some(open) = &mut self.open else { return Ok(()) };
         let fields = self.layout.arrow.fields().iter();
         let targets = self.cells.iter_mut().zip(&mut open.writers).zip(&mut open.nulls);
+        let kept = KEPT_BYTES / self.layout.columns.len().max(1);
         let mut encoded = 0_usize;
         for ((array, field), ((cell, writer), nulls)) in arrays.into_iter().zip(fields).zip(targets) {
             *nulls = nulls.saturating_add(u64::try_from(array.null_count()).map_err(internal)?);
             for leaf in compute_leaves(field, &array).map_err(internal)? {
                 writer.write(&leaf).map_err(internal)?;
             }
-            cell.reclaim(array);
+            cell.reclaim(array, kept);
             encoded = encoded.saturating_add(writer.get_estimated_total_bytes());
         }
         open.rows = open.rows.saturating_add(self.batch_rows);

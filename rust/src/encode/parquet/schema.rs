@@ -56,9 +56,7 @@ pub(super) fn parquet_type(name: &str, column: &ParquetType) -> ParquetResult<Ty
         ParquetType::Time => optional(logical(Physical::INT64, LogicalType::time(false, TimeUnit::MICROS)))?,
         ParquetType::Timestamp => optional(logical(Physical::INT64, LogicalType::timestamp(false, TimeUnit::MICROS)))?,
         ParquetType::TimestampTz => optional(logical(Physical::INT64, LogicalType::timestamp(true, TimeUnit::MICROS)))?,
-        ParquetType::Uuid => {
-            optional(logical(Physical::FIXED_LEN_BYTE_ARRAY, LogicalType::Uuid).with_length(UUID_BYTES))?
-        }
+        ParquetType::Uuid => optional(logical(Physical::FIXED_LEN_BYTE_ARRAY, LogicalType::Uuid).with_length(UUID_BYTES))?,
         ParquetType::List(element) => list(name, element)?,
     };
     Ok(Arc::new(built))

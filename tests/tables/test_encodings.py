@@ -1,0 +1,113 @@
+"""Databases that are not UTF8: LATIN1 is converted by the server, SQL_ASCII holds any bytes."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from polyglot_export import PolyglotError, UnsupportedValue
+from tests.fixtures.server import Database
+from tests.library.helpers import copied, exported, ndjson
+
+
+@contextmanager
+def encoded(server: Database, encoding: str) -> Iterator[tuple[str, psycopg.Connection]]:
+    """A database in another encoding."""
+    name = sql.Identifier(f"polyglot_{secrets.token_hex(6)}")
+    with psycopg.connect(server.admin_dsn, autocommit=True) as admin:
+        admin.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {} LOCALE 'C' LOCALE_PROVIDER libc").format(name, sql.Literal(encoding))
+        )
+        dsn = server.dsn(name.as_string().strip('"'))
+        try:
+            with psycopg.connect(dsn, autocommit=True, client_encoding="UTF8") as conn:
+                yield dsn, conn
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+@pytest.mark.parametrize("database", ["server", "debian"])
+@pytest.mark.parametrize("encoding", ["LATIN1", "WIN1252", "EUC_JP"])
+def test_another_encoding(request: pytest.FixtureRequest, database: str, encoding: str) -> None:
+    """Files are UTF-8 whatever the database is: text, labels, names of columns and tables, literals of a filter."""
+    server = request.getfixturevalue(database)
+    assert isinstance(server, Database)
+    word = "日本" if encoding == "EUC_JP" else "Zoë"
+    with encoded(server, encoding) as (dsn, conn):
+        conn.execute(
+            f"CREATE TYPE label AS ENUM ('{word}', 'x'); CREATE TABLE \"t {word}\" AS SELECT g AS id, '{word}, \"' || g AS \"{word}\","
+            f" '{word}'::label AS l, ARRAY['{word}', NULL] AS a,"
+            f" jsonb_build_object('{word}', '{word}') AS j, ROW('{word}')::text AS r, '{word}'::name AS n"
+            f" FROM generate_series(1, 20) AS g".encode()
+        )
+        assert conn.execute("SHOW server_encoding").fetchone() == (encoding,)
+        name = f'"t {word}"'
+        assert exported(dsn, name) == copied(conn, f"SELECT * FROM {name}")
+        assert exported(dsn, name, format="ndjson") == ndjson(conn, f"SELECT * FROM {name}")
+        assert word.encode() in exported(dsn, name, format="xml")
+        term = {"column": word, "op": "=", "value": f'{word}, "7'}
+        assert exported(dsn, name, filter=[term], columns=["id"]) == b"id\n7\n"
+
+
+def test_every_character_of_latin1(server: Database) -> None:
+    """Also the control characters from 0x80 to 0x9f."""
+    with encoded(server, "LATIN1") as (dsn, conn):
+        conn.execute("CREATE TABLE t AS SELECT g AS id, chr(g) AS c FROM generate_series(1, 255) AS g")
+        assert exported(dsn, "t") == copied(conn, "SELECT * FROM t")
+        assert exported(dsn, "t", format="ndjson") == ndjson(conn, "SELECT * FROM t")
+
+
+@pytest.mark.parametrize("database", ["server", "debian"])
+def test_sql_ascii(request: pytest.FixtureRequest, database: str) -> None:
+    """Bytes that are UTF-8 pass; others are an error that names row and column, except in csv, which passes them on.
+
+    Asked for UTF8, the server refuses such a row and names nothing; workers ask for the bytes as they are stored.
+    """
+    server = request.getfixturevalue(database)
+    assert isinstance(server, Database)
+    with encoded(server, "SQL_ASCII") as (dsn, conn):
+        conn.execute("CREATE TABLE good AS SELECT g AS id, 'Zoë 😀 ' || g AS t FROM generate_series(1, 5) AS g".encode())
+        assert exported(dsn, "good") == copied(conn, "SELECT * FROM good")
+        assert exported(dsn, "good", format="ndjson") == ndjson(conn, "SELECT * FROM good")
+        conn.execute(
+            r"CREATE TABLE bad AS SELECT g AS id, CASE WHEN g = 4 THEN E'caf\xe9' ELSE 'x' END AS t, ARRAY[CASE WHEN g = 5 THEN"
+            r" E'\xff' END] AS a FROM generate_series(1, 5) AS g"
+        )
+        with pytest.raises(psycopg.errors.CharacterNotInRepertoire):
+            copied(conn, "SELECT * FROM bad")
+        expected = _as_stored(dsn, "SELECT * FROM bad")
+        assert b"caf\xe9" in expected
+        assert exported(dsn, "bad") == expected
+        for format_ in ("json", "ndjson", "xml", "parquet"):
+            for column, row in (("t", 4), ("a", 5)):
+                with pytest.raises(UnsupportedValue) as caught:
+                    exported(dsn, "bad", format=format_, columns=["id", column])
+                assert (caught.value.row, caught.value.column) == (row, column), format_
+
+
+def _as_stored(dsn: str, query: str) -> bytes:
+    with (
+        psycopg.connect(dsn, autocommit=True, client_encoding="SQL_ASCII") as conn,
+        conn.cursor().copy(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)".encode()) as copy,
+    ):
+        return b"".join(bytes(part) for part in copy)
+
+
+def test_names_of_broken_bytes(server: Database) -> None:
+    """A column whose name is not UTF-8 (only SQL_ASCII can have one) is one sentence, not a traceback."""
+    with encoded(server, "SQL_ASCII") as (dsn, conn):
+        conn.execute("SET client_encoding = 'SQL_ASCII'")
+        conn.execute(
+            b"CREATE TABLE named (id int, \"caf\xe9\" int); INSERT INTO named VALUES (1, 2); CREATE TYPE label AS ENUM ('\xff');"
+            b" CREATE TABLE labelled AS SELECT '\xff'::label AS l"
+        )
+        with pytest.raises(PolyglotError):
+            exported(dsn, "named")
+        with pytest.raises(UnsupportedValue) as caught:
+            exported(dsn, "labelled", format="json")
+        assert (caught.value.row, caught.value.column) == (1, "l")
