@@ -41,9 +41,12 @@ pub(super) fn double(bytes: &[u8]) -> Result<Option<f64>> {
     fixed::float8(bytes).map(Some)
 }
 
-/// The nearest double: the option `numericFallback: "double"` asks for that, NaN and infinities included.
+/// The nearest double: the option `numericFallback: "double"` asks for that, NaN and infinities included; none for a number
+/// beyond the largest double, which must not become an infinity.
 pub(super) fn numeric_double(bytes: &[u8]) -> Result<Option<f64>> {
-    Numeric::parse(bytes).map(|n| Some(n.to_f64()))
+    let number = Numeric::parse(bytes)?;
+    let nearest = number.to_f64();
+    Ok((nearest.is_finite() || !number.is_finite()).then_some(nearest))
 }
 
 /// The value times 10^scale; none for NaN, an infinity, or where a digit would be lost.
