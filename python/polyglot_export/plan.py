@@ -122,7 +122,7 @@ class Plan:
 
     connection: Connection
     session: tuple[str, ...]
-    """``SET LOCAL …`` statements, run in each worker before the snapshot is imported."""
+    """``SET LOCAL …`` statements, and for tables a LOCK, run in each worker before the snapshot is imported."""
     snapshot: str
     server_version: int
     scans: tuple[Scan, ...]

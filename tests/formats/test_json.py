@@ -75,7 +75,12 @@ def test_numbers_keep_every_digit_for_a_reader_that_does(shared: tuple[str, psyc
 def test_text_that_is_not_utf8_names_row_and_column(shared: tuple[str, psycopg.Connection], format_: str) -> None:
     """In a column of text, within an array, in a name, and within a composite, which goes by text."""
     dsn, conn = shared
-    columns = {"plain": "raw('\\x61ff')", "listed": "ARRAY['a', raw('\\xc3')]", "named": "raw('\\xf5')::name", "pair": "ROW(1, raw('\\xe9'))::pair"}
+    columns = {
+        "plain": "raw('\\x61ff')",
+        "listed": "ARRAY['a', raw('\\xc3')]",
+        "named": "raw('\\xf5')::name",
+        "pair": "ROW(1, raw('\\xe9'))::pair",
+    }
     for name, value in columns.items():
         conn.execute(
             f"CREATE TABLE broken AS SELECT g AS id, CASE WHEN g = 3 THEN {value} END AS {name} FROM generate_series(1, 5) AS g".encode()

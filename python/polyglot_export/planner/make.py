@@ -10,6 +10,7 @@ from psycopg import sql
 
 from polyglot_export.errors import AccessDenied, PolyglotError, SourceChanged, SpecError, StatementFailed
 from polyglot_export.leader import Leader
+from polyglot_export.memory import PARQUET_ROW_BYTES
 from polyglot_export.plan import Limits, Plan
 from polyglot_export.planner import attributes
 from polyglot_export.planner.columns import Chosen, Reading, SourceColumn
@@ -253,7 +254,8 @@ def _estimate(explained: Explained, spec: ExportSpec) -> int:
 def _limited(plan: Plan, limits: Limits) -> Plan:
     """No more workers than there are segments: a small table takes one connection."""
     workers = max(1, min(limits.workers, plan.segments))
-    return replace(plan, limits=replace(limits, workers=workers))
+    row_bytes = min(limits.row_bytes, PARQUET_ROW_BYTES) if plan.encoder.format == "parquet" else limits.row_bytes
+    return replace(plan, limits=replace(limits, workers=workers, row_bytes=row_bytes))
 
 
 def _early_lock(leader: Leader, relation: Relation | None, parts: Cut) -> tuple[str, ...]:
