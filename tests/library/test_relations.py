@@ -84,6 +84,24 @@ def _without_snapshot(dsn: str, **what: Any) -> bytes:
         return b"".join(chunks).replace(chunks.snapshot.encode(), b"")
 
 
+def test_what_is_never_cut(dsn: str, conn: psycopg.Connection) -> None:
+    """Large enough to share, but a range of pages would not be a part of the result."""
+    filled(conn, "t", 2 * PAGES_PER_SEGMENT)
+    conn.execute(
+        "CREATE VIEW v AS SELECT * FROM t; CREATE MATERIALIZED VIEW m AS SELECT * FROM t; CREATE TABLE parent (LIKE t);"
+        "INSERT INTO parent SELECT * FROM t; CREATE TABLE child () INHERITS (parent); INSERT INTO child SELECT * FROM t LIMIT 100"
+    )
+
+    def segments(dataset: str, **more: object) -> int:
+        return explain(parse_spec({"format": "csv", "dataset": dataset, **more}), dsn=dsn).segments
+
+    assert segments("t") == segments("child") + 1 == 2
+    for source in ("v", "m", "parent"):
+        assert segments(source) == 1, source
+    assert segments("t", limit=10) == segments("t", orderBy=[{"column": "pad"}]) == 1
+    assert exported(dsn, "parent", workers=3) == copied(conn, "SELECT * FROM parent")
+
+
 def test_parquet_has_larger_segments(dsn: str, conn: psycopg.Connection) -> None:
     filled(conn, "t", 2 * PAGES_PER_SEGMENT + 10)
     plan = explain(parse_spec({"format": "parquet", "dataset": "t"}), dsn=dsn)

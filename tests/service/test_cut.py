@@ -22,7 +22,8 @@ RATE = "4M"
 def cut_in_the_middle(dsn: str, service: Service, export_id: str, *, after: int = 1 << 20) -> None:
     """Terminate the server processes of an export once so many bytes of it have been sent."""
     wait_for(lambda: job(service, export_id)["bytes"] >= after)
-    assert kill_backends(dsn, export_id) >= 2, "leader and worker were still there"
+    # Workers may have read all they will; the leader stays to the last byte.
+    assert kill_backends(dsn, export_id) >= 1, "the leader was still there"
 
 
 def assert_failed(service: Service, export_id: str) -> None:
