@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 
 import psycopg
 from hypothesis import HealthCheck, settings
@@ -14,6 +15,9 @@ pytest_plugins = [
     "tests.fixtures.process",
     "tests.fixtures.proxy",
 ]
+
+# Under nohup this signal is ignored, and children would inherit that; the tests send it to them.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Examples run against a server, so a slow one is no defect; what is found is printed as code to paste.
 settings.register_profile(

@@ -33,7 +33,7 @@ WINDOW_BYTES = 16 * MB
 """Bytes of later segments that may wait for the head segment, so that workers need not run in step. Two segments: more gains nothing."""
 ROW_BYTES = 64 * MB
 """Largest row that is accepted. PostgreSQL allows 1 GB; a row must fit in memory once as read and once as written."""
-PARQUET_ROW_BYTES = 8 * MB
+PARQUET_ROW_BYTES = 16 * MB
 """The same for Parquet: about ten times the largest value is held while its page is built (the batch, the page, its compressed
 copy, least and greatest value), so a larger row would not fit the memory that an export reserves."""
 READ_BUFFER_BYTES = 256 * KB
