@@ -112,7 +112,7 @@ class Limits:
 
     workers: int = 2
     chunk_bytes: int = 1 << 20
-    window_bytes: int = 32 << 20
+    window_bytes: int = 16 << 20
     row_bytes: int = 64 << 20
 
 

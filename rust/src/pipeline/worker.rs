@@ -121,5 +121,9 @@ fn export_segment(shared: &Shared, connection: &mut Connection, writer: &mut Seg
         }
     }
     frames.finish()?;
+    let (sent, written) = (copy.rows(), writer.rows());
+    if sent.is_some_and(|sent| sent != written) {
+        return Err(Error::protocol(format!("the server says that it sent {} rows, {written} arrived", sent.unwrap_or_default())));
+    }
     writer.finish(segment, &shared.merge)
 }
