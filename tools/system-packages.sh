@@ -11,9 +11,13 @@ needs() {
 /usr/share/postgresql/*/extension/hstore.control|postgresql-contrib|types that the embedded server has not
 psql|postgresql-client|the oracle of the benchmark where a server is given
 nginx|nginx-light|tests/service: a real proxy in front of a download
+/usr/bin/chromium*|chromium-headless-shell|tests/formats: what a browser decodes, and what it sees of a cut download
+zstd|zstd|tests/formats: another decoder of zstd
 xmllint|libxml2-utils|tests/formats: another strict reader of XML
+redis-server|redis-server|tests/fixtures/redis.py: the store of several replicas
 curl|curl|tests/service: what clients see of a cut download
 wget|wget|tests/service: the same
+/usr/lib/*/faketime/libfaketimeMT.so.1|libfaketime|tests/faults: a clock that jumps
 END
 }
 

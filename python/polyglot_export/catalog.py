@@ -21,6 +21,25 @@ from polyglot_export.policy import ConfiguredDatasets, ExposedTables, Exposure, 
 
 __all__ = ["Dataset", "DatasetColumn", "describe_dataset", "list_datasets"]
 
+_RELATIONS = sql.SQL(
+    "WITH closed AS MATERIALIZED (SELECT relation FROM pg_locks WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock'"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())),"
+    " found AS MATERIALIZED (SELECT n.nspname, c.relname, c.relkind, c.oid,"
+    " CASE WHEN c.reltuples >= 0 AND c.relkind <> 'v' AND (c.reltuples > 0 OR c.relpages > 0) THEN c.reltuples::bigint END AS rows,"
+    " CASE WHEN c.relkind NOT IN ('r', 'm') THEN NULL"
+    " WHEN c.oid IN (SELECT relation FROM closed) OR c.reltoastrelid IN (SELECT relation FROM closed)"
+    " THEN nullif(c.relpages + coalesce(t.relpages, 0), 0) * current_setting('block_size')::bigint"
+    " ELSE pg_table_size(c.oid) END AS bytes"
+    " FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace LEFT JOIN pg_class AS t ON t.oid = c.reltoastrelid"
+    " WHERE {condition} AND c.relkind IN ({kinds}) AND NOT c.relispartition AND NOT pg_is_other_temp_schema(n.oid)"
+    " AND has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT'))"
+    " SELECT f.nspname, f.relname, f.relkind, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull, f.rows, f.bytes, f.oid"
+    " FROM found AS f JOIN pg_attribute AS a ON a.attrelid = f.oid AND a.attnum > 0 AND NOT a.attisdropped"
+    " WHERE has_column_privilege(f.oid, a.attnum, 'SELECT') ORDER BY f.nspname, f.relname, a.attnum"
+)
+"""Reads no table and waits for no lock. ``pg_table_size`` would wait for an ACCESS EXCLUSIVE lock, also behind one that itself waits
+(for a running export, say), so it is not asked where ``pg_locks`` shows one."""
+
 
 @dataclass(frozen=True, slots=True)
 class DatasetColumn:
@@ -44,7 +63,8 @@ class Dataset:
     estimated_rows: int | None
     """From the last ANALYZE; ``None`` where there is none."""
     estimated_bytes: int | None
-    """Size of the heap with TOAST now; ``None`` for what is not stored."""
+    """Size of the heap with TOAST now, or at the last VACUUM or ANALYZE while someone holds or waits for the one lock that excludes
+    readers; ``None`` for what is not stored."""
 
 
 def list_datasets(connection: psycopg.Connection, exposure: Exposure) -> list[Dataset]:
@@ -131,18 +151,7 @@ def _allowed(columns: tuple[DatasetColumn, ...], allowed: tuple[str, ...] | None
 
 def _relations(leader: Leader, condition: sql.Composable, kinds: Sequence[str], *, bare: bool) -> list[Dataset]:
     """Relations with the columns that the login may read. The leaves of a partitioned table are not listed beside it."""
-    rows = leader.catalogue(
-        sql.SQL(
-            "SELECT n.nspname, c.relname, c.relkind, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull,"
-            " CASE WHEN c.reltuples >= 0 AND c.relkind <> 'v' AND (c.reltuples > 0 OR c.relpages > 0) THEN c.reltuples::bigint END,"
-            " CASE WHEN c.relkind IN ('r', 'm') THEN pg_table_size(c.oid) END, c.oid"
-            " FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
-            " JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
-            " WHERE {condition} AND c.relkind IN ({kinds}) AND NOT c.relispartition AND NOT pg_is_other_temp_schema(n.oid)"
-            " AND has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT')"
-            " ORDER BY n.nspname, c.relname, a.attnum"
-        ).format(condition=condition, kinds=sql.SQL(", ").join(sql.Literal(kind) for kind in kinds))
-    )
+    rows = leader.catalogue(_RELATIONS.format(condition=condition, kinds=sql.SQL(", ").join(sql.Literal(kind) for kind in kinds)))
     return [_dataset(group, bare=bare) for group in _grouped(rows)]
 
 

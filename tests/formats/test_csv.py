@@ -148,6 +148,18 @@ def test_the_guard_against_formulas(table: tuple[str, psycopg.Connection]) -> No
     assert exported(dsn, "formulas", options={"formulaGuard": True}) == copied(conn, f"SELECT {', '.join(selected)} FROM formulas")
 
 
+def test_the_guard_looks_at_types_that_are_not_text(table: tuple[str, psycopg.Connection]) -> None:
+    """A json text keeps the blanks before it; infinity and intervals are no numbers to a spreadsheet. Numbers are left alone."""
+    dsn, conn = table
+    conn.execute(
+        "CREATE TABLE typed AS SELECT E'\\t1'::json AS a, E'\\r\\n\"x\"'::json AS b, '-infinity'::date AS c, '-infinity'::timestamp AS d,"
+        " '-infinity'::timestamptz AS e, '-1 day'::interval AS f, '-1'::json AS g, '-1'::jsonb AS h, '-1.5'::float8 AS i, '[1]'::json AS j,"
+        " (E'\\t\"' || repeat('=,', 50000) || '\"')::json AS k"
+    )
+    guarded = [f"{GUARDED.format(name + '::text')} AS {name}" if name not in "ghi" else name for name in "abcdefghijk"]
+    assert exported(dsn, "typed", options={"formulaGuard": True}) == copied(conn, f"SELECT {', '.join(guarded)} FROM typed")
+
+
 def test_the_profile_for_excel(table: tuple[str, psycopg.Connection]) -> None:
     """More digits than a spreadsheet keeps become text; a single option of the caller wins over the profile."""
     dsn, conn = table

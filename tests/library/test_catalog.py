@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import psycopg
 import pytest
 
 from polyglot_export import SpecError, UnknownDataset
 from polyglot_export.catalog import DatasetColumn, describe_dataset, list_datasets
-from polyglot_export.policy import EVERYTHING, ExposedTables, load_datasets
+from polyglot_export.configured import load_datasets
+from polyglot_export.policy import EVERYTHING, ExposedTables
 from tests.library.helpers import as_role, new_role
 
 SCRIPT = """
@@ -42,6 +45,38 @@ def test_everything_that_the_login_may_read(conn: psycopg.Connection) -> None:
     assert found["public.never_analyzed"].estimated_rows is None
     assert (found["public.v"].estimated_rows, found["public.v"].estimated_bytes) == (None, None)
     assert conn.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+
+
+@pytest.mark.parametrize("waiting", [False, True], ids=["held", "waited for"])
+def test_locks_of_others_are_not_waited_for(dsn: str, conn: psycopg.Connection, waiting: bool) -> None:
+    """A migration that holds ACCESS EXCLUSIVE, and one that waits for it behind a reader, as it does behind every export."""
+    conn.execute(SCRIPT.encode())
+    conn.execute("VACUUM ANALYZE t")
+    sizes = {dataset.name: dataset.estimated_bytes for dataset in list_datasets(conn, EVERYTHING)}
+    conn.execute("SET lock_timeout = '1s'")  # a wait is an error
+    lock = "ALTER TABLE t ADD more int"
+    with psycopg.connect(dsn) as reader, psycopg.connect(dsn) as migration, ThreadPoolExecutor(1) as background:
+        if waiting:
+            reader.execute("SELECT FROM t LIMIT 1")
+            altered = background.submit(migration.execute, lock)
+            queued = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted"
+            while conn.execute(queued).fetchone() == (0,):
+                pass
+        else:
+            migration.execute(lock)
+        try:
+            found = {dataset.name: dataset for dataset in list_datasets(conn, EVERYTHING)}
+            alone = describe_dataset(conn, ExposedTables.public(), "t")
+        finally:
+            reader.rollback()
+            if waiting:
+                altered.result()
+            migration.rollback()
+    pages = conn.execute("SELECT relpages * 8192 FROM pg_class WHERE oid = 't'::regclass").fetchone()
+    assert alone.estimated_rows == found["public.t"].estimated_rows == 1000
+    assert pages == (alone.estimated_bytes,) == (found["public.t"].estimated_bytes,)
+    others = {name: dataset.estimated_bytes for name, dataset in found.items() if name != "public.t"}
+    assert others == {name: bytes_ for name, bytes_ in sizes.items() if name != "public.t"}
 
 
 def test_grants_narrow_it(dsn: str, conn: psycopg.Connection) -> None:

@@ -1,13 +1,17 @@
-"""Rights: what a login may not read does not get into a file by way of segments, leaves or views."""
+"""Rights: what a login may not read does not get into a file by way of segments, leaves or views. On each server."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import psycopg
 import pytest
 
 from polyglot_export import AccessDenied, Plan, SpecError, UnknownDataset, explain, open_export, parse_spec
+from polyglot_export.configured import load_datasets
 from polyglot_export.planner.segments import PAGES_PER_SEGMENT
-from polyglot_export.policy import ConfiguredDatasets, ExposedTables, load_datasets
+from polyglot_export.policy import ConfiguredDatasets, ExposedTables
+from tests.fixtures.server import Database
 from tests.library.helpers import as_role, copied, exported, filled, new_role
 
 PARTITIONS = (
@@ -15,6 +19,15 @@ PARTITIONS = (
     "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (50); CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (50) TO (101);"
     "INSERT INTO p SELECT g, CASE WHEN g % 2 = 0 THEN 'even' ELSE 'odd' END, repeat('x', 100) FROM generate_series(0, 100) AS g;"
 )
+
+
+@pytest.fixture(params=["server", "debian"])
+def dsn(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A fresh database on each of them in turn."""
+    database = request.getfixturevalue(request.param)
+    assert isinstance(database, Database)
+    with database.database() as fresh:
+        yield fresh
 
 
 def planned(dsn: str, dataset: str, **more: object) -> Plan:

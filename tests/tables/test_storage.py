@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from polyglot_export import RowTooLarge, RunSettings, explain, export, open_export, parse_spec
-from polyglot_export.demo.server import EmbeddedServer
+from polyglot_export.demo.server import EmbeddedServer, PostgresServer
 from polyglot_export.planner.segments import PAGES_PER_SEGMENT
+from tests.fixtures.debian import newest_installation
 from tests.library.helpers import copied, exported, filled, ndjson
 from tests.tables.conftest import Tables
 
@@ -107,8 +108,9 @@ def test_empty_segments(tables: Tables, hole: str) -> None:
     assert b"-1,in the space" in tables.same(name)
 
 
-def test_bloat_of_updates(tables: Tables) -> None:
+def test_bloat_of_updates(both: Tables) -> None:
     """Each row has moved several times; order is that of the heap, as COPY has it."""
+    tables = both
     filled(tables.conn, "bloated", PAGES_PER_SEGMENT)
     tables.make("ALTER TABLE bloated SET (autovacuum_enabled = off)")
     for _ in range(3):
@@ -136,8 +138,9 @@ def _writing(dsn: str, statement: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("format_", ["csv", "ndjson", "parquet"])
-def test_a_table_that_grows_and_changes_meanwhile(tables: Tables, format_: str) -> None:
+def test_a_table_that_grows_and_changes_meanwhile(both: Tables, format_: str) -> None:
     """Each export is one moment: the sum over all rows is the same in every moment, and so is that of the file."""
+    tables = both
     name = f"busy_{format_}"
     rows = filled(tables.conn, name, 2 * PAGES_PER_SEGMENT)
     tables.make(f"ALTER TABLE {name} ADD amount int DEFAULT 1")
@@ -159,9 +162,14 @@ def test_a_table_that_grows_and_changes_meanwhile(tables: Tables, format_: str) 
             assert len(amounts) >= rows
 
 
-def test_hot_standby() -> None:
+def _debian(settings: dict[str, str]) -> PostgresServer:
+    return PostgresServer(newest_installation(), settings=settings)
+
+
+@pytest.mark.parametrize("program", [EmbeddedServer, _debian], ids=["server", "debian"])
+def test_hot_standby(program: Callable[..., PostgresServer]) -> None:
     """The server's own files after a crash, taken up as a standby: snapshots and locks work there, writes do not."""
-    with EmbeddedServer(settings={"wal_level": "replica", "hot_standby": "on"}) as process:
+    with program(settings={"wal_level": "replica", "hot_standby": "on"}) as process:
         with psycopg.connect(process.dsn(), autocommit=True) as conn:
             filled(conn, "t", PAGES_PER_SEGMENT + 100)
             conn.execute("CREATE VIEW v AS SELECT id FROM t WHERE id % 100 = 0; CHECKPOINT")

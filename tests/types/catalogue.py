@@ -225,13 +225,15 @@ _STORED: dict[str, tuple[Sql, ...]] = {
     "pg_mcv_list": (Sql("(SELECT stxdmcv FROM pg_statistic_ext_data LIMIT 1)"),),
 }
 """Types that only the server itself makes values of: taken from its catalogues."""
+_BOUNDS = ("[-2147483648:-2147483647]={NULL,NULL}", "[2147483645:2147483646]={NULL,NULL}", "[0:0][5:5][-1:-1]={{{NULL}}}")
+"""Bounds at both ends of an int, and of several dimensions. An empty array has none: the server refuses ``[3:2]={}``."""
 
 
 def _arrays(conn: psycopg.Connection, found: Catalogue, array: Type) -> list[Value]:
     """Empty, of NULLs, of all values, with bounds and with dimensions."""
     element = found.types[array.element]
     elements = _values(conn, found, element, element.sql)
-    arrays: list[Value] = ["{}", "{NULL}", "[3:4]={NULL,NULL}", "{{NULL},{NULL}}"]
+    arrays: list[Value] = ["{}", "{NULL}", "[3:4]={NULL,NULL}", "{{NULL},{NULL}}", *_BOUNDS]
     if elements:
         first, last = elements[0], elements[-1]
         arrays += [

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import itertools
+import struct
 from typing import Any
 
 import psycopg
+import pyarrow.parquet as pq
 import pytest
 from psycopg import sql
 
@@ -192,6 +196,34 @@ def test_infinite_intervals(dsn: str, debian_dsn: str) -> None:
             same(its, conn)
 
 
+_HOURS_2_31 = 2**31 * 3_600_000_000
+"""2^31 hours in microseconds: beyond it, the hours fill more than an int."""
+_TIMES = (-(2**63), 1 - 2**63, -_HOURS_2_31 - 1, -_HOURS_2_31, -1, 0, 59_999_999, _HOURS_2_31 - 1, _HOURS_2_31, _HOURS_2_31 + 1, 2**63 - 1)
+_COUNTS = (-(2**31), 1 - 2**31, -13, 0, 1, 2**31 - 2, 2**31 - 1)
+"""Of days and of months."""
+
+
+@pytest.mark.parametrize("database", ["server", "debian"])
+def test_extreme_intervals(request: pytest.FixtureRequest, database: str) -> None:
+    """All ends of microseconds, days and months together, also those that no text makes: stored by binary COPY, which takes any bits.
+
+    Alone, in arrays, in a composite, and as text in Parquet; 17 and later print two of them as infinity.
+    """
+    chosen = request.getfixturevalue(database)
+    assert isinstance(chosen, Database)
+    with chosen.database() as dsn, psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("CREATE TYPE span AS (i interval, t text); CREATE TABLE bits (v interval)")
+        values = [struct.pack(">qii", *bits) for bits in itertools.product(_TIMES, _COUNTS, _COUNTS)]
+        with conn.cursor().copy("COPY bits FROM STDIN (FORMAT binary)") as copy:
+            copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"".join(struct.pack(">hi", 1, 16) + value for value in values) + b"\xff\xff")
+        conn.execute("CREATE TABLE t AS SELECT v AS a, ARRAY[v, NULL] AS b, ROW(v, 'x')::span AS c, ARRAY[[v], [v]] AS d FROM bits")
+        assert scalar(conn, "SELECT count(DISTINCT a::text) FROM t") == len(values)
+        same(dsn, conn)
+        with export(dsn, "t", format="parquet", columns=["a", "b"]) as chunks:
+            found = pq.read_table(io.BytesIO(b"".join(chunks))).to_pylist()
+        assert [(row["a"], row["b"]) for row in found] == conn.execute("SELECT a::text, b::text[] FROM t").fetchall()
+
+
 def test_time_zones_of_timetz(dsn: str, conn: psycopg.Connection) -> None:
     conn.execute(
         "CREATE TABLE t AS SELECT v::timetz AS a, v::timetz(2) AS b, ARRAY[v]::timetz[] AS c FROM unnest(ARRAY['00:00+00',"
@@ -227,6 +259,42 @@ def test_floats_at_the_edge_of_their_rounding_interval(dsn: str, conn: psycopg.C
     )
     assert scalar(conn, "SELECT count(DISTINCT d) FROM t") > 5_000
     same(dsn, conn)
+
+
+def test_floats_of_any_bits(dsn: str, conn: psycopg.Connection) -> None:
+    """NaN with a sign, a payload or signalling, and the ends of the denormals, as another program's binary COPY may have stored them."""
+    wide = (
+        0x7FF8 << 48,
+        0xFFF8 << 48,
+        (0x7FF0 << 48) | 1,
+        (0xFFF << 52) | 12345,
+        1,
+        (1 << 63) | 1,
+        (1 << 52) - 1,
+        1 << 52,
+        (0x7FF << 52) - 1,
+        1 << 63,
+    )
+    narrow = (
+        0x7FC0 << 16,
+        0xFFC0 << 16,
+        (0x7F80 << 16) | 1,
+        (0x1FF << 23) | 12345,
+        1,
+        (1 << 31) | 1,
+        (1 << 23) - 1,
+        1 << 23,
+        (0xFF << 23) - 1,
+        1 << 31,
+    )
+    conn.execute("CREATE TABLE t (d float8, f float4)")
+    with conn.cursor().copy("COPY t FROM STDIN (FORMAT binary)") as copy:
+        rows = b"".join(struct.pack(">hiQiI", 2, 8, eight, 4, four) for eight, four in zip(wide, narrow, strict=True))
+        copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + rows + b"\xff\xff")
+    assert scalar(conn, "SELECT count(*) FROM t WHERE d = 'NaN' AND f = 'NaN'") == 4
+    conn.execute("INSERT INTO t SELECT NULL, NULL; CREATE TABLE arrays AS SELECT array_agg(d) AS ds, array_agg(f) AS fs FROM t")
+    same(dsn, conn)
+    same(dsn, conn, "arrays")
 
 
 def test_oids_of_user_types_in_arrays_of_domains(dsn: str, conn: psycopg.Connection) -> None:

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from psycopg import sql
 
 from polyglot_export.errors import PolyglotError, SpecError
+from polyglot_export.formats import FilterOp
 from polyglot_export.leader import Leader
 from polyglot_export.planner.columns import SourceColumn
 from polyglot_export.planner.types import Type, Types
-from polyglot_export.spec import FilterOp, FilterTerm, Scalar
+
+if TYPE_CHECKING:
+    from polyglot_export.spec import FilterTerm, Scalar
 
 __all__ = ["Filters", "refused_value", "unknown_column"]
 
@@ -28,6 +32,8 @@ _SQL_OPERATOR = {
     FilterOp.GE: ">=",
     FilterOp.LIKE: "~~",
 }
+_INTEGER_TYPES = frozenset({"int2", "int4", "int8", "oid"})
+"""Their input functions refuse a decimal point and an exponent."""
 _LIKE_TYPES = frozenset({"text", "varchar", "bpchar", "name", "citext"})
 _GENERIC = {"e": "anyenum", "r": "anyrange", "m": "anymultirange", "c": "record"}
 """``typtype`` → the pseudo-type whose operators serve all types of the kind."""
@@ -174,8 +180,19 @@ class _Term:
             case Decimal():
                 if self._type.category != "N":
                     raise self._error(f"column {self._name} has type {self._column.display}; give the value as a string")
-                return plain_number(value)
+                return plain_number(self._whole(value) if self._is_integer else value)
         return value
+
+    def _whole(self, value: Decimal) -> Decimal:
+        """A number for an integer column without its fraction: JSON writes one number as 1000, 1000.0 or 1e3."""
+        whole = value.to_integral_value()
+        if whole != value:
+            raise self._error(f"column {self._name} has type {self._column.display}; the value must be a whole number, not {value}")
+        return whole
+
+    @property
+    def _is_integer(self) -> bool:
+        return self._type.schema == "pg_catalog" and self._type.name in _INTEGER_TYPES
 
     def _values(self) -> list[Scalar]:
         value = self._term.value

@@ -1,0 +1,126 @@
+"""Every type of the catalogue in XML: three strict parsers read it, and each leaf is the text of the type's output function.
+
+Characters that XML 1.0 cannot hold are replaced here; that they are an error by default is in ``tests/formats/test_xml.py``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from polyglot_export import export
+from polyglot_export.planner.columns import NATIVE
+from tests.formats.xml_reader import Json, Members, column, from_json, leaf, marked, records, without_scalar_types
+from tests.types.catalogue import Catalogue, Column, Table, Type, quoted
+
+FEWEST_NESTED = 30
+"""Columns of json and arrays that must be among them."""
+
+
+@pytest.fixture(autouse=True)
+def _deep_documents() -> Iterator[None]:
+    """Readers written in Python recurse, and the samples nest a thousand levels."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(20_000)
+    yield
+    sys.setrecursionlimit(before)
+
+
+def test_every_type_is_what_its_output_function_says(catalogue: Catalogue) -> None:
+    deviations: list[str] = []
+    nested = 0
+    with psycopg.connect(catalogue.dsn, autocommit=True) as conn:
+        for table in catalogue.tables:
+            with export(catalogue.dsn, table.name, format="xml", order_by=["id"], options={"invalidXmlChars": "replace"}) as chunks:
+                found = records(b"".join(chunks))
+                losses = set(chunks.result().losses)
+            lossy = set()
+            for each in table.columns:
+                expected = _expected(conn, catalogue, table, each)
+                is_nested = any(isinstance(value, list | Members) for value in expected)
+                nested += is_nested
+                held = [_held(value) for value in expected]
+                read = marked if is_nested or _is_json(catalogue, each) else leaf
+                actual = [read(element) for element in column(found, each.name)]
+                if actual != held:
+                    at = next((at for at, pair in enumerate(zip(actual, held, strict=False)) if pair[0] != pair[1]), -1)
+                    deviations.append(f"{table.name}.{each.name} row {at}: {actual[at]!r:.300}, the server says {held[at]!r:.300}")
+                if held != expected:
+                    lossy.add(each.name)
+            assert losses == lossy, table.name
+    assert deviations == []
+    assert nested >= FEWEST_NESTED
+
+
+def _expected(conn: psycopg.Connection, catalogue: Catalogue, table: Table, each: Column) -> list[Json]:
+    """What the server says about a column, a value a row."""
+    type_, _ = catalogue.under(each.type.oid)
+    name = quoted(each.name)
+    if type_.element and _nests(catalogue, type_):
+        element, _ = catalogue.under(type_.element)
+        flat: dict[str, list[Json]] = {}
+        for at, value in _texts(
+            conn, f"SELECT id, u.v FROM {table.name}, unnest({name}) WITH ORDINALITY AS u(v, place) ORDER BY id, place"
+        ):
+            flat.setdefault(str(at), []).append(_value(element, value))
+        lengths = ", ".join(f"array_length({name}, {at})" for at in (1, 2, 3))
+        rows = _texts(conn, f"SELECT id, {name} IS NULL, {lengths} FROM {table.name} ORDER BY id")
+        return [None if null == "t" else _shaped(flat.get(str(at), []), [int(n) for n in sizes if n]) for at, null, *sizes in rows]
+    return [_value(type_, value) for (value,) in _texts(conn, f"SELECT {name} FROM {table.name} ORDER BY id")]
+
+
+def _nests(catalogue: Catalogue, array: Type) -> bool:
+    """Arrays of types with a decoder have items; others are PostgreSQL's text."""
+    element, _ = catalogue.under(array.element)
+    return catalogue.types[array.element].kind != "c" and (
+        element.kind == "e" or (element.schema == "pg_catalog" and element.name in NATIVE)
+    )
+
+
+def _is_json(catalogue: Catalogue, each: Column) -> bool:
+    return catalogue.under(each.type.oid)[0].name in ("json", "jsonb")
+
+
+def _value(type_: Type, text: str | None) -> Json:
+    if text is None:
+        return None
+    if type_.name in ("json", "jsonb"):
+        return without_scalar_types(from_json(text))
+    return {"t": "true", "f": "false"}[text] if type_.name == "bool" else text
+
+
+def _shaped(flat: list[Json], lengths: list[int]) -> Json:
+    """The items in their dimensions."""
+    if len(lengths) < 2:
+        return flat
+    step = len(flat) // lengths[0]
+    return [_shaped(flat[at : at + step], lengths[1:]) for at in range(0, len(flat), step)]
+
+
+def _held(value: Json) -> Json:
+    """With U+FFFD for what XML 1.0 cannot hold; keys are escaped instead."""
+    match value:
+        case str():
+            return "".join(
+                "\ufffd" if (c < " " and c not in "\t\n\r") or "\ud800" <= c <= "\udfff" or c in "\ufffe\uffff" else c for c in value
+            )
+        case Members(pairs):
+            return Members(tuple((key, _held(item)) for key, item in pairs))
+        case list():
+            return [_held(item) for item in value]
+    return value
+
+
+def _texts(conn: psycopg.Connection, query: str) -> list[list[Any]]:
+    """Rows of texts as the output functions print them, before any conversion of the driver."""
+    with conn.transaction(force_rollback=True), conn.cursor() as cursor:
+        conn.execute("SET LOCAL TimeZone = 'UTC'")
+        cursor.execute(query.encode())
+        result = cursor.pgresult
+        assert result is not None
+        values = [[result.get_value(row, field) for field in range(result.nfields)] for row in range(result.ntuples)]
+    return [[None if value is None else value.decode() for value in row] for row in values]
