@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
-COMMANDS = ("", "export", "explain", "datasets", "serve", "keys", "demo")
+COMMANDS = ("", "export", "explain", "datasets", "serve", "keys", "demo", "bench")
 COLUMNS = 100
 """Width of the help on the page."""
 

@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from polyglot_export.formats import MAX_DECIMAL_PRECISION
+
 __all__ = ["CsvOptions", "FormatOptions", "JsonOptions", "ParquetOptions", "TsvOptions", "XmlOptions", "options_model"]
 
 
@@ -23,10 +25,6 @@ def _one_byte(value: str) -> str:
 
 
 OneByte = Annotated[str, AfterValidator(_one_byte)]
-
-
-MAX_DECIMAL_PRECISION = 38
-"""Digits of the widest DECIMAL that readers of Parquet take (16 bytes)."""
 
 
 def _numeric_fallback(value: str) -> str:

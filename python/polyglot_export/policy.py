@@ -4,7 +4,7 @@ Three kinds of exposure:
 
 * :data:`EVERYTHING`: library and command line. PostgreSQL's own rights of the login decide, and SQL queries are allowed.
 * :meth:`ExposedTables.public`: a service without configuration offers the tables of one schema.
-* :class:`ConfiguredDatasets`: ``polyglot.toml`` names each dataset with its table or query and its columns.
+* :class:`ConfiguredDatasets`: ``polyglot.toml`` (``configured.py``) names each dataset with its table or query and its columns.
 
 Names from a request never become SQL: :mod:`polyglot_export.planner.relation` finds the relation in the catalogue and
 writes the catalogue's name.
@@ -12,27 +12,24 @@ writes the catalogue's name.
 
 from __future__ import annotations
 
-import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from typing import TYPE_CHECKING
 
 from polyglot_export.errors import SpecError, UnknownDataset
-from polyglot_export.spec import ExportSpec
+
+if TYPE_CHECKING:
+    from polyglot_export.configured import Dataset
+    from polyglot_export.spec import ExportSpec
 
 __all__ = [
     "EVERYTHING",
     "ConfiguredDatasets",
-    "Dataset",
     "ExposedTables",
     "Exposure",
     "QuerySource",
     "TableSource",
-    "load_datasets",
 ]
 
 
@@ -122,28 +119,6 @@ class ExposedTables(Exposure):
         return TableSource(bare, schema=self.schema, views=self.views, title=name)
 
 
-class Dataset(BaseModel):
-    """One ``[datasets.NAME]`` table of ``polyglot.toml``: ``table`` or ``query``, and optionally its ``columns``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    table: Annotated[str, Field(min_length=1)] | None = None
-    query: Annotated[str, Field(min_length=1)] | None = None
-    columns: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Dataset:
-        if (self.table is None) == (self.query is None):
-            raise ValueError("give either table or query")
-        return self
-
-    def source(self, name: str) -> TableSource | QuerySource:
-        """What the planner reads for it."""
-        if self.query is not None:
-            return QuerySource(self.query, self.columns, name)
-        return TableSource(self.table or "", columns=self.columns, title=name)
-
-
 class ConfiguredDatasets(Exposure):
     """Named datasets and nothing else."""
 
@@ -156,31 +131,3 @@ class ConfiguredDatasets(Exposure):
         if dataset is None:
             raise UnknownDataset(f"dataset: there is no dataset {name!r}", field="dataset")
         return dataset.source(name)
-
-
-_DATASETS = TypeAdapter(dict[Annotated[str, Field(min_length=1)], Dataset])
-
-
-def load_datasets(source: Path | Mapping[str, Any]) -> ConfiguredDatasets:
-    """Read the ``[datasets.…]`` tables of a configuration.
-
-    Args:
-        source: The path of ``polyglot.toml``, or its content already parsed. Other tables of it are not looked at.
-
-    Raises:
-        SpecError: The file cannot be read, is not TOML, or a dataset in it is wrong; the sentence says where.
-    """
-    where = str(source) if isinstance(source, Path) else "configuration"
-    if isinstance(source, Path):
-        try:
-            content: Mapping[str, Any] = tomllib.loads(source.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise SpecError(f"{where}: {error}", field="config") from None
-    else:
-        content = source
-    try:
-        return ConfiguredDatasets(_DATASETS.validate_python(content.get("datasets", {})))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        path = ".".join(["datasets", *(str(part) for part in first["loc"])])
-        raise SpecError(f"{where}: {path}: {str(first['msg']).removeprefix('Value error, ')}", field=path) from None

@@ -6,51 +6,16 @@ Field names on the wire are camelCase (``orderBy``); in Python they are snake_ca
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from polyglot_export.errors import SpecError
+from polyglot_export.formats import Compression, FilterOp, Format
 from polyglot_export.options import FormatOptions, options_model
 
 __all__ = ["ColumnChoice", "Compression", "ExportSpec", "FilterOp", "FilterTerm", "Format", "OrderTerm", "parse_spec"]
-
-
-class Format(StrEnum):
-    """The formats an export can be written in."""
-
-    CSV = "csv"
-    TSV = "tsv"
-    JSON = "json"
-    NDJSON = "ndjson"
-    XML = "xml"
-    PARQUET = "parquet"
-
-
-class Compression(StrEnum):
-    """Compression of the whole file; text formats only (Parquet compresses inside)."""
-
-    GZIP = "gzip"
-    ZSTD = "zstd"
-
-
-class FilterOp(StrEnum):
-    """The comparisons a filter term may make."""
-
-    EQ = "="
-    NE = "!="
-    LT = "<"
-    LE = "<="
-    GT = ">"
-    GE = ">="
-    IN = "in"
-    BETWEEN = "between"
-    LIKE = "like"
-    IS_NULL = "isNull"
-    IS_NOT_NULL = "isNotNull"
-
 
 Name = Annotated[str, StringConstraints(min_length=1)]
 Scalar = bool | Decimal | str
@@ -158,6 +123,9 @@ class ExportSpec(Model):
     limit: Annotated[int, Field(ge=0, le=2**63 - 1, strict=True)] | None = None
     compression: Compression | None = None
     compression_as: Literal["encoding", "file"] = "encoding"
+    """Over HTTP: an encoding of the file, or a compressed file. Library and command line have no use for it."""
+    delivery: Literal["stream", "file"] = "stream"
+    """Over HTTP: a stream, or a file that is prepared first. Library and command line have no use for it."""
     options: FormatOptions
 
     @model_validator(mode="before")

@@ -37,7 +37,7 @@ def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     )
     assert done.stdout.startswith("Usage: polyglot")
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
-    assert "typer" in imported
+    assert "click" in imported
     assert not imported & HEAVY
 
 
@@ -54,9 +54,9 @@ def test_version(cli: Cli) -> None:
 
 
 def test_every_command_is_in_the_reference() -> None:
-    from polyglot_export.cli.main import app
+    from polyglot_export.cli.main import COMMANDS
 
-    assert {command.name for command in app.registered_commands} | {""} == set(cli_reference.COMMANDS)
+    assert ("", *COMMANDS) == cli_reference.COMMANDS
 
 
 def test_the_reference_is_fresh() -> None:
@@ -67,11 +67,11 @@ def test_the_reference_is_fresh() -> None:
     ("arguments", "sentence"),
     [
         (("nonsense",), "No such command 'nonsense'; commands are export, "),
-        (("--nonsense",), "No such option: --nonsense; options are --version, "),
+        (("--nonsense",), "No such option '--nonsense'; options are --version, "),
         (("export",), "name a table or view, or give --query"),
         (("export", "t", "--query", "select 1"), "give SOURCE or --query, not both"),
-        (("export", "t", "u"), "export: Got unexpected extra argument(s) (u)"),
-        (("export", "t", "--nonsense"), "export: No such option: --nonsense; options are --query, --dsn, --format, "),
+        (("export", "t", "u"), "export: Got unexpected extra argument (u)"),
+        (("export", "t", "--nonsense"), "export: No such option '--nonsense'; options are --query, --dsn, --format, "),
         (("export", "t", "--format"), "Option '--format' requires an argument"),
         (("export", "t", "-f", "xls"), "'xls' is not one of 'csv', 'tsv', 'json', 'ndjson', 'xml', 'parquet'"),
         (("export", "t", "--compression", "bzip2"), "'bzip2' is not one of 'gzip', 'zstd'"),

@@ -4,44 +4,38 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Literal, NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
 
-import typer
+import click
 
 __all__ = [
-    "Columns",
-    "CompressionName",
-    "Debug",
-    "Dsn",
-    "FormatName",
-    "FormatOption",
-    "Limit",
-    "Options",
-    "OrderBy",
-    "Query",
-    "Source",
-    "Where",
-    "Workers",
+    "COMPRESSION_NAMES",
+    "FORMAT_NAMES",
     "database",
+    "debug_option",
+    "dsn_option",
     "is_debugging",
     "one_line",
     "say",
+    "selection_options",
     "show",
 ]
 
-FormatName = Literal["csv", "tsv", "json", "ndjson", "xml", "parquet"]
-"""The values of ``spec.Format``, written out so that ``--help`` need not import pydantic; a test compares them."""
+FORMAT_NAMES = ("csv", "tsv", "json", "ndjson", "xml", "parquet")
+"""The values of ``formats.Format``, written out so that ``--help`` need not import it; a test compares them."""
 
-CompressionName = Literal["gzip", "zstd"]
-"""The values of ``spec.Compression``."""
+COMPRESSION_NAMES = ("gzip", "zstd")
+"""The values of ``formats.Compression``."""
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 _state = {"debug": False}
 
 
-def _set_debug(value: bool) -> bool:
+def _set_debug(_context: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if value:
         _state["debug"] = True
-    return value
 
 
 def is_debugging() -> bool:
@@ -49,61 +43,62 @@ def is_debugging() -> bool:
     return _state["debug"]
 
 
-Source = Annotated[
-    str | None,
-    typer.Argument(metavar="SOURCE", help="Table, view or materialized view: name or schema.name.", show_default=False),
-]
-Query = Annotated[
-    str | None,
-    typer.Option("--query", "-q", metavar="SQL", help="Export the rows of this SELECT instead of a table."),
-]
-Dsn = Annotated[
-    str | None,
-    typer.Option(
-        metavar="DSN",
-        help="Database, as postgresql://user@host/name or key=value pairs. Default: DATABASE_URL, else the PG* variables of libpq.",
+dsn_option = click.option(
+    "--dsn",
+    metavar="DSN",
+    help="Database, as postgresql://user@host/name or key=value pairs. Default: DATABASE_URL, else the PG* variables of libpq.",
+)
+debug_option = click.option(
+    "--debug", is_flag=True, expose_value=False, is_eager=True, callback=_set_debug, help="Show the traceback of an error."
+)
+_SELECTION = (
+    click.argument("source", metavar="[SOURCE]", required=False, help="Table, view or materialized view: name or schema.name."),
+    click.option("--query", "-q", metavar="SQL", help="Export the rows of this SELECT instead of a table."),
+    dsn_option,
+    click.option(
+        "--format",
+        "-f",
+        "format_name",
+        type=click.Choice(FORMAT_NAMES),
+        help="Format of the file. Default: what the file name says, else csv.",
     ),
-]
-Debug = Annotated[
-    bool,
-    typer.Option("--debug", help="Show the traceback of an error.", callback=_set_debug, is_eager=True),
-]
-FormatOption = Annotated[
-    FormatName | None,
-    typer.Option("--format", "-f", help="Format of the file. Default: what the file name says, else csv."),
-]
-Columns = Annotated[
-    list[str] | None,
-    typer.Option(
+    click.option(
         "--columns",
         "-c",
+        multiple=True,
         metavar="NAMES",
         help='Columns in this order, as id,value=amount: value is called amount in the file. Names with a comma, = or " go in double '
         "quotes. Default: all.",
     ),
-]
-Where = Annotated[
-    list[str] | None,
-    typer.Option(
+    click.option(
         "--where",
+        multiple=True,
         metavar="TERM",
         help="Only rows for which this holds, as 'id <= 1000', \"state in ('new', 'paid')\" or 'note is null'. Operators: =, !=, <, "
         "<=, >, >=, in, between … and …, like, is null, is not null. All of several terms must hold.",
     ),
-]
-OrderBy = Annotated[
-    list[str] | None,
-    typer.Option("--order-by", metavar="KEYS", help="Sort, as created_at:desc,id. The primary key is added to make the order complete."),
-]
-Options = Annotated[
-    list[str] | None,
-    typer.Option("--option", "-O", metavar="KEY=VALUE", help="An option of the format, as delimiter=';'. Each format has its own."),
-]
-Limit = Annotated[int | None, typer.Option("--limit", "-n", metavar="N", help="At most this many rows.", min=0)]
-Workers = Annotated[
-    int | None,
-    typer.Option("--workers", "-w", metavar="N", help="Connections that read at the same time. Default: one a CPU, at most 4.", min=1),
-]
+    click.option(
+        "--order-by",
+        multiple=True,
+        metavar="KEYS",
+        help="Sort, as created_at:desc,id. The primary key is added to make the order complete.",
+    ),
+    click.option("--limit", "-n", type=click.IntRange(min=0), metavar="N", help="At most this many rows."),
+    click.option(
+        "--option",
+        "-O",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="An option of the format, as delimiter=';'. Each format has its own.",
+    ),
+)
+
+
+def selection_options(command: Function) -> Function:
+    """What is exported and in which form: the options that ``export`` and ``explain`` share."""
+    for decorate in reversed(_SELECTION):
+        command = decorate(command)
+    return command
 
 
 def database(dsn: str | None) -> str | None:
@@ -140,4 +135,4 @@ def leave_quietly() -> NoReturn:
     """End with exit code 0 because the reader of standard output wanted no more."""
     # Python flushes standard output once more at its end, and would complain there.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise typer.Exit(0)
+    raise click.exceptions.Exit(0)

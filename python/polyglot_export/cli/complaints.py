@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 
 from polyglot_export.errors import PolyglotError, SpecError, UnknownDataset
 
@@ -70,6 +69,8 @@ def suggesting(dsn: str | None, name: str | None) -> Iterator[None]:
 
 def _near(dsn: str | None, name: str) -> list[str]:
     """Names that can be exported and look like this one; none when the database does not tell."""
+    from difflib import get_close_matches
+
     from polyglot_export.catalog import list_datasets
     from polyglot_export.conninfo import connect
     from polyglot_export.policy import EVERYTHING

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from polyglot_export.cli.common import Debug, Dsn, database, show
+from polyglot_export.cli.common import database, debug_option, dsn_option, show
 from polyglot_export.cli.complaints import suggesting
 from polyglot_export.cli.progress import size
 
@@ -18,18 +17,16 @@ if TYPE_CHECKING:
 __all__ = ["datasets_command"]
 
 
-def datasets_command(
-    *,
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show the columns of this one.", show_default=False)] = None,
-    dsn: Dsn = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
-    debug: Debug = False,
-) -> None:
+@click.command("datasets")
+@click.argument("name", metavar="[NAME]", required=False, help="Show the columns of this one.")
+@dsn_option
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+@debug_option
+def datasets_command(*, name: str | None, dsn: str | None, as_json: bool) -> None:
     """List the tables and views that can be exported, or the columns of one.
 
     Rows and size are the estimates of PostgreSQL's statistics; a table that was never analyzed has none.
     """
-    del debug
     from polyglot_export.catalog import describe_dataset, list_datasets
     from polyglot_export.conninfo import connect
     from polyglot_export.policy import EVERYTHING
@@ -37,6 +34,8 @@ def datasets_command(
     with suggesting(database(dsn), name), connect(database(dsn), application_name="polyglot datasets") as connection:
         datasets = list_datasets(connection, EVERYTHING) if name is None else [describe_dataset(connection, EVERYTHING, name)]
     if as_json:
+        import json
+
         show(json.dumps([_as_json(dataset) for dataset in datasets], ensure_ascii=False, indent=2))
     elif name is not None:
         show(_table(("COLUMN", "TYPE", "NULL"), [(c.name, c.type, "yes" if c.nullable else "no") for c in datasets[0].columns]))

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from polyglot_export.cli.common import Columns, Debug, Dsn, FormatOption, Limit, Options, OrderBy, Query, Source, Where, database, show
+from collections.abc import Sequence
+
+import click
+
+from polyglot_export.cli.common import database, debug_option, selection_options, show
 from polyglot_export.cli.complaints import suggesting
 from polyglot_export.cli.target import STDOUT, choose
 
 __all__ = ["explain_command"]
 
 
+@click.command("explain")
+@selection_options
+@debug_option
 def explain_command(
     *,
-    source: Source = None,
-    query: Query = None,
-    dsn: Dsn = None,
-    format_name: FormatOption = None,
-    columns: Columns = None,
-    where: Where = None,
-    order_by: OrderBy = None,
-    limit: Limit = None,
-    option: Options = None,
-    debug: Debug = False,
+    source: str | None,
+    query: str | None,
+    dsn: str | None,
+    format_name: str | None,
+    columns: Sequence[str],
+    where: Sequence[str],
+    order_by: Sequence[str],
+    limit: int | None,
+    option: Sequence[str],
 ) -> None:
     """Show how an export would be read: the segments, their SQL, the decoder of each column, and why.
 
     The plan is made inside a transaction that is rolled back; no row is read.
     """
-    del debug
     from polyglot_export.cli.request import build_spec
     from polyglot_export.export import explain
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import select
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import NamedTuple, NoReturn, Self
 
-__all__ = ["Event", "Interrupted", "Interrupts", "die_by"]
+__all__ = ["Event", "Interrupted", "Interrupts", "die_by", "raising_interrupted"]
 
 ASKING_TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WAKE = 0
@@ -98,6 +99,27 @@ class Interrupts:
             noted = os.read(self._reading, 4096)
         gone = found.get(pipe, 0) & (select.POLLERR | select.POLLHUP) if pipe is not None else 0
         return Event(tuple(number for number in noted if number in self._before), bool(gone))
+
+
+@contextmanager
+def raising_interrupted() -> Iterator[None]:
+    """Signals that ask for the end raise :class:`Interrupted` once; a second one does not disturb the cleaning up.
+
+    For commands that have no loop and only have to take back what they started.
+    """
+    caught = [number for number in ASKING_TO_END if signal.getsignal(number) is not signal.SIG_IGN]
+
+    def stop(number: int, _: FrameType | None) -> None:
+        for other in caught:
+            signal.signal(other, signal.SIG_IGN)
+        raise Interrupted(number)
+
+    before = {number: signal.signal(number, stop) for number in caught}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def die_by(number: int) -> NoReturn:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
-from typing import Annotated
 
-import typer
+import click
 
-from polyglot_export.cli.common import Debug, say, show
+from polyglot_export.cli.common import debug_option, say, show
 from polyglot_export.cli.extras import missing_extra
 from polyglot_export.errors import SpecError
 
@@ -18,14 +16,11 @@ __all__ = ["keys_command"]
 BARE_TOML_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def keys_command(
-    *,
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="Name of the client; it appears in logs and owns its jobs.", show_default=False)
-    ],
-    stdin: Annotated[bool, typer.Option("--stdin", help="Hash the key that standard input holds instead of making one.")] = False,
-    debug: Debug = False,
-) -> None:
+@click.command("keys")
+@click.argument("name", metavar="NAME", help="Name of the client; it appears in logs and owns its jobs.")
+@click.option("--stdin", is_flag=True, help="Hash the key that standard input holds instead of making one.")
+@debug_option
+def keys_command(*, name: str, stdin: bool) -> None:
     """Make a key for a client of the service.
 
     The hash for the configuration goes to standard output, the key itself to standard error. It is shown once and not kept. The client
@@ -33,8 +28,9 @@ def keys_command(
 
     \b
     polyglot keys reports >> polyglot.toml
-    """  # noqa: D301 - typer reads the backspace as: do not join these lines
-    del debug
+    """  # noqa: D301 - click reads the backspace as: do not join these lines
+    import json
+
     try:
         from polyglot_export.service.auth import hash_key, new_key
     except ModuleNotFoundError as error:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from polyglot_export.cli.arguments import parse_columns, parse_options, parse_order, parse_where
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from polyglot_export.bare import bare_spec
 from polyglot_export.cli.target import Target
 from polyglot_export.errors import SpecError
-from polyglot_export.spec import ExportSpec, parse_spec
+
+if TYPE_CHECKING:
+    from polyglot_export.spec import ExportSpec
 
 __all__ = ["build_spec"]
 
@@ -15,11 +20,11 @@ def build_spec(
     query: str | None,
     *,
     target: Target,
-    columns: list[str] | None,
-    where: list[str] | None,
-    order_by: list[str] | None,
+    columns: Sequence[str],
+    where: Sequence[str],
+    order_by: Sequence[str],
     limit: int | None,
-    option: list[str] | None,
+    option: Sequence[str],
 ) -> ExportSpec:
     """The options of the command line as a spec.
 
@@ -28,15 +33,22 @@ def build_spec(
     """
     if (source is None) == (query is None):
         raise SpecError("name a table or view, or give --query" if source is None else "give SOURCE or --query, not both", field="dataset")
+    if not (columns or where or order_by or option):
+        bare = bare_spec(target.format, dataset=source, query=query, limit=limit, compression=target.compression)
+        if bare is not None:
+            return bare
+    from polyglot_export.cli.arguments import parse_columns, parse_options, parse_order, parse_where
+    from polyglot_export.spec import parse_spec
+
     data: dict[str, object] = {
         "format": target.format,
         "dataset": source,
         "query": query,
-        "filter": [parse_where(term) for term in where or ()],
-        "orderBy": parse_order(order_by or ()),
+        "filter": [parse_where(term) for term in where],
+        "orderBy": parse_order(order_by),
         "limit": limit,
         "compression": target.compression,
-        "options": parse_options(option or (), target.format),
+        "options": parse_options(option, target.format),
     }
     if columns:
         data["columns"] = parse_columns(columns)

@@ -2,45 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import click
 
-import typer
-
-from polyglot_export.cli.common import Debug, Dsn
+from polyglot_export.cli.common import debug_option, dsn_option
 from polyglot_export.cli.extras import missing_extra
 
 __all__ = ["serve_command"]
 
 
-def serve_command(
-    *,
-    host: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Address to listen on. Default: HOST, else 127.0.0.1. Others than loopback need keys in the configuration.",
-        ),
-    ] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(
-            "--port", "-p", metavar="PORT", help="Port to listen on; 0 takes a free one. Default: PORT, else 8080.", min=0, max=65535
-        ),
-    ] = None,
-    config: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Datasets and keys. Default: POLYGLOT_CONFIG, else polyglot.toml if there is one."),
-    ] = None,
-    dsn: Dsn = None,
-    debug: Debug = False,
-) -> None:
+@click.command("serve")
+@click.option(
+    "--host",
+    metavar="ADDRESS",
+    help="Address to listen on. Default: HOST, else 127.0.0.1. Others than loopback need keys in the configuration.",
+)
+@click.option(
+    "--port",
+    "-p",
+    type=click.IntRange(min=0, max=65535),
+    metavar="PORT",
+    help="Port to listen on; 0 takes a free one. Default: PORT, else 8080.",
+)
+@click.option("--config", metavar="FILE", help="Datasets and keys. Default: POLYGLOT_CONFIG, else polyglot.toml if there is one.")
+@dsn_option
+@debug_option
+def serve_command(*, host: str | None, port: int | None, config: str | None, dsn: str | None) -> None:
     """Offer exports over HTTP.
 
     Without a configuration file the tables of schema public are offered, to this machine only. All settings can also be
     given as environment variables, see docs/reference/settings.md. SIGTERM ends the service: running downloads get a short
     time to end.
     """
-    del debug
     try:
         from polyglot_export.service.server import run
         from polyglot_export.settings import ServiceSettings

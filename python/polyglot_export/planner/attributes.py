@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from psycopg import sql
 
@@ -12,7 +13,9 @@ from polyglot_export.planner.columns import SourceColumn
 from polyglot_export.planner.filters import unknown_column
 from polyglot_export.planner.relation import Relation
 from polyglot_export.planner.types import Types
-from polyglot_export.spec import ColumnChoice
+
+if TYPE_CHECKING:
+    from polyglot_export.spec import ColumnChoice
 
 __all__ = ["choose_columns", "exposed", "named", "primary_key", "query_columns", "readable_columns", "relation_columns"]
 

@@ -7,13 +7,16 @@ equals COPY's text for every value of every type. ``docs/formats/types.md`` is t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 from psycopg import sql
 
-from polyglot_export.options import MAX_DECIMAL_PRECISION, FormatOptions, ParquetOptions
+from polyglot_export.formats import MAX_DECIMAL_PRECISION, Format
 from polyglot_export.plan import Column
 from polyglot_export.planner.types import Type, Types
-from polyglot_export.spec import Format
+
+if TYPE_CHECKING:
+    from polyglot_export.options import FormatOptions, ParquetOptions
 
 __all__ = ["NATIVE", "Chosen", "Reading", "SourceColumn"]
 
@@ -75,7 +78,7 @@ class Reading:
     def __init__(self, types: Types, format_: Format, options: FormatOptions) -> None:
         self._types = types
         self._json = format_ in (Format.JSON, Format.NDJSON)
-        self._parquet = options if isinstance(options, ParquetOptions) else None
+        self._parquet = cast("ParquetOptions", options) if format_ is Format.PARQUET else None
         # In text, other zones depend on the server's own zone tables. Parquet stores the instant, which needs no zone.
         utc = options.time_zone.upper() == "UTC"
         self._instants_native = utc or self._parquet is not None

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
 from polyglot_export.errors import SpecError
-from polyglot_export.options import CsvOptions, JsonOptions, ParquetOptions, XmlOptions
+from polyglot_export.formats import Format
 from polyglot_export.plan import EncoderOptions
-from polyglot_export.spec import ExportSpec, Format
+
+if TYPE_CHECKING:
+    from polyglot_export.options import CsvOptions, JsonOptions, ParquetOptions, XmlOptions
+    from polyglot_export.spec import ExportSpec
 
 __all__ = ["encoder_options"]
 
@@ -26,29 +30,38 @@ def encoder_options(spec: ExportSpec, targets: Sequence[str], manifest: dict[str
     Raises:
         SpecError: forceQuote names a column that is not exported; Parquet without columns.
     """
-    options = spec.options
-    match options:
-        case CsvOptions():
-            return _csv(options, targets)
-        case JsonOptions():
-            return EncoderOptions(spec.format.value, big_numbers_as_strings=options.big_numbers == "string")
-        case XmlOptions():
-            return EncoderOptions(
-                "xml",
-                root=options.root,
-                record=options.record,
-                json_types=options.json_types,
-                invalid_xml_chars=options.invalid_xml_chars,
-            )
-        case ParquetOptions():
-            if not targets:
-                raise SpecError("columns: parquet needs at least one column", field="columns")
-            return EncoderOptions(
-                Format.PARQUET.value,
-                parquet_compression=options.compression,
-                unrepresentable_as_null=options.unrepresentable == "null",
-                metadata=tuple((MANIFEST.format(key), value) for key, value in manifest.items()),
-            )
+    # A spec has the options of its format; their classes are not asked, since that would import pydantic.
+    match spec.format:
+        case Format.CSV | Format.TSV:
+            return _csv(cast("CsvOptions", spec.options), targets)
+        case Format.JSON | Format.NDJSON:
+            as_strings = cast("JsonOptions", spec.options).big_numbers == "string"
+            return EncoderOptions(spec.format.value, big_numbers_as_strings=as_strings)
+        case Format.XML:
+            return _xml(cast("XmlOptions", spec.options))
+        case Format.PARQUET:
+            return _parquet(cast("ParquetOptions", spec.options), targets, manifest)
+
+
+def _xml(options: XmlOptions) -> EncoderOptions:
+    return EncoderOptions(
+        "xml",
+        root=options.root,
+        record=options.record,
+        json_types=options.json_types,
+        invalid_xml_chars=options.invalid_xml_chars,
+    )
+
+
+def _parquet(options: ParquetOptions, targets: Sequence[str], manifest: dict[str, str]) -> EncoderOptions:
+    if not targets:
+        raise SpecError("columns: parquet needs at least one column", field="columns")
+    return EncoderOptions(
+        "parquet",
+        parquet_compression=options.compression,
+        unrepresentable_as_null=options.unrepresentable == "null",
+        metadata=tuple((MANIFEST.format(key), value) for key, value in manifest.items()),
+    )
 
 
 def _csv(options: CsvOptions, targets: Sequence[str]) -> EncoderOptions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from psycopg import sql
 
@@ -17,6 +18,7 @@ from polyglot_export.planner.columns import Chosen, Reading, SourceColumn
 from polyglot_export.planner.encoder import encoder_options
 from polyglot_export.planner.explained import Explained, explain_statement
 from polyglot_export.planner.filters import Filters, refused_value, unknown_column
+from polyglot_export.planner.largest import largest_row
 from polyglot_export.planner.moved import Moved
 from polyglot_export.planner.query import describe_query
 from polyglot_export.planner.relation import Relation, find_relation, read_relation
@@ -25,7 +27,9 @@ from polyglot_export.planner.statement import Statement, aliased
 from polyglot_export.planner.types import Types, read_types
 from polyglot_export.policy import QuerySource, TableSource
 from polyglot_export.session import TABLE_SETTINGS, session_settings, worker_settings
-from polyglot_export.spec import ExportSpec
+
+if TYPE_CHECKING:
+    from polyglot_export.spec import ExportSpec
 
 __all__ = ["Planned", "make_plan"]
 
@@ -59,7 +63,9 @@ class _Source:
     title: str
 
 
-def make_plan(leader: Leader, source: TableSource | QuerySource, spec: ExportSpec, limits: Limits) -> Planned:
+def make_plan(
+    leader: Leader, source: TableSource | QuerySource, spec: ExportSpec, limits: Limits, session: tuple[str, ...] = ()
+) -> Planned:
     """Lock, take the snapshot, prove that nothing moved, and plan; the leader's transaction stays open.
 
     Args:
@@ -67,6 +73,7 @@ def make_plan(leader: Leader, source: TableSource | QuerySource, spec: ExportSpe
         source: What the exposure gave for the spec.
         spec: What the caller wants.
         limits: The sizes granted; fewer workers than that are used where there is less to share.
+        session: Further ``SET LOCAL`` statements of the workers, which win over those of every export.
 
     Raises:
         SpecError: Something in the request is wrong; ``field`` names it.
@@ -77,12 +84,15 @@ def make_plan(leader: Leader, source: TableSource | QuerySource, spec: ExportSpe
     settings = session_settings(leader.connection, spec.options.time_zone, views=views is not False)
     moved: Moved | None = None
     for attempt in range(ATTEMPTS):
-        time.sleep(PAUSE * attempt)
+        if attempt:
+            time.sleep(PAUSE * attempt)
         try:
-            return _attempt(leader, source, spec, limits, settings)
+            planned = _attempt(leader, source, spec, limits, settings)
         except Moved as error:
             moved = error
             leader.rollback()
+        else:
+            return replace(planned, plan=replace(planned.plan, session=(*planned.plan.session, *session)))
     raise SourceChanged(f"{moved} was rewritten or dropped each time its moment was being taken ({ATTEMPTS} attempts)")
 
 
@@ -119,6 +129,7 @@ def _attempt(leader: Leader, source: TableSource | QuerySource, spec: ExportSpec
         notes=parts.notes,
         source=found.title,
         estimated_rows=_estimate(explained, spec),
+        largest_row=largest_row(leader, relation, (source for source, _ in _pairs(found, source.columns, spec)), found.types),
     )
     return Planned(_limited(plan, limits), _recheck(leader, plan, statement))
 
@@ -162,8 +173,12 @@ def _query_source(leader: Leader, source: QuerySource) -> _Source:
 
 def _choose(found: _Source, allowed: tuple[str, ...] | None, spec: ExportSpec) -> list[Chosen]:
     reading = Reading(found.types, spec.format, spec.options)
-    pairs = attributes.choose_columns(attributes.exposed(found.columns, allowed), spec.columns)
-    return [reading.choose(column, target) for column, target in pairs]
+    return [reading.choose(column, target) for column, target in _pairs(found, allowed, spec)]
+
+
+def _pairs(found: _Source, allowed: tuple[str, ...] | None, spec: ExportSpec) -> list[tuple[SourceColumn, str]]:
+    """The columns that are exported, each with its target name."""
+    return attributes.choose_columns(attributes.exposed(found.columns, allowed), spec.columns)
 
 
 def _statement(

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from polyglot_export.formats import Format
 from polyglot_export.leader import Leader
 from polyglot_export.plan import Scan
 from polyglot_export.planner.explained import Explained
 from polyglot_export.planner.moved import Moved
 from polyglot_export.planner.relation import Relation
 from polyglot_export.planner.statement import Statement
-from polyglot_export.spec import Format
 
 __all__ = ["PAGES_PER_SEGMENT", "PARQUET_PAGES_PER_SEGMENT", "Cut", "cut"]
 

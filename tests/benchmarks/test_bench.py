@@ -1,0 +1,219 @@
+"""``polyglot bench`` measures, reads back what it measured, and calls a file wrong that is."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import ClassVar
+from xml.etree import ElementTree as ET
+
+import psycopg
+import pytest
+
+from polyglot_export import _core
+from polyglot_export.bench import run as command
+from polyglot_export.bench.cases import CASES, chosen_cases
+from polyglot_export.bench.ours import Polyglot
+from polyglot_export.bench.peers.base import Job, Peer
+from polyglot_export.bench.peers.psql import RowToJson
+from polyglot_export.bench.peers.psycopg import Psycopg
+from polyglot_export.bench.peers.registry import all_peers
+from polyglot_export.bench.readers import count_rows
+from polyglot_export.bench.run import Choices, run
+from polyglot_export.bench.source import SAMPLES, Server
+from polyglot_export.demo.server import EmbeddedServer
+from polyglot_export.errors import PolyglotError, SpecError
+from tests.fixtures.process import start_cli
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+class Short(Peer):
+    """Leaves the last row out."""
+
+    name: ClassVar[str] = "short"
+    cases: ClassVar[tuple[str, ...]] = ("csv",)
+
+    def missing(self) -> str | None:
+        return None
+
+    def command(self, job: Job) -> list[str]:
+        return [job.psql, "-X", "-q", "-c", f"\\copy (select * from {job.name} where id > 1) to '{job.path}' with (format csv, header)"]
+
+
+class Failing(Short):
+    """Ends with an error."""
+
+    name: ClassVar[str] = "failing"
+
+    def command(self, job: Job) -> list[str]:  # noqa: ARG002
+        return [sys.executable, "-c", "raise SystemExit('out of luck')"]
+
+
+class Absent(Short):
+    """Is not installed."""
+
+    name: ClassVar[str] = "absent"
+
+    def missing(self) -> str | None:
+        return "the Python module absent is not installed"
+
+
+@pytest.fixture
+def psql_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(EmbeddedServer().bin_dir), prepend=":")
+
+
+def figures(path: Path) -> dict[tuple[str, str], dict[str, object]]:
+    """The results of a JSON file by case and tool."""
+    return {(each["case"], each["name"]): each for each in json.loads(path.read_text())["results"]}
+
+
+def test_every_form_is_measured_and_right(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    choices = Choices(rows=2_000, pairs=1, json=tmp_path / "b.json", chart=tmp_path / "b.svg")
+    assert run(choices) == 0
+    results = figures(tmp_path / "b.json")
+    assert list(results) == [(name, "polyglot") for name in CASES]
+    plain = results["csv", "polyglot"]["bytes"]
+    assert isinstance(plain, int)
+    for (name, _), result in results.items():
+        assert (result["rows"], result["problem"]) == (2_000, None)
+        seconds, ratio, floor = result["seconds"], result["ratio"], result["floorSeconds"]
+        assert isinstance(seconds, dict)
+        assert isinstance(ratio, dict)
+        assert isinstance(floor, dict)
+        assert 0 < seconds["min"] <= seconds["median"] <= seconds["max"]
+        assert ratio["median"] == pytest.approx(seconds["median"] / floor["median"], rel=0.05)
+        assert (result["compressionRatio"] is not None) == CASES[name].compressed
+        assert result["serverCpuSeconds"] is not None
+        assert isinstance(result["peakBytes"], int)
+        assert result["peakBytes"] > 10_000_000
+    ratio_of_gzip = results["csv.gz", "polyglot"]["compressionRatio"]
+    size_of_gzip = results["csv.gz", "polyglot"]["bytes"]
+    assert isinstance(size_of_gzip, int)
+    assert ratio_of_gzip == pytest.approx(plain / size_of_gzip, abs=0.01)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert [line.split(" | ")[0] for line in lines[2:]] == [f"| {name}" for name in CASES]
+    chart = ET.parse(tmp_path / "b.svg").getroot()
+    assert chart.tag == f"{SVG}svg"
+    assert len([bar for bar in chart.iter(f"{SVG}rect") if bar.get("class") == "ours"]) >= len(CASES)
+
+
+def test_peers_are_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A short file is wrong, a failure is told, what is absent is named, and none of it is our failure."""
+    monkeypatch.setattr(command, "all_peers", lambda: (Short(), Failing(), Absent(), Psycopg(), RowToJson()))
+    choices = Choices(cases=chosen_cases("csv,ndjson"), rows=500, pairs=1, peers=True, json=tmp_path / "b.json", chart=tmp_path / "b.svg")
+    assert run(choices) == 0
+    results = figures(tmp_path / "b.json")
+    assert results["csv", "short"]["problem"] == "499 rows instead of 500"
+    assert "out of luck" in str(results["csv", "failing"]["problem"])
+    assert results["csv", "failing"]["seconds"] is None
+    for right in (("csv", "psycopg COPY"), ("ndjson", "psql row_to_json"), ("csv", "polyglot"), ("ndjson", "polyglot")):
+        assert (results[right]["rows"], results[right]["problem"]) == (500, None)
+    assert ("ndjson", "short") not in results
+    written = json.loads((tmp_path / "b.json").read_text())
+    assert written["unavailable"] == {"absent": "the Python module absent is not installed"}
+    assert written["versions"].keys() == {"PostgreSQL", "psycopg"}
+    assert written["versions"]["psycopg"] == psycopg.__version__
+    output = capsys.readouterr().out
+    assert "WRONG: 499 rows instead of 500" in output
+    assert "Not available: absent: the Python module absent is not installed." in output
+    chart = (tmp_path / "b.svg").read_text()
+    assert chart.count('class="wrong"') == 1
+    assert "failing" not in chart
+
+
+def test_our_own_wrong_file_fails_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sums of the demo's table are compared for our files, not only their rows."""
+
+    def command_of(_: Polyglot, job: Job) -> list[str]:
+        columns = "id, created_at, name, value + 1 as value, metadata"
+        return [job.psql, "-X", "-q", "-c", f"\\copy (select {columns} from {job.name}) to '{job.path}' with (format csv, header)"]
+
+    monkeypatch.setattr(Polyglot, "command", command_of)
+    assert run(Choices(cases=chosen_cases("csv"), rows=500, pairs=1)) == 1
+
+
+@pytest.mark.usefixtures("psql_on_path")
+def test_a_table_of_the_user(dsn: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute(
+        'CREATE SCHEMA "My data"; CREATE TABLE "My data"."the ""rows""" AS SELECT g AS id, \'a,b\' AS t FROM generate_series(1, 300) g'
+    )
+    choices = Choices(cases=chosen_cases("csv.zst"), pairs=2, table='"My data"."the ""rows"""', dsn=dsn, json=tmp_path / "b.json")
+    assert run(choices) == 0
+    result = figures(tmp_path / "b.json")["csv.zst", "polyglot"]
+    assert (result["rows"], result["problem"], result["serverCpuSeconds"]) == (300, None, None)
+    with pytest.raises(PolyglotError, match="no table 'nowhere'"):
+        run(Choices(table="nowhere", dsn=dsn))
+
+
+def test_the_wide_table_has_thirty_columns_and_no_documents(tmp_path: Path) -> None:
+    assert run(Choices(cases=chosen_cases("parquet"), sample="wide", rows=300, pairs=1, json=tmp_path / "b.json")) == 0
+    assert figures(tmp_path / "b.json")["parquet", "polyglot"]["rows"] == 300
+
+
+def test_a_debug_build_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_core, "build_profile", "debug")
+    with pytest.raises(PolyglotError, match="debug build"):
+        run(Choices())
+
+
+def test_a_signal_stops_server_and_tools(tmp_path: Path) -> None:
+    folder = Path("/tmp") / f"polyglot-bench-test-{tmp_path.name[-20:]}"
+    folder.mkdir(mode=0o1777)
+    folder.chmod(0o1777)
+    with start_cli("bench", "--rows", "20000", "--pairs", "100", env={"TMPDIR": str(folder)}) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"filling records")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == -signal.SIGTERM
+    assert list(folder.iterdir()) == []
+    folder.rmdir()
+
+
+def test_names_of_forms() -> None:
+    assert [case.name for case in chosen_cases("parquet-zstd, csv,csv")] == ["parquet-zstd", "csv"]
+    assert [case.name for case in chosen_cases(None)] == list(CASES)
+    for wrong in ("csv,xls", "", ","):
+        with pytest.raises(SpecError, match="is none of csv, json, "):
+            chosen_cases(wrong)
+
+
+def test_no_password_is_on_a_command_line() -> None:
+    """Everybody on the machine sees the arguments of a process."""
+    server = Server("127.0.0.1", 5432, "me", "top secret/@", "shop")
+    for peer in (*all_peers(), Polyglot(2)):
+        for case in peer.cases:
+            arguments = peer.command(Job(case, "/dev/null", "public", "t", server.uri))
+            assert not any("secret" in argument for argument in arguments), peer.name
+            assert case in CASES
+    assert "top%20secret%2F%40" in server.uri
+    assert server.environment()["PGPASSWORD"] == "top secret/@"
+
+
+def test_choices_of_the_command_are_those_of_the_package() -> None:
+    from polyglot_export.cli import bench
+
+    assert bench.SAMPLES == SAMPLES
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rows"),
+    [
+        ("csv", b'a,b\n1,"x\ny"\n2,"""q"""\n', 2),
+        ("json", b'[{"a":1},{"a":[{"b":2}]}]', 2),
+        ("ndjson", b'{"a":1}\n{"a":"}\\n"}\n', 2),
+        ("xml", b"<result><meta/><data><row><a>1</a></row><row/></data></result>", 2),
+        ("xml", b"<records><record><a>1</a></record></records>", 1),
+    ],
+)
+def test_readers_count_rows_and_not_lines(tmp_path: Path, name: str, text: bytes, rows: int) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(text)
+    assert count_rows(path, CASES[name]) == rows
+    path.write_bytes(text[:-3])
+    if name != "csv":
+        with pytest.raises(Exception):  # noqa: B017 - each reader has its own
+            count_rows(path, CASES[name])
