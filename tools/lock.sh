@@ -12,5 +12,5 @@ compile() {
         --no-header --no-annotate --upgrade --output-file "$target" "$@"
 }
 
-compile requirements.txt --extra serve
+compile requirements.txt --extra serve --extra redis
 compile requirements-dev.txt --all-extras --group dev

@@ -15,6 +15,7 @@ nginx|nginx-light|tests/service: a real proxy in front of a download
 zstd|zstd|tests/formats: another decoder of zstd
 xmllint|libxml2-utils|tests/formats: another strict reader of XML
 redis-server|redis-server|tests/fixtures/redis.py: the store of several replicas
+pgbouncer|pgbouncer|tests/service/test_pgbouncer.py: a real pool between service and database
 curl|curl|tests/service: what clients see of a cut download
 wget|wget|tests/service: the same
 /usr/lib/*/faketime/libfaketimeMT.so.1|libfaketime|tests/faults: a clock that jumps

@@ -1,0 +1,143 @@
+"""The Helm chart, rendered by Helm's own library: what it makes fits the service as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import helm_python as helm
+import pytest
+import yaml
+
+from polyglot_export.service.context import load_configuration
+from polyglot_export.settings import ServiceSettings
+from tests.fixtures.process import Service
+from tests.service.client import call
+from tools.lint_deploy import CHART, VALUES, render
+
+KNOWN = {str(info.validation_alias) for info in ServiceSettings.model_fields.values()}
+
+
+def rendered(values: dict[str, Any]) -> dict[str, Any]:
+    """The manifests by their kind."""
+    manifests = [yaml.safe_load(text) for text in render(values).values()]
+    return {manifest["kind"]: manifest for manifest in manifests}
+
+
+def container(values: dict[str, Any]) -> Any:
+    (only,) = rendered(values)["Deployment"]["spec"]["template"]["spec"]["containers"]
+    return only
+
+
+def environment(values: dict[str, Any]) -> dict[str, Any]:
+    return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in container(values)["env"]}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_every_variable_is_a_setting_that_the_service_takes(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    variables = environment(VALUES[name])
+    assert set(variables) <= KNOWN
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value if isinstance(value, str) else "redis://from-the-secret")
+    settings = ServiceSettings.load()
+    assert (settings.host, settings.port, settings.log_format) == ("0.0.0.0", 8080, "json")
+    assert settings.metrics_public is VALUES[name].get("metrics", {}).get("public", False)
+    config = tmp_path / "polyglot.toml"
+    config.write_text(rendered(VALUES[name])["ConfigMap"]["data"]["polyglot.toml"])
+    assert load_configuration(config).keys, "without a key the service would not listen to the network"
+
+
+def test_no_secret_is_in_a_manifest() -> None:
+    for variable in ("DATABASE_URL", "POLYGLOT_REDIS_URL"):
+        assert set(environment({})[variable]) == {"secretKeyRef"}
+    assert "Secret" not in rendered(VALUES["everything"])
+
+
+@pytest.mark.parametrize(("grace", "pause"), [(30, 5), (600, 0)])
+def test_kubernetes_waits_longer_than_the_service_needs_to_end(grace: int, pause: int) -> None:
+    values = {"shutdownGrace": grace, "preStopSeconds": pause}
+    pod = rendered(values)["Deployment"]["spec"]["template"]["spec"]
+    assert environment(values)["POLYGLOT_SHUTDOWN_GRACE"] == str(grace)
+    assert container(values)["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", str(pause)]
+    # After the grace the service cancels what runs (DRAIN_SECONDS) and stores how it ended (as long again).
+    assert pod["terminationGracePeriodSeconds"] >= grace + pause + 10
+
+
+def test_it_has_the_memory_that_it_is_designed_for() -> None:
+    resources = container({})["resources"]
+    assert resources["limits"] == {"memory": "256Mi"}
+    assert resources["requests"]["memory"] == "256Mi"
+
+
+def test_the_probes_lead_somewhere(service: Service) -> None:
+    spec = container({})
+    (port,) = spec["ports"]
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert spec[probe]["httpGet"]["port"] == port["name"]
+        assert call(service, spec[probe]["httpGet"]["path"]).status == 200
+    assert spec["livenessProbe"]["httpGet"]["path"] == "/health/live", "a database that is away is no reason to start anew"
+
+
+def test_the_ingress_shows_every_call_but_the_numbers(service: Service) -> None:
+    paths = [path["path"] for path in rendered(VALUES["everything"])["Ingress"]["spec"]["rules"][0]["http"]["paths"]]
+    calls = set(call(service, "/openapi.json").json()["paths"]) | {"/docs", "/openapi.json"}
+    hidden = {name for name in calls if not any(name == path or name.startswith(f"{path}/") for path in paths)}
+    assert hidden == {"/metrics"}
+    assert {path for path in paths if not any(name.startswith(path) for name in calls)} == set()
+
+
+def test_it_runs_without_rights() -> None:
+    pod = rendered({})["Deployment"]["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["enableServiceLinks"] is False
+    security = container({})["securityContext"]
+    assert security == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+    writable = {mount["mountPath"] for mount in container({})["volumeMounts"] if not mount.get("readOnly")}
+    assert writable == {"/tmp", "/var/spool/polyglot"}
+
+
+def test_what_is_there_only_for_several_replicas() -> None:
+    alone = rendered(VALUES["one replica without Redis"])
+    assert "PodDisruptionBudget" not in alone
+    assert "POLYGLOT_REDIS_URL" not in environment(VALUES["one replica without Redis"])
+    several = rendered(VALUES["everything"])
+    assert several["PodDisruptionBudget"]["spec"]["selector"] == several["Deployment"]["spec"]["selector"]
+    assert several["PersistentVolumeClaim"]["spec"]["accessModes"] == ["ReadWriteMany"]
+    assert several["Service"]["spec"]["selector"] == several["Deployment"]["spec"]["selector"]["matchLabels"]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"redis": {"existingSecret": ""}}, "redis.existingSecret"),
+        ({"database": {"existingSecret": ""}}, "database.existingSecret"),
+        ({"ingress": {"enabled": True}}, "ingress.host"),
+        ({"replicas": "two"}, "replicas"),
+        ({"replica": 2}, "replica"),
+        ({"settings": {"DATABASE_URL": "postgresql://me:password@db/x"}}, "DATABASE_URL"),
+    ],
+)
+def test_wrong_values_are_refused_with_a_reason(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(helm.HelmError, match=words):
+        render(values)
+
+
+def test_the_kind_of_service_is_a_choice() -> None:
+    spec = rendered({"service": {"type": "NodePort", "port": 8000}})["Service"]["spec"]
+    assert (spec["type"], spec["ports"][0]["port"]) == ("NodePort", 8000)
+
+
+def test_a_changed_configuration_starts_the_pods_anew() -> None:
+    def checksum(config: str) -> str:
+        annotations = rendered({"config": config})["Deployment"]["spec"]["template"]["metadata"]["annotations"]
+        return str(annotations["checksum/config"])
+
+    assert checksum("[keys]\n") != checksum("[datasets]\n")
+
+
+def test_the_chart_has_the_version_of_the_package() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    cargo = (CHART.parents[2] / "Cargo.toml").read_text()
+    assert f'version = "{chart["appVersion"]}"' in cargo
+    assert chart["version"] == chart["appVersion"]

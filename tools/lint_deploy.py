@@ -1,0 +1,120 @@
+"""Checks everything in deploy/ without Docker and without a cluster, in a few seconds.
+
+- the Dockerfile with hadolint;
+- the compose file against the schema of the compose specification, and its shell script for its syntax;
+- the chart with Helm's own linter and renderer (a library in a wheel, so no helm has to be installed), for each set of values below,
+  and what comes out against the schemas of Kubernetes;
+- every YAML file, those that the chart makes included, with yamllint.
+
+Prints what is wrong; exit code 1 when something is. Run by ``make lint``.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import helm_python as helm
+import kubernetes_validate
+import yaml
+from yamllint import linter
+from yamllint.config import YamlLintConfig
+
+DEPLOY = Path(__file__).parents[1] / "deploy"
+CHART = DEPLOY / "helm" / "polyglot-export"
+OLDEST, NEWEST = "1.27", "1.37"
+"""Versions of Kubernetes: the oldest that the chart allows, and the newest whose schemas are there."""
+YAML_RULES = "{extends: default, rules: {line-length: {max: 160}, document-start: disable, comments: {min-spaces-from-content: 1}}}"
+RENDERED_RULES = "{extends: relaxed, rules: {line-length: disable, trailing-spaces: disable, empty-lines: disable}}"
+VALUES: dict[str, dict[str, Any]] = {
+    "as it is": {},
+    "one replica without Redis": {"replicas": 1, "redis": {"existingSecret": ""}},
+    "everything": {
+        "replicas": 3,
+        "image": {"tag": "sha", "pullSecrets": ["registry"]},
+        "settings": {"POLYGLOT_MAX_CONNECTIONS": 20, "POLYGLOT_MIN_RATE": "2kB"},
+        "metrics": {"public": True, "annotations": True},
+        "spool": {"type": "persistentVolumeClaim", "size": "20Gi", "storageClassName": "nfs"},
+        "ingress": {"enabled": True, "host": "export.example.org", "tlsSecret": "export-tls"},
+        "podAnnotations": {"example.org/owner": "reports"},
+        "nodeSelector": {"kubernetes.io/arch": "amd64"},
+        "tolerations": [{"key": "exports", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+    },
+    "bare": {
+        "metrics": {"annotations": False},
+        "podDisruptionBudget": {"enabled": False},
+        "spool": {"type": "persistentVolumeClaim", "existingClaim": "shared"},
+        "ingress": {"enabled": True, "host": "export.example.org", "annotations": {}},
+    },
+}
+
+
+def main() -> int:
+    """Check and print."""
+    found = [*_programs(), *_yaml_files(), *_chart()]
+    for line in found:
+        print(line, file=sys.stderr)
+    return 1 if found else 0
+
+
+def render(values: dict[str, Any]) -> dict[str, str]:
+    """The manifests of the chart by the names of their templates, without the notes and what is empty."""
+    with helm.Chart.load(str(CHART)) as chart:
+        made = chart.render(values, name="exports", namespace="production")
+    return {name.removeprefix("polyglot-export/templates/"): text for name, text in made.items() if name.endswith(".yaml") and text.strip()}
+
+
+def _programs() -> Iterator[str]:
+    bin_dir = Path(sys.executable).parent
+    compose = DEPLOY / "compose"
+    for command in (
+        [str(bin_dir / "hadolint"), "--no-color", str(DEPLOY / "Dockerfile")],
+        [str(bin_dir / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec", str(compose / "compose.yaml")],
+        ["sh", "-n", str(compose / "database.sh")],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            yield f"{Path(command[0]).name}: {(done.stdout + done.stderr).strip()}"
+
+
+def _yaml_files() -> Iterator[str]:
+    for path in sorted({*DEPLOY.rglob("*.yaml"), *DEPLOY.rglob("*.yml")} - set((CHART / "templates").rglob("*"))):
+        yield from _lint(str(path), path.read_text(encoding="utf-8"), YAML_RULES)
+
+
+def _chart() -> Iterator[str]:
+    # Whatever the linter says of its own accord, down to advice; a chart of ours needs no icon.
+    for message in helm.lint(str(CHART))["messages"]:
+        if message["error"] != "icon is recommended":
+            yield f"{message['path']}: {message['error']}"
+    json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    for name, values in VALUES.items():
+        try:
+            manifests = render(values)
+        except helm.HelmError as error:
+            yield f"chart, values {name!r}: {error}"
+            continue
+        for template, text in manifests.items():
+            where = f"chart, values {name!r}, {template}"
+            yield from _lint(where, text, RENDERED_RULES)
+            for version in (OLDEST, NEWEST):
+                try:
+                    kubernetes_validate.validate(yaml.safe_load(text), version, strict=True)
+                except kubernetes_validate.ValidationError as error:
+                    yield f"{where}: {error.message} (Kubernetes {version})"
+
+
+def _lint(where: str, text: str, rules: str) -> Iterator[str]:
+    for problem in linter.run(text, YamlLintConfig(rules)):
+        yield f"{where}:{problem.line}:{problem.column}: {problem.desc}"
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("error")
+    sys.exit(main())
