@@ -1,32 +1,17 @@
-"""Jobs and their store: states, order, pages, retention."""
+"""Jobs: states, runs, rates, retention."""
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from polyglot_export.errors import Busy, SpecError
-from polyglot_export.jobs.job import MAX_RUNS, Failure, Job, JobStatus, Run
-from polyglot_export.jobs.store import MAX_WEIGHT, JobStore, MemoryJobStore, cursor_of
+from polyglot_export.jobs.job import EXPIRED_KEPT, MAX_RUNS, Failure, JobStatus, Run
+from polyglot_export.service.endings import Ending
+from polyglot_export.service.problems import ReplicaLost
 from polyglot_export.spec import parse_spec
-
-pytestmark = pytest.mark.anyio
-
-START = datetime(2030, 1, 1, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-_numbers = itertools.count()
-
-
-def make_job(*, owner: str | None = None, at: datetime = START) -> Job:
-    return Job(f"job-{next(_numbers):04}", owner, parse_spec({"format": "csv"}), "export", at, at + HOUR, HOUR)
-
-
-def ended(job: Job, status: JobStatus, at: datetime = START) -> Job:
-    assert job.latest is not None
-    return job.with_run(replace(job.latest, status=status, finished_at=at))
+from tests.service.sample_jobs import HOUR, START, ended, make_job
 
 
 def test_status_is_that_of_the_latest_run() -> None:
@@ -70,82 +55,54 @@ def test_runs_are_bounded_and_keep_their_numbers() -> None:
     assert forgotten.runs == job.runs
 
 
-@pytest.fixture
-def store() -> JobStore:
-    return MemoryJobStore(max_jobs=5)
+def test_rates_are_means_and_the_rest_follows_from_them() -> None:
+    run = Run(1, START)
+    assert (run.rows_per_second, run.bytes_per_second, run.eta_seconds) == (None, None, None)
+    run = replace(run, rows=300, bytes=6000, elapsed=3.0, progress=0.25)
+    assert (run.rows_per_second, run.bytes_per_second, run.eta_seconds) == (100.0, 2000.0, 9.0)
+    assert replace(run, progress=None).eta_seconds is None
+    assert replace(run, progress=0.0).eta_seconds is None
+    assert replace(run, status=JobStatus.COMPLETED, progress=1.0).eta_seconds is None
 
 
-async def test_pages_have_every_job_of_the_owner_once(store: JobStore) -> None:
-    jobs = [make_job(owner="a", at=START + timedelta(seconds=second)) for second in (0, 0, 1, 2)]
-    for job in jobs:
-        await store.add(job)
-    await store.add(make_job(owner="b"))
-    seen: list[Job] = []
-    after = None
-    while page := await store.page("a", limit=1, after=after):
-        seen += page
-        after = cursor_of(page[-1])
-    assert seen == [jobs[3], jobs[2], jobs[1], jobs[0]]
-    assert await store.page("a", limit=10) == seen
-    assert await store.page("nobody", limit=10) == []
-
-
-async def test_a_cursor_outlives_its_job(store: JobStore) -> None:
-    jobs = [make_job(at=START + timedelta(seconds=second)) for second in range(3)]
-    for job in jobs:
-        await store.add(job)
-    await store.remove(jobs[1].id)
-    assert await store.page(None, limit=10, after=cursor_of(jobs[1])) == [jobs[0]]
-
-
-@pytest.mark.parametrize("cursor", ["", "x", "12", "12-", "-a", "9" * 30 + "-a", "١-a"])
-async def test_what_is_no_cursor_is_refused(store: JobStore, cursor: str) -> None:
-    with pytest.raises(SpecError, match="after: "):
-        await store.page(None, limit=10, after=cursor)
-
-
-async def test_update_is_applied_to_the_stored_job(store: JobStore) -> None:
+def test_an_expired_job_is_forgotten_later_and_a_running_one_never() -> None:
     job = make_job()
-    await store.add(job)
-    changed = await store.update(job.id, lambda known: known.with_new_run(START))
-    assert changed is not None
-    assert changed.running
-    assert await store.get(job.id) == changed
-    assert await store.update("unknown", lambda known: known) is None
-
-    def refuse(_: Job) -> Job:
-        raise Busy("no")
-
-    with pytest.raises(Busy):
-        await store.update(job.id, refuse)
-    assert await store.get(job.id) == changed
+    assert job.status(START + HOUR) is JobStatus.EXPIRED
+    assert not job.forgotten(START + HOUR + EXPIRED_KEPT - timedelta(seconds=1))
+    assert job.forgotten(START + HOUR + EXPIRED_KEPT)
+    assert not job.with_new_run(START).forgotten(START + 1000 * HOUR)
 
 
-async def test_the_oldest_idle_job_makes_room(store: JobStore) -> None:
-    running = make_job().with_new_run(START)
-    await store.add(running)
-    idle = [make_job(at=START + timedelta(seconds=second)) for second in range(1, 5)]
-    for job in idle:
-        await store.add(job)
-    await store.add(make_job(at=START + HOUR))
-    assert await store.get(idle[0].id) is None
-    assert await store.get(running.id) == running
-    assert await store.get(idle[1].id) == idle[1]
+def test_a_lost_replica_fails_what_it_was_running_and_nothing_else() -> None:
+    job = ended(make_job().with_new_run(START, "a"), JobStatus.COMPLETED).with_new_run(START, "a")
+    judged = job.with_lost_run(2, START + HOUR)
+    assert judged.latest is not None
+    assert judged.latest.lost
+    assert judged.status(START) is JobStatus.FAILED
+    assert judged.expires_at == START + 2 * HOUR
+    assert judged.with_lost_run(2, START + 3 * HOUR) == judged
+    assert job.with_lost_run(1, START) == job
+    assert job.with_lost_run(7, START) == job
 
 
-async def test_running_jobs_are_never_forgotten(store: JobStore) -> None:
-    for _ in range(5):
-        await store.add(make_job().with_new_run(START))
-    with pytest.raises(Busy):
-        await store.add(make_job())
+def test_an_end_is_added_where_the_store_has_lost_the_run() -> None:
+    job = make_job()
+    begun = job.with_new_run(START, "a").runs[0]
+    ending = Ending(job.id, replace(begun, status=JobStatus.COMPLETED, finished_at=START))
+    assert ending.into(job, late=True).runs == (ending.run,)
+    another = job.with_new_run(START + HOUR, "b")
+    assert ending.into(another, late=True) == another
 
 
-async def test_large_requests_are_bounded_together() -> None:
-    store = MemoryJobStore(max_jobs=1000)
-    jobs = [replace(make_job(at=START + timedelta(seconds=second)), weight=MAX_WEIGHT // 4) for second in range(6)]
-    for job in jobs:
-        await store.add(job)
-    assert await store.page(None, limit=10) == jobs[:1:-1]
-    huge = replace(make_job(at=START + HOUR), weight=2 * MAX_WEIGHT)
-    await store.add(huge)
-    assert await store.page(None, limit=10) == [huge]
+@pytest.mark.parametrize(("late", "delivery", "corrected"), [(False, "stream", False), (True, "stream", True), (True, "file", False)])
+def test_the_true_end_corrects_a_verdict_only_where_a_client_has_seen_it(late: bool, delivery: str, corrected: bool) -> None:
+    job = replace(make_job(), spec=parse_spec({"format": "csv", "delivery": delivery})).with_new_run(START, "a")
+    judged = job.with_lost_run(1, START)
+    ending = Ending(job.id, replace(job.runs[0], status=JobStatus.COMPLETED, finished_at=START, rows=7))
+    assert ending.into(job, late=late).runs == (ending.run,)
+    assert ending.into(ending.into(job, late=late), late=late).runs == (ending.run,)
+    if corrected:
+        assert ending.into(judged, late=late).runs == (ending.run,)
+    else:
+        with pytest.raises(ReplicaLost):
+            ending.into(judged, late=late)

@@ -3,7 +3,7 @@
     pending ──► running ──► completed | failed | cancelled        (each download is a run; it may be run again)
        │           │
        └───────────┴─► cancelled by its owner                     (ends the job: it cannot be run again)
-    any but running ──► expired                                   (the retention time has passed)
+    any but running ──► expired ──► forgotten                     (the retention time has passed, and EXPIRED_KEPT after it)
 
 The status of a job is computed, never stored: that of its latest run, unless the owner cancelled it or it expired.
 """
@@ -17,10 +17,14 @@ from enum import StrEnum
 
 from polyglot_export.spec import ExportSpec
 
-__all__ = ["MAX_RUNS", "Failure", "Job", "JobStatus", "Run", "now"]
+__all__ = ["EXPIRED_KEPT", "MAX_RUNS", "REPLICA_LOST", "Failure", "Job", "JobStatus", "PreparedFile", "RequestKey", "Run", "now"]
 
 MAX_RUNS = 100
 """Runs that a job lists; older ones are forgotten, so that a job asked for every minute does not grow for ever."""
+EXPIRED_KEPT = timedelta(hours=1)
+"""How long an expired job is still known, so that its owner reads "expired" (410) before "there is no such export" (404)."""
+REPLICA_LOST = "replica-lost"
+"""The code of a run that another replica has declared failed, because its own did not renew its lease."""
 
 
 class JobStatus(StrEnum):
@@ -65,14 +69,68 @@ class Run:
     """Bytes handed to the client's connection, after compression."""
     progress: float | None = None
     """From 0 to 1, or ``None`` where the size is not known."""
+    segments_done: int = 0
+    segments_total: int | None = None
+    """``None`` until the export is planned."""
+    elapsed: float = 0.0
+    """Seconds since the export was planned, by a clock that only goes forward."""
     losses: Mapping[str, int] = field(default_factory=dict)
     """Values that were declared as lost (nulled, replaced, dropped), by column."""
     error: Failure | None = None
+    replica: str | None = None
+    """The name of the process that runs it; ``None`` where there is only one."""
 
     @property
     def ended(self) -> bool:
         """Whether the run is over."""
         return self.status is not JobStatus.RUNNING
+
+    @property
+    def lost(self) -> bool:
+        """Whether its replica was declared lost."""
+        return self.error is not None and self.error.code == REPLICA_LOST
+
+    @property
+    def rows_per_second(self) -> float | None:
+        """The mean since the export was planned; ``None`` before."""
+        return self.rows / self.elapsed if self.elapsed > 0 else None
+
+    @property
+    def bytes_per_second(self) -> float | None:
+        """The mean since the export was planned; ``None`` before."""
+        return self.bytes / self.elapsed if self.elapsed > 0 else None
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Seconds to the end if it goes on at its mean rate; ``None`` where that cannot be told, and once it has ended."""
+        if self.ended or not self.progress or self.elapsed <= 0:
+            return None
+        return self.elapsed * (1 - self.progress) / self.progress
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """The ``Idempotency-Key`` of the request that made a job."""
+
+    value: str
+    fingerprint: str
+    """SHA-256 of what was asked for: another request with the same key is a mistake of its client."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedFile:
+    """The file that a run of a job with ``"delivery": "file"`` has left in the spool; it never changes."""
+
+    run: int
+    """The number of that run."""
+    name: str
+    """Its path below the spool directory."""
+    size: int
+    """Bytes, after compression."""
+    sha256: str
+    """Of those bytes, as 64 hexadecimal digits."""
+    rows: int
+    made_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +152,12 @@ class Job:
     """The latest :data:`MAX_RUNS`, oldest first."""
     cancelled_at: datetime | None = None
     """When the owner cancelled the job."""
+    file: PreparedFile | None = None
+    """What a job with ``"delivery": "file"`` was for, once it is there."""
+    taken_by: str | None = None
+    """The replica that was to run it in the background; it has a lease for the time until the first run begins."""
+    key: RequestKey | None = None
+    """The key of the request, if it had one; no two jobs of an owner have the same."""
 
     @property
     def latest(self) -> Run | None:
@@ -113,16 +177,41 @@ class Job:
             return JobStatus.EXPIRED
         return self.latest.status if self.latest is not None else JobStatus.PENDING
 
-    def with_new_run(self, started_at: datetime) -> Job:
-        """The job with one more run, which is under way."""
+    def forgotten(self, at: datetime | None = None) -> bool:
+        """Whether the job has been expired for so long that it is not known any more."""
+        return not self.running and (at or now()) >= self.expires_at + EXPIRED_KEPT
+
+    def run(self, number: int) -> Run | None:
+        """The run of a number, if it is still listed."""
+        return next((run for run in self.runs if run.number == number), None)
+
+    def with_new_run(self, started_at: datetime, replica: str | None = None) -> Job:
+        """The job with one more run, which is under way in a replica."""
         number = self.latest.number + 1 if self.latest is not None else 1
-        return replace(self, runs=(*self.runs, Run(number, started_at))[-MAX_RUNS:])
+        return replace(self, runs=(*self.runs, Run(number, started_at, replica=replica))[-MAX_RUNS:])
 
     def with_run(self, run: Run) -> Job:
-        """The job with a run in its new state; a run that ended starts the retention time again."""
+        """The job with a run in its new state; a run that ended starts the retention time again.
+
+        One that is not listed is added if it is newer than all others: a store may have lost its last moments.
+        """
         runs = tuple(run if known.number == run.number else known for known in self.runs)
+        if self.latest is None or run.number > self.latest.number:
+            runs = (*runs, run)[-MAX_RUNS:]
         expires_at = run.finished_at + self.retention if run.finished_at is not None else self.expires_at
         return replace(self, runs=runs, expires_at=max(expires_at, self.expires_at))
+
+    def with_lost_run(self, number: int, at: datetime) -> Job:
+        """The job after the replica of a run was declared lost; a run that has ended stays as it is."""
+        run = self.run(number)
+        if run is None or run.ended:
+            return self
+        error = Failure(REPLICA_LOST, "the replica of the service that ran the export was lost; start it again")
+        return self.with_run(replace(run, status=JobStatus.FAILED, finished_at=at, error=error))
+
+    def with_file(self, file: PreparedFile) -> Job:
+        """The job with its file; the first one stays, since the bytes behind an address never change."""
+        return self if self.file is not None else replace(self, file=file)
 
     def cancelled(self, at: datetime) -> Job:
         """The job after its owner has cancelled it."""

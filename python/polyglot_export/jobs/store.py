@@ -1,4 +1,4 @@
-"""Where jobs are kept: the protocol, and the store in this process's memory.
+"""Where jobs are kept: the protocol of the stores, the one in this process's memory, and what a shared one does more.
 
 The interface is asynchronous and every change is a pure function of the stored job, so that a store shared by several
 replicas can apply it in an optimistic transaction.
@@ -6,24 +6,48 @@ replicas can apply it in an optimistic transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from polyglot_export.errors import Busy, SpecError
-from polyglot_export.jobs.job import Job, now
+from polyglot_export.jobs.job import Job, Run, now
 
-__all__ = ["JobStore", "MemoryJobStore", "cursor_of"]
+__all__ = [
+    "MAX_WEIGHT",
+    "JobStore",
+    "Lease",
+    "MemoryJobStore",
+    "Pulse",
+    "SharedJobStore",
+    "StoreAway",
+    "cursor_of",
+    "order_of",
+    "parse_cursor",
+]
 
 MAX_WEIGHT = 2 << 20
 """Bytes of requests (``Job.weight``) that are kept. A usual one has a few hundred; a filter with a long list can have a megabyte,
 and takes ten times that as objects."""
 
 
-class JobStore(Protocol):
-    """Keeps jobs. Every method may raise :class:`~polyglot_export.errors.Busy` while the store cannot be reached."""
+class StoreAway(Busy):
+    """The store of the jobs cannot be reached, or did not answer in time."""
 
-    async def add(self, job: Job) -> None:
-        """Keep a new job."""
+
+class JobStore(Protocol):
+    """Keeps jobs. Every method may raise :class:`StoreAway` while the store cannot be reached."""
+
+    async def add(self, job: Job) -> Job:
+        """Keep a new job; beyond the store's limits the oldest jobs that are not running are forgotten.
+
+        Returns:
+            The job; or, unchanged, the one of the same owner that already has its key (``Job.key``). Of two calls at the same
+            time one is the first.
+
+        Raises:
+            Busy: All jobs that are kept are running.
+        """
 
     async def get(self, job_id: str) -> Job | None:
         """A job, or ``None`` when there is none of that id."""
@@ -43,7 +67,7 @@ class JobStore(Protocol):
         """Forget a job."""
 
     async def page(self, owner: str | None, *, limit: int, after: str | None = None) -> list[Job]:
-        """The jobs of an owner, newest first.
+        """The jobs of an owner, newest first. A store may leave out runs that are over, but for the latest.
 
         Args:
             owner: The name of a key, or ``None`` where no keys are configured.
@@ -54,14 +78,20 @@ class JobStore(Protocol):
             SpecError: ``after`` is not a cursor.
         """
 
+    async def check(self) -> None:
+        """Return if the store can be used now."""
 
-def cursor_of(job: Job) -> str:
-    """A job's place in the order of jobs, stable even when the job is forgotten."""
-    return f"{_microseconds(job)}-{job.id}"
+    async def counts(self) -> dict[str, int]:
+        """How many jobs are kept: those that are ``running``, those that have ``expired``, and those that are ``idle``, which wait for
+        a download or have ended.
+        """
+
+    async def close(self) -> None:
+        """Release its connections."""
 
 
 class MemoryJobStore:
-    """Jobs in a dictionary: gone with the process, for one replica only.
+    """Jobs in a dictionary: gone with the process, for one replica only. There is one thread, so every call is atomic.
 
     Memory:
         At most ``max_jobs`` jobs with at most ``MAX_RUNS`` runs each, and requests of :data:`MAX_WEIGHT` together; beyond it the
@@ -71,21 +101,29 @@ class MemoryJobStore:
     def __init__(self, max_jobs: int) -> None:
         self._max_jobs = max_jobs
         self._jobs: dict[str, Job] = {}
+        self._keys: dict[tuple[str | None, str], str] = {}
+        """The id of the job by its owner and the key of its request."""
 
-    async def add(self, job: Job) -> None:
-        """Keep a new job; see the protocol."""
+    async def add(self, job: Job) -> Job:
+        """See the protocol."""
+        self._forget_the_forgotten()
+        if job.key is not None and (known := self._keys.get((job.owner, job.key.value))) is not None:
+            return self._jobs[known]
         weight = job.weight + sum(known.weight for known in self._jobs.values())
         while self._jobs and (len(self._jobs) >= self._max_jobs or weight > MAX_WEIGHT):
             weight -= self._forget_one().weight
         self._jobs[job.id] = job
+        if job.key is not None:
+            self._keys[(job.owner, job.key.value)] = job.id
+        return job
 
     async def get(self, job_id: str) -> Job | None:
         """See the protocol."""
-        return self._jobs.get(job_id)
+        return self._known(job_id)
 
     async def update(self, job_id: str, change: Callable[[Job], Job]) -> Job | None:
-        """See the protocol; there is one thread, so a call is atomic."""
-        job = self._jobs.get(job_id)
+        """See the protocol."""
+        job = self._known(job_id)
         if job is None:
             return None
         changed = change(job)
@@ -94,14 +132,42 @@ class MemoryJobStore:
 
     async def remove(self, job_id: str) -> None:
         """See the protocol."""
-        self._jobs.pop(job_id, None)
+        if job_id in self._jobs:
+            self._forget(job_id)
 
     async def page(self, owner: str | None, *, limit: int, after: str | None = None) -> list[Job]:
         """See the protocol."""
-        bound = _parse_cursor(after) if after is not None else None
+        self._forget_the_forgotten()
+        bound = parse_cursor(after) if after is not None else None
         own = (job for job in self._jobs.values() if job.owner == owner)
-        ordered = sorted(own, key=_order, reverse=True)
-        return [job for job in ordered if bound is None or _order(job) < bound][:limit]
+        ordered = sorted(own, key=order_of, reverse=True)
+        return [job for job in ordered if bound is None or order_of(job) < bound][:limit]
+
+    async def check(self) -> None:
+        """Always usable."""
+
+    async def counts(self) -> dict[str, int]:
+        """See the protocol."""
+        self._forget_the_forgotten()
+        at = now()
+        running = sum(job.running for job in self._jobs.values())
+        expired = sum(job.expires_at <= at for job in self._jobs.values() if not job.running)
+        return {"running": running, "idle": len(self._jobs) - running - expired, "expired": expired}
+
+    async def close(self) -> None:
+        """Nothing to release."""
+
+    def _known(self, job_id: str) -> Job | None:
+        job = self._jobs.get(job_id)
+        if job is None or not job.forgotten():
+            return job
+        self._forget(job_id)
+        return None
+
+    def _forget_the_forgotten(self) -> None:
+        at = now()
+        for job in [job for job in self._jobs.values() if job.forgotten(at)]:
+            self._forget(job.id)
 
     def _forget_one(self) -> Job:
         """Forget an expired job before others, the oldest first, never one that is running."""
@@ -109,19 +175,70 @@ class MemoryJobStore:
         idle = [job for job in self._jobs.values() if not job.running]
         if not idle:
             raise Busy(f"all {len(self._jobs)} exports that are kept are running; try again later")
-        oldest = min(idle, key=lambda job: (job.expires_at > at, job.created_at, job.id))
-        return self._jobs.pop(oldest.id)
+        oldest = min(idle, key=lambda job: (job.expires_at > at, order_of(job)))
+        return self._forget(oldest.id)
+
+    def _forget(self, job_id: str) -> Job:
+        job = self._jobs.pop(job_id)
+        if job.key is not None:
+            del self._keys[(job.owner, job.key.value)]
+        return job
 
 
-def _microseconds(job: Job) -> int:
-    return int(job.created_at.timestamp() * 1_000_000)
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right and the duty of a replica to run something, as long as it renews it."""
+
+    job_id: str
+    run: int
+    """The number of a run; 0 for a job that waits for its first one (``Job.taken_by``)."""
+    state: Run | None = None
+    """The run as it stands, for others to see."""
 
 
-def _order(job: Job) -> tuple[int, str]:
-    return (_microseconds(job), job.id)
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What a replica learns when it renews its leases."""
+
+    lost: frozenset[tuple[str, int]]
+    """Runs (job, number) that it believes to be its own and that have been ended by another replica."""
+    cancelled: frozenset[str]
+    """Its jobs that their owner has cancelled."""
 
 
-def _parse_cursor(text: str) -> tuple[int, str]:
+@runtime_checkable
+class SharedJobStore(JobStore, Protocol):
+    """A store of several replicas. Where a job names a replica (``Run.replica``, ``Job.taken_by``), that one has a lease from then
+    on until the run has ended, or the first run has begun.
+    """
+
+    async def renew(self, replica: str, leases: Sequence[Lease]) -> Pulse:
+        """Renew the leases of a replica and let the others see how far its runs are."""
+
+    async def claim(self, replica: str, limit: int) -> list[Lease]:
+        """Take over leases that have lapsed: they belong to this replica now, so that exactly one deals with what they were for."""
+
+    async def release(self, replica: str, lease: Lease) -> None:
+        """Give a lease up that was claimed."""
+
+
+def cursor_of(job: Job) -> str:
+    """A job's place in the order of jobs, stable even when the job is forgotten."""
+    microseconds, job_id = order_of(job)
+    return f"{microseconds}-{job_id}"
+
+
+def order_of(job: Job) -> tuple[int, str]:
+    """What jobs are sorted by: microseconds since 1970, then the id."""
+    return (int(job.created_at.timestamp() * 1_000_000), job.id)
+
+
+def parse_cursor(text: str) -> tuple[int, str]:
+    """The order that a cursor stands for.
+
+    Raises:
+        SpecError: It is none.
+    """
     time, _, job_id = text.partition("-")
     if not (time.isascii() and time.isdigit() and len(time) < 20 and job_id):
         raise SpecError(f"after: must be the value of next in the page before (got {text!r})", field="after")

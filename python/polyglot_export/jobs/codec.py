@@ -1,0 +1,72 @@
+"""Jobs as JSON, for stores outside of this process.
+
+Numbers of a filter are decimals and keep every digit: pydantic's own JSON would turn them into strings, which mean something
+else in a filter.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from polyglot_export.errors import InternalError, SpecError
+from polyglot_export.jobs.job import Job, JobStatus, Run
+from polyglot_export.service.wire import dumps
+from polyglot_export.spec import parse_spec
+
+__all__ = ["VERSION", "decode_job", "decode_run", "encode_job", "encode_run"]
+
+VERSION = 1
+"""Of the form below. It goes up when an older service would misread what is written; members that are only added are ignored."""
+
+_JOB: TypeAdapter[Job] = TypeAdapter(Job)
+_RUN: TypeAdapter[Run] = TypeAdapter(Run)
+
+
+def encode_job(job: Job) -> str:
+    """A job as JSON."""
+    members = _JOB.dump_python(job, mode="json", exclude={"spec"})
+    members["spec"] = job.spec.model_dump(by_alias=True, exclude_none=True)
+    return dumps({"version": VERSION, **members})
+
+
+def decode_job(text: str, *, brief: bool = False) -> Job:
+    """What :func:`encode_job` wrote.
+
+    Args:
+        text: JSON.
+        brief: Of the runs only the latest, and those that are under way.
+
+    Raises:
+        InternalError: A newer service wrote it, or it is not a job.
+    """
+    members = _members(text)
+    version = members.get("version")
+    if version != VERSION:
+        raise InternalError(f"a job in the store has version {version!r}; this service reads version {VERSION}")
+    try:
+        if brief:
+            members["runs"] = [run for run in members["runs"][:-1] if run["status"] == JobStatus.RUNNING] + members["runs"][-1:]
+        return _JOB.validate_python({**members, "spec": parse_spec(members["spec"])})
+    except (ValidationError, SpecError, KeyError, TypeError) as error:
+        raise InternalError(f"a job in the store cannot be read: {error}") from error
+
+
+def encode_run(run: Run) -> str:
+    """A run as JSON."""
+    return dumps(_RUN.dump_python(run, mode="json"))
+
+
+def decode_run(text: str) -> Run:
+    """What :func:`encode_run` wrote."""
+    return _RUN.validate_python(_members(text))
+
+
+def _members(text: str) -> dict[str, Any]:
+    value = json.loads(text, parse_float=Decimal)
+    if not isinstance(value, dict):
+        raise InternalError("what is in the store is not a job")
+    return value
