@@ -63,6 +63,7 @@ def test_the_document_lists_what_is_there_and_nothing_else(service: Service) -> 
         ("GET", "/exports/benchmark"),
         ("GET", "/exports/{export_id}"),
         ("DELETE", "/exports/{export_id}"),
+        ("GET", "/exports/{export_id}/events"),
         ("GET", "/exports/{export_id}/download"),
         ("HEAD", "/exports/{export_id}/download"),
         ("GET", "/datasets"),
@@ -70,6 +71,7 @@ def test_the_document_lists_what_is_there_and_nothing_else(service: Service) -> 
         ("GET", "/health"),
         ("GET", "/health/live"),
         ("GET", "/health/ready"),
+        ("GET", "/metrics"),
     }
     text = json.dumps(document)
     assert "422" not in text
@@ -79,7 +81,7 @@ def test_the_document_lists_what_is_there_and_nothing_else(service: Service) -> 
     body = document["components"]["schemas"]["ExportRequest"]
     assert body["required"] == ["format"]
     assert "query" not in body["properties"]
-    assert {"format", "dataset", "columns", "filter", "orderBy", "limit", "compression", "compressionAs", "options"} == set(
+    assert {"format", "dataset", "columns", "filter", "orderBy", "limit", "compression", "compressionAs", "delivery", "options"} == set(
         body["properties"]
     )
 

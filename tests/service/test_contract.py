@@ -337,8 +337,8 @@ def test_an_expired_export_is_410(records: str) -> None:
         assert_problem(download(short, export_id), 410, "expired", "POST /exports")
 
 
-def test_full_memory_is_503_with_a_time_to_come_back(records: str) -> None:
-    with serve(records, memory_limit="200MB", row_limit="64MB", queue_timeout=0.5, workers=1) as small:
+def test_no_room_is_503_with_a_time_to_come_back(records: str) -> None:
+    with serve(records, max_connections=1, queue_timeout=0.5) as small:
         large, waiting = create(small), create(small, dataset="small")
         with RawDownload(small, large) as busy:
             busy.read_some(1000)

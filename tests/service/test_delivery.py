@@ -110,7 +110,7 @@ class Scene:
 
     async def play(self) -> None:
         await self.store.add(self.job)
-        terms = Terms(self.runs, self.budget, 40, 0.2, self.slow_client_timeout)
+        terms = Terms(self.runs, self.budget, 40, 0.2, self.slow_client_timeout, min_rate=1)
         response = DownloadResponse(self.job, self.feed, terms, {"Content-Type": "text/csv"})
         await response({"type": "http", "extensions": {EXTENSION: self.connection}}, self.receive, self.send)
 

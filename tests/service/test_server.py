@@ -109,7 +109,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
         documented = rows[variable].strip("`")
         if default is None:
             assert documented, f"{variable} has no default, and the page says what holds then"
-        elif name in {"row_limit", "max_body"}:
+        elif name in {"row_limit", "max_body", "min_rate", "spool_limit"}:
             assert parse_size(documented) == default, variable
         else:
             assert documented == f"{default:g}" if isinstance(default, float) else documented == str(default), variable

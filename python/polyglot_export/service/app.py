@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import FastAPI
 
 from polyglot_export.errors import PolyglotError
-from polyglot_export.service import benchmark, datasets, exports, health, page
+from polyglot_export.service import benchmark, datasets, events, exports, health, metrics, page
 from polyglot_export.service.answers import add_exception_handlers
 from polyglot_export.service.auth import HostGuard
 from polyglot_export.service.context import Service, load_configuration
@@ -43,10 +43,13 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         first_look = asyncio.create_task(_look_at_database(service))
+        learning = asyncio.create_task(service.connections.keep_learning(service.database))
+        service.start()
         try:
             yield
         finally:
             first_look.cancel()
+            learning.cancel()
             await service.close()
 
     app = FastAPI(
@@ -62,8 +65,10 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     add_exception_handlers(app)
     if not service.configuration.keys:
         app.add_middleware(HostGuard)
+    app.state.metrics = metrics.Metrics(service, app.version)
+    app.add_middleware(metrics.RequestCounter, requests=app.state.metrics.requests)
     # The benchmark's path would also fit that of an export.
-    modules = (benchmark, exports, datasets, health, page)
+    modules = (benchmark, exports, events, datasets, health, metrics, page)
     for module in modules:
         app.include_router(module.router)
     app.state.routes = [route for module in modules for route in module.router.routes]

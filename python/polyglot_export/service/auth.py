@@ -49,7 +49,7 @@ class Key:
     name: str
     hash: str
     datasets: frozenset[str] | None = None
-    """What it may read; ``None`` means every dataset that is exposed."""
+    """What it may read, nothing for a key that only fetches metrics; ``None`` means every dataset that is exposed."""
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By dataset, the only columns it may read."""
 
@@ -172,7 +172,7 @@ def _read_key(name: str, entry: object) -> Key:
     digest = entry.get("hash")
     if not isinstance(digest, str) or not _HASH.fullmatch(digest):
         raise SpecError(f'{where}.hash: must be "sha256:" and 64 lower-case hexadecimal digits', field=f"{where}.hash")
-    datasets = frozenset(_names(entry["datasets"], f"{where}.datasets")) if "datasets" in entry else None
+    datasets = frozenset(_names(entry["datasets"], f"{where}.datasets", empty=True)) if "datasets" in entry else None
     columns = entry.get("columns", {})
     if not isinstance(columns, dict):
         raise SpecError(f"{where}.columns: must be a table of lists, one a dataset", field=f"{where}.columns")
@@ -180,7 +180,7 @@ def _read_key(name: str, entry: object) -> Key:
     return Key(name, digest, datasets, limited)
 
 
-def _names(value: object, where: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value or not all(isinstance(item, str) and item for item in value):
-        raise SpecError(f"{where}: must be a list of names that is not empty", field=where)
+def _names(value: object, where: str, *, empty: bool = False) -> tuple[str, ...]:
+    if not isinstance(value, list) or not (value or empty) or not all(isinstance(item, str) and item for item in value):
+        raise SpecError(f"{where}: must be a list of names{'' if empty else ' that is not empty'}", field=where)
     return tuple(value)

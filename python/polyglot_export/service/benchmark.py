@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from polyglot_export.aio import ChunkFeed
+from polyglot_export.bench.cases import CASES
 from polyglot_export.errors import Busy, Cancelled
 from polyglot_export.service import datasets, sizing
 from polyglot_export.service.answers import answer, problems_for
@@ -23,11 +24,12 @@ from polyglot_export.service.download import until_gone
 from polyglot_export.service.problems import ServiceStopping
 from polyglot_export.service.views import BenchmarkResult, BenchmarkView
 from polyglot_export.service.wire import ExactJSONResponse
-from polyglot_export.spec import ExportSpec, Format, parse_spec
+from polyglot_export.spec import ExportSpec, parse_spec
 
 __all__ = ["router"]
 
-FORMATS = (Format.CSV, Format.JSON, Format.XML, Format.PARQUET)
+FORMS = tuple(CASES[name] for name in ("csv", "json", "xml", "parquet"))
+"""The forms of ``polyglot bench`` that are measured here too; that command compares them with other tools, each in a process of its own."""
 SAMPLE_SECONDS = 0.02
 """Time between two looks at the memory of the process: peaks of buffers last longer."""
 
@@ -67,12 +69,12 @@ async def _measure_all(service: Service, caller: Caller) -> BenchmarkView:
     limit = None if dataset.estimated_rows is not None and dataset.estimated_rows <= most else most
     results: list[BenchmarkResult] = []
     rows = 0
-    for chosen in FORMATS:
-        measured = await _measure(service, caller, parse_spec({"format": chosen.value, "dataset": name, "limit": limit}))
+    for form in FORMS:
+        measured = await _measure(service, caller, parse_spec({**form.members(), "dataset": name, "limit": limit}))
         rows = rows or measured.rows
         results.append(
             BenchmarkResult(
-                format=chosen.value,
+                format=form.name,
                 duration_seconds=round(measured.seconds, 3),
                 file_size_bytes=measured.bytes,
                 peak_memory_mb=round(measured.peak / (1 << 20), 1),
@@ -91,10 +93,10 @@ class _Measured:
 
 async def _measure(service: Service, caller: Caller, spec: ExportSpec) -> _Measured:
     size = sizing.of(service, spec, f"benchmark {uuid.uuid4()}")
-    with await service.budget.reserve(size.bytes, service.settings.queue_timeout):
+    with await service.budget.reserve(size, service.settings.queue_timeout):
         sampler = _PeakSampler()
         started = time.perf_counter()
-        feed = ChunkFeed(sizing.opener(service, caller, spec, size.settings))
+        feed = ChunkFeed(size.opener(service.exposure(caller)))
         try:
             export = await feed.start()
             written = 0

@@ -10,13 +10,19 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from polyglot_export.configured import load_datasets
 from polyglot_export.errors import SpecError
-from polyglot_export.jobs.store import JobStore, MemoryJobStore
-from polyglot_export.policy import ConfiguredDatasets, ExposedTables, Exposure, load_datasets
+from polyglot_export.jobs.store import JobStore, MemoryJobStore, SharedJobStore
+from polyglot_export.policy import ConfiguredDatasets, ExposedTables, Exposure
+from polyglot_export.service.allocator import Trimmer
 from polyglot_export.service.auth import Caller, Key, Keys
 from polyglot_export.service.budget import HEADROOM, MemoryBudget, available_memory, resident_bytes
+from polyglot_export.service.connections import Connections
 from polyglot_export.service.database import Database
+from polyglot_export.service.prepared import Preparations
+from polyglot_export.service.replica import Replica, replica_name
 from polyglot_export.service.runs import Runs
+from polyglot_export.service.spool import Spool
 from polyglot_export.settings import ServiceSettings
 
 __all__ = ["CallerDep", "Configuration", "Service", "ServiceDep", "load_configuration"]
@@ -92,10 +98,19 @@ class Service:
     def __init__(self, settings: ServiceSettings, configuration: Configuration) -> None:
         self.settings = settings
         self.configuration = configuration
-        self.store: JobStore = MemoryJobStore(settings.max_jobs)
-        self.runs = Runs(self.store)
+        shared = _shared_store(settings)
+        name = replica_name() if shared is not None else None
+        self.store: JobStore = shared or MemoryJobStore(settings.max_jobs)
+        self.runs = Runs(self.store, settings.max_duration, name)
         self.database = Database(settings.database_url)
-        self.budget = MemoryBudget(_capacity(settings))
+        self.connections = Connections(settings.max_connections)
+        self.budget = MemoryBudget(_capacity(settings), self.connections, Trimmer().plan)
+        self.spool = Spool(settings.spool_dir, settings.spool_limit)
+        self.prepared = Preparations(self)
+        self.replica = Replica(shared, self.runs, self.prepared, name) if shared is not None and name is not None else None
+        """This process among others; ``None`` where it is alone."""
+        self.event_streams = 0
+        """Clients that follow an export."""
         self.benchmarking = False
         """Whether a benchmark is under way; there is one at a time."""
 
@@ -112,10 +127,37 @@ class Service:
             }
         )
 
+    def start(self) -> None:
+        """Begin what goes on in the background."""
+        self.prepared.start()
+        if self.replica is not None:
+            self.replica.start()
+
     async def close(self) -> None:
         """End what runs and release everything."""
+        await self.prepared.drain()
         await self.runs.drain()
+        await self.prepared.close()
         self.database.close()
+        if self.replica is not None:
+            await self.replica.close()
+        await self.store.close()
+
+
+def _shared_store(settings: ServiceSettings) -> SharedJobStore | None:
+    """The store of several replicas, if one is configured; only then is its client imported, which takes 20 MB.
+
+    Raises:
+        SpecError: The URL is wrong, or the client is not installed.
+    """
+    if settings.redis_url is None:
+        return None
+    try:
+        from polyglot_export.jobs.redis_store import RedisJobStore
+    except ModuleNotFoundError as error:
+        message = f"POLYGLOT_REDIS_URL: needs the package {error.name}; pip install 'polyglot-export[serve,redis]' brings it"
+        raise SpecError(message, field="POLYGLOT_REDIS_URL") from None
+    return RedisJobStore(settings.redis_url, settings.redis_prefix, settings.max_jobs)
 
 
 def _capacity(settings: ServiceSettings) -> int:

@@ -21,7 +21,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from polyglot_export.jobs.job import Job
-from polyglot_export.service.budget import MemoryBudget, Reservation
+from polyglot_export.service.budget import MemoryBudget, Newcomer, Reservation
+from polyglot_export.service.pace import ClientPace
 from polyglot_export.service.problems import ClientGone, ServiceStopping, SlowClient
 from polyglot_export.service.protocol import EXTENSION, Connection
 from polyglot_export.service.runs import ActiveRun, Runs
@@ -70,12 +71,14 @@ class Terms:
     """Where the run is recorded."""
     budget: MemoryBudget
     """Where its memory comes from."""
-    reservation: int
-    """Bytes that it needs."""
+    reservation: Newcomer | int
+    """What it needs, or a number of bytes."""
     queue_timeout: float
     """Seconds to wait for them."""
     slow_client_timeout: float
-    """Seconds without progress after which the client is cut off."""
+    """Seconds over which a client's rate is measured."""
+    min_rate: int
+    """Bytes a second; a client that takes less is cut off."""
 
 
 class DownloadResponse(Response):
@@ -132,6 +135,8 @@ class _Delivery:
         self._send = send
         self._headers = headers
         self._sending = False
+        self._offered = 0
+        """Bytes given to the connection, the chunk that is being sent included."""
         self._reservation: Reservation | None = None
 
     async def supervise(self, receive: Receive) -> BaseException | None:
@@ -173,8 +178,11 @@ class _Delivery:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_chunk(self, chunk: bytes) -> None:
+        self._offered += len(chunk)
         self._sending = True
+        self._run.block(on_client=True)
         await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        self._run.block(on_client=False)
         self._sending = False
         self._run.bytes += len(chunk)
 
@@ -204,20 +212,18 @@ class _Delivery:
                 self._reservation.release()
 
     async def _watch_progress(self) -> None:
-        """Stop the run when the client's kernel has acknowledged nothing for too long while a chunk waits for it."""
+        """Stop the run when the client takes too little of what waits for it."""
         loop = asyncio.get_running_loop()
-        limit = self._terms.slow_client_timeout
-        seen: int | None = None
-        since = loop.time()
+        pace = ClientPace(self._terms.slow_client_timeout, self._terms.min_rate)
         while True:
-            await asyncio.sleep(min(STALL_TICK, limit / 4))
-            # Any change of the difference is progress: bytes were acknowledged, or room for another chunk was made.
-            acknowledged = self._run.bytes - self._connection.unacknowledged() if self._sending else None
-            if acknowledged is None or acknowledged != seen:
-                seen = acknowledged
-                since = loop.time()
-            elif loop.time() - since >= limit:
-                self._run.stop(SlowClient(f"the client took no byte for {limit:g} seconds and was cut off"))
+            await asyncio.sleep(min(STALL_TICK, pace.window / 4))
+            taken = self._offered - self._connection.unacknowledged() if self._sending else None
+            if pace.too_slow(loop.time(), taken):
+                self._run.stop(
+                    SlowClient(
+                        f"the client took less than {self._terms.min_rate} bytes a second for {pace.window:g} seconds and was cut off"
+                    )
+                )
                 return
 
 

@@ -34,8 +34,9 @@ async def live() -> ExactJSONResponse:
 @router.get("/health/ready", summary="Should it get requests?", responses=answer(HealthView) | problems_for(503))
 @router.head("/health/ready", include_in_schema=False)
 async def ready(service: ServiceDep) -> ExactJSONResponse:
-    """503 when the database is out of reach or the service is being shut down."""
+    """503 when the database or the job store is out of reach, or the service is being shut down."""
     if service.runs.stopping:
         raise ServiceStopping("the service is being shut down")
+    await service.store.check()
     await service.database.check()
     return ExactJSONResponse(_HEALTHY.members())

@@ -1,16 +1,44 @@
-"""The service's log: one line an event, as key=value or as JSON, with the export's id on every line about an export."""
+"""The service's log: one line an event, as key=value or as JSON, with the export's id on every line about an export.
+
+What a task is about (:func:`about`) is kept in a context variable, so that lines of uvicorn, of asyncio and of code that
+knows nothing of exports carry it too. Passwords never get into a line: what the settings have of them is replaced, and
+so is whatever stands where a connection string has its password, since drivers quote what they cannot read.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+import os
+import re
 import sys
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Literal
+from urllib.parse import unquote
 
-__all__ = ["configure", "event"]
+__all__ = ["about", "configure", "event", "secrets_of"]
+
+HIDDEN = "***"
+"""In place of a secret."""
+LEAST_SECRET = 4
+"""Characters of a password that is looked for in the lines: a shorter one would hide parts of ordinary words."""
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:/@+-#[]")
+_about: ContextVar[Mapping[str, Any]] = ContextVar("about", default={})  # noqa: B039 - never changed, only replaced
+_URL_PASSWORD = re.compile(r"(?<=://)([^:/?#@\s]*):([^/?#\s]*)@")
+_WORD_PASSWORD = re.compile(r"\b(password|passwd|pwd|sslpassword)(\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&'\"]+)", re.IGNORECASE)
+_BEARER = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]+", re.IGNORECASE)
+
+
+def about(**fields: Any) -> None:
+    """Say what the current task is about: these fields are on every line that it logs, and the tasks that it starts, from now on.
+
+    Args:
+        fields: Data; ``None`` is left out.
+    """
+    _about.set({**_about.get(), **{name: value for name, value in fields.items() if value is not None}})
 
 
 def event(logger: logging.Logger, level: int, message: str, *, error: BaseException | None = None, **fields: Any) -> None:
@@ -27,10 +55,30 @@ def event(logger: logging.Logger, level: int, message: str, *, error: BaseExcept
     logger.log(level, message, exc_info=error, extra={"fields": kept})
 
 
-def configure(form: Literal["text", "json"], level: str) -> None:
-    """Send everything to standard error in one form; uvicorn's own messages included, its access log not."""
+def secrets_of(*connections: str | None) -> frozenset[str]:
+    """The passwords in connection strings and in ``PGPASSWORD``, as they are written there and as they are meant.
+
+    Args:
+        connections: URIs or libpq's ``key=value`` strings; they need not be valid, since an error may be about that.
+    """
+    found = {os.environ.get("PGPASSWORD", "")}
+    for text in filter(None, connections):
+        found.update(match[2] for match in _URL_PASSWORD.finditer(text))
+        found.update(match[3].strip("'") for match in _WORD_PASSWORD.finditer(text))
+    return frozenset(secret for known in found for secret in (known, unquote(known)) if len(secret) >= LEAST_SECRET)
+
+
+def configure(form: Literal["text", "json"], level: str, secrets: Iterable[str] = ()) -> None:
+    """Send everything to standard error in one form; uvicorn's own messages included, its access log not.
+
+    Args:
+        form: Of a line.
+        level: The least important lines that are written.
+        secrets: What must not appear in any line.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonFormatter() if form == "json" else _TextFormatter())
+    handler.setFormatter(_JsonFormatter(secrets) if form == "json" else _TextFormatter(secrets))
+    logging.captureWarnings(True)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
@@ -38,40 +86,63 @@ def configure(form: Literal["text", "json"], level: str) -> None:
     logging.getLogger("uvicorn").setLevel(max(logging.WARNING, root.level))
 
 
-class _TextFormatter(logging.Formatter):
+class _Formatter(logging.Formatter):
+    """What both forms share: the data of a line, without secrets."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        super().__init__()
+        # The longest first, since one may be a part of another.
+        words = "|".join(re.escape(secret) for secret in sorted(secrets, key=len, reverse=True))
+        self._secrets = re.compile(words) if words else None
+
+    def hide(self, text: str) -> str:
+        """The text without secrets."""
+        if self._secrets is not None:
+            text = self._secrets.sub(HIDDEN, text)
+        text = _URL_PASSWORD.sub(rf"\1:{HIDDEN}@", text)
+        text = _WORD_PASSWORD.sub(rf"\1\2{HIDDEN}", text)
+        return _BEARER.sub(rf"\1 {HIDDEN}", text)
+
+    def message(self, record: logging.LogRecord) -> str:
+        """What happened."""
+        return self.hide(record.getMessage())
+
+    def fields(self, record: logging.LogRecord) -> dict[str, Any]:
+        """The event's own fields, then what its task is about. Numbers stay numbers, all else is text."""
+        own: dict[str, Any] = getattr(record, "fields", {})
+        fields = own | {name: value for name, value in _about.get().items() if name not in own}
+        return {name: value if isinstance(value, int | float) else self.hide(str(value)) for name, value in fields.items()}
+
+    def trace(self, record: logging.LogRecord) -> str:
+        """The traceback, if there is one."""
+        return self.hide(self.formatException(record.exc_info)) if record.exc_info and record.exc_info[0] else ""
+
+
+class _TextFormatter(_Formatter):
     """``2026-01-31T12:00:00.000Z INFO export ended exportId=… rows=3``."""
 
     def format(self, record: logging.LogRecord) -> str:
-        words = [_time(record), record.levelname, _one_line(record.getMessage())]
-        words += [f"{name}={_text_value(value)}" for name, value in _fields(record).items()]
-        trace = _trace(self, record)
+        words = [_time(record), record.levelname, _one_line(self.message(record))]
+        words += [f"{name}={_text_value(value)}" for name, value in self.fields(record).items()]
+        trace = self.trace(record)
         return " ".join(words) + (f"\n{trace}" if trace else "")
 
 
-class _JsonFormatter(logging.Formatter):
+class _JsonFormatter(_Formatter):
     """One object a line; a traceback is a member of it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {"time": _time(record), "level": record.levelname.lower(), "message": record.getMessage()}
-        line |= _fields(record)
-        trace = _trace(self, record)
+        line: dict[str, Any] = {"time": _time(record), "level": record.levelname.lower(), "message": self.message(record)}
+        line |= self.fields(record)
+        trace = self.trace(record)
         if trace:
             line["traceback"] = trace
-        return json.dumps(line, default=str)
+        return json.dumps(line)
 
 
 def _time(record: logging.LogRecord) -> str:
     at = datetime.fromtimestamp(record.created, UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    fields: dict[str, Any] = getattr(record, "fields", {})
-    return fields
-
-
-def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    return formatter.formatException(record.exc_info) if record.exc_info and record.exc_info[0] else ""
 
 
 def _text_value(value: Any) -> str:

@@ -13,22 +13,32 @@ from typing import Any
 
 from polyglot_export import errors
 from polyglot_export.errors import PolyglotError
+from polyglot_export.jobs.job import REPLICA_LOST
+from polyglot_export.jobs.store import StoreAway
 
 __all__ = [
     "PROBLEMS",
     "BodyTooLarge",
     "ClientGone",
     "Expired",
+    "FileMissing",
     "Forbidden",
     "HeaderTooLarge",
+    "KeyReused",
     "MalformedRequest",
     "MethodNotAllowed",
     "NotFound",
+    "NotReady",
+    "PreconditionFailed",
     "Problem",
+    "RangeNotSatisfiable",
     "RangeRefused",
+    "ReplicaLost",
     "ServiceError",
     "ServiceStopping",
     "SlowClient",
+    "SpoolFull",
+    "TookTooLong",
     "Unauthorized",
     "UnsupportedMediaType",
     "UpgradeRequired",
@@ -76,8 +86,36 @@ class WrongState(ServiceError):
     """The job cannot do that in its present state."""
 
 
+class KeyReused(ServiceError):
+    """The Idempotency-Key belongs to another request."""
+
+
+class ReplicaLost(ServiceError):
+    """The process that ran the export did not renew its lease, and another replica has declared it failed."""
+
+
 class Expired(ServiceError):
     """The job's retention time has passed."""
+
+
+class NotReady(ServiceError):
+    """The file of the job is being prepared."""
+
+
+class FileMissing(ServiceError):
+    """The file of the job is not in the spool of this replica."""
+
+
+class SpoolFull(ServiceError):
+    """The spool has no room for the file."""
+
+
+class PreconditionFailed(ServiceError):
+    """A condition of the request about the file does not hold."""
+
+
+class RangeNotSatisfiable(ServiceError):
+    """No range of the request has a byte of the file."""
 
 
 class RangeRefused(ServiceError):
@@ -109,7 +147,11 @@ class ClientGone(ServiceError):
 
 
 class SlowClient(ServiceError):
-    """The client took no byte, or sent none, for too long."""
+    """The client took too few bytes, or sent none, for too long."""
+
+
+class TookTooLong(ServiceError):
+    """The run did not end within the time that the service allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +170,7 @@ class Problem:
 
 _AWAY = "The database cannot be reached at the moment; try again later."
 _LOST = "The connection to the database was lost; try again later."
+_STORE_AWAY = "The store of the exports cannot be reached at the moment; try again later."
 _DEFECT = "The service failed because of a defect of its own; its log has the reason."
 
 PROBLEMS: tuple[Problem, ...] = (
@@ -143,11 +186,15 @@ PROBLEMS: tuple[Problem, ...] = (
     Problem(MethodNotAllowed, 405, "method-not-allowed", "Method not allowed"),
     Problem(SlowClient, 408, "slow-client", "The client was too slow"),
     Problem(WrongState, 409, "wrong-state", "Not possible in this state"),
+    Problem(NotReady, 409, "not-ready", "The file is being prepared", retry=True),
+    Problem(KeyReused, 409, "idempotency-key-reused", "The key belongs to another request"),
     Problem(errors.Cancelled, 409, "cancelled", "The export was cancelled"),
     Problem(Expired, 410, "expired", "The export has expired"),
+    Problem(PreconditionFailed, 412, "precondition-failed", "A condition does not hold"),
     Problem(RangeRefused, 412, "range-refused", "A stream has no ranges"),
     Problem(BodyTooLarge, 413, "body-too-large", "The body is too large"),
     Problem(UnsupportedMediaType, 415, "unsupported-media-type", "The body must be JSON"),
+    Problem(RangeNotSatisfiable, 416, "range-not-satisfiable", "No such part of the file"),
     Problem(UpgradeRequired, 426, "upgrade-required", "HTTP/1.1 is needed"),
     Problem(HeaderTooLarge, 431, "header-too-large", "The request's head is too large"),
     Problem(ClientGone, 499, "client-gone", "The client went away"),
@@ -161,7 +208,12 @@ PROBLEMS: tuple[Problem, ...] = (
     Problem(errors.ConnectionLost, 503, "database-lost", "The database went away", retry=True, sentence=_LOST),
     Problem(errors.SourceChanged, 503, "source-changed", "The table was being rewritten", retry=True),
     Problem(errors.Busy, 503, "busy", "No room for another export now", retry=True),
+    Problem(SpoolFull, 503, "spool-full", "No room for another file now", retry=True),
+    Problem(FileMissing, 503, "file-missing", "The file is not here", retry=True),
+    Problem(StoreAway, 503, "store-away", "The job store is out of reach", retry=True, sentence=_STORE_AWAY),
+    Problem(ReplicaLost, 503, REPLICA_LOST, "The replica was lost", retry=True),
     Problem(ServiceStopping, 503, "stopping", "The service is being shut down", retry=True),
+    Problem(TookTooLong, 504, "took-too-long", "The export took too long"),
     Problem(errors.StatementTimeout, 504, "database-timeout", "The database took too long"),
 )
 """Rows in the order of their status; the row of an exception is that of its nearest class."""

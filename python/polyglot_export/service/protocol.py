@@ -122,8 +122,15 @@ class ExportProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def eof_received(self) -> None:
-        """A peer that half-closes counts as gone, even while bytes for it wait in our buffer."""
-        self.mark_disconnected()
+        """A peer that half-closes counts as gone, even while bytes for it wait in our buffer.
+
+        A stream is reset at once: the transport would answer the peer's FIN with one of its own, and a peer that still reads
+        would see an orderly end.
+        """
+        if self.discarding and any(not cycle.response_complete for cycle in self._cycles):
+            Connection(self).abort()
+        else:
+            self.mark_disconnected()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell every response of this connection; uvicorn tells only the last one of a pipeline."""

@@ -1,4 +1,4 @@
-"""The downloads that are under way in this process: who stops them, how far they are, and what became of them."""
+"""The runs that are under way in this process: who stops them, how far they are, and what became of them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from polyglot_export.errors import Cancelled, InternalError, PolyglotError
-from polyglot_export.jobs.job import Failure, Job, JobStatus, Run, now
-from polyglot_export.jobs.store import JobStore
+from polyglot_export.jobs.job import Failure, Job, JobStatus, PreparedFile, Run, now
+from polyglot_export.jobs.store import JobStore, Lease
 from polyglot_export.service import problems
-from polyglot_export.service.logs import event
-from polyglot_export.service.problems import ClientGone, Expired, NotFound, ServiceStopping, WrongState
+from polyglot_export.service.endings import Ending, Endings
+from polyglot_export.service.logs import about, event
+from polyglot_export.service.problems import ClientGone, Expired, NotFound, ReplicaLost, ServiceStopping, TookTooLong, WrongState
 
 if TYPE_CHECKING:
     from polyglot_export.export import Progress
@@ -36,15 +38,52 @@ class ActiveRun:
         self.started = time.monotonic()
         self.bytes = 0
         """Bytes handed to the client's connection."""
-        self.progress: Callable[[], Progress] | None = None
-        """How far the export is; known once it has been opened."""
+        self._progress: Callable[[], Progress] | None = None
+        self._opened = 0.0
         self.snapshot: str | None = None
         self.reason: PolyglotError | None = None
         """Why it was stopped from outside."""
         self.ended = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._blocked = 0.0
+        self._blocked_since: float | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._deadline: asyncio.TimerHandle | None = None
 
-    def attach(self, task: asyncio.Task[None]) -> None:
+    @property
+    def progress(self) -> Callable[[], Progress] | None:
+        """How far the export is; known once it has been opened."""
+        return self._progress
+
+    @progress.setter
+    def progress(self, progress: Callable[[], Progress]) -> None:
+        self._progress = progress
+        self._opened = time.monotonic()
+
+    def present(self) -> datetime:
+        """The time by a clock that no one sets: the run's start and the seconds since then."""
+        return self.run.started_at + timedelta(seconds=time.monotonic() - self.started)
+
+    def block(self, *, on_client: bool) -> None:
+        """Take note that the run waits for its client from now on, or does not any more."""
+        self._blocked = self.blocked()
+        self._blocked_since = time.monotonic() if on_client else None
+
+    def blocked(self) -> float:
+        """Seconds that the run has waited for its client up to now."""
+        return self._blocked + (time.monotonic() - self._blocked_since if self._blocked_since is not None else 0.0)
+
+    def stop_after(self, seconds: float) -> None:
+        """Stop the run when it has not ended by then."""
+        reason = TookTooLong(f"the export did not end within the {seconds:g} seconds that the service allows")
+        self._deadline = asyncio.get_running_loop().call_later(seconds, self.stop, reason)
+
+    def finish(self) -> None:
+        """The run is over: nothing stops it any more."""
+        self.ended.set()
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    def attach(self, task: asyncio.Task[Any]) -> None:
         """Name the task that :meth:`stop` cancels."""
         self._task = task
         if self.reason is not None:
@@ -59,7 +98,7 @@ class ActiveRun:
 
     def current(self) -> Run:
         """The run as it stands."""
-        progress = self.progress() if self.progress is not None else None
+        progress = self._progress() if self._progress is not None else None
         if progress is None:
             return replace(self.run, bytes=self.bytes, snapshot=self.snapshot)
         return replace(
@@ -68,21 +107,40 @@ class ActiveRun:
             snapshot=self.snapshot,
             rows=progress.rows,
             progress=progress.fraction,
+            segments_done=progress.segments_done,
+            segments_total=progress.segments_total,
+            elapsed=time.monotonic() - self._opened,
             losses=dict(progress.losses),
         )
 
 
 class Runs:
-    """All downloads of this process."""
+    """All runs of this process."""
 
-    def __init__(self, store: JobStore) -> None:
+    def __init__(self, store: JobStore, max_duration: float | None = None, replica: str | None = None) -> None:
+        """Set up.
+
+        Args:
+            store: Where jobs are kept.
+            max_duration: Seconds that a run may take, waiting for its turn included.
+            replica: The name of this process where it shares the store with others.
+        """
         self._store = store
+        self._max_duration = max_duration
+        self.replica = replica
+        self.endings = Endings(store)
         self._active: dict[tuple[str, int], ActiveRun] = {}
         self.stopping = False
         """Set when the service is told to end: no run begins any more."""
+        self.on_end: Callable[[ActiveRun, Run], None] | None = None
+        """Told of every run that has ended, as it is recorded."""
 
     def __len__(self) -> int:
         return len(self._active)
+
+    def active(self) -> list[ActiveRun]:
+        """What is under way."""
+        return list(self._active.values())
 
     async def begin(self, job_id: str) -> ActiveRun:
         """Start a run of a job.
@@ -91,34 +149,51 @@ class Runs:
             ServiceStopping: No run begins any more.
             NotFound: The job is gone.
             Expired: Its retention time has passed.
-            WrongState: Its owner cancelled it.
+            WrongState: Its owner cancelled it; or it is for a file, which is there or is being prepared.
+            StoreAway: The store cannot be reached.
         """
         if self.stopping:
             raise ServiceStopping("the service is being shut down; try again later")
 
         def start(job: Job) -> Job:
             check_runnable(job)
-            return job.with_new_run(now())
+            if job.spec.delivery == "file" and (job.running or job.file is not None):
+                raise WrongState(f"the file of export {job.id} is there or is being prepared")
+            return job.with_new_run(now(), self.replica)
 
         job = await self._store.update(job_id, start)
         if job is None or job.latest is None:
             raise NotFound(f"there is no export {job_id}")
         active = ActiveRun(job, job.latest)
+        about(exportId=job.id, run=active.run.number, key=job.owner)
+        if self._max_duration is not None:
+            active.stop_after(self._max_duration)
         self._active[(job.id, active.run.number)] = active
         return active
 
-    async def end(self, active: ActiveRun, error: BaseException | None) -> None:
-        """Record how a run ended, and log it. Only the first call counts."""
+    async def end(self, active: ActiveRun, error: BaseException | None, file: PreparedFile | None = None) -> None:
+        """Record how a run ended and the file that it made, if any, and log it. Only the first call counts.
+
+        Raises:
+            ReplicaLost: It was delivered, but another replica has declared it failed, since this one did not renew its lease.
+                Nobody waits for a file, which is simply not the job's.
+        """
         if active.ended.is_set():
             return
-        active.ended.set()
+        active.finish()
         self._active.pop((active.job.id, active.run.number), None)
         status = _status(error)
-        run = replace(active.current(), status=status, finished_at=now(), error=_failure(error))
+        run = replace(active.current(), status=status, finished_at=active.present(), error=_failure(error))
         if status is JobStatus.COMPLETED:
             run = replace(run, progress=1.0)
-        await self._store.update(active.job.id, lambda job: job.with_run(run))
-        _log_end(active, run, error)
+        try:
+            await self.endings.record(Ending(active.job.id, run, file))
+        except ReplicaLost as lost:
+            self._tell_end(active, replace(run, status=JobStatus.FAILED, error=_failure(lost)), lost)
+            if error is None and file is None:
+                raise
+        else:
+            self._tell_end(active, run, error)
 
     def cancel(self, job_id: str) -> None:
         """Stop all runs of a job."""
@@ -126,11 +201,32 @@ class Runs:
             if active.job.id == job_id:
                 active.stop(Cancelled("the export was cancelled by its owner"))
 
+    def leave(self, active: ActiveRun) -> None:
+        """Forget a run without an end: its lease lapses, and another replica begins it anew."""
+        active.finish()
+        self._active.pop((active.job.id, active.run.number), None)
+        event(_log, logging.INFO, "export left to another replica", exportId=active.job.id, run=active.run.number)
+
+    def stop(self, job_id: str, number: int, reason: PolyglotError) -> None:
+        """Stop one run, if it is under way here."""
+        active = self._active.get((job_id, number))
+        if active is not None:
+            active.stop(reason)
+
+    def leases(self) -> list[Lease]:
+        """What this process runs, as it stands."""
+        return [Lease(active.job.id, active.run.number, active.current()) for active in self._active.values()]
+
+    def runs_here(self, job_id: str) -> bool:
+        """Whether a run of the job is under way in this process."""
+        return any(job == job_id for job, _ in self._active)
+
     def live(self, job: Job) -> Job:
         """The job with the progress of its runs as of this moment."""
         for run in job.runs:
             active = self._active.get((job.id, run.number))
-            if active is not None:
+            # A run that has ended there is over, whatever this process still believes.
+            if active is not None and not run.ended:
                 job = job.with_run(active.current())
         return job
 
@@ -140,6 +236,11 @@ class Runs:
         for active in list(self._active.values()):
             if active.progress is None:
                 active.stop(ServiceStopping("the service is being shut down; try again later"))
+
+    def _tell_end(self, active: ActiveRun, run: Run, error: BaseException | None) -> None:
+        _log_end(active, run, error)
+        if self.on_end is not None:
+            self.on_end(active, run)
 
     async def drain(self) -> None:
         """Stop every run and wait until they have closed what they hold."""
@@ -152,6 +253,7 @@ class Runs:
             _, late = await asyncio.wait(waits, timeout=DRAIN_SECONDS)
             for wait in late:
                 wait.cancel()
+        await self.endings.settle(DRAIN_SECONDS)
 
 
 def check_runnable(job: Job) -> None:

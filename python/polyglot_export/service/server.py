@@ -10,7 +10,7 @@ from types import FrameType
 import uvicorn
 
 from polyglot_export.errors import InternalError, SpecError
-from polyglot_export.service import logs
+from polyglot_export.service import allocator, logs
 from polyglot_export.service.app import create_app
 from polyglot_export.service.auth import check_binding
 from polyglot_export.service.context import Service
@@ -49,11 +49,16 @@ def run(settings: ServiceSettings) -> None:
         SpecError: The settings or the configuration do not allow a start; nothing is listened to.
         InternalError: uvicorn did not start.
     """
-    logs.configure(settings.log_format, settings.log_level)
+    allocator.tune()
+    logs.configure(settings.log_format, settings.log_level, logs.secrets_of(settings.database_url, settings.redis_url))
     app = create_app(settings)
     service: Service = app.state.service
+    # Every task inherits it.
+    logs.about(replica=service.runs.replica)
     check_binding(settings.host, service.configuration.keys)
     sockets = listen(settings.host, settings.port, user_timeout(settings))
+    if service.spool.configured:
+        service.spool.open()
     config = uvicorn.Config(
         app,
         http=ExportProtocol,
@@ -144,6 +149,7 @@ class _Server(uvicorn.Server):
         """Refuse what has not begun, then let the rest end."""
         event(_log, logging.INFO, "service is ending", running=len(self._service.runs))
         self._service.runs.refuse_new()
+        self._service.prepared.stop()
         await super().shutdown(sockets)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from polyglot_export.jobs.job import Failure, Job, JobStatus, Run
+from polyglot_export.jobs.job import Failure, Job, JobStatus, PreparedFile, Run
 from polyglot_export.spec import ExportSpec
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "DatasetsView",
     "ExportsView",
     "FailureView",
+    "FileView",
     "HealthView",
     "JobSummary",
     "JobView",
@@ -27,6 +28,7 @@ __all__ = [
     "RunView",
     "job_summary",
     "job_view",
+    "run_view",
 ]
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
@@ -56,7 +58,7 @@ class FailureView(View):
 
 
 class RunView(View):
-    """One download of an export."""
+    """One run of an export: a download, or the preparation of its file. Rates are means since it was planned."""
 
     run: int
     status: JobStatus
@@ -67,8 +69,25 @@ class RunView(View):
     rows: int
     bytes: int
     progress: float | None
+    segments_done: int
+    segments_total: int | None
+    rows_per_second: float | None
+    bytes_per_second: float | None
+    eta_seconds: float | None
     losses: Mapping[str, int]
     error: FailureView | None
+
+
+class FileView(View):
+    """The prepared file of an export with ``"delivery": "file"``."""
+
+    run: int
+    """The run that made it."""
+    size: int
+    """Bytes, after compression."""
+    sha256: str
+    rows: int
+    made_at: Time
 
 
 class JobSummary(View):
@@ -84,7 +103,13 @@ class JobSummary(View):
     rows: int
     bytes: int
     progress: float | None
+    segments_done: int
+    segments_total: int | None
+    rows_per_second: float | None
+    bytes_per_second: float | None
+    eta_seconds: float | None
     error: FailureView | None
+    file: FileView | None
 
 
 class JobView(JobSummary):
@@ -170,7 +195,7 @@ def job_summary(job: Job) -> JobSummary:
 
 def job_view(job: Job) -> JobView:
     """A job as its owner sees it."""
-    return JobView(**_summary(job), runs=[_run(run) for run in job.runs])
+    return JobView(**_summary(job), runs=[run_view(run) for run in job.runs])
 
 
 def _summary(job: Job) -> dict[str, Any]:
@@ -186,11 +211,14 @@ def _summary(job: Job) -> dict[str, Any]:
         "rows": latest.rows if latest else 0,
         "bytes": latest.bytes if latest else 0,
         "progress": latest.progress if latest else None,
+        **_pace(latest),
         "error": _failure(latest.error) if latest else None,
+        "file": _file(job.file),
     }
 
 
-def _run(run: Run) -> RunView:
+def run_view(run: Run) -> RunView:
+    """One run."""
     seconds = (run.finished_at - run.started_at).total_seconds() if run.finished_at is not None else None
     return RunView(
         run=run.number,
@@ -202,6 +230,7 @@ def _run(run: Run) -> RunView:
         rows=run.rows,
         bytes=run.bytes,
         progress=run.progress,
+        **_pace(run),
         losses=run.losses,
         error=_failure(run.error),
     )
@@ -213,9 +242,31 @@ def _failure(failure: Failure | None) -> FailureView | None:
     return FailureView(code=failure.code, message=failure.message, sqlstate=failure.sqlstate, row=failure.row, column=failure.column)
 
 
+def _file(file: PreparedFile | None) -> FileView | None:
+    """What a client may know of a file; where it is, is not its business."""
+    if file is None:
+        return None
+    return FileView(run=file.run, size=file.size, sha256=file.sha256, rows=file.rows, made_at=_time(file.made_at))
+
+
 def _spec(spec: ExportSpec) -> dict[str, Any]:
     """The spec with its defaults; ``query`` is never taken over HTTP and left out with the other absent members."""
     return spec.model_dump(by_alias=True, exclude_none=True)
+
+
+def _pace(run: Run | None) -> dict[str, Any]:
+    """How fast a run is, and what is left of it."""
+    return {
+        "segments_done": run.segments_done if run else 0,
+        "segments_total": run.segments_total if run else None,
+        "rows_per_second": _rounded(run.rows_per_second) if run else None,
+        "bytes_per_second": _rounded(run.bytes_per_second) if run else None,
+        "eta_seconds": _rounded(run.eta_seconds) if run else None,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return round(value, 1) if value is not None else None
 
 
 def _time(at: datetime) -> str:

@@ -1,0 +1,166 @@
+"""This process among the others that share its store: it renews the leases of its runs, hears of cancels, and ends the runs of
+replicas that were lost.
+
+A lease that is not renewed lapses. Another replica then claims it, so that exactly one deals with it, and declares the run
+failed; a file that was being prepared is begun again. Who was only paused finds its run ended when it wakes up, and cuts it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import secrets
+import socket
+from typing import Protocol
+
+from polyglot_export.errors import InternalError
+from polyglot_export.jobs.job import Job, now
+from polyglot_export.jobs.store import Lease, SharedJobStore, StoreAway
+from polyglot_export.service.logs import event
+from polyglot_export.service.problems import ReplicaLost
+from polyglot_export.service.runs import Runs
+
+__all__ = ["Background", "Replica", "replica_name"]
+
+BEAT_SECONDS = 0.5
+"""Between two renewals, which also tell the progress and bring cancels."""
+GAP_SECONDS = 3.0
+"""A beat that is so late means that this process or Redis stood still: what it believed of others is out of date."""
+CONTACT_SECONDS = 9.0
+"""How long a replica must have been in contact without a gap before it judges others: when Redis was away, they get as much time
+to renew their leases as they have had it. More than a lease."""
+SWEEP_SECONDS = 1.0
+"""Between two looks at lapsed leases, half of it more or less at random, so that replicas do not look at the same time."""
+CLAIMS = 100
+"""Lapsed leases that are claimed at once."""
+
+_log = logging.getLogger(__name__)
+
+
+class Background(Protocol):
+    """What prepares files (:class:`polyglot_export.service.prepared.Preparations`)."""
+
+    @property
+    def held(self) -> frozenset[str]:
+        """The ids of the jobs that it prepares or has taken to prepare."""
+
+    def submit(self, job: Job) -> None:
+        """Prepare the file of a job."""
+
+    def cancel(self, job_id: str) -> None:
+        """Stop waiting for a job's turn."""
+
+    def may_begin(self, job: Job) -> bool:
+        """Whether the job has attempts left."""
+
+
+def replica_name() -> str:
+    """A name that no other process has or had."""
+    return f"{socket.gethostname().replace('/', '-')}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+class Replica:
+    """The task of this process that keeps in touch with the store."""
+
+    def __init__(self, store: SharedJobStore, runs: Runs, background: Background, name: str) -> None:
+        """Set up.
+
+        Args:
+            store: Shared with the other replicas.
+            runs: What runs here.
+            background: What prepares files here, and takes up those of others.
+            name: As in the runs (``Run.replica``).
+        """
+        self._store = store
+        self._runs = runs
+        self._background = background
+        self._name = name
+        self._claims: dict[tuple[str, int], Lease] = {}
+        """Claimed leases of files that are prepared here again."""
+        self._contact: float | None = None
+        """Since when there has been contact without a gap."""
+        self._last = 0.0
+        """When there was contact last."""
+        self._reached: bool | None = None
+        """What the log says of it."""
+        self._next_sweep = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._beat_for_ever())
+
+    async def close(self) -> None:
+        """End; leases that are left lapse."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def _beat_for_ever(self) -> None:
+        while True:
+            try:
+                await self._beat()
+            except StoreAway as error:
+                if self._reached is not False:
+                    event(_log, logging.WARNING, "job store out of reach", reason=str(error))
+                self._contact, self._reached = None, False
+            except Exception as error:  # noqa: BLE001 - a defect in one beat must not let every lease lapse
+                event(_log, logging.ERROR, "beat failed", error=error)
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def _beat(self) -> None:
+        loop = asyncio.get_running_loop()
+        await self._renew()
+        at = loop.time()
+        if self._contact is None or at - self._last > GAP_SECONDS:
+            self._contact = at
+        self._last = at
+        if not self._reached:
+            event(_log, logging.INFO, "job store reached", replica=self._name)
+        self._reached = True
+        await self._runs.endings.flush()
+        if at - self._contact >= CONTACT_SECONDS and at >= self._next_sweep:
+            self._next_sweep = at + SWEEP_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+            for lease in await self._store.claim(self._name, CLAIMS):
+                try:
+                    await self._settle(lease)
+                except InternalError as error:
+                    # Written by a newer service, which will deal with it: this claim lapses like any lease.
+                    event(_log, logging.WARNING, "lapsed lease left alone", exportId=lease.job_id, reason=str(error))
+
+    async def _renew(self) -> None:
+        held = self._background.held
+        for lease in [lease for lease in self._claims.values() if lease.job_id not in held]:
+            await self._store.release(self._name, lease)
+            del self._claims[(lease.job_id, lease.run)]
+        waiting = [Lease(job_id, 0) for job_id in held if not self._runs.runs_here(job_id)]
+        pulse = await self._store.renew(self._name, [*self._runs.leases(), *waiting, *self._claims.values()])
+        for job_id, number in pulse.lost:
+            self._runs.stop(
+                job_id, number, ReplicaLost("this replica did not renew its lease in time, and another one has declared the export failed")
+            )
+        for job_id in pulse.cancelled:
+            self._runs.cancel(job_id)
+            self._background.cancel(job_id)
+
+    async def _settle(self, lease: Lease) -> None:
+        """Deal with what a lost replica was doing; the lease is ours until that is done."""
+        job = await self._store.update(lease.job_id, lambda job: job.with_lost_run(lease.run, now()))
+        run = job.run(lease.run) if job is not None else None
+        if run is not None and run.lost:
+            event(_log, logging.WARNING, "replica lost", exportId=lease.job_id, run=lease.run, replica=run.replica)
+        if job is not None and _to_be_prepared(job, lease) and self._background.may_begin(job):
+            self._background.submit(job)
+            self._claims[(lease.job_id, lease.run)] = lease
+        else:
+            await self._store.release(self._name, lease)
+
+
+def _to_be_prepared(job: Job, lease: Lease) -> bool:
+    """Whether the lease was for a file that is still wanted, and nobody has begun it since."""
+    latest = job.latest
+    if job.spec.delivery != "file" or job.file is not None or job.cancelled_at is not None:
+        return False
+    return lease.run == 0 if latest is None else latest.number == lease.run and latest.lost

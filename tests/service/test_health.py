@@ -1,0 +1,63 @@
+"""Alive is not ready: what an orchestrator is told when the database, Redis or the service itself is on its way out."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from tests.fixtures.process import serve
+from tests.fixtures.proxy import Proxy
+from tests.fixtures.redis import RedisServer
+from tests.service.client import RawDownload, assert_problem, call, create, wait_for
+
+
+def status(service: object, path: str) -> int:
+    return call(service, path).status  # type: ignore[arg-type]  # a Service
+
+
+def test_redis_away_is_not_ready_and_heals_by_itself(records: str, redis_server: RedisServer) -> None:
+    with serve(records, redis_url=redis_server.url) as service:
+        assert status(service, "/health/ready") == 200
+        redis_server.stop()
+        assert_problem(call(service, "/health/ready"), 503, "store-away")
+        assert (status(service, "/health/live"), status(service, "/health")) == (200, 200)
+        redis_server.start()
+        wait_for(lambda: status(service, "/health/ready") == 200)
+
+
+def test_redis_that_hangs_is_not_waited_for(records: str, redis_server: RedisServer) -> None:
+    with serve(records, redis_url=redis_server.url) as service:
+        redis_server.freeze()
+        began = time.monotonic()
+        assert status(service, "/health/ready") == 503
+        assert time.monotonic() - began < 10
+        redis_server.thaw()
+        wait_for(lambda: status(service, "/health/ready") == 200)
+
+
+def test_a_database_that_hangs_is_not_waited_for(proxy: Proxy) -> None:
+    with serve(proxy.dsn) as service:
+        wait_for(lambda: status(service, "/health/ready") == 200)
+        proxy.stall_after(0)
+        time.sleep(1.1)  # the last answer is used again for a second
+        began = time.monotonic()
+        assert_problem(call(service, "/health/ready"), 503, "database-away")
+        assert time.monotonic() - began < 10
+        assert status(service, "/health/live") == 200
+        proxy.heal()
+        wait_for(lambda: status(service, "/health/ready") == 200)
+
+
+@pytest.mark.parametrize("path", ["/health/ready", "/metrics"])
+def test_while_it_drains_it_takes_no_new_connection(records: str, path: str) -> None:
+    """The port is closed with the first signal, which every balancer takes for not ready."""
+    with serve(records, workers=1, shutdown_grace=5) as service:
+        with RawDownload(service, create(service, dataset="records")) as download:
+            download.read_some(1000)
+            service.process.send_signal(signal.SIGTERM)
+            wait_for(lambda: "service is ending" in service.log())
+            with pytest.raises(OSError, match="refused"):
+                call(service, path)
+        assert service.process.wait(timeout=20) == 0
