@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.fixtures.debian",
     "tests.fixtures.process",
     "tests.fixtures.proxy",
+    "tests.fixtures.redis",
 ]
 
 # Under nohup this signal is ignored, and children would inherit that; the tests send it to them.
