@@ -148,6 +148,8 @@ class ChunkFeed:
                 wakeup.changed()
                 while (chunk := export.next_chunk()) is not None:
                     self._put(chunk)
+                    # Not kept while the next one is waited for, nor by the traceback of an error.
+                    chunk = None
                     wakeup.changed()
             with self._room:
                 self._ended = True
@@ -232,18 +234,21 @@ class AsyncExport:
         return self._export
 
 
-def aexport(dsn: str | None, source: str | None = None, *, workers: int | None = None, **what: Any) -> AsyncExport:
+def aexport(
+    dsn: str | None, source: str | None = None, *, workers: int | None = None, rate_limit: float | None = None, **what: Any
+) -> AsyncExport:
     """Export a table, view or query in an event loop.
 
     Args:
         dsn: As in :func:`polyglot_export.export`.
         source: As in :func:`polyglot_export.export`.
         workers: Connections and threads.
+        rate_limit: Bytes a second that are read at most.
         what: The other arguments of :func:`polyglot_export.export`.
 
     Raises:
         SpecError: The request is wrong. What only the database knows is raised by ``async with``.
     """
     spec = make_spec(source, **what)
-    run = RunSettings(workers=workers)
+    run = RunSettings(workers=workers, rate_limit=rate_limit)
     return AsyncExport(lambda token: open_export(spec, dsn=dsn, run=run, token=token))

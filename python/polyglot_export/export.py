@@ -7,30 +7,36 @@ for asyncio.
 
 from __future__ import annotations
 
-import secrets
+import os
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from psycopg import sql
 
 from polyglot_export import _core
 from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import Cancelled, ConnectionLost, InternalError, PolyglotError, SourceChanged
+from polyglot_export.formats import Compression, Format
+from polyglot_export.keywords import Columns, make_spec
 from polyglot_export.leader import Leader
 from polyglot_export.memory import FILE_CHUNK_BYTES
 from polyglot_export.plan import Plan
 from polyglot_export.planner import Planned, make_plan
 from polyglot_export.planner.explained import explain_statement
 from polyglot_export.policy import EVERYTHING, Exposure
+from polyglot_export.rate import RateLimit
 from polyglot_export.running import ExportResult, Progress, RunSettings
 from polyglot_export.session import WORKER_SETTINGS
-from polyglot_export.spec import ColumnChoice, Compression, ExportSpec, FilterTerm, Format, OrderTerm, parse_spec
+
+if TYPE_CHECKING:
+    from polyglot_export.spec import ExportSpec, FilterTerm, OrderTerm
 
 __all__ = [
     "Export",
@@ -46,9 +52,6 @@ __all__ = [
 
 LOCK_NOT_AVAILABLE = "55P03"
 
-Columns = Sequence[str | ColumnChoice] | Mapping[str, str]
-"""Names of columns, or source → target."""
-
 
 class Export:
     """The bytes of one export: a context manager and an iterator.
@@ -60,7 +63,9 @@ class Export:
         The sum that ``memory.reservation(export.plan)`` gives; it does not grow with the number of rows.
     """
 
-    def __init__(self, spec: ExportSpec, planned: Planned, leader: Leader, token: CancelToken, started: float) -> None:
+    def __init__(
+        self, spec: ExportSpec, planned: Planned, leader: Leader, token: CancelToken, started: float, rate_limit: float | None = None
+    ) -> None:
         """Use :func:`open_export` or :func:`export`.
 
         Args:
@@ -69,6 +74,7 @@ class Export:
             leader: In its transaction; owned by this object from now on.
             token: Cancels the export.
             started: ``time.monotonic()`` of the call.
+            rate_limit: Bytes a second to give out at most.
         """
         self.spec = spec
         self.plan: Plan = planned.plan
@@ -81,8 +87,11 @@ class Export:
         self._complete: ExportResult | None = None
         self._failure: PolyglotError | None = None
         self._locked = leader.locked() if planned.recheck is not None else frozenset()
-        self._stream = _core.ChunkStream(self.plan)
-        self._forget = token.on_cancel(self._stream.cancel)
+        stream = _core.ChunkStream(self.plan)
+        self._stream: _core.ChunkStream | _EndedStream = stream
+        self._rate = RateLimit(rate_limit) if rate_limit is not None else None
+        # Nothing here may hold this object: one that is forgotten is closed by its end.
+        self._forget = token.on_cancel(_stopping(stream, self._rate))
 
     @property
     def snapshot(self) -> str:
@@ -143,10 +152,14 @@ class Export:
                 return
             self._closed = True
         self._forget()
+        if self._rate is not None:
+            self._rate.stop()
         try:
             self._stream.close()
         finally:
             self._leader.close()
+            # Its buffers go now: an error that was raised keeps this object until the garbage collector finds the circle.
+            self._stream = _EndedStream(self._stream.progress())
 
     def __enter__(self) -> Self:
         return self
@@ -180,6 +193,8 @@ class Export:
             self._see_same_children(self._recheck)
             self._recheck = None
         if chunk is not None:
+            if self._rate is not None:
+                self._rate.take(len(chunk))
             return chunk
         # Only its locks kept the rows where they are: the leader must have lived to the end.
         self._leader.prove_alive()
@@ -217,6 +232,38 @@ class Export:
         return {column.target: count for column, count in zip(self.plan.columns, counts, strict=False) if count}
 
 
+def _stopping(stream: _core.ChunkStream, rate: RateLimit | None) -> Callable[[], None]:
+    """What a cancel does; it does not block."""
+
+    def stop() -> None:
+        stream.cancel()
+        if rate is not None:
+            rate.stop()
+
+    return stop
+
+
+class _EndedStream:
+    """What is left of a stream that was closed."""
+
+    def __init__(self, progress: _core.Progress) -> None:
+        self._progress = progress
+
+    def progress(self) -> _core.Progress:
+        """How far it came."""
+        return self._progress
+
+    def next_chunk(self) -> bytes | None:
+        """There is none any more."""
+        raise Cancelled("the export was closed before its end")
+
+    def cancel(self) -> None:
+        """Nothing is left to cancel."""
+
+    def close(self) -> None:
+        """Nothing is left to close."""
+
+
 def open_export(
     spec: ExportSpec,
     *,
@@ -244,10 +291,14 @@ def open_export(
     limits = run.limits()
     source = exposure.source_of(spec)
     token = token or CancelToken()
-    name = run.application_name or f"polyglot {secrets.token_hex(4)}"
+    # As secrets.token_hex(4), which would load OpenSSL first.
+    name = run.application_name or f"polyglot {os.urandom(4).hex()}"
     leader = Leader.open(dsn, application_name=name, token=token)
     try:
-        return Export(spec, make_plan(leader, source, spec, limits), leader, token, started)
+        planned = make_plan(leader, source, spec, limits, run.session())
+        if run.settle is not None:
+            planned = replace(planned, plan=run.settle(planned.plan))
+        return Export(spec, planned, leader, token, started, run.rate_limit)
     except BaseException:
         leader.close()
         raise
@@ -279,6 +330,7 @@ def export(
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
     workers: int | None = None,
+    rate_limit: float | None = None,
 ) -> Export:
     """Export a table, view or query.
 
@@ -294,6 +346,7 @@ def export(
         compression: ``gzip`` or ``zstd`` for the whole file; not for Parquet.
         options: The format's options.
         workers: Connections and threads.
+        rate_limit: Bytes a second that are read at most.
 
     Returns:
         A context manager that iterates over ``bytes``.
@@ -312,11 +365,17 @@ def export(
         compression=compression,
         options=options,
     )
-    return open_export(spec, dsn=dsn, run=RunSettings(workers=workers))
+    return open_export(spec, dsn=dsn, run=RunSettings(workers=workers, rate_limit=rate_limit))
 
 
 def export_to_file(
-    dsn: str | None, source: str | None, path: str | PathLike[str], *, workers: int | None = None, **what: Any
+    dsn: str | None,
+    source: str | None,
+    path: str | PathLike[str],
+    *,
+    workers: int | None = None,
+    rate_limit: float | None = None,
+    **what: Any,
 ) -> ExportResult:
     """Export into a file: written beside it and renamed, so that the path never holds a part of an export.
 
@@ -325,6 +384,7 @@ def export_to_file(
         source: As in :func:`export`; ``None`` together with ``query=…``.
         path: The file; one that exists is replaced at the end.
         workers: Connections and threads.
+        rate_limit: Bytes a second that are read at most.
         what: The other arguments of :func:`export`.
 
     Raises:
@@ -334,46 +394,9 @@ def export_to_file(
     from polyglot_export.sinks.file import FileSink
 
     spec = make_spec(source, **what)
-    run = RunSettings(workers=workers, chunk_bytes=FILE_CHUNK_BYTES)
+    run = RunSettings(workers=workers, chunk_bytes=FILE_CHUNK_BYTES, rate_limit=rate_limit)
     with open_export(spec, dsn=dsn, run=run) as opened, FileSink(Path(path)) as sink:
         for chunk in opened:
             sink.write(chunk)
         sink.commit()
         return opened.result()
-
-
-def make_spec(
-    source: str | None = None,
-    *,
-    query: str | None = None,
-    format: Format | str = Format.CSV,  # noqa: A002
-    columns: Columns | None = None,
-    filter: Sequence[FilterTerm | Mapping[str, Any]] = (),  # noqa: A002
-    order_by: Sequence[OrderTerm | Mapping[str, Any] | str] = (),
-    limit: int | None = None,
-    compression: Compression | str | None = None,
-    options: Mapping[str, Any] | None = None,
-) -> ExportSpec:
-    """The arguments of :func:`export` as a validated spec.
-
-    Raises:
-        SpecError: One sentence that names the first wrong field.
-    """
-    chosen: list[Any] | None = None
-    if isinstance(columns, Mapping):
-        chosen = [{"source": name, "target": target} for name, target in columns.items()]
-    elif columns is not None:
-        chosen = [columns] if isinstance(columns, str) else list(columns)
-    return parse_spec(
-        {
-            "format": format,
-            "dataset": source,
-            "query": query,
-            "columns": chosen,
-            "filter": list(filter),
-            "order_by": [{"column": key} if isinstance(key, str) else key for key in order_by],
-            "limit": limit,
-            "compression": compression,
-            "options": dict(options or {}),
-        }
-    )

@@ -1,12 +1,13 @@
 """Every buffer of an export, with its reason, and their sum.
 
-Nothing here depends on how many rows there are. The service grants an export its sum before it starts; the tests in
-``tests/memory`` measure a child process against it.
+Nothing here depends on how many rows there are. The service grants an export its sum before it reads a row; the tests in
+``tests/memory`` measure processes against it.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from polyglot_export.plan import Limits, Plan
 
@@ -14,12 +15,17 @@ __all__ = [
     "CHUNK_BYTES",
     "DEFAULT_WORKERS_LIMIT",
     "FILE_CHUNK_BYTES",
+    "INLINE_ROW_BYTES",
+    "LEADER_BYTES",
     "PARQUET_ROW_BYTES",
     "ROW_BYTES",
     "WINDOW_BYTES",
+    "Shape",
     "default_workers",
     "export_bytes",
     "reservation",
+    "row_allowance",
+    "row_factor",
 ]
 
 KB = 1 << 10
@@ -31,28 +37,65 @@ FILE_CHUNK_BYTES = 1 * MB
 """Bytes handed out at a time to a file: fewer crossings, and a file never stalls."""
 WINDOW_BYTES = 16 * MB
 """Bytes of later segments that may wait for the head segment, so that workers need not run in step. Two segments: more gains nothing."""
-ROW_BYTES = 64 * MB
-"""Largest row that is accepted. PostgreSQL allows 1 GB; a row must fit in memory once as read and once as written."""
+ROW_BYTES = 128 * MB
+"""Largest row that is accepted. PostgreSQL allows 1 GB; a row must fit in memory once, as it is read: with it a process stays
+below 256 MB. What is written of it goes on in pieces (``rust/src/encode/outlet.rs``)."""
 PARQUET_ROW_BYTES = 16 * MB
 """The same for Parquet: about ten times the largest value is held while its page is built (the batch, the page, its compressed
 copy, least and greatest value), so a larger row would not fit the memory that an export reserves."""
 READ_BUFFER_BYTES = 256 * KB
 """Bytes read from a socket at a time, one buffer a worker."""
-QUEUED_CHUNKS = 3
-"""Chunks outside the core: two in the feed's queue and one with the sink."""
-LEADER_BYTES = 2 * MB
-"""The control connection with its TLS state, and the plan."""
-CONNECTION_BYTES = 1 * MB
+HELD_CHUNKS = 10
+"""Chunks of an export whose client takes nothing: four in the pool, two of the head segment, one being cut, two in the feed's
+queue, one with the sink."""
+LEADER_BYTES = 512 * KB
+"""The control connection with its TLS state, the plan, and the thread that pulls."""
+CONNECTION_BYTES = 256 * KB
 """A worker's thread stack in use, socket and TLS state."""
+COLUMN_BYTES = 5 * KB
+"""A worker's decoder and encoder of one column, and its part of the plan: seen in tables of 1,600 columns."""
 COMPRESSOR_BYTES = 1 * MB
 """A worker's deflate state (about 300 KB), its raw input and its output."""
-ZSTD_BYTES = 24 * MB
-"""One multi-threaded zstd stream: a job buffer and a window for each thread, at level 1 to 3."""
-ROW_GROUP_FACTOR = 2
-"""A row group is held as column builders and encoded pages while it is written, then once more while it waits to be appended."""
+ZSTD_BYTES = 12 * MB
+"""One multi-threaded zstd stream: a job buffer and a window for each thread, at level 1."""
+PARQUET_COLUMN_BYTES = 64 * KB
+"""A worker's builders, open page and dictionary of one column of a Parquet file …"""
+PARQUET_COLUMNS_BYTES = 48 * MB
+"""… and of all columns together, whose buffers share bounds: seen with 1,600 columns."""
+APPENDED_ROW_GROUPS = 2
+"""Row groups that have left their worker: one is the head's, one is being handed out."""
+TEXT_ROW_FACTOR = 1.3
+"""A large row as it is read, with the room that the buffer grows by; what is written of it leaves in pieces."""
+PARQUET_ROW_FACTOR = 13
+"""A large row as it is read, in the batch, in the page, compressed, and as the page's least and greatest value."""
+INLINE_ROW_BYTES = 256 * KB
+"""What is reserved for the largest row of a table without large values: such a row is stored in one page (8 kB), and this is what
+it may become when it is printed or was compressed 32-fold. A row that becomes more is still read, as one row at a time."""
+PAGE_BYTES = 8 * KB
+"""PostgreSQL's page, as it is built everywhere."""
 DEFAULT_WORKERS_LIMIT = 4
 """More connections than this an export takes only when it is told to: each is a backend of the server, which does as much
 work for it as we do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the memory of an export depends on, apart from its sizes."""
+
+    format: str
+    """``parquet`` holds row groups, the text formats hold chunks."""
+    compression: str | None = None
+    """``gzip``, ``zstd`` or ``None``."""
+    columns: int = 16
+    row_group_bytes: int = 16 * MB
+    """Bound of a row group, encoded."""
+    largest_row: int | None = None
+    """Bytes of the largest row that there can be; ``None`` where only the row limit bounds it."""
+
+    @classmethod
+    def of(cls, plan: Plan) -> Shape:
+        """The shape of a planned export."""
+        return cls(plan.encoder.format, plan.compression, len(plan.columns), _row_group_bytes(plan), plan.largest_row)
 
 
 def default_workers() -> int:
@@ -63,25 +106,51 @@ def default_workers() -> int:
 
 def reservation(plan: Plan) -> int:
     """Bytes that this export may take at its highest, apart from what the process has anyway."""
-    return export_bytes(plan.encoder.format, plan.compression, plan.limits, row_group_bytes=plan.encoder.row_group_bytes)
+    return export_bytes(Shape.of(plan), plan.limits, segments=plan.segments)
 
 
-def export_bytes(format_: str, compression: str | None, limits: Limits, *, row_group_bytes: int = 16 * MB) -> int:
-    """The sum for an export that is not planned yet.
+def export_bytes(shape: Shape, limits: Limits, *, segments: int | None = None) -> int:
+    """The sum of all buffers.
 
     Args:
-        format_: ``parquet`` holds row groups, the text formats hold chunks.
-        compression: ``gzip``, ``zstd`` or ``None``.
-        limits: Its sizes; a row of ``row_bytes`` is counted once for the whole export, since it passes through one worker
-            at a time in all but made-up tables, and rows that large wait for each other in the window.
-        row_group_bytes: Bound of a row group.
+        shape: What is exported.
+        limits: Its sizes. The largest row is counted once for the whole export: it passes through one worker at a time.
+        segments: How many there are, if that is known: nothing waits behind the only one.
     """
-    worker = CONNECTION_BYTES + READ_BUFFER_BYTES + 2 * limits.chunk_bytes
-    if format_ == "parquet":
-        worker += ROW_GROUP_FACTOR * row_group_bytes
-    if compression == "gzip":
+    worker = CONNECTION_BYTES + READ_BUFFER_BYTES + 2 * limits.chunk_bytes + COLUMN_BYTES * shape.columns
+    if shape.format == "parquet":
+        worker += shape.row_group_bytes + min(PARQUET_COLUMN_BYTES * shape.columns, PARQUET_COLUMNS_BYTES)
+    if shape.compression == "gzip":
         worker += COMPRESSOR_BYTES
-    shared = LEADER_BYTES + limits.window_bytes + QUEUED_CHUNKS * limits.chunk_bytes + limits.row_bytes
-    if compression == "zstd":
+    shared = LEADER_BYTES + HELD_CHUNKS * limits.chunk_bytes + row_allowance(shape, limits)
+    if segments != 1:
+        shared += limits.window_bytes
+    if shape.format == "parquet":
+        shared += APPENDED_ROW_GROUPS * shape.row_group_bytes
+    if shape.compression == "zstd":
         shared += ZSTD_BYTES
     return limits.workers * worker + shared
+
+
+def row_allowance(shape: Shape, limits: Limits) -> int:
+    """Bytes for the largest row and its copies."""
+    largest = limits.row_bytes if shape.largest_row is None else min(limits.row_bytes, shape.largest_row)
+    return int(row_factor(shape.format) * largest)
+
+
+def row_factor(format_: str) -> float:
+    """How often a large row is held."""
+    return PARQUET_ROW_FACTOR if format_ == "parquet" else TEXT_ROW_FACTOR
+
+
+def _row_group_bytes(plan: Plan) -> int:
+    """A row group is no larger than its segment, whose rows are stored in pages: twice their bytes where nothing is stored elsewhere.
+
+    The factor is what text gains over its stored form (a jsonb document, say); a table that is small on disk because its
+    values are compressed is compressed again in the file.
+    """
+    bound = plan.encoder.row_group_bytes
+    pages = [min(scan.pages, scan.pages_per_segment) for scan in plan.scans if scan.pages is not None]
+    if plan.largest_row is None or len(pages) < len(plan.scans):
+        return bound
+    return min(bound, 2 * PAGE_BYTES * max([1, *pages]))

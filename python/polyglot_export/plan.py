@@ -113,7 +113,7 @@ class Limits:
     workers: int = 2
     chunk_bytes: int = 1 << 20
     window_bytes: int = 16 << 20
-    row_bytes: int = 64 << 20
+    row_bytes: int = 128 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,8 @@ class Plan:
     """For people and manifests: the dataset, table or query that is read."""
     estimated_rows: int | None = None
     """What the planner expects; good for a progress bar and for nothing else."""
+    largest_row: int | None = None
+    """Bytes of the largest row that there can be, for the reservation of memory; ``None`` where only ``limits.row_bytes`` bounds it."""
 
     @property
     def segments(self) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from polyglot_export.errors import SpecError
 from polyglot_export.memory import CHUNK_BYTES, ROW_BYTES, WINDOW_BYTES, default_workers
-from polyglot_export.plan import Limits
+from polyglot_export.plan import Limits, Plan
+from polyglot_export.rate import check_rate
 
 __all__ = ["ExportResult", "Progress", "RunSettings"]
 
@@ -24,14 +25,28 @@ class RunSettings:
     """Bytes of later segments that may wait for the head segment."""
     row_bytes: int = ROW_BYTES
     """Largest row that is accepted, in bytes."""
+    rate_limit: float | None = None
+    """Bytes a second that the export is read at most; ``None`` for no limit."""
+    settle: Callable[[Plan], Plan] | None = None
+    """Asked once the plan is made and before a row is read: gives the plan with the sizes that it shall have. What it raises
+    ends the opening."""
+    statement_timeout: float | None = None
+    """Seconds that the server may work on one statement of a worker (one segment, or a whole query); ``None`` for no limit."""
     application_name: str | None = None
     """What ``pg_stat_activity`` shows; ``polyglot`` and a random number by default."""
+
+    def session(self) -> tuple[str, ...]:
+        """What the workers set beside the settings of every export."""
+        if self.statement_timeout is None:
+            return ()
+        return (f"SET LOCAL statement_timeout = '{max(1, round(self.statement_timeout * 1000))}ms'",)
 
     def limits(self) -> Limits:
         """The sizes for the core."""
         workers = default_workers() if self.workers is None else self.workers
         if workers < 1:
             raise SpecError(f"workers: must be at least 1 (got {workers})", field="workers")
+        check_rate(self.rate_limit)
         return Limits(workers, self.chunk_bytes, self.window_bytes, self.row_bytes)
 
 

@@ -62,7 +62,15 @@ def session_settings(connection: psycopg.Connection, time_zone: str, *, views: b
 
     Raises:
         SpecError: The server does not know the time zone.
+        PolyglotError: What else the server said, or that it is gone.
     """
+    try:
+        return _tried(connection, time_zone, views=views)
+    except psycopg.Error as error:
+        raise database_error(error) from None
+
+
+def _tried(connection: psycopg.Connection, time_zone: str, *, views: bool) -> tuple[str, ...]:
     version = connection.info.server_version
     fixed = [_set(name, value) for name, value in _FIXED.items()]
     optional = [_set(name, value) for since, name, value in _LATER if version >= since]

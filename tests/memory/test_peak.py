@@ -1,6 +1,6 @@
 """The peak resident set of ``polyglot export`` is bounded, and the same for any number of rows.
 
-Measured as the kernel counts it for a child process (``benchmarks/child.py``), interpreter and libraries included.
+Measured as the kernel counts it for a child process (``polyglot_export/bench/child.py``), interpreter and libraries included.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from benchmarks.child import Usage, measure
 from polyglot_export import _core
+from polyglot_export.bench.child import Usage, measure
 from polyglot_export.demo.records import fill_records
 from tests.fixtures.process import command, environment
 from tests.fixtures.server import Database

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from polyglot_export.configured import load_datasets
 from polyglot_export.demo.records import fill_records
-from polyglot_export.policy import load_datasets
 from polyglot_export.service.auth import Keys
 from tests.fixtures.process import command, environment, serve
 from tests.meta.documents import ROOT, Example, examples, pages, without_numbers

@@ -23,7 +23,7 @@ from lxml import etree
 
 from polyglot_export.demo.records import Sums
 
-__all__ = ["check", "read_sums"]
+__all__ = ["check", "opened", "read_sums"]
 
 READ_BYTES: Final = 1 << 20
 """One read of a reader that asks for a size."""
@@ -44,7 +44,7 @@ def read_sums(path: Path, format_name: str, compression: str | None) -> Sums:
         compression: ``gzip``, ``zstd`` or ``None``.
     """
     read = _READERS[format_name]
-    with _opened(path, compression) as file:
+    with opened(path, compression) as file:
         return _add_up(read(file))
 
 
@@ -58,7 +58,7 @@ def check(path: Path, format_name: str, compression: str | None, expected: Sums)
 
 
 @contextmanager
-def _opened(path: Path, compression: str | None) -> Iterator[IO[bytes]]:
+def opened(path: Path, compression: str | None) -> Iterator[IO[bytes]]:
     with path.open("rb") as file:
         if compression == "gzip":
             with gzip.GzipFile(fileobj=file) as plain:

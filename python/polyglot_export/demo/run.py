@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
-from polyglot_export.cli.interrupt import Interrupted
+from polyglot_export.cli.interrupt import raising_interrupted
 from polyglot_export.demo.client import Client
 from polyglot_export.demo.readers import check
 from polyglot_export.demo.records import TABLE, Sums, fill_records, sums_of_server
@@ -54,7 +51,7 @@ def run(rows: int, keep: bool = False) -> int:
         Interrupted: A signal asked for the end; everything has been stopped and removed.
     """
     screen = Screen()
-    with _signals(), tempfile.TemporaryDirectory(prefix="polyglot-demo-") as folder, EmbeddedServer() as server:
+    with raising_interrupted(), tempfile.TemporaryDirectory(prefix="polyglot-demo-") as folder, EmbeddedServer() as server:
         dsn = _prepare(screen, server, rows)
         log = Path(folder) / "service.log"
         if keep:
@@ -156,22 +153,3 @@ def _serve_port() -> int:
         except OSError:
             return free_port(HOST)
     return SERVE_PORT
-
-
-@contextmanager
-def _signals() -> Iterator[None]:
-    """Signals that ask for the end raise :class:`Interrupted` once; a second one does not disturb the cleaning up."""
-    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-    caught = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-
-    def stop(number: int, _: FrameType | None) -> None:
-        for other in caught:
-            signal.signal(other, signal.SIG_IGN)
-        raise Interrupted(number)
-
-    before = {number: signal.signal(number, stop) for number in caught}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -38,13 +37,15 @@ class FileSink:
 
     Args:
         path: The target.
+        mode: Rights of a new file, as far as the umask allows them.
 
     Raises:
         TargetFailed: With the system's reason, from every method.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], mode: int = 0o666) -> None:
         self._name = os.fspath(path)
+        self._mode = mode
         self._target = Path(self._name)
         self._part: Path | None = None
         self._descriptor: int | None = None
@@ -118,7 +119,7 @@ class FileSink:
         part = self._target.with_name(_part_name(self._target.name))
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         # The rights of a replaced file are given at the end: until then nobody else reads what may be secret.
-        self._descriptor = os.open(part, flags, 0o600 if replaced is not None else 0o666)
+        self._descriptor = os.open(part, flags, 0o600 if replaced is not None else self._mode)
         self._part = part
 
     def _hand_rights_on(self, descriptor: int) -> None:
@@ -149,7 +150,7 @@ def _descriptor_number(own: re.Match[str]) -> int:
 
 def _part_name(name: str) -> str:
     """A name for the temporary file that nobody has, cut so that the file system takes it."""
-    ending = f".{secrets.token_hex(4)}.part"
+    ending = f".{os.urandom(4).hex()}.part"
     kept = os.fsencode(name)[: NAME_BYTES - len(ending) - 1]
     return f".{os.fsdecode(kept)}{ending}"
 

@@ -1,0 +1,82 @@
+"""What a plan says about the largest row is never less than the rows that come; the reservation rests on it."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from polyglot_export import explain
+from polyglot_export.memory import INLINE_ROW_BYTES, Shape, reservation
+from polyglot_export.plan import Plan
+from polyglot_export.spec import parse_spec
+
+
+def _plan(dsn: str, dataset: str, format_: str = "csv", **more: object) -> Plan:
+    return explain(parse_spec({"format": format_, "dataset": dataset, **more}), dsn=dsn)
+
+
+def _largest_sent(dsn: str, statement: str) -> int:
+    """Bytes of the largest row of a binary COPY."""
+    with psycopg.connect(dsn) as connection, connection.cursor().copy(f"COPY ({statement}) TO STDOUT (FORMAT binary)") as copy:
+        return max(len(bytes(row)) for row in copy)
+
+
+def test_types_of_a_fixed_length_bound_the_row(dsn: str, conn: psycopg.Connection) -> None:
+    conn.execute("CREATE TABLE fixed (id int, at timestamptz, code varchar(10), kind char(3), flag bool, key uuid, name name)")
+    conn.execute("INSERT INTO fixed VALUES (1, now(), repeat('ü', 10), 'äöü', true, gen_random_uuid(), repeat('x', 63))")
+    bound = _plan(dsn, "fixed").largest_row
+    assert bound is not None
+    assert _largest_sent(dsn, "SELECT * FROM fixed") <= bound < 1_000
+
+
+def test_an_empty_toast_table_bounds_it_to_a_page(dsn: str, conn: psycopg.Connection) -> None:
+    """Also where a row holds 150 kB, compressed."""
+    conn.execute("CREATE TABLE inline (id int, note text, document jsonb)")
+    conn.execute("""INSERT INTO inline SELECT n, repeat(md5(n::text), 50), '{"a": [1, 2]}' FROM generate_series(1, 500) AS n""")
+    plan = _plan(dsn, "inline")
+    assert plan.largest_row is not None
+    assert INLINE_ROW_BYTES <= plan.largest_row < 2 * INLINE_ROW_BYTES
+    assert _largest_sent(dsn, "SELECT * FROM inline") <= plan.largest_row
+    conn.execute("INSERT INTO inline VALUES (0, repeat('x', 150000), NULL)")
+    inside = _plan(dsn, "inline").largest_row
+    assert inside is not None
+    assert _largest_sent(dsn, "SELECT * FROM inline") <= inside
+
+
+@pytest.mark.parametrize("where", ["itself", "a partition", "a child"])
+def test_a_large_value_anywhere_below_is_seen(dsn: str, conn: psycopg.Connection, where: str) -> None:
+    if where == "itself":
+        conn.execute("CREATE TABLE t (id int, payload text STORAGE EXTERNAL)")
+    elif where == "a partition":
+        conn.execute("CREATE TABLE t (id int, payload text STORAGE EXTERNAL) PARTITION BY RANGE (id)")
+        conn.execute(
+            "CREATE TABLE p1 PARTITION OF t FOR VALUES FROM (0) TO (10); CREATE TABLE p2 PARTITION OF t FOR VALUES FROM (10) TO (20)"
+        )
+    else:
+        conn.execute("CREATE TABLE t (id int, payload text STORAGE EXTERNAL); CREATE TABLE c () INHERITS (t)")
+    target = "c" if where == "a child" else "t"
+    conn.execute(f"INSERT INTO {target} VALUES (1, 'small'), (11, 'small')")
+    assert _plan(dsn, "t").largest_row is not None
+    conn.execute(f"INSERT INTO {target} VALUES (11, repeat('x', 3000000))")
+    plan = _plan(dsn, "t")
+    assert plan.largest_row is None
+    assert reservation(plan) > plan.limits.row_bytes
+    only = _plan(dsn, "t", columns=["id"])
+    assert only.largest_row is not None, "the column with large values is not read"
+    assert reservation(only) < plan.limits.row_bytes
+
+
+def test_what_is_computed_has_no_bound(dsn: str, conn: psycopg.Connection) -> None:
+    conn.execute("CREATE TABLE t (id int); INSERT INTO t VALUES (1); CREATE VIEW v AS SELECT id, repeat('x', 1000000) AS made FROM t")
+    assert _plan(dsn, "v").largest_row is None
+    query = explain(parse_spec({"format": "csv", "query": "SELECT repeat('x', 1000000) AS made"}), dsn=dsn)
+    assert query.largest_row is None
+    counted = explain(parse_spec({"format": "csv", "query": "SELECT 1 AS one, now() AS at"}), dsn=dsn)
+    assert counted.largest_row is not None, "its types have a length"
+
+
+def test_the_row_groups_of_a_small_table_are_small(dsn: str, conn: psycopg.Connection) -> None:
+    conn.execute("CREATE TABLE small (id int, note text); INSERT INTO small SELECT n, 'n' FROM generate_series(1, 1000) AS n")
+    plan = _plan(dsn, "small", "parquet")
+    assert Shape.of(plan).row_group_bytes < 1 << 20 < plan.encoder.row_group_bytes
+    assert Shape.of(_plan(dsn, "small", "parquet", limit=5)).row_group_bytes == plan.encoder.row_group_bytes, "a statement has no pages"
