@@ -15,6 +15,10 @@ PYTHON_FOLDERS := python tests tools benchmarks
 TEST_WORKERS ?= 2
 TESTS ?= tests
 ROWS ?= 1000000
+BENCH ?=
+PROOF ?=
+LOAD ?=
+FUZZ_SECONDS ?= 60
 
 export ROWS
 
@@ -61,8 +65,16 @@ serve: install ## The demo's database and service, kept running until Ctrl-C (RO
 	@$(BIN)/polyglot demo --rows "$(ROWS)" --keep
 
 .PHONY: bench
-bench: install ## Ratio to psql \copy, memory and CPU of each format (ROWS=1000000)
-	@$(BIN)/python -m benchmarks.ratio --rows "$(ROWS)"
+bench: install ## Each format and every peer that is installed beside psql \copy, into docs/ (BENCH='--rows 2000000 --pairs 5')
+	@$(BIN)/polyglot bench --peers --json docs/benchmarks.json --chart docs/benchmarks.svg $(BENCH)
+
+.PHONY: proof
+proof: install ## The service in a memory cgroup of 256 MB, every format and many clients (PROOF='--rows 10000000')
+	@$(BIN)/python -m benchmarks.cgroup $(PROOF)
+
+.PHONY: load
+load: install ## Ten minutes of 200 clients at random, kills included, in the same cgroup (LOAD='--minutes 1')
+	@$(BIN)/python -m benchmarks.load $(LOAD)
 
 # --- checks ------------------------------------------------------------------------------------------------------
 
@@ -79,7 +91,7 @@ test-python: install system ## The tests of library, command line and service (T
 	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile $(TESTS)
 
 .PHONY: lint
-lint: install lint-python lint-rust ## Every check that needs no database
+lint: install lint-python lint-deploy lint-rust ## Every check that needs no database
 
 .PHONY: lint-python
 lint-python: $(STAMPS)/install
@@ -89,7 +101,12 @@ lint-python: $(STAMPS)/install
 	PYTHONPATH=python $(BIN)/python -m mypy.stubtest polyglot_export._core --allowlist tools/stubtest-allowlist.txt
 	$(BIN)/python tools/check_docs.py
 	$(BIN)/python tools/cli_reference.py --check
+	$(BIN)/python -m tests.faults.table --check
 	$(BIN)/python tools/generate_xml_names.py --check
+
+.PHONY: lint-deploy
+lint-deploy: $(STAMPS)/install
+	$(BIN)/python tools/lint_deploy.py
 
 .PHONY: lint-rust
 lint-rust:
@@ -104,13 +121,19 @@ format: $(STAMPS)/venv ## Format Python and Rust
 	cargo fmt
 
 .PHONY: fuzz
-fuzz: install ## The property tests at length (Hypothesis and proptest)
+fuzz: ## A minute of damaged bytes for decoders, wire messages and encoders (FUZZ_SECONDS=60)
+	@tools/check-tools.sh rust
+	POLYGLOT_FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --locked --quiet --test fuzz -- --nocapture
+
+.PHONY: test-slow
+test-slow: install ## The property tests at length, an hour or so (Hypothesis and proptest)
 	PROPTEST_CASES=20000 cargo test --locked --quiet
 	HYPOTHESIS_PROFILE=slow $(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --timeout 3600 -m "not memory" $(TESTS)
 
 .PHONY: docs
 docs: install ## Write the generated pages anew and check that every link leads somewhere
 	$(BIN)/python tools/cli_reference.py
+	$(BIN)/python -m tests.faults.table
 	$(BIN)/python tools/check_docs.py
 
 .PHONY: lock

@@ -11,6 +11,7 @@ use std::io::Write;
 
 use crc32fast::Hasher;
 use flate2::{Compress, FlushCompress, Status};
+use zstd::zstd_safe::CParameter;
 
 use crate::error::{Error, Result};
 
@@ -134,20 +135,26 @@ impl GzipFrame {
 
 /// One zstd frame, compressed by libzstd's own threads.
 ///
-/// Memory: at level 1 about 2 MB a job, with one job more than there are threads.
+/// Memory: the input and the output of each job, some three more of them than there are threads, and a level's tables a thread.
 pub struct ZstdFrame {
     encoder: zstd::stream::write::Encoder<'static, Vec<u8>>,
 }
 
 impl ZstdFrame {
-    /// Compressing threads. The frame is the same for any number from 1; two keep up with two cores.
-    const THREADS: u32 = 2;
+    /// Compressing threads at most: two keep up with two cores. The frame is the same for any number from 1.
+    const MOST_THREADS: usize = 2;
+    /// Raw bytes of a job, the unit that a thread compresses. libzstd would take four windows (2 MB at level 1, more at higher
+    /// ones) and keep several in memory.
+    const JOB_BYTES: u32 = 1 << 20;
 
-    pub fn new(level: i32) -> Result<Self> {
+    /// A frame that as many threads compress as there are workers to feed them, within bounds.
+    pub fn new(level: i32, workers: usize) -> Result<Self> {
+        let threads = u32::try_from(workers.clamp(1, Self::MOST_THREADS)).unwrap_or(1);
         let start = || -> std::io::Result<_> {
             let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), level)?;
             encoder.include_checksum(true)?;
-            encoder.multithread(Self::THREADS)?;
+            encoder.set_parameter(CParameter::JobSize(Self::JOB_BYTES))?;
+            encoder.multithread(threads)?;
             Ok(encoder)
         };
         start().map(|encoder| ZstdFrame { encoder }).map_err(zstd_failed)
@@ -241,20 +248,20 @@ mod tests {
     }
 
     #[test]
-    fn zstd_is_one_frame_whatever_the_input_is_cut_into() {
+    fn zstd_is_one_frame_whatever_the_input_is_cut_into_and_the_number_of_workers() {
         let raw: Vec<u8> = (0..9_000_000_u32).map(|i| (i.wrapping_mul(i) >> 9) as u8).collect();
-        let frame = |cut: usize| {
+        let frame = |cut: usize, workers: usize| {
             let mut out = Vec::new();
-            let mut zstd = ZstdFrame::new(1).unwrap();
+            let mut zstd = ZstdFrame::new(1, workers).unwrap();
             for part in raw.chunks(cut) {
                 zstd.write(part, &mut out).unwrap();
             }
             zstd.finish(&mut out).unwrap();
             out
         };
-        let first = frame(1 << 20);
-        assert!(first == frame(256 << 10));
-        assert!(first == frame(777_777));
+        let first = frame(1 << 20, 2);
+        assert!(first == frame(256 << 10, 1));
+        assert!(first == frame(777_777, 8));
         assert_eq!(zstd::zstd_safe::find_frame_compressed_size(&first).unwrap(), first.len());
         assert!(zstd::decode_all(&first[..]).unwrap() == raw);
     }

@@ -314,14 +314,6 @@ def test_the_leader_is_killed_after_the_last_chunk(dsn: str, conn: psycopg.Conne
         assert not export.progress().finished
 
 
-def test_a_worker_is_killed(dsn: str, conn: psycopg.Connection) -> None:
-    filled(conn, "t", PAGES)
-    with half_read(dsn, spec()) as (export, _):
-        kill(conn, "query LIKE 'COPY%' AND state = 'active'")
-        with pytest.raises(ConnectionLost):
-            read(export)
-
-
 def test_connections_are_gone_after_a_failure_and_after_a_cancel(dsn: str, conn: psycopg.Connection) -> None:
     filled(conn, "t", PAGES)
     with half_read(dsn, spec()) as (export, _):

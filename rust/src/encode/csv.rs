@@ -2,7 +2,8 @@
 //! order mark, and the two for spreadsheets.
 
 use super::TextEncoder;
-use super::text::any_byte;
+use super::outlet::{Outlet, SLICE_BYTES};
+use super::text::{any_byte, double};
 use crate::copy::decode::Decoder;
 use crate::copy::decode::json::jsonb_text;
 use crate::copy::frame::Tuple;
@@ -15,6 +16,8 @@ const END_OF_DATA: &[u8] = b"\\.";
 const SPREADSHEET_DIGITS: usize = 15;
 /// `="` and `"` around a number make it a formula that gives text.
 const TEXT_FORMULA_START: &[u8] = b"=\"";
+/// Makes a spreadsheet take the cell for text.
+const GUARD: u8 = b'\'';
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Writes the rows of one segment.
@@ -43,6 +46,8 @@ enum Cell {
     Field,
     /// As `Field`, with the guard against formulas.
     GuardedField,
+    /// As `GuardedField`, for json: what its layout begins with is guarded, a negative number is none.
+    GuardedJson,
     /// As `Field`, after the version byte.
     Jsonb,
     /// Printed into the scratch buffer, then looked at.
@@ -104,7 +109,7 @@ impl TextEncoder for Csv {
         b""
     }
 
-    fn row(&mut self, mut tuple: Tuple<'_>, out: &mut Vec<u8>) -> Result<()> {
+    fn row(&mut self, mut tuple: Tuple<'_>, out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
         let mut first = true;
         for column in &self.columns {
             if !first {
@@ -112,9 +117,10 @@ impl TextEncoder for Csv {
             }
             first = false;
             match tuple.field()? {
-                Some(field) => column.write(field, &self.rules, &mut self.scratch, out).map_err(|e| e.in_column(&column.source))?,
+                Some(field) => column.write(field, &self.rules, &mut self.scratch, out, outlet).map_err(|e| e.in_column(&column.source))?,
                 None => out.extend_from_slice(&self.rules.null),
             }
+            outlet.offer(out)?;
         }
         out.extend_from_slice(self.line_end);
         tuple.end()
@@ -125,37 +131,92 @@ impl TextEncoder for Csv {
 
 impl CsvColumn {
     #[inline]
-    fn write(&self, field: &[u8], rules: &Rules, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<()> {
+    fn write(&self, field: &[u8], rules: &Rules, scratch: &mut Vec<u8>, out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
+        if field.len() > SLICE_BYTES {
+            return self.write_large(field, rules, scratch, out, outlet);
+        }
         match self.cell {
             Cell::Plain => return self.decoder.write_text(field, out),
             Cell::Field => rules.write(field, self.force_quote, out),
             Cell::Jsonb => rules.write(jsonb_text(field)?, self.force_quote, out),
-            Cell::Printed => {
-                scratch.clear();
-                self.decoder.write_text(field, scratch)?;
-                rules.write(scratch, self.force_quote, out);
-            }
+            Cell::Printed => self.write_printed(field, rules, scratch, out, outlet)?,
             Cell::GuardedField if !runs_as_formula(field) => rules.write(field, self.force_quote, out),
-            Cell::GuardedField | Cell::GuardedPrinted => {
+            Cell::GuardedJson if !starts_with_blank(field) => rules.write(field, self.force_quote, out),
+            Cell::GuardedField | Cell::GuardedJson | Cell::GuardedPrinted => {
                 scratch.clear();
-                scratch.push(b'\'');
+                scratch.push(GUARD);
                 self.decoder.write_text(field, scratch)?;
                 let guarded = scratch.as_slice();
                 let text = guarded.get(1..).unwrap_or_default();
                 rules.write(if runs_as_formula(text) { guarded } else { text }, self.force_quote, out);
             }
-            Cell::LongNumber => {
-                scratch.clear();
-                scratch.extend_from_slice(TEXT_FORMULA_START);
-                self.decoder.write_text(field, scratch)?;
-                let number = scratch.get(TEXT_FORMULA_START.len()..).unwrap_or_default();
-                if significant_digits(number) > SPREADSHEET_DIGITS {
-                    scratch.push(b'"');
-                    rules.write(scratch, self.force_quote, out);
-                } else {
-                    rules.write(number, self.force_quote, out);
-                }
+            Cell::LongNumber => self.write_long_number(field, rules, scratch, out)?,
+        }
+        Ok(())
+    }
+
+    /// A field that is longer than a slice: nothing of it is held whole but the field.
+    #[cold]
+    fn write_large(&self, field: &[u8], rules: &Rules, scratch: &mut Vec<u8>, out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
+        match self.cell {
+            Cell::Field => rules.write_large(b"", field, self.force_quote, out, outlet),
+            Cell::Jsonb => rules.write_large(b"", jsonb_text(field)?, self.force_quote, out, outlet),
+            Cell::GuardedField | Cell::GuardedJson => {
+                let guarded = if self.cell == Cell::GuardedJson { starts_with_blank(field) } else { runs_as_formula(field) };
+                rules.write_large(if guarded { &[GUARD] } else { b"" }, field, self.force_quote, out, outlet)
             }
+            Cell::Plain => self.decoder.text_in_pieces(field, out, outlet),
+            Cell::Printed | Cell::GuardedPrinted => self.write_printed(field, rules, scratch, out, outlet),
+            Cell::LongNumber => self.write_long_number(field, rules, scratch, out),
+        }
+    }
+
+    /// Prints into the scratch buffer. A text that outgrows a slice (an array) is printed twice: once to see whether it needs
+    /// quotes, once to be written.
+    fn write_printed(&self, field: &[u8], rules: &Rules, scratch: &mut Vec<u8>, out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
+        scratch.clear();
+        let (mut special, mut null) = (false, Some(rules.null.as_slice()));
+        let mut look = |piece: &mut Vec<u8>| {
+            special |= rules.has_special(piece);
+            null = null.and_then(|null| null.strip_prefix(piece.as_slice()));
+            piece.clear();
+            Ok(())
+        };
+        let mut looks = Outlet::new(SLICE_BYTES, &mut look);
+        self.decoder.text_in_pieces(field, scratch, &mut looks)?;
+        if looks.passes() == 0 {
+            rules.write(scratch, self.force_quote, out);
+            return Ok(());
+        }
+        looks.pass(scratch)?;
+        let quoted = self.force_quote || special || null == Some(b"");
+        if quoted {
+            out.push(rules.quote);
+        }
+        let mut write = |piece: &mut Vec<u8>| {
+            rules.write_part(piece, quoted, out);
+            piece.clear();
+            outlet.offer(out)
+        };
+        let mut pieces = Outlet::new(SLICE_BYTES, &mut write);
+        self.decoder.text_in_pieces(field, scratch, &mut pieces)?;
+        pieces.pass(scratch)?;
+        if quoted {
+            out.push(rules.quote);
+        }
+        Ok(())
+    }
+
+    fn write_long_number(&self, field: &[u8], rules: &Rules, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<()> {
+        scratch.clear();
+        scratch.extend_from_slice(TEXT_FORMULA_START);
+        self.decoder.write_text(field, scratch)?;
+        let number = scratch.get(TEXT_FORMULA_START.len()..).unwrap_or_default();
+        if significant_digits(number) > SPREADSHEET_DIGITS {
+            scratch.push(b'"');
+            rules.write(scratch, self.force_quote, out);
+        } else {
+            rules.write(number, self.force_quote, out);
         }
         Ok(())
     }
@@ -168,7 +229,9 @@ impl Cell {
         }
         match kind {
             Kind::Text | Kind::ByText if options.formula_guard => Cell::GuardedField,
-            Kind::Char if options.formula_guard => Cell::GuardedPrinted,
+            Kind::Json | Kind::JsonText if options.formula_guard => Cell::GuardedJson,
+            // -infinity and -1 days are no numbers to a spreadsheet.
+            Kind::Char | Kind::Date | Kind::Timestamp | Kind::TimestampTz | Kind::Interval if options.formula_guard => Cell::GuardedPrinted,
             Kind::Text | Kind::ByText | Kind::Json | Kind::JsonText => Cell::Field,
             Kind::Jsonb => Cell::Jsonb,
             _ if !force_quote && alphabet(kind).is_some_and(|alphabet| rules.never_apply_to(alphabet)) => Cell::Plain,
@@ -223,80 +286,61 @@ impl Rules {
         !could_be_null && !alphabet.contains(&self.delimiter) && !alphabet.contains(&self.quote)
     }
 
+    /// Whether any byte makes COPY put quotes around a value.
+    #[inline]
+    fn has_special(&self, text: &[u8]) -> bool {
+        let (delimiter, quote) = (self.delimiter, self.quote);
+        any_byte(text, |b| (b == delimiter) | (b == quote) | (b == b'\n') | (b == b'\r'))
+    }
+
     /// Appends a value that is not NULL, between quotes where COPY would put them.
     #[inline]
     fn write(&self, text: &[u8], force_quote: bool, out: &mut Vec<u8>) {
-        let (delimiter, quote) = (self.delimiter, self.quote);
-        let special = |b| (b == delimiter) | (b == quote) | (b == b'\n') | (b == b'\r');
-        if force_quote || text == self.null || any_byte(text, special) || self.alone && text == END_OF_DATA {
-            self.write_quoted(text, out);
+        if force_quote || text == self.null || self.has_special(text) || self.alone && text == END_OF_DATA {
+            out.push(self.quote);
+            self.escape_quotes(text, out);
+            out.push(self.quote);
         } else {
             out.extend_from_slice(text);
         }
     }
 
-    /// Appends the value between quotes, with the escape in front of quotes and escapes inside.
-    fn write_quoted(&self, text: &[u8], out: &mut Vec<u8>) {
-        out.push(self.quote);
+    /// As `write`, slice by slice, for a long value with what the guard puts in front.
+    fn write_large(&self, guard: &[u8], text: &[u8], force_quote: bool, out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
+        let null = self.null.strip_prefix(guard) == Some(text);
+        let quoted = force_quote || null || self.has_special(guard) || self.has_special(text);
+        if quoted {
+            out.push(self.quote);
+        }
+        self.write_part(guard, quoted, out);
+        outlet.in_slices(text, out, |slice, out| self.write_part(slice, quoted, out))?;
+        if quoted {
+            out.push(self.quote);
+        }
+        Ok(())
+    }
+
+    /// Appends a part of a value; its quotes, if any, are written elsewhere.
+    fn write_part(&self, part: &[u8], quoted: bool, out: &mut Vec<u8>) {
+        if quoted { self.escape_quotes(part, out) } else { out.extend_from_slice(part) }
+    }
+
+    /// Appends text with the escape in front of quotes and escapes.
+    fn escape_quotes(&self, text: &[u8], out: &mut Vec<u8>) {
         if self.quote == self.escape {
-            double(text, self.quote, out);
-        } else {
-            let mut rest = text;
-            while let Some(at) = memchr::memchr2(self.quote, self.escape, rest) {
-                let (clean, tail) = rest.split_at(at);
-                let (escaped, tail) = tail.split_at_checked(1).unwrap_or((tail, &[]));
-                out.extend_from_slice(clean);
-                out.push(self.escape);
-                out.extend_from_slice(escaped);
-                rest = tail;
-            }
-            out.extend_from_slice(rest);
+            return double(text, self.quote, out);
         }
-        out.push(self.quote);
-    }
-}
-
-/// Appends text with each quote twice. Eight bytes at a time: json has a quote every few bytes, where a search
-/// for the next one costs more than it spares.
-#[inline]
-fn double(text: &[u8], quote: u8, out: &mut Vec<u8>) {
-    out.reserve(text.len().saturating_add(text.len() / 4));
-    let pattern = u64::from_le_bytes([quote; 8]);
-    let (words, rest) = text.as_chunks::<8>();
-    for word in words {
-        let mut bytes = u64::from_le_bytes(*word);
-        let mut hits = zero_bytes(bytes ^ pattern);
-        let mut left = 8;
-        while hits != 0 {
-            // The quote is the last of `run` bytes; all are appended, and what is behind it is taken back.
-            let run = hits.trailing_zeros() as usize / 8 + 1;
-            let start = out.len();
-            out.extend_from_slice(&bytes.to_le_bytes());
-            out.truncate(start + run);
-            out.push(quote);
-            // Twice, since a shift by all 64 bits is not defined.
-            let shift = (run * 8 - 1) as u32;
-            bytes = bytes >> shift >> 1;
-            hits = hits >> shift >> 1;
-            left -= run;
+        let mut rest = text;
+        while let Some(at) = memchr::memchr2(self.quote, self.escape, rest) {
+            let (clean, tail) = rest.split_at(at);
+            let (escaped, tail) = tail.split_at_checked(1).unwrap_or((tail, &[]));
+            out.extend_from_slice(clean);
+            out.push(self.escape);
+            out.extend_from_slice(escaped);
+            rest = tail;
         }
-        let start = out.len();
-        out.extend_from_slice(&bytes.to_le_bytes());
-        out.truncate(start + left);
+        out.extend_from_slice(rest);
     }
-    for &b in rest {
-        if b == quote {
-            out.push(quote);
-        }
-        out.push(b);
-    }
-}
-
-/// The top bit of each byte that is zero, and nothing else.
-#[inline]
-fn zero_bytes(word: u64) -> u64 {
-    const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
-    !(((word & LOW) + LOW) | word | LOW)
 }
 
 /// Whether a spreadsheet would take the cell for a formula (OWASP, "CSV Injection").
@@ -305,10 +349,16 @@ fn runs_as_formula(text: &[u8]) -> bool {
     matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r'))
 }
 
+/// Whether a json text begins with a blank that a spreadsheet may skip. With `-` it is a number; no json begins with the others.
+#[inline]
+fn starts_with_blank(json: &[u8]) -> bool {
+    matches!(json.first(), Some(b'\t' | b'\r'))
+}
+
 /// The character that makes a spreadsheet take the cell for text, where it is needed.
 fn push_guard(text: &[u8], out: &mut Vec<u8>) {
     if runs_as_formula(text) {
-        out.push(b'\'');
+        out.push(GUARD);
     }
 }
 

@@ -1,6 +1,8 @@
 //! JSON and NDJSON: each row is what `row_to_json` gives; the array around the rows, or the line ends, are ours.
 
 use super::TextEncoder;
+use super::block::Snippet;
+use super::outlet::{Outlet, SLICE_BYTES};
 use super::text::json_text;
 use crate::copy::decode::Decoder;
 use crate::copy::frame::Tuple;
@@ -33,7 +35,7 @@ struct JsonColumn {
     source: String,
     decoder: Decoder,
     /// `"name":`, after a comma in all columns but the first.
-    key: Vec<u8>,
+    key: Snippet,
     /// The value may hold line breaks and is to be on one line.
     flatten: bool,
 }
@@ -47,7 +49,7 @@ impl Json {
             JsonColumn {
                 source: column.source.clone(),
                 decoder: Decoder::with_big_numbers(&column.kind, plan.source.server_version, options.big_numbers_as_strings),
-                key,
+                key: Snippet::new(&key),
                 flatten: options.lines && keeps_layout(&column.kind),
             }
         });
@@ -73,14 +75,15 @@ impl TextEncoder for Json {
         self.layout.separator
     }
 
-    fn row(&mut self, mut tuple: Tuple<'_>, out: &mut Vec<u8>) -> Result<()> {
+    fn row(&mut self, mut tuple: Tuple<'_>, out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
         out.extend_from_slice(self.layout.row_start);
         for column in &self.columns {
-            out.extend_from_slice(&column.key);
+            column.key.push(out);
             match tuple.field()? {
-                Some(field) => column.write(field, out).map_err(|e| e.in_column(&column.source))?,
+                Some(field) => column.write(field, out, outlet).map_err(|e| e.in_column(&column.source))?,
                 None => out.extend_from_slice(b"null"),
             }
+            outlet.offer(out)?;
         }
         out.extend_from_slice(self.layout.row_end);
         tuple.end()
@@ -93,12 +96,27 @@ impl TextEncoder for Json {
 
 impl JsonColumn {
     #[inline]
-    fn write(&self, field: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        let start = out.len();
-        self.decoder.write_json(field, out)?;
-        if self.flatten {
-            out.get_mut(start..).into_iter().flatten().filter(|b| matches!(b, b'\n' | b'\r')).for_each(|b| *b = b' ');
-        }
+    fn write(&self, field: &[u8], out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
+        if self.flatten { self.write_flat(field, out, outlet) } else { self.decoder.json_in_pieces(field, out, outlet) }
+    }
+
+    /// Line breaks stand only between the tokens of JSON, where a blank is as good.
+    fn write_flat(&self, field: &[u8], out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
+        let mut from = out.len();
+        let full = from.saturating_add(SLICE_BYTES);
+        let mut flatten_and_offer = |out: &mut Vec<u8>| {
+            flatten(out.get_mut(from..).unwrap_or_default());
+            outlet.offer(out)?;
+            from = out.len();
+            Ok(())
+        };
+        self.decoder.json_in_pieces(field, out, &mut Outlet::new(full, &mut flatten_and_offer))?;
+        flatten(out.get_mut(from..).unwrap_or_default());
         Ok(())
     }
+}
+
+#[inline]
+fn flatten(json: &mut [u8]) {
+    json.iter_mut().filter(|b| matches!(b, b'\n' | b'\r')).for_each(|b| *b = b' ');
 }

@@ -7,9 +7,13 @@
 use crate::copy::frame::Tuple;
 use crate::error::Result;
 use crate::plan::{Format, Plan};
+use outlet::Outlet;
 
+pub mod block;
 pub mod csv;
+pub mod digits;
 pub mod json;
+pub mod outlet;
 pub mod parquet;
 pub mod text;
 pub mod xml;
@@ -20,9 +24,9 @@ pub trait TextEncoder: Send {
     fn header(&self, out: &mut Vec<u8>);
     /// What stands between two rows, also where they are of different segments.
     fn separator(&self) -> &'static [u8];
-    /// Appends one row without separator. On an error `out` may hold part of the row; the export has failed then.
-    /// The error names the column.
-    fn row(&mut self, tuple: Tuple<'_>, out: &mut Vec<u8>) -> Result<()>;
+    /// Appends one row without separator, and offers `out` to the outlet between its fields and within large ones. On an
+    /// error part of the row is in `out` or gone; the export has failed then. The error names the column.
+    fn row(&mut self, tuple: Tuple<'_>, out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()>;
     /// What comes after the last row; `rows` tells whether there was one.
     fn footer(&self, rows: bool, out: &mut Vec<u8>);
     /// Declared losses by column since the last call, for the counters; empty where the format has none.

@@ -1,30 +1,11 @@
-//! Digits, integers and quoted strings as bytes: what the text formats and the decoders' text forms share.
+//! Quoted strings and hexadecimal digits as bytes: what the text formats and the decoders' text forms share.
 
 use crate::error::{Error, Result};
 
 /// Bytes looked at together in the scans below: wide enough for vector instructions, narrow enough to stop early.
 const BLOCK: usize = 32;
-
-/// Appends a whole number in decimal.
-#[inline]
-pub fn integer(value: impl itoa::Integer, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-}
-
-/// The two digits of a number below 100.
-#[inline]
-pub fn two_digits(n: u8) -> [u8; 2] {
-    [b'0' + n / 10 % 10, b'0' + n % 10]
-}
-
-/// The four digits of a number below 10,000.
-#[inline]
-pub fn four_digits(n: u16) -> [u8; 4] {
-    // Both quotients are below 100.
-    let [a, b] = two_digits((n / 100) as u8);
-    let [c, d] = two_digits((n % 100) as u8);
-    [a, b, c, d]
-}
+/// Up to here text is first taken for ASCII; longer text is worth the instructions that the processor has for it.
+pub const SHORT: usize = 256;
 
 /// The two lower-case hexadecimal digits of a byte.
 #[inline]
@@ -37,12 +18,27 @@ fn hex_digit(nibble: u8) -> u8 {
     if nibble < 10 { b'0' + nibble } else { b'a' + (nibble - 10) }
 }
 
-/// Whether any byte is one that `special` accepts. The inner loop has no exit, so that it runs on vectors.
+/// Whether any byte is one that `special` accepts. The loop over a block has no exit, so that it runs on vectors; what is left
+/// of a text is looked at in blocks that overlap.
 #[inline]
 pub fn any_byte(bytes: &[u8], special: impl Fn(u8) -> bool) -> bool {
     let (blocks, rest) = bytes.as_chunks::<BLOCK>();
-    blocks.iter().any(|block| block.iter().fold(false, |found, &b| found | special(b)))
-        || rest.iter().fold(false, |found, &b| found | special(b))
+    if blocks.iter().any(|block| any_of(block, &special)) {
+        return true;
+    }
+    if let (false, Some(last)) = (blocks.is_empty() || rest.is_empty(), bytes.last_chunk::<BLOCK>()) {
+        return any_of(last, &special);
+    }
+    match (rest.first_chunk::<16>(), rest.last_chunk::<16>(), rest.first_chunk::<8>(), rest.last_chunk::<8>()) {
+        (Some(first), Some(last), ..) => any_of(first, &special) | any_of(last, &special),
+        (.., Some(first), Some(last)) => any_of(first, &special) | any_of(last, &special),
+        _ => rest.iter().any(|&b| special(b)),
+    }
+}
+
+#[inline]
+fn any_of<const N: usize>(block: &[u8; N], special: impl Fn(u8) -> bool) -> bool {
+    block.iter().fold(false, |found, &b| found | special(b))
 }
 
 /// Checks that text is UTF-8, which a UTF8 database does not guarantee (broken text can be stored by old versions or
@@ -52,6 +48,10 @@ pub fn any_byte(bytes: &[u8], special: impl Fn(u8) -> bool) -> bool {
 /// `Error::Value`, for formats that must be UTF-8.
 #[inline]
 pub fn check_utf8(bytes: &[u8]) -> Result<()> {
+    // Most text is short and ASCII, which this sees faster.
+    if bytes.len() <= SHORT && !any_byte(bytes, |b| !b.is_ascii()) {
+        return Ok(());
+    }
     simdutf8::basic::from_utf8(bytes).map(|_| ()).map_err(|_| not_utf8())
 }
 
@@ -67,23 +67,34 @@ fn not_utf8() -> Error {
 /// `Error::Value` where the bytes are not UTF-8.
 #[inline]
 pub fn json_string(bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
-    let text = simdutf8::basic::from_utf8(bytes).map_err(|_| not_utf8())?;
-    json_text(text, out);
+    check_utf8(bytes)?;
+    json_quoted(bytes, out);
     Ok(())
 }
 
 /// As `json_string`, for text that is known to be UTF-8.
 #[inline]
 pub fn json_text(text: &str, out: &mut Vec<u8>) {
-    let bytes = text.as_bytes();
+    json_quoted(text.as_bytes(), out);
+}
+
+#[inline]
+fn json_quoted(bytes: &[u8], out: &mut Vec<u8>) {
     out.reserve(bytes.len() + 2);
     out.push(b'"');
+    json_content(bytes, out);
+    out.push(b'"');
+}
+
+/// Appends what stands between the quotes. Bytes escape one by one, so text may come in slices that are cut anywhere; that all
+/// of it is UTF-8 is checked elsewhere.
+#[inline]
+pub fn json_content(bytes: &[u8], out: &mut Vec<u8>) {
     if any_byte(bytes, json_special) {
         json_escaped(bytes, out);
     } else {
         out.extend_from_slice(bytes);
     }
-    out.push(b'"');
 }
 
 #[inline]
@@ -119,4 +130,47 @@ fn json_escape(b: u8, out: &mut Vec<u8>) {
         }
     };
     out.extend_from_slice(&[b'\\', short]);
+}
+
+/// Appends text with each quote twice. Eight bytes at a time: json has a quote every few bytes, where a search
+/// for the next one costs more than it spares.
+#[inline]
+pub fn double(text: &[u8], quote: u8, out: &mut Vec<u8>) {
+    out.reserve(text.len().saturating_add(text.len() / 4));
+    let pattern = u64::from_le_bytes([quote; 8]);
+    let (words, rest) = text.as_chunks::<8>();
+    for word in words {
+        let mut bytes = u64::from_le_bytes(*word);
+        let mut hits = zero_bytes(bytes ^ pattern);
+        let mut left = 8;
+        while hits != 0 {
+            // The quote is the last of `run` bytes; all are appended, and what is behind it is taken back.
+            let run = hits.trailing_zeros() as usize / 8 + 1;
+            let start = out.len();
+            out.extend_from_slice(&bytes.to_le_bytes());
+            out.truncate(start + run);
+            out.push(quote);
+            // Twice, since a shift by all 64 bits is not defined.
+            let shift = (run * 8 - 1) as u32;
+            bytes = bytes >> shift >> 1;
+            hits = hits >> shift >> 1;
+            left -= run;
+        }
+        let start = out.len();
+        out.extend_from_slice(&bytes.to_le_bytes());
+        out.truncate(start + left);
+    }
+    for &b in rest {
+        if b == quote {
+            out.push(quote);
+        }
+        out.push(b);
+    }
+}
+
+/// The top bit of each byte that is zero, and nothing else.
+#[inline]
+fn zero_bytes(word: u64) -> u64 {
+    const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
+    !(((word & LOW) + LOW) | word | LOW)
 }

@@ -103,7 +103,7 @@ impl TextFile {
         let frame = match plan.compression {
             Compression::None => Frame::None,
             Compression::Gzip { .. } => Frame::Gzip(GzipFrame::new(&mut pending)),
-            Compression::Zstd { level } => Frame::Zstd(ZstdFrame::new(level)?),
+            Compression::Zstd { level } => Frame::Zstd(ZstdFrame::new(level, plan.limits.workers)?),
         };
         let mut header = Vec::new();
         encoder.header(&mut header);

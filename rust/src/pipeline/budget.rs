@@ -37,6 +37,12 @@ impl Budget {
         self.head = self.head.saturating_sub(bytes);
     }
 
+    /// What a segment had queued is thrown away.
+    pub fn dropped(&mut self, is_head: bool, bytes: usize) {
+        let side = if is_head { &mut self.head } else { &mut self.later };
+        *side = side.saturating_sub(bytes);
+    }
+
     /// The next segment, with this many queued bytes, is now the head.
     pub fn new_head(&mut self, bytes: usize) {
         self.head = bytes;

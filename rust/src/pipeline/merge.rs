@@ -1,7 +1,8 @@
 //! The ordered hand-over: workers take segments in order and push pieces, one consumer pulls them in segment order.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::budget::Budget;
 use crate::compress::RawSum;
@@ -28,6 +29,24 @@ impl Piece {
     }
 }
 
+/// What is remembered of bytes that were handed out, to compare with when they come again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Print {
+    bytes: usize,
+    rows: u64,
+    sum: u32,
+}
+
+impl Print {
+    /// None of a row group, which is a whole segment as a rule.
+    fn of(piece: &Piece) -> Option<Self> {
+        match &piece.body {
+            Body::Bytes(bytes) => Some(Print { bytes: bytes.len(), rows: piece.rows, sum: crc32fast::hash(bytes) }),
+            Body::RowGroup(_) => None,
+        }
+    }
+}
+
 /// What is known of a segment once its last row was encoded.
 #[derive(Debug, Default)]
 pub struct SegmentEnd {
@@ -50,7 +69,32 @@ pub enum Pulled {
 struct Slot {
     pieces: VecDeque<Piece>,
     bytes: usize,
+    handed_out: usize,
+    /// Its worker had to wait for its turn, and cannot notice meanwhile that the server is gone.
+    waited: bool,
+    /// The pieces that were handed out, where the segment may start again nevertheless; see [`Merge::restart`].
+    prints: Vec<Print>,
+    /// How many of them are still to come again.
+    repeats: usize,
     end: Option<Result<SegmentEnd>>,
+}
+
+impl Slot {
+    /// Whether a piece is one that was handed out before the segment started again.
+    fn is_repeat(&mut self, piece: &Piece) -> Result<bool> {
+        let Some(next) = self.prints.len().checked_sub(self.repeats).and_then(|next| self.prints.get(next)) else { return Ok(false) };
+        if Print::of(piece).as_ref() != Some(next) {
+            return Err(differs());
+        }
+        self.repeats -= 1;
+        Ok(true)
+    }
+}
+
+/// A volatile function in a policy or view, say: what was handed out cannot be gone on with.
+#[cold]
+fn differs() -> Error {
+    Error::Lost("and the rows that were read before came differently the second time".into())
 }
 
 struct State {
@@ -63,7 +107,27 @@ struct State {
     rows_before: u64,
     rows_in_head: u64,
     slots: VecDeque<Slot>,
+    /// Workers that have not left.
+    active: usize,
+    /// Workers that wait for room or for their turn.
+    waiting: usize,
+    /// Segments that a worker could not do and left to the others, and why.
+    returned: BTreeMap<u64, Error>,
     stopped: Option<Error>,
+}
+
+impl State {
+    fn running(&self) -> Result<()> {
+        self.stopped.clone().map_or(Ok(()), Err)
+    }
+
+    /// Why nothing can go on: all workers wait for the head segment, which was given back.
+    fn stuck(&self) -> Result<()> {
+        match self.returned.get(&self.head) {
+            Some(error) if self.waiting >= self.active => Err(error.clone()),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Memory: `window_bytes` of later segments and two chunks of the head segment; see [`Budget`].
@@ -85,6 +149,9 @@ impl Merge {
             rows_before: 0,
             rows_in_head: 0,
             slots: VecDeque::new(),
+            active: 0,
+            waiting: 0,
+            returned: BTreeMap::new(),
             stopped: None,
         };
         Merge { segments, state: Mutex::new(state), data: Condvar::new(), room: Condvar::new() }
@@ -99,13 +166,20 @@ impl Merge {
         self.lock().head
     }
 
-    /// The next segment to work on; `None` when all are taken.
+    /// Counts a worker in, before it starts.
+    pub fn enlist(&self) {
+        self.lock().active += 1;
+    }
+
+    /// The next segment to work on; `None` when all are taken: the worker leaves then.
     pub fn take(&self) -> Result<Option<u64>> {
         let mut state = self.lock();
-        if let Some(error) = &state.stopped {
-            return Err(error.clone());
+        state.running()?;
+        if let Some((segment, _)) = state.returned.pop_first() {
+            return Ok(Some(segment));
         }
         if state.next == self.segments {
+            state.active = state.active.saturating_sub(1);
             return Ok(None);
         }
         let segment = state.next;
@@ -119,10 +193,11 @@ impl Merge {
         let bytes = piece.bytes();
         let mut state = self.lock();
         loop {
-            if let Some(error) = &state.stopped {
-                return Err(error.clone());
-            }
+            state.running()?;
             let is_head = segment == state.head;
+            if slot(&mut state, segment)?.is_repeat(&piece)? {
+                return Ok(());
+            }
             if state.budget.has_room(is_head, bytes) {
                 state.budget.queued(is_head, bytes);
                 let slot = slot(&mut state, segment)?;
@@ -132,7 +207,8 @@ impl Merge {
                 self.data.notify_one();
                 return Ok(());
             }
-            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+            slot(&mut state, segment)?.waited |= !is_head;
+            state = self.wait_for_room(state)?;
         }
     }
 
@@ -140,14 +216,66 @@ impl Merge {
     pub fn wait_for_turn(&self, segment: u64) -> Result<()> {
         let mut state = self.lock();
         loop {
-            if let Some(error) = &state.stopped {
-                return Err(error.clone());
-            }
+            state.running()?;
             if segment <= state.head {
                 return Ok(());
             }
-            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.wait_for_room(state)?;
         }
+    }
+
+    fn wait_for_room<'a>(&self, mut state: MutexGuard<'a, State>) -> Result<MutexGuard<'a, State>> {
+        state.waiting += 1;
+        if let Err(error) = state.stuck() {
+            state.stopped = Some(error.clone());
+            drop(state);
+            self.data.notify_all();
+            self.room.notify_all();
+            return Err(error);
+        }
+        state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
+        Ok(state)
+    }
+
+    /// Waits for a time, or less when the export is stopped.
+    pub fn pause(&self, time: Duration) -> Result<()> {
+        let state = self.room.wait_timeout_while(self.lock(), time, |state| state.stopped.is_none());
+        state.unwrap_or_else(PoisonError::into_inner).0.running()
+    }
+
+    /// Forgets what is queued of a segment, so that it can be read again. `false` when some of it was handed out already.
+    ///
+    /// A segment that had to wait for its turn is the exception: its backend may have ended long before, unnoticed, since its
+    /// last bytes were in the buffers of the network. It starts again, and what was handed out must come again byte for byte.
+    pub fn restart(&self, segment: u64) -> Result<bool> {
+        let mut state = self.lock();
+        state.running()?;
+        let is_head = segment == state.head;
+        let slot = slot(&mut state, segment)?;
+        if slot.prints.len() < slot.handed_out {
+            return Ok(false);
+        }
+        slot.repeats = slot.prints.len();
+        slot.pieces.clear();
+        let bytes = std::mem::take(&mut slot.bytes);
+        state.budget.dropped(is_head, bytes);
+        drop(state);
+        self.room.notify_all();
+        Ok(true)
+    }
+
+    /// A worker leaves, and the others do its segment, of which nothing is queued. `false` when there is nobody who can.
+    pub fn give_back(&self, segment: Option<u64>, error: &Error) -> bool {
+        let mut state = self.lock();
+        if state.active <= 1 || state.stopped.is_some() {
+            return false;
+        }
+        state.active -= 1;
+        if let Some(segment) = segment {
+            state.returned.insert(segment, error.clone());
+        }
+        state.stuck().is_ok()
     }
 
     /// Marks a segment as complete, or as failed at a value: such an error waits for its turn, so that the error reported is
@@ -155,10 +283,13 @@ impl Merge {
     pub fn end(&self, segment: u64, end: Result<SegmentEnd>) -> Result<()> {
         let mut state = self.lock();
         if end.is_err() {
-            // Nothing after this segment will be handed out.
+            // Nothing after this segment will be handed out, and its worker leaves.
             state.next = self.segments;
+            state.active = state.active.saturating_sub(1);
+            self.room.notify_all();
         }
-        slot(&mut state, segment)?.end = Some(end);
+        let slot = slot(&mut state, segment)?;
+        slot.end = Some(if slot.repeats > 0 && end.is_ok() { Err(differs()) } else { end });
         drop(state);
         self.data.notify_one();
         Ok(())
@@ -168,9 +299,7 @@ impl Merge {
     pub fn pull(&self) -> Result<Pulled> {
         let mut state = self.lock();
         loop {
-            if let Some(error) = &state.stopped {
-                return Err(error.clone());
-            }
+            state.running()?;
             if state.head == self.segments {
                 return Ok(Pulled::End);
             }
@@ -209,6 +338,10 @@ fn take_head(state: &mut State) -> Option<Result<Pulled>> {
     if let Some(piece) = slot.pieces.pop_front() {
         let bytes = piece.bytes();
         slot.bytes = slot.bytes.saturating_sub(bytes);
+        slot.handed_out += 1;
+        if slot.waited {
+            slot.prints.extend(Print::of(&piece));
+        }
         state.budget.handed_out(bytes);
         state.rows_in_head += piece.rows;
         return Some(Ok(Pulled::Piece(piece)));
@@ -232,123 +365,5 @@ fn take_head(state: &mut State) -> Option<Result<Pulled>> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::error::ValueError;
-
-    fn piece(bytes: Vec<u8>) -> Piece {
-        Piece { rows: bytes.len() as u64, body: Body::Bytes(bytes) }
-    }
-
-    /// Runs workers that push `segments` and returns what the consumer pulled, and the most bytes that waited.
-    fn merged(segments: &[Vec<Vec<u8>>], workers: usize, window: usize) -> (Vec<u8>, usize) {
-        let merge = Merge::new(segments.len() as u64, 8, window);
-        let waiting = AtomicUsize::new(0);
-        let most = AtomicUsize::new(0);
-        let mut out = Vec::new();
-        std::thread::scope(|scope| {
-            for _ in 0..workers {
-                scope.spawn(|| {
-                    while let Some(segment) = merge.take().unwrap() {
-                        for bytes in &segments[segment as usize] {
-                            let length = bytes.len();
-                            merge.push(segment, piece(bytes.clone())).unwrap();
-                            most.fetch_max(waiting.fetch_add(length, Ordering::SeqCst) + length, Ordering::SeqCst);
-                        }
-                        merge.end(segment, Ok(SegmentEnd::default())).unwrap();
-                    }
-                });
-            }
-            loop {
-                match merge.pull().unwrap() {
-                    Pulled::Piece(Piece { body: Body::Bytes(bytes), .. }) => {
-                        waiting.fetch_sub(bytes.len().min(waiting.load(Ordering::SeqCst)), Ordering::SeqCst);
-                        out.extend(bytes);
-                    }
-                    Pulled::Piece(_) => panic!("no row groups here"),
-                    Pulled::SegmentEnd(_) => {}
-                    Pulled::End => break,
-                }
-            }
-        });
-        (out, most.load(Ordering::SeqCst))
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-        #[test]
-        fn order_is_that_of_the_segments(
-            segments in prop::collection::vec(prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..6), 0..20),
-            workers in 1_usize..5,
-            window in 0_usize..64,
-        ) {
-            let expected: Vec<u8> = segments.iter().flatten().flatten().copied().collect();
-            prop_assert_eq!(merged(&segments, workers, window).0, expected);
-        }
-    }
-
-    #[test]
-    fn a_later_segment_waits_when_the_window_is_full() {
-        let merge = Merge::new(2, 8, 10);
-        assert_eq!(merge.take().unwrap(), Some(0));
-        assert_eq!(merge.take().unwrap(), Some(1));
-        merge.push(1, piece(vec![0; 10])).unwrap();
-        std::thread::scope(|scope| {
-            let blocked = scope.spawn(|| merge.push(1, piece(vec![0; 1])));
-            std::thread::sleep(Duration::from_millis(30));
-            assert!(!blocked.is_finished());
-            merge.stop(Error::Cancelled);
-            assert!(matches!(blocked.join().unwrap(), Err(Error::Cancelled)));
-        });
-    }
-
-    #[test]
-    fn the_turn_of_a_segment_comes_when_those_before_it_are_handed_out() {
-        let merge = Merge::new(2, 8, 10);
-        merge.take().unwrap();
-        merge.take().unwrap();
-        merge.wait_for_turn(0).unwrap();
-        std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| merge.wait_for_turn(1));
-            std::thread::sleep(Duration::from_millis(30));
-            assert!(!waiting.is_finished());
-            merge.end(0, Ok(SegmentEnd::default())).unwrap();
-            assert!(matches!(merge.pull().unwrap(), Pulled::SegmentEnd(_)));
-            waiting.join().unwrap().unwrap();
-        });
-    }
-
-    #[test]
-    fn the_head_takes_a_piece_of_any_size() {
-        let merge = Merge::new(1, 8, 0);
-        merge.take().unwrap();
-        merge.push(0, piece(vec![0; 1000])).unwrap();
-    }
-
-    #[test]
-    fn a_value_error_waits_for_its_turn_and_names_the_row_of_the_export() {
-        let merge = Merge::new(3, 8, 100);
-        for _ in 0..3 {
-            merge.take().unwrap();
-        }
-        let error = Error::Value(Box::new(ValueError { row: Some(3), ..ValueError::default() }));
-        merge.end(1, Err(error)).unwrap();
-        assert_eq!(merge.take().unwrap(), None);
-        merge.push(0, piece(vec![7; 5])).unwrap();
-        merge.end(0, Ok(SegmentEnd::default())).unwrap();
-        assert!(matches!(merge.pull().unwrap(), Pulled::Piece(_)));
-        assert!(matches!(merge.pull().unwrap(), Pulled::SegmentEnd(_)));
-        for _ in 0..2 {
-            match merge.pull() {
-                Err(Error::Value(value)) => assert_eq!(value.row, Some(8)),
-                _ => panic!("the error of segment 1 was expected"),
-            }
-        }
-    }
-}
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+mod tests;

@@ -3,6 +3,7 @@
 //! [`Pipeline`] is pulled by one consumer; `worker` threads fill `merge`, `assemble` puts the file together. A pull that
 //! fails makes all later pulls fail: an export that failed can never look complete.
 
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -13,6 +14,7 @@ mod merge;
 mod pool;
 mod segment;
 mod segments;
+mod session;
 mod worker;
 
 use assemble::{Assembler, Chunk, Totals};
@@ -79,9 +81,9 @@ impl Pipeline {
         };
         let segments = Segments::new(&plan.scans);
         let merge = Merge::new(segments.total(), plan.limits.chunk_bytes, plan.limits.window_bytes);
-        let pool = Arc::new(ChunkPool::new(plan.limits.chunk_bytes));
+        let pool = Arc::new(ChunkPool::new(plan.limits.chunk_bytes, plan.limits.window_bytes));
         let assembler = Assembler::new(&plan, layout.clone())?;
-        let shared = Arc::new(Shared { plan, segments, layout, merge, control: Control::default(), pool });
+        let shared = Arc::new(Shared { plan, segments, layout, merge, control: Control::default(), pool, retries: AtomicU32::new(0) });
         let consumer = Mutex::new(Consumer { started: false, assembler, assembled: false, large: None });
         Ok(Pipeline { shared, consumer, threads: Mutex::new(Vec::new()) })
     }
@@ -140,14 +142,20 @@ impl Pipeline {
         let wanted = u64::try_from(self.shared.plan.limits.workers).unwrap_or(u64::MAX);
         let workers = wanted.clamp(1, self.shared.segments.total().max(1));
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        // All are counted before the first one starts: it may be done before the last one is there.
+        (0..workers).for_each(|_| self.shared.merge.enlist());
         for worker in 0..usize::try_from(workers).unwrap_or(1) {
             let shared = Arc::clone(&self.shared);
             let thread = std::thread::Builder::new().name(format!("polyglot-worker-{worker}"));
             match thread.spawn(move || worker::run(&shared, worker)) {
                 Ok(thread) => threads.push(thread),
-                Err(error) if worker == 0 => return Err(Error::Internal(format!("no thread for a worker: {error}"))),
-                // The others do the work.
-                Err(_) => break,
+                Err(error) => {
+                    let error = Error::Internal(format!("no thread for a worker: {error}"));
+                    // The others do the work.
+                    if !self.shared.merge.give_back(None, &error) {
+                        return Err(error);
+                    }
+                }
             }
         }
         Ok(())

@@ -7,18 +7,23 @@ const OVERRUN_BYTES: usize = 16 * 1024;
 
 /// Buffers that came back from the consumer.
 ///
-/// Memory: at most [`ChunkPool::KEPT`] buffers of a chunk each; a buffer that a large row has grown is not kept.
+/// Memory: never more buffers than were in use at one time, which the window bounds; one that a large row has grown is not kept.
 pub struct ChunkPool {
     capacity: usize,
+    kept: usize,
     free: Mutex<Vec<Vec<u8>>>,
 }
 
 impl ChunkPool {
-    /// Enough for the workers' next chunks; the rest of the window goes back to the allocator.
+    /// The workers' next chunks, beside those of the window.
     const KEPT: usize = 4;
 
-    pub fn new(chunk_bytes: usize) -> Self {
-        ChunkPool { capacity: chunk_bytes.saturating_add(OVERRUN_BYTES), free: Mutex::new(Vec::new()) }
+    pub fn new(chunk_bytes: usize, window_bytes: usize) -> Self {
+        ChunkPool {
+            capacity: chunk_bytes.saturating_add(OVERRUN_BYTES),
+            kept: Self::KEPT.saturating_add(window_bytes / chunk_bytes.max(1)),
+            free: Mutex::new(Vec::new()),
+        }
     }
 
     pub fn take(&self) -> Vec<u8> {
@@ -32,7 +37,7 @@ impl ChunkPool {
         }
         chunk.clear();
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        if free.len() < Self::KEPT {
+        if free.len() < self.kept {
             free.push(chunk);
         }
     }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::merge::{Body, Merge, Piece, SegmentEnd};
 use super::pool::ChunkPool;
-use crate::compress::{COMPRESSOR_INPUT_BYTES, SegmentDeflate};
+use crate::compress::{COMPRESSOR_INPUT_BYTES, RawSum, SegmentDeflate};
 use crate::copy::frame::Tuple;
+use crate::encode::outlet::Outlet;
 use crate::encode::parquet::{ParquetLayout, RowGroupEncoder};
 use crate::encode::{TextEncoder, text_encoder};
 use crate::error::{Error, Result};
@@ -53,35 +54,43 @@ impl SegmentWriter {
     }
 }
 
-/// Memory: one chunk of encoded rows and, with gzip, [`COMPRESSOR_INPUT_BYTES`] of raw rows before it.
+/// Memory: one chunk of encoded rows and, with gzip, [`COMPRESSOR_INPUT_BYTES`] of raw rows before it. A large row does not change
+/// that: its encoder hands it on in pieces.
 pub struct TextSegments {
     encoder: Box<dyn TextEncoder>,
-    deflate: Option<SegmentDeflate>,
-    pool: Arc<ChunkPool>,
-    chunk_bytes: usize,
     /// Encoded rows: the chunk itself, or with gzip the compressor's next input.
     rows_out: Vec<u8>,
+    /// Bytes in `rows_out` that are handed on together.
+    full: usize,
+    rows: u64,
+    chunks: Chunks,
+}
+
+/// Where encoded bytes go.
+struct Chunks {
+    deflate: Option<SegmentDeflate>,
     /// gzip only: deflated bytes on their way to a chunk.
     deflated: Vec<u8>,
-    rows: u64,
+    pool: Arc<ChunkPool>,
+    chunk_bytes: usize,
+    /// Rows that ended since the last piece.
     rows_in_piece: u64,
 }
 
 impl TextSegments {
     fn new(encoder: Box<dyn TextEncoder>, plan: &Plan, pool: Arc<ChunkPool>) -> Self {
-        let deflate = match plan.compression {
-            Compression::Gzip { level } => Some(SegmentDeflate::new(level)),
-            Compression::None | Compression::Zstd { .. } => None,
+        let chunk_bytes = plan.limits.chunk_bytes;
+        let (deflate, full) = match plan.compression {
+            Compression::Gzip { level } => (Some(SegmentDeflate::new(level)), COMPRESSOR_INPUT_BYTES),
+            Compression::None | Compression::Zstd { .. } => (None, chunk_bytes),
         };
+        let rows_out = pool.take();
         TextSegments {
             encoder,
-            deflate,
-            chunk_bytes: plan.limits.chunk_bytes,
-            rows_out: pool.take(),
-            deflated: Vec::new(),
-            pool,
+            rows_out,
+            full,
             rows: 0,
-            rows_in_piece: 0,
+            chunks: Chunks { deflate, deflated: Vec::new(), pool, chunk_bytes, rows_in_piece: 0 },
         }
     }
 
@@ -91,20 +100,30 @@ impl TextSegments {
             self.rows_out.extend_from_slice(self.encoder.separator());
         }
         self.rows += 1;
-        self.rows_in_piece += 1;
-        self.encoder.row(tuple, &mut self.rows_out).map_err(|e| e.in_row(self.rows))?;
-        let full = if self.deflate.is_some() { COMPRESSOR_INPUT_BYTES } else { self.chunk_bytes };
-        if self.rows_out.len() >= full { self.full(segment, merge) } else { Ok(()) }
+        let mut pass_on = |out: &mut Vec<u8>| self.chunks.take(out, segment, merge);
+        let mut outlet = Outlet::new(self.full, &mut pass_on);
+        self.encoder.row(tuple, &mut self.rows_out, &mut outlet).map_err(|e| e.in_row(self.rows))?;
+        self.chunks.rows_in_piece += 1;
+        if self.rows_out.len() >= self.full { self.chunks.take(&mut self.rows_out, segment, merge) } else { Ok(()) }
     }
 
-    fn full(&mut self, segment: u64, merge: &Merge) -> Result<()> {
+    fn finish(&mut self, segment: u64, merge: &Merge) -> Result<SegmentEnd> {
+        let sum = if self.rows > 0 { self.chunks.finish(&mut self.rows_out, segment, merge)? } else { None };
+        self.rows = 0;
+        Ok(SegmentEnd { sum, losses: self.encoder.take_losses() })
+    }
+}
+
+impl Chunks {
+    /// Takes all of `out`, which is then empty.
+    fn take(&mut self, out: &mut Vec<u8>, segment: u64, merge: &Merge) -> Result<()> {
         let Some(deflate) = &mut self.deflate else {
-            let chunk = std::mem::replace(&mut self.rows_out, self.pool.take());
+            let chunk = std::mem::replace(out, self.pool.take());
             return self.push(segment, chunk, merge);
         };
-        deflate.write(&self.rows_out, &mut self.deflated)?;
-        self.rows_out.clear();
-        self.rows_out.shrink_to(COMPRESSOR_INPUT_BYTES * 2);
+        deflate.write(out, &mut self.deflated)?;
+        out.clear();
+        out.shrink_to(COMPRESSOR_INPUT_BYTES * 2);
         if self.deflated.len() >= self.chunk_bytes {
             let chunk = std::mem::take(&mut self.deflated);
             self.push(segment, chunk, merge)?;
@@ -112,22 +131,20 @@ impl TextSegments {
         Ok(())
     }
 
-    fn finish(&mut self, segment: u64, merge: &Merge) -> Result<SegmentEnd> {
-        let mut end = SegmentEnd { sum: None, losses: self.encoder.take_losses() };
-        if self.rows > 0 {
-            if let Some(deflate) = &mut self.deflate {
-                deflate.write(&self.rows_out, &mut self.deflated)?;
-                self.rows_out.clear();
-                end.sum = Some(deflate.finish(&mut self.deflated)?);
-                let chunk = std::mem::take(&mut self.deflated);
-                self.push(segment, chunk, merge)?;
-            } else if !self.rows_out.is_empty() || self.rows_in_piece > 0 {
-                let chunk = std::mem::replace(&mut self.rows_out, self.pool.take());
-                self.push(segment, chunk, merge)?;
+    /// Takes what the last rows of a segment have left in `out`.
+    fn finish(&mut self, out: &mut Vec<u8>, segment: u64, merge: &Merge) -> Result<Option<RawSum>> {
+        let Some(deflate) = &mut self.deflate else {
+            if !out.is_empty() || self.rows_in_piece > 0 {
+                self.take(out, segment, merge)?;
             }
-        }
-        self.rows = 0;
-        Ok(end)
+            return Ok(None);
+        };
+        deflate.write(out, &mut self.deflated)?;
+        out.clear();
+        let sum = deflate.finish(&mut self.deflated)?;
+        let chunk = std::mem::take(&mut self.deflated);
+        self.push(segment, chunk, merge)?;
+        Ok(Some(sum))
     }
 
     fn push(&mut self, segment: u64, chunk: Vec<u8>, merge: &Merge) -> Result<()> {

@@ -5,6 +5,7 @@ use pyo3::types::PyBytes;
 
 use super::plan::PyPlan;
 use crate::pipeline::Pipeline;
+use crate::pipeline::assemble::Chunk;
 
 #[pyclass(name = "Progress", module = "polyglot_export._core", frozen, get_all)]
 pub struct PyProgress {
@@ -32,13 +33,7 @@ impl PyChunkStream {
         let Some(chunk) = py.detach(|| self.pipeline.next())? else {
             return Ok(None);
         };
-        let bytes = PyBytes::new_with(py, chunk.len(), |buffer| {
-            if let Some((prefix, body)) = buffer.split_at_mut_checked(chunk.prefix.len()) {
-                prefix.copy_from_slice(&chunk.prefix);
-                body.copy_from_slice(&chunk.body);
-            }
-            Ok(())
-        })?;
+        let bytes = to_bytes(py, &chunk)?;
         self.pipeline.give_back(chunk);
         Ok(Some(bytes))
     }
@@ -66,4 +61,19 @@ impl PyChunkStream {
             }
         })
     }
+}
+
+/// One copy, into the object that Python owns.
+fn to_bytes<'py>(py: Python<'py>, chunk: &Chunk) -> PyResult<Bound<'py, PyBytes>> {
+    if chunk.prefix.is_empty() {
+        // Most chunks: `new_with` would first fill the buffer with zeros.
+        return Ok(PyBytes::new(py, &chunk.body));
+    }
+    PyBytes::new_with(py, chunk.len(), |buffer| {
+        if let Some((prefix, body)) = buffer.split_at_mut_checked(chunk.prefix.len()) {
+            prefix.copy_from_slice(&chunk.prefix);
+            body.copy_from_slice(&chunk.body);
+        }
+        Ok(())
+    })
 }

@@ -38,11 +38,19 @@ impl Address {
         matches!(self, Address::Unix(_))
     }
 
-    /// Opens a connected socket within the deadline.
-    pub fn open(&self, deadline: Deadline) -> io::Result<Socket> {
+    /// A socket that is not connected yet, so that another thread can already shut it down.
+    pub fn socket(&self) -> io::Result<Socket> {
         match self {
-            Address::Tcp(address) => open_tcp(*address, deadline),
-            Address::Unix(path) => open_unix(path, deadline),
+            Address::Tcp(address) => tcp_socket(*address),
+            Address::Unix(_) => Socket::new(Domain::UNIX, Type::STREAM, None),
+        }
+    }
+
+    /// Connects the socket within the deadline.
+    pub fn connect(&self, socket: &Socket, deadline: Deadline) -> io::Result<()> {
+        match self {
+            Address::Tcp(address) => connect_tcp(socket, *address, deadline),
+            Address::Unix(path) => connect_unix(socket, path, deadline),
         }
     }
 }
@@ -78,32 +86,33 @@ fn is_numeric(address: &str) -> bool {
     address.split('%').next().is_some_and(|ip| ip.parse::<IpAddr>().is_ok())
 }
 
-fn open_tcp(address: SocketAddr, deadline: Deadline) -> io::Result<Socket> {
+fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_tcp_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
     socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_PROBES))?;
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    Ok(socket)
+}
+
+fn connect_tcp(socket: &Socket, address: SocketAddr, deadline: Deadline) -> io::Result<()> {
     let target = SockAddr::from(address);
     match deadline.remaining()? {
-        Some(left) => socket.connect_timeout(&target, left)?,
-        None => connect_uninterrupted(&socket, &target)?,
+        Some(left) => socket.connect_timeout(&target, left),
+        None => connect_uninterrupted(socket, &target),
     }
-    Ok(socket)
 }
 
 /// A unix socket connects at once, or waits for room in the queue of the listener: on Linux the send timeout bounds that.
 /// A path that begins with `@` is of the abstract namespace, whose names begin with NUL (unix(7)).
-fn open_unix(path: &str, deadline: Deadline) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+fn connect_unix(socket: &Socket, path: &str, deadline: Deadline) -> io::Result<()> {
     socket.set_write_timeout(deadline.remaining()?)?;
     let target = match path.strip_prefix('@') {
         Some(name) => SockAddr::unix(format!("\0{name}"))?,
         None => SockAddr::unix(path)?,
     };
-    connect_uninterrupted(&socket, &target)?;
-    Ok(socket)
+    connect_uninterrupted(socket, &target)
 }
 
 /// A blocking connect that a signal interrupts goes on in the background and must be waited for, not called again

@@ -38,8 +38,14 @@ struct Target {
 }
 
 impl Canceller {
+    /// Without a key, which comes only at the end of the login, it can only shut the socket down.
     pub(super) fn new(address: Address, tls: Option<Tls>, key: Option<BackendKey>, socket: &Arc<Socket>) -> Self {
         Canceller { target: Arc::new(Target { address, tls, key }), socket: Arc::downgrade(socket) }
+    }
+
+    /// Whether the server knows the connection, so that a query of it can be stopped.
+    pub fn can_cancel(&self) -> bool {
+        self.target.key.is_some()
     }
 
     /// Asks the server to stop what the connection runs, over a new connection to the same address and with TLS where the
@@ -70,8 +76,9 @@ impl Target {
         let key = self.key.ok_or("the server gave no key for it")?;
         let deadline = Deadline::after(Some(CANCEL_TIMEOUT));
         let phrase = |e: io::Error| describe_io(&e);
-        let channel = Channel::new(self.address.open(deadline).map_err(phrase)?, deadline);
-        let mut stream = self.secure(channel)?;
+        let socket = self.address.socket().map_err(phrase)?;
+        self.address.connect(&socket, deadline).map_err(phrase)?;
+        let mut stream = self.secure(Channel::new(Arc::new(socket), deadline))?;
         let mut packet = BytesMut::new();
         frontend::cancel_request(key.process, key.secret, &mut packet);
         stream.write_all(&packet).map_err(phrase)?;

@@ -3,6 +3,9 @@
 //!
 //! The next address is tried where one does not answer; the other encryption where the server refused us or TLS failed.
 
+use std::io;
+use std::sync::Arc;
+
 use super::address::{Address, describe_io, resolve};
 use super::cancel::Canceller;
 use super::connection::Connection;
@@ -39,6 +42,8 @@ pub enum Failure {
     Refused(Reason),
     /// It would fail in any way.
     Final(Reason),
+    /// Whoever watches does not want the connection any more.
+    Stopped,
 }
 
 impl Failure {
@@ -49,20 +54,25 @@ impl Failure {
     fn reason(self) -> Reason {
         match self {
             Failure::Unreachable(reason) | Failure::Refused(reason) | Failure::Final(reason) => reason,
+            Failure::Stopped => Reason::new("the attempt was stopped"),
         }
     }
 }
 
+/// Sees every socket before it is connected; `false` ends the attempt.
+pub type Watch<'a> = dyn Fn(Canceller) -> bool + 'a;
+
 /// Connects to the first address that answers.
-pub fn connect(params: &ConnectParams) -> Result<Connection> {
+pub fn connect(params: &ConnectParams, watch: &Watch<'_>) -> Result<Connection> {
     let target = describe(&params.host);
     let failed =
         |reason: Reason| Error::Connect { message: format!("cannot connect to {target}: {}", reason.message), sqlstate: reason.sqlstate };
     let addresses = resolve(&params.host).map_err(|message| failed(Reason::new(message)))?;
     let mut unreachable: Vec<(Address, String)> = Vec::new();
     for address in addresses {
-        match connect_to(&address, params) {
+        match connect_to(&address, params, watch) {
             Ok(connection) => return Ok(connection),
+            Err(Failure::Stopped) => return Err(Error::Cancelled),
             Err(Failure::Unreachable(reason)) => unreachable.push((address, reason.message)),
             Err(other) => return Err(failed(other.reason())),
         }
@@ -112,13 +122,14 @@ fn encryptions(mode: SslMode, unix: bool) -> &'static [Encryption] {
     }
 }
 
-fn connect_to(address: &Address, params: &ConnectParams) -> Result<Connection, Failure> {
+fn connect_to(address: &Address, params: &ConnectParams, watch: &Watch<'_>) -> Result<Connection, Failure> {
     let deadline = Deadline::after(params.connect_timeout);
     let mut refused: Option<Reason> = None;
     for encryption in encryptions(params.ssl.mode, address.is_unix()) {
-        let attempt = Attempt { address, params, deadline };
+        let attempt = Attempt { address, params, deadline, watch };
         let failure = match attempt.run(*encryption) {
             Ok(connection) => return Ok(connection),
+            Err(Failure::Stopped) => return Err(Failure::Stopped),
             Err(failure) if deadline.passed() => Failure::Unreachable(Reason::new(no_answer(params, &failure.reason().message))),
             Err(failure) => failure,
         };
@@ -152,11 +163,17 @@ struct Attempt<'a> {
     address: &'a Address,
     params: &'a ConnectParams,
     deadline: Deadline,
+    watch: &'a Watch<'a>,
 }
 
 impl Attempt<'_> {
     fn run(&self, encryption: Encryption) -> Result<Connection, Failure> {
-        let socket = self.address.open(self.deadline).map_err(|e| Failure::Unreachable(Reason::new(describe_io(&e))))?;
+        let unreachable = |e: io::Error| Failure::Unreachable(Reason::new(describe_io(&e)));
+        let socket = Arc::new(self.address.socket().map_err(unreachable)?);
+        if !(self.watch)(Canceller::new(self.address.clone(), None, None, &socket)) {
+            return Err(Failure::Stopped);
+        }
+        self.address.connect(&socket, self.deadline).map_err(unreachable)?;
         let channel = Channel::new(socket, self.deadline);
         match encryption {
             Encryption::Plain => self.start(Stream::Plain(channel), None),

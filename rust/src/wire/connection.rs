@@ -9,7 +9,7 @@ use postgres_protocol::message::frontend;
 
 use super::address::describe_io;
 use super::cancel::Canceller;
-use super::connect;
+use super::connect::{self, Watch};
 use super::copy_out::CopyOut;
 use super::message::{self, Frame, Gate, ReadBuffer, Refusal};
 use super::stream::{Deadline, Stream};
@@ -45,7 +45,16 @@ impl Connection {
     /// # Errors
     /// `Connect`, with the SQLSTATE where the server refused us. The message names the host and never the password.
     pub fn connect(params: &ConnectParams) -> Result<Connection> {
-        connect::connect(params)
+        connect::connect(params, &|_| true)
+    }
+
+    /// The same where another thread may end the attempt: `watch` is given what shuts each new socket down, before it is
+    /// connected, and says whether to go on. Only the look-up of a name cannot be ended.
+    ///
+    /// # Errors
+    /// `Cancelled` where `watch` said no; otherwise as [`Connection::connect`].
+    pub fn connect_watched(params: &ConnectParams, watch: &Watch<'_>) -> Result<Connection> {
+        connect::connect(params, watch)
     }
 
     pub(super) fn new(stream: Stream, input: ReadBuffer, canceller: Canceller) -> Self {

@@ -28,6 +28,7 @@ pub struct CopyOut<'a> {
 
 impl<'a> CopyOut<'a> {
     pub(super) fn new(connection: &'a mut Connection) -> Self {
+        connection.stream.set_streaming(true);
         CopyOut { connection, phase: Phase::Rows, rows: None }
     }
 
@@ -86,6 +87,8 @@ impl<'a> CopyOut<'a> {
                 (message::READY_FOR_QUERY, Phase::Complete) => {
                     self.phase = Phase::Finished;
                     self.connection.state = State::Idle;
+                    self.connection.input.shrink();
+                    self.connection.stream.set_streaming(false);
                     return Ok(None);
                 }
                 (message::ERROR_RESPONSE, _) => {

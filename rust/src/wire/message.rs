@@ -61,6 +61,11 @@ impl ReadBuffer {
         ReadBuffer { buf: vec![0; READ_BUFFER], start: 0, end: 0, max_message, gate: None }
     }
 
+    /// Bytes that are held now, used or not.
+    pub fn capacity(&self) -> usize {
+        self.buf.capacity()
+    }
+
     pub fn set_gate(&mut self, gate: Gate) {
         self.gate = Some(gate);
     }
@@ -152,12 +157,20 @@ impl ReadBuffer {
             self.move_to_front();
         }
         if wanted > self.buf.len() {
-            // Doubling follows the bytes that really come: a length alone makes us reserve no more than that.
+            // Doubling follows the bytes that really come: a length alone makes us reserve nothing.
+            if self.end < self.buf.len() {
+                return;
+            }
             let doubled = self.buf.len().saturating_mul(2);
             self.buf.resize(doubled.min(wanted).max(self.end + 1), 0);
         } else {
             self.give_back(wanted.max(READ_BUFFER));
         }
+    }
+
+    /// Between two statements: gives back what a large row of the one needed, before another connection may read one.
+    pub fn shrink(&mut self) {
+        self.give_back((self.end - self.start).max(READ_BUFFER));
     }
 
     /// Gives memory back that only an earlier, larger message needed. A series of rows of about one size does not
@@ -171,6 +184,9 @@ impl ReadBuffer {
     }
 
     fn move_to_front(&mut self) {
+        if self.start == 0 {
+            return;
+        }
         self.buf.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
     }

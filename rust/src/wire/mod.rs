@@ -24,4 +24,4 @@ mod verify;
 pub use cancel::Canceller;
 pub use connection::Connection;
 pub use copy_out::CopyOut;
-pub use message::{DEFAULT_MAX_MESSAGE, READ_BUFFER};
+pub use message::{DEFAULT_MAX_MESSAGE, READ_BUFFER, ReadBuffer, refusal};

@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::indexing_slicing)]
 
 use _core::copy::frame::Frames;
+use _core::encode::outlet::Outlet;
 use _core::encode::text_encoder;
 use _core::error::Result;
 use _core::plan::*;
@@ -91,20 +92,32 @@ pub fn copy_header() -> Vec<u8> {
 
 /// The whole file that an encoder makes of the rows.
 pub fn encode(plan: &Plan, rows: &[Vec<Option<Vec<u8>>>]) -> Result<Vec<u8>> {
+    encode_in_pieces(plan, rows, usize::MAX).map(|(file, _)| file)
+}
+
+/// The same with a buffer that is handed on once it has `full` bytes; and the most bytes that were in it.
+pub fn encode_in_pieces(plan: &Plan, rows: &[Vec<Option<Vec<u8>>>], full: usize) -> Result<(Vec<u8>, usize)> {
     let mut encoder = text_encoder(plan).unwrap();
     let mut frames = Frames::new(plan.columns.len());
     assert!(frames.message(&copy_header())?.is_none());
-    let mut out = Vec::new();
+    let (mut file, mut out, mut most) = (Vec::new(), Vec::new(), 0);
     encoder.header(&mut out);
     for (i, row) in rows.iter().enumerate() {
         if i > 0 {
             out.extend_from_slice(encoder.separator());
         }
         let payload = payload(row);
-        encoder.row(frames.message(&payload)?.unwrap(), &mut out)?;
+        let mut pass_on = |out: &mut Vec<u8>| {
+            most = most.max(out.len());
+            file.append(out);
+            Ok(())
+        };
+        encoder.row(frames.message(&payload)?.unwrap(), &mut out, &mut Outlet::new(full, &mut pass_on))?;
+        most = most.max(out.len());
     }
     encoder.footer(!rows.is_empty(), &mut out);
-    Ok(out)
+    file.append(&mut out);
+    Ok((file, most))
 }
 
 /// An array field: dimensions as (length, lower bound), then the elements.

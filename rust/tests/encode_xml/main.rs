@@ -7,7 +7,6 @@ mod model;
 mod support;
 
 use _core::encode::TextEncoder;
-use _core::encode::xml::Xml;
 use _core::error::Error;
 use _core::plan::*;
 use proptest::prelude::*;
@@ -15,7 +14,7 @@ use roxmltree::Node;
 
 use given::{any_options, array_bytes, array_field, json, json_soup, key, kind, text, text_array};
 use model::{Json, nest, read_containers, read_json, without_scalar_types, write_json};
-use support::{encoder, file, is_nil, is_xml_char, one, only, options, parse, plan, tuple, unescape};
+use support::{encoder, file, is_nil, is_xml_char, one, only, options, parse, tuple, unescape};
 
 proptest! {
     #[test]
@@ -148,20 +147,20 @@ fn nesting_takes_no_stack() {
     }
 }
 
+/// What a document makes us remember is bounded: its levels and its keys.
 #[test]
-fn a_row_may_not_outgrow_its_limit() {
-    const LIMIT: usize = 10_000;
-    let deep = "[".repeat(LIMIT / 8);
-    let flat = format!("[{}1]", "1,".repeat(LIMIT / 4));
-    let entities = "&".repeat(LIMIT / 2);
-    for (kind, bytes) in [(Kind::Json, deep.as_str()), (Kind::Json, &flat), (Kind::Text, &entities)] {
-        let options = options(JsonTypes::Containers, InvalidXmlChars::Error);
-        let mut xml = Xml::new(&options.clone(), &plan(&[("c", kind)], options, LIMIT));
-        match file(&mut xml, 1, &[tuple(&[Some(bytes.as_bytes())])]) {
-            Err(Error::TooLarge(error)) => assert_eq!(error.column.as_deref(), Some("source of c")),
-            other => panic!("{other:?}"),
+fn levels_and_keys_have_limits() {
+    let level = 1_000_001;
+    let key = format!("{{\"{}\": 1}}", "k".repeat(1 << 20));
+    let other_key = format!("{{\"{}\": 1}}", "ä".repeat(1 << 19));
+    for (document, message) in [("[".repeat(level), "containers"), (key, "a key of more than"), (other_key, "a key of more than")] {
+        match one(Kind::Json, document.as_bytes(), options(JsonTypes::None, InvalidXmlChars::Error)) {
+            Err(Error::Value(error)) => assert!(error.message.contains(message), "{}", error.message),
+            other => panic!("{:?}", other.map(|text| text.len())),
         }
     }
+    let document = format!("{}{}", "[".repeat(level - 1), "]".repeat(level - 1));
+    assert!(one(Kind::Json, document.as_bytes(), options(JsonTypes::None, InvalidXmlChars::Error)).is_ok());
 }
 
 #[test]

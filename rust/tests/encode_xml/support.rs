@@ -2,16 +2,16 @@
 
 use _core::copy::frame::Frames;
 use _core::encode::TextEncoder;
+use _core::encode::outlet::Outlet;
 use _core::encode::xml::Xml;
 use _core::error::Result;
 use _core::plan::*;
 use roxmltree::{Document, Node};
 
 pub const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
-const ROW_BYTES: usize = 64 << 20;
 
 /// Columns by target and kind, and the options.
-pub fn plan(columns: &[(&str, Kind)], options: XmlOptions, row_bytes: usize) -> Plan {
+pub fn plan(columns: &[(&str, Kind)], options: XmlOptions) -> Plan {
     let ssl = SslParams {
         mode: SslMode::Disable,
         root_cert: None,
@@ -42,7 +42,7 @@ pub fn plan(columns: &[(&str, Kind)], options: XmlOptions, row_bytes: usize) -> 
         columns: columns.iter().map(column).collect(),
         format: Format::Xml(options),
         compression: Compression::None,
-        limits: Limits { workers: 1, chunk_bytes: 1 << 20, window_bytes: 32 << 20, row_bytes },
+        limits: Limits { workers: 1, chunk_bytes: 1 << 20, window_bytes: 32 << 20, row_bytes: 64 << 20 },
     }
 }
 
@@ -51,7 +51,7 @@ pub fn options(json_types: JsonTypes, invalid_chars: InvalidXmlChars) -> XmlOpti
 }
 
 pub fn encoder(columns: &[(&str, Kind)], options: XmlOptions) -> Xml {
-    Xml::new(&options.clone(), &plan(columns, options, ROW_BYTES))
+    Xml::new(&options.clone(), &plan(columns, options))
 }
 
 /// A row as binary COPY has it.
@@ -79,7 +79,7 @@ pub fn file(xml: &mut Xml, columns: usize, rows: &[Vec<u8>]) -> Result<String> {
         if at > 0 {
             out.extend_from_slice(xml.separator());
         }
-        xml.row(frames.message(row)?.expect("a row"), &mut out)?;
+        xml.row(frames.message(row)?.expect("a row"), &mut out, &mut Outlet::new(usize::MAX, &mut |_| Ok(())))?;
     }
     xml.footer(!rows.is_empty(), &mut out);
     Ok(String::from_utf8(out).expect("output in UTF-8"))

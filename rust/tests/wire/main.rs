@@ -5,6 +5,7 @@ mod auth;
 mod cancel;
 mod copy;
 mod harness;
+mod segments;
 mod startup;
 mod statements;
 mod tls;

@@ -3,7 +3,9 @@
 use super::Decoder;
 use super::text::CharText;
 use crate::copy::cursor::Cursor;
-use crate::encode::text::{any_byte, integer};
+use crate::encode::digits::signed;
+use crate::encode::outlet::Outlet;
+use crate::encode::text::any_byte;
 use crate::error::{Error, Result, ValueError};
 use crate::plan::Kind;
 
@@ -14,11 +16,9 @@ const MIN_ELEMENT_BYTES: usize = 4;
 const NULL: i32 = -1;
 /// Tab, line feed, vertical tab, form feed and carriage return follow each other.
 const BLANKS: u8 = 5;
-/// The text of an array may grow to this many bytes, or by `MAX_GROWTH` if that is more. Only numeric grows further: ten bytes
-/// can hold 131,072 digits, and so a small field all of the memory.
-const MAX_TEXT: usize = 64 << 20;
-/// No other type prints more bytes for one of its own; JSON's `\u001f` has six.
-const MAX_GROWTH: usize = 8;
+/// Bytes of an array's text where it must be held whole, which is for Parquet: its limit for a row. The bytes of the field are
+/// no bound, since ten bytes of a numeric can print 131,072 digits.
+const MAX_WHOLE_TEXT: usize = 16 << 20;
 
 /// One dimension: how many elements, and the subscript of the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -133,9 +133,9 @@ fn malformed() -> Error {
 }
 
 #[cold]
-fn too_large(limit: usize) -> Error {
+fn too_large() -> Error {
     Error::TooLarge(Box::new(ValueError {
-        message: format!("the text of the array is larger than {limit} bytes"),
+        message: format!("the text of the array is larger than the limit of {MAX_WHOLE_TEXT} bytes"),
         ..ValueError::default()
     }))
 }
@@ -203,7 +203,23 @@ impl ArrayWriter {
     }
 
     /// Appends the text of `array_out`: `{…}`, with `[lower:upper]…=` in front where a lower bound is not 1.
+    ///
+    /// # Errors
+    /// `Error::Protocol` for a malformed field, `Error::TooLarge` beyond [`MAX_WHOLE_TEXT`].
     pub fn write_text(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        whole(out, |out, outlet| self.text_in_pieces(bytes, out, outlet))
+    }
+
+    /// Appends the JSON of `array_to_json`: nested arrays; lower bounds are lost.
+    ///
+    /// # Errors
+    /// As `write_text`, and `Error::Value` where text is not UTF-8.
+    pub fn write_json(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        whole(out, |out, outlet| self.json_in_pieces(bytes, out, outlet))
+    }
+
+    /// As `write_text`, without its limit: the buffer is offered after each element and within large ones.
+    pub fn text_in_pieces(&self, bytes: &[u8], out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
         let array = Array::parse(bytes)?;
         let dimensions = array.dimensions();
         if array.is_empty() {
@@ -213,8 +229,8 @@ impl ArrayWriter {
         if dimensions.iter().any(|dimension| dimension.lower != 1) {
             write_bounds(dimensions, out);
         }
-        self.nest(&array, Brackets { open: b'{', close: b'}', separator: self.delimiter }, out, |element, out| match element {
-            Some(element) => self.write_element(element, out),
+        nest(&array, Brackets { open: b'{', close: b'}', separator: self.delimiter }, out, outlet, |element, out, outlet| match element {
+            Some(element) => self.write_element(element, out, outlet),
             None => {
                 out.extend_from_slice(b"NULL");
                 Ok(())
@@ -222,15 +238,15 @@ impl ArrayWriter {
         })
     }
 
-    /// Appends the JSON of `array_to_json`: nested arrays; lower bounds are lost.
-    pub fn write_json(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    /// As `write_json`, without its limit.
+    pub fn json_in_pieces(&self, bytes: &[u8], out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
         let array = Array::parse(bytes)?;
         if array.is_empty() {
             out.extend_from_slice(b"[]");
             return Ok(());
         }
-        self.nest(&array, Brackets { open: b'[', close: b']', separator: b',' }, out, |element, out| match element {
-            Some(element) => self.element.write_json(element, out),
+        nest(&array, Brackets { open: b'[', close: b']', separator: b',' }, out, outlet, |element, out, outlet| match element {
+            Some(element) => self.element.json_in_pieces(element, out, outlet),
             None => {
                 out.extend_from_slice(b"null");
                 Ok(())
@@ -238,53 +254,24 @@ impl ArrayWriter {
         })
     }
 
-    /// Appends the brackets of all dimensions, with the elements where they belong.
-    fn nest(
-        &self,
-        array: &Array<'_>,
-        brackets: Brackets,
-        out: &mut Vec<u8>,
-        mut write: impl FnMut(Option<&[u8]>, &mut Vec<u8>) -> Result<()>,
-    ) -> Result<()> {
-        let start = out.len();
-        let limit = MAX_TEXT.max(array.elements.rest().len().saturating_mul(MAX_GROWTH));
-        let depth = array.dimensions().len();
-        let mut odometer = Odometer::new(array.dimensions());
-        let mut opening = depth;
-        for element in array.elements() {
-            if opening < depth {
-                out.push(brackets.separator);
-            }
-            (0..opening).for_each(|_| out.push(brackets.open));
-            write(element?, out)?;
-            opening = odometer.step();
-            (0..opening).for_each(|_| out.push(brackets.close));
-            if out.len() - start > limit {
-                return Err(too_large(limit));
-            }
-        }
-        Ok(())
-    }
-
-    fn write_element(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    fn write_element(&self, bytes: &[u8], out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
         match self.quoting {
             Quoting::Never => self.element.write_text(bytes, out),
             Quoting::WithoutEscapes => self.write_maybe_quoted(bytes, out),
             Quoting::Bytea => {
                 out.extend_from_slice(b"\"\\\\x");
-                super::bytea::write_digits(bytes, out);
+                outlet.in_slices(bytes, out, super::bytea::write_digits)?;
                 out.push(b'"');
                 Ok(())
             }
-            Quoting::Text => {
-                match &self.element {
-                    Decoder::Char { server_version } => self.write_quoted_text(CharText::parse(bytes, *server_version)?.as_bytes(), out),
-                    Decoder::Jsonb => self.write_quoted_text(super::json::jsonb_text(bytes)?, out),
-                    Decoder::Array(_) => return Err(Error::Internal("an array of arrays in the plan".into())),
-                    _ => self.write_quoted_text(bytes, out),
+            Quoting::Text => match &self.element {
+                Decoder::Char { server_version } => {
+                    self.write_quoted_text(CharText::parse(bytes, *server_version)?.as_bytes(), out, outlet)
                 }
-                Ok(())
-            }
+                Decoder::Jsonb => self.write_quoted_text(super::json::jsonb_text(bytes)?, out, outlet),
+                Decoder::Array(_) => Err(Error::Internal("an array of arrays in the plan".into())),
+                _ => self.write_quoted_text(bytes, out, outlet),
+            },
         }
     }
 
@@ -302,22 +289,14 @@ impl ArrayWriter {
         Ok(())
     }
 
-    fn write_quoted_text(&self, text: &[u8], out: &mut Vec<u8>) {
+    fn write_quoted_text(&self, text: &[u8], out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
         if !text.is_empty() && !text.eq_ignore_ascii_case(b"NULL") && !any_byte(text, |b| self.is_special(b)) {
-            return out.extend_from_slice(text);
+            return outlet.copy(text, out);
         }
         out.push(b'"');
-        let mut rest = text;
-        while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
-            let (clean, tail) = rest.split_at(at);
-            let (escaped, tail) = tail.split_at_checked(1).unwrap_or((tail, &[]));
-            out.extend_from_slice(clean);
-            out.push(b'\\');
-            out.extend_from_slice(escaped);
-            rest = tail;
-        }
-        out.extend_from_slice(rest);
+        outlet.in_slices(text, out, with_backslashes)?;
         out.push(b'"');
+        Ok(())
     }
 
     /// What makes `array_out` quote an element: syntax, and the blanks of `array_isspace`.
@@ -325,6 +304,50 @@ impl ArrayWriter {
     fn is_special(&self, b: u8) -> bool {
         (b == b'"') | (b == b'\\') | (b == b'{') | (b == b'}') | (b == self.delimiter) | (b == b' ') | (b.wrapping_sub(b'\t') < BLANKS)
     }
+}
+
+/// Appends all brackets, with the elements where they belong.
+fn nest(
+    array: &Array<'_>,
+    brackets: Brackets,
+    out: &mut Vec<u8>,
+    outlet: &mut Outlet<'_>,
+    mut write: impl FnMut(Option<&[u8]>, &mut Vec<u8>, &mut Outlet<'_>) -> Result<()>,
+) -> Result<()> {
+    let depth = array.dimensions().len();
+    let mut odometer = Odometer::new(array.dimensions());
+    let mut opening = depth;
+    for element in array.elements() {
+        if opening < depth {
+            out.push(brackets.separator);
+        }
+        (0..opening).for_each(|_| out.push(brackets.open));
+        write(element?, out, outlet)?;
+        opening = odometer.step();
+        (0..opening).for_each(|_| out.push(brackets.close));
+        outlet.offer(out)?;
+    }
+    Ok(())
+}
+
+/// Runs a writer whose output stays in `out`, up to the limit.
+fn whole(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>, &mut Outlet<'_>) -> Result<()>) -> Result<()> {
+    let full = out.len().saturating_add(MAX_WHOLE_TEXT);
+    write(out, &mut Outlet::new(full, &mut |_| Err(too_large())))
+}
+
+/// Appends text with a backslash in front of quotes and backslashes.
+fn with_backslashes(text: &[u8], out: &mut Vec<u8>) {
+    let mut rest = text;
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+        let (clean, tail) = rest.split_at(at);
+        let (escaped, tail) = tail.split_at_checked(1).unwrap_or((tail, &[]));
+        out.extend_from_slice(clean);
+        out.push(b'\\');
+        out.extend_from_slice(escaped);
+        rest = tail;
+    }
+    out.extend_from_slice(rest);
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -338,9 +361,9 @@ struct Brackets {
 fn write_bounds(dimensions: &[Dimension], out: &mut Vec<u8>) {
     for dimension in dimensions {
         out.push(b'[');
-        integer(dimension.lower, out);
+        signed(dimension.lower.into(), out);
         out.push(b':');
-        integer(i64::from(dimension.lower) + i64::from(dimension.length) - 1, out);
+        signed(i64::from(dimension.lower) + i64::from(dimension.length) - 1, out);
         out.push(b']');
     }
     out.push(b'=');

@@ -5,7 +5,8 @@
 //! as years BC, without a year 0; years above 9999 with all their digits.
 
 use crate::copy::cursor::{Cursor, exact};
-use crate::encode::text::{four_digits, integer, two_digits};
+use crate::encode::block::push_block;
+use crate::encode::digits::{eight_digits, trailing_zeros, unsigned};
 use crate::error::{Error, Result};
 
 const MICROS_PER_SECOND: u64 = 1_000_000;
@@ -86,11 +87,22 @@ pub fn write_timestamp(micros: i64, style: Style, out: &mut Vec<u8>) {
     }
     let days = micros.div_euclid(MICROS_PER_DAY as i64);
     // Between 0 and a day, so that the sign is gone.
-    let of_day = micros.rem_euclid(MICROS_PER_DAY as i64) as u64;
+    let time = Time::of_micros(micros.rem_euclid(MICROS_PER_DAY as i64) as u64);
     let civil = Civil::of_days(days);
-    civil.write(out);
-    out.push(if matches!(style, Style::Text | Style::TextUtc) { b' ' } else { b'T' });
-    write_time(of_day, out);
+    let separator = if matches!(style, Style::Text | Style::TextUtc) { b' ' } else { b'T' };
+    match civil.four_digit_year() {
+        Some([y1, y2, y3, y4, m1, m2, d1, d2]) => {
+            let [a, b, c, d, e, f, g, h, point, i, j, k, l, m, n] = time.text();
+            let date = [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, separator];
+            out.extend_from_slice(&date);
+            push_block(&[a, b, c, d, e, f, g, h, point, i, j, k, l, m, n, 0], time.length(), out);
+        }
+        None => {
+            civil.write(out);
+            out.push(separator);
+            time.write(out);
+        }
+    }
     match style {
         Style::Text | Style::Iso => (),
         Style::TextUtc => out.extend_from_slice(b"+00"),
@@ -104,16 +116,44 @@ pub fn write_timestamp(micros: i64, style: Style, out: &mut Vec<u8>) {
 /// `micros` since midnight, at most a day.
 #[inline]
 pub fn write_time(micros: u64, out: &mut Vec<u8>) {
-    // At most 86,400.
-    let seconds = (micros / MICROS_PER_SECOND) as u32;
-    let fraction = (micros % MICROS_PER_SECOND) as u32;
-    let minutes = seconds / 60;
-    // At most 24.
-    let [h1, h2] = two_digits((minutes / 60) as u8);
-    let [m1, m2] = two_digits((minutes % 60) as u8);
-    let [s1, s2] = two_digits((seconds % 60) as u8);
-    out.extend_from_slice(&[h1, h2, b':', m1, m2, b':', s1, s2]);
-    write_fraction(fraction, out);
+    Time::of_micros(micros).write(out);
+}
+
+/// A time of day.
+#[derive(Debug, Clone, Copy)]
+struct Time {
+    seconds: u32,
+    /// Microseconds of the second.
+    fraction: u32,
+}
+
+impl Time {
+    /// From microseconds since midnight, at most a day.
+    #[inline]
+    fn of_micros(micros: u64) -> Self {
+        // At most 86,400, and below a million.
+        Time { seconds: (micros / MICROS_PER_SECOND) as u32, fraction: (micros % MICROS_PER_SECOND) as u32 }
+    }
+
+    /// `HH:MM:SS.ffffff`, of which [`Time::length`] bytes count.
+    #[inline]
+    fn text(self) -> [u8; 15] {
+        let minutes = self.seconds / 60;
+        let [_, _, h1, h2, m1, m2, s1, s2] = eight_digits(minutes / 60 * 10_000 + minutes % 60 * 100 + self.seconds % 60);
+        let [_, _, a, b, c, d, e, f] = eight_digits(self.fraction);
+        [h1, h2, b':', m1, m2, b':', s1, s2, b'.', a, b, c, d, e, f]
+    }
+
+    /// Without the zeros at the end of the fraction, and without a point when there is none.
+    #[inline]
+    fn length(self) -> usize {
+        if self.fraction == 0 { 8 } else { 15 - trailing_zeros(self.fraction) }
+    }
+
+    #[inline]
+    fn write(self, out: &mut Vec<u8>) {
+        push_block(&self.text(), self.length(), out);
+    }
 }
 
 /// Appends a point and the digits of a fraction in microseconds, without trailing zeros; nothing for zero.
@@ -122,13 +162,8 @@ pub fn write_fraction(micros: u32, out: &mut Vec<u8>) {
     if micros == 0 {
         return;
     }
-    // Both parts are below 10,000 and 100, since there are six digits.
-    let [a, b, c, d] = four_digits((micros / 100) as u16);
-    let [e, f] = two_digits((micros % 100) as u8);
-    out.extend_from_slice(&[b'.', a, b, c, d, e, f]);
-    while out.last() == Some(&b'0') {
-        out.pop();
-    }
+    let [_, _, a, b, c, d, e, f] = eight_digits(micros);
+    push_block(&[b'.', a, b, c, d, e, f], 7 - trailing_zeros(micros), out);
 }
 
 /// Appends the text of `timetz_out`: the time and its zone as `+HH`, `+HH:MM` or `+HH:MM:SS`.
@@ -150,11 +185,12 @@ pub fn write_timetz(micros: u64, zone: i32, out: &mut Vec<u8>) {
 
 /// Appends a number with a leading zero below ten, as `%02d` does.
 #[inline]
-pub fn write_at_least_two(n: impl itoa::Integer + PartialOrd + From<u8>, out: &mut Vec<u8>) {
-    if n < 10.into() {
+pub fn write_at_least_two(n: impl Into<u64>, out: &mut Vec<u8>) {
+    let n = n.into();
+    if n < 10 {
         out.push(b'0');
     }
-    integer(n, out);
+    unsigned(n, out);
 }
 
 /// A day of the calendar; `year` 0 is 1 BC.
@@ -186,18 +222,28 @@ impl Civil {
         Civil { year, month: month as u8, day: day as u8 }
     }
 
+    /// `YYYYMMDD`, where the year has no more digits.
+    #[inline]
+    fn four_digit_year(self) -> Option<[u8; 8]> {
+        // Checked just now.
+        if (1..10_000).contains(&self.year) { Some(self.digits(self.year as u32)) } else { None }
+    }
+
+    #[inline]
+    fn digits(self, year: u32) -> [u8; 8] {
+        eight_digits(year % 10_000 * 10_000 + u32::from(self.month) * 100 + u32::from(self.day))
+    }
+
     /// Appends `YYYY-MM-DD`, without the era.
     #[inline]
     fn write(self, out: &mut Vec<u8>) {
-        let year = if self.year > 0 { self.year } else { 1 - self.year };
-        let [m1, m2] = two_digits(self.month);
-        let [d1, d2] = two_digits(self.day);
+        let year = if self.year > 0 { self.year } else { 1 - self.year }.unsigned_abs();
+        // What is cut off has been written then.
+        let [a, b, c, d, m1, m2, d1, d2] = self.digits((year % 10_000) as u32);
         if year < 10_000 {
-            // Checked just now.
-            let [a, b, c, d] = four_digits(year as u16);
             out.extend_from_slice(&[a, b, c, d, b'-', m1, m2, b'-', d1, d2]);
         } else {
-            integer(year, out);
+            unsigned(year, out);
             out.extend_from_slice(&[b'-', m1, m2, b'-', d1, d2]);
         }
     }

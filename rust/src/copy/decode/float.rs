@@ -9,7 +9,7 @@ use std::fmt::LowerExp;
 use std::io::Write;
 use std::str::FromStr;
 
-use crate::encode::text::integer;
+use crate::encode::digits::unsigned;
 
 /// Decimal exponents below this are written with an exponent.
 const SMALLEST_PLAIN_EXPONENT: i32 = -4;
@@ -183,7 +183,7 @@ fn write_scientific(digits: &[u8], exponent: i32, out: &mut Vec<u8>) {
     if magnitude < 10 {
         out.push(b'0');
     }
-    integer(magnitude, out);
+    unsigned(magnitude.into(), out);
 }
 
 /// `mantissa * 2^exponent`, of a normal value.

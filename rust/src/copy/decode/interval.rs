@@ -2,7 +2,7 @@
 
 use super::datetime::{write_at_least_two, write_fraction};
 use crate::copy::cursor::Cursor;
-use crate::encode::text::integer;
+use crate::encode::digits::signed;
 use crate::error::Result;
 
 /// From this version on the largest and smallest values of all three fields are the infinities; before, they are finite.
@@ -65,7 +65,7 @@ impl Parts {
         if self.after_negative && value > 0 {
             out.push(b'+');
         }
-        integer(value, out);
+        signed(value.into(), out);
         out.push(b' ');
         out.extend_from_slice(unit.as_bytes());
         if value != 1 {

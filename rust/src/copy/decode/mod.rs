@@ -3,7 +3,8 @@
 //! A file a family. Each reads its bytes through `cursor` and is the only place that knows its wire format; the functions
 //! that return plain values are for Parquet, those that write are for the text formats.
 
-use crate::encode::text::{integer, json_string};
+use crate::encode::digits::{signed, unsigned};
+use crate::encode::text::json_string;
 use crate::error::Result;
 use crate::plan::Kind;
 
@@ -16,6 +17,7 @@ pub mod float;
 pub mod interval;
 pub mod json;
 pub mod numeric;
+mod pieces;
 pub mod text;
 pub mod uuid;
 
@@ -97,10 +99,10 @@ impl Decoder {
     pub fn write_text(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
         match self {
             Decoder::Bool => out.push(if fixed::bool(bytes)? { b't' } else { b'f' }),
-            Decoder::Int2 => integer(fixed::int2(bytes)?, out),
-            Decoder::Int4 => integer(fixed::int4(bytes)?, out),
-            Decoder::Int8 { .. } => integer(fixed::int8(bytes)?, out),
-            Decoder::Oid => integer(fixed::oid(bytes)?, out),
+            Decoder::Int2 => signed(fixed::int2(bytes)?.into(), out),
+            Decoder::Int4 => signed(fixed::int4(bytes)?.into(), out),
+            Decoder::Int8 { .. } => signed(fixed::int8(bytes)?, out),
+            Decoder::Oid => unsigned(fixed::oid(bytes)?.into(), out),
             Decoder::Float4 => float::write_f32(fixed::float4(bytes)?, out),
             Decoder::Float8 => float::write_f64(fixed::float8(bytes)?, out),
             Decoder::Numeric { .. } => Numeric::parse(bytes)?.write(out),

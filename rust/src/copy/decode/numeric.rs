@@ -4,7 +4,8 @@
 //! digits. The value is `sum(digit[i] * 10000^(weight - i))`; the text has exactly `scale` digits after the point.
 
 use crate::copy::cursor::Cursor;
-use crate::encode::text::{four_digits, integer};
+use crate::encode::block::push_block;
+use crate::encode::digits::{four_digits, leading_zeros, unsigned};
 use crate::error::{Error, Result};
 
 /// Decimal digits in one base-10000 digit.
@@ -80,6 +81,47 @@ impl<'a> Numeric<'a> {
     /// Appends the text of `numeric_out`.
     #[inline]
     pub fn write(&self, out: &mut Vec<u8>) {
+        match self.short_digits() {
+            Some((digits, length)) => {
+                if self.class == Class::Negative {
+                    out.push(b'-');
+                }
+                push_block(&digits, length, out);
+            }
+            None => self.write_any(out),
+        }
+    }
+
+    /// The digits of what most numbers are, and how many bytes of them count: four before the point and eight after it, or
+    /// eight and four.
+    #[inline]
+    fn short_digits(&self) -> Option<([u8; 16], usize)> {
+        let mut groups = self.groups.iter().map(|group| u16::from_be_bytes(*group));
+        let mut next = || groups.next().unwrap_or(0);
+        let scale = usize::from(self.scale);
+        let fraction = if scale == 0 { 0 } else { 1 + scale };
+        let (first, digits, length) = match (self.class, self.weight, scale) {
+            (Class::Positive | Class::Negative, -1..=0, 0..=8) => {
+                let first = if self.weight < 0 { 0 } else { next() };
+                let [a, b, c, d] = four_digits(first);
+                let [e, f, g, h] = four_digits(next());
+                let [i, j, k, l] = four_digits(next());
+                (first, [a, b, c, d, b'.', e, f, g, h, i, j, k, l, 0, 0, 0], 4 + fraction)
+            }
+            (Class::Positive | Class::Negative, 1, 0..=4) => {
+                let first = next();
+                let [a, b, c, d] = four_digits(first);
+                let [e, f, g, h] = four_digits(next());
+                let [i, j, k, l] = four_digits(next());
+                (first, [a, b, c, d, e, f, g, h, b'.', i, j, k, l, 0, 0, 0], 8 + fraction)
+            }
+            _ => return None,
+        };
+        let zeros = leading_zeros(first);
+        Some(((u128::from_le_bytes(digits) >> (8 * zeros)).to_le_bytes(), length - zeros))
+    }
+
+    fn write_any(&self, out: &mut Vec<u8>) {
         match self.class {
             Class::Positive => (),
             Class::Negative => out.push(b'-'),
@@ -100,7 +142,7 @@ impl<'a> Numeric<'a> {
         if self.weight < 0 {
             return out.push(b'0');
         }
-        integer(groups.next().unwrap_or(0), out);
+        unsigned(groups.next().unwrap_or(0).into(), out);
         for _ in 0..self.weight {
             out.extend_from_slice(&four_digits(groups.next().unwrap_or(0)));
         }

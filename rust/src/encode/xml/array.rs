@@ -8,6 +8,7 @@ use super::json::Element;
 use super::leaf::Leaf;
 use super::tags::{ColumnTags, ITEM_END, NIL};
 use crate::copy::decode::array::Array;
+use crate::encode::outlet::Outlet;
 use crate::error::{Error, Result};
 use crate::plan::Kind;
 
@@ -24,24 +25,31 @@ impl ArrayWriter {
         ArrayWriter { leaf: Leaf::new(element, server_version), strides: Vec::new() }
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8], tags: &ColumnTags, scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<()> {
+    pub(super) fn write(
+        &mut self,
+        bytes: &[u8],
+        tags: &ColumnTags,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+        outlet: &mut Outlet<'_>,
+    ) -> Result<()> {
         let array = Array::parse(bytes)?;
         self.measure(array.dimensions().iter().map(|dimension| dimension.length))?;
-        out.extend_from_slice(&tags.start);
-        out.extend_from_slice(scratch.typed.array.rest);
+        tags.start.push(out);
+        scratch.typed.array.rest.push(out);
         let mut count: usize = 0;
         for element in array.elements() {
             for _ in self.strides.iter().filter(|&&stride| count.is_multiple_of(stride)) {
-                out.extend_from_slice(scratch.typed.array.item);
+                scratch.typed.array.item.push(out);
             }
-            self.item(element?, scratch, out)?;
-            scratch.escaper.check_size(out)?;
+            self.item(element?, scratch, out, outlet)?;
+            outlet.offer(out)?;
             count = count.saturating_add(1);
             for _ in self.strides.iter().filter(|&&stride| count.is_multiple_of(stride)) {
-                out.extend_from_slice(ITEM_END);
+                ITEM_END.push(out);
             }
         }
-        out.extend_from_slice(&tags.end);
+        tags.end.push(out);
         Ok(())
     }
 
@@ -57,13 +65,13 @@ impl ArrayWriter {
         Ok(())
     }
 
-    fn item(&self, element: Option<&[u8]>, scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<()> {
+    fn item(&self, element: Option<&[u8]>, scratch: &mut Scratch, out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
         let Some(bytes) = element else {
-            out.extend_from_slice(NIL.item);
+            NIL.item.push(out);
             return Ok(());
         };
         if let Some(json) = self.leaf.json(bytes)? {
-            return scratch.json.write(json, Element::Item, &mut scratch.escaper, out);
+            return scratch.json.write(json, Element::Item, &mut scratch.escaper, out, outlet);
         }
         let Scratch { typed, escaper, raw, .. } = scratch;
         if let Leaf::Safe { decoder, number: true } = &self.leaf {
@@ -71,19 +79,19 @@ impl ArrayWriter {
             decoder.write_text(bytes, raw)?;
             // NaN and the infinities end in a letter, and are strings to `to_json` too.
             let number = raw.last().is_some_and(u8::is_ascii_digit);
-            out.extend_from_slice(if number { typed.number.item } else { typed.string.item });
+            if number { typed.number.item } else { typed.string.item }.push(out);
             out.extend_from_slice(raw);
         } else {
             let start = out.len();
-            out.extend_from_slice(if matches!(self.leaf, Leaf::Bool) { typed.boolean.item } else { typed.string.item });
-            let content = out.len();
-            self.leaf.write(bytes, escaper, raw, out)?;
-            if out.len() == content {
+            if matches!(self.leaf, Leaf::Bool) { typed.boolean.item } else { typed.string.item }.push(out);
+            let (content, passes) = (out.len(), outlet.passes());
+            self.leaf.write(bytes, escaper, raw, out, outlet)?;
+            if out.len() == content && outlet.passes() == passes {
                 out.truncate(start);
-                out.extend_from_slice(typed.empty_string.item);
+                typed.empty_string.item.push(out);
             }
         }
-        out.extend_from_slice(ITEM_END);
+        ITEM_END.push(out);
         Ok(())
     }
 }

@@ -4,7 +4,9 @@
 //! bare one into a line feed (XML 1.0, 2.11). Characters outside the production Char (XML 1.0, 2.2: controls except tab,
 //! LF and CR, surrogates, U+FFFE and U+FFFF) cannot be written at all, not even as a reference: a policy decides.
 
-use crate::error::{Error, Result, ValueError};
+use crate::encode::outlet::{Outlet, SLICE_BYTES};
+use crate::encode::text::{self, SHORT, any_byte};
+use crate::error::{Error, Result};
 use crate::plan::InvalidXmlChars;
 
 /// What a byte asks for, in text and in JSON strings.
@@ -70,32 +72,11 @@ pub(super) fn noncharacter(text: &[u8]) -> Option<u32> {
 pub(super) struct Escaper {
     policy: InvalidXmlChars,
     lossy: bool,
-    /// How far the output may grow: the escapes of a row could make it several times the size that was received.
-    ceiling: usize,
-    /// The limit that `ceiling` comes from, bytes of one row.
-    row_bytes: usize,
 }
 
 impl Escaper {
-    pub(super) fn new(policy: InvalidXmlChars, row_bytes: usize) -> Self {
-        Escaper { policy, lossy: false, ceiling: row_bytes, row_bytes }
-    }
-
-    /// To be called before each row, with the length of the output so far.
-    pub(super) fn start_row(&mut self, length: usize) {
-        self.ceiling = length.saturating_add(self.row_bytes);
-    }
-
-    /// Refuses a row that has grown past the limit for rows.
-    #[inline]
-    pub(super) fn check_size(&self, out: &[u8]) -> Result<()> {
-        if out.len() > self.ceiling { Err(self.too_large()) } else { Ok(()) }
-    }
-
-    #[cold]
-    fn too_large(&self) -> Error {
-        let message = format!("the row is larger than {} bytes as XML", self.row_bytes);
-        Error::TooLarge(Box::new(ValueError { message, ..ValueError::default() }))
+    pub(super) fn new(policy: InvalidXmlChars) -> Self {
+        Escaper { policy, lossy: false }
     }
 
     /// Whether a character was replaced or dropped since the last call.
@@ -104,9 +85,36 @@ impl Escaper {
         std::mem::take(&mut self.lossy)
     }
 
-    /// Appends text that came from the server.
-    pub(super) fn text(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    /// Appends text that came from the server. The outlet is offered nothing while none of the text is written.
+    #[inline]
+    pub(super) fn text(&mut self, text: &[u8], out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
+        // Most text is short, ASCII, and has nothing to escape.
+        if text.len() <= SHORT && !any_byte(text, needs_look_or_is_not_ascii) {
+            out.extend_from_slice(text);
+            return Ok(());
+        }
         check_utf8(text)?;
+        if text.len() > SLICE_BYTES { self.long_text(text, out, outlet) } else { self.checked_text(text, out) }
+    }
+
+    #[cold]
+    fn long_text(&mut self, text: &[u8], out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (slice, after) = split_between_characters(rest);
+            let before = out.len();
+            self.checked_text(slice, out)?;
+            if out.len() > before {
+                outlet.offer(out)?;
+            }
+            rest = after;
+        }
+        Ok(())
+    }
+
+    /// Appends text that is known to be UTF-8.
+    #[inline]
+    fn checked_text(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<()> {
         let mut rest = text;
         while let Some(at) = rest.iter().position(|&byte| needs_look(byte)) {
             let (run, special) = rest.split_at_checked(at).unwrap_or((rest, &[]));
@@ -143,7 +151,6 @@ impl Escaper {
             }
         };
         out.extend_from_slice(entity);
-        self.check_size(out)?;
         Ok(1)
     }
 
@@ -173,7 +180,7 @@ impl Escaper {
             InvalidXmlChars::Drop => {}
         }
         self.lossy = true;
-        self.check_size(out)
+        Ok(())
     }
 }
 
@@ -182,10 +189,26 @@ fn needs_look(byte: u8) -> bool {
     !matches!(class(byte), Byte::Plain | Byte::Quote | Byte::Backslash | Byte::Blank)
 }
 
+/// A sum of comparisons, so that it runs on vectors.
+#[inline]
+fn needs_look_or_is_not_ascii(byte: u8) -> bool {
+    (byte < b' ') & (byte != b'\t') & (byte != b'\n') | (byte == b'&') | (byte == b'<') | (byte == b'>') | !byte.is_ascii()
+}
+
+/// The first slice of a text that is UTF-8 and longer than a slice, and what follows it.
+fn split_between_characters(text: &[u8]) -> (&[u8], &[u8]) {
+    /// First bytes of characters are not of this form (RFC 3629, 3).
+    const CONTINUATION: u8 = 0b1000_0000;
+    let (head, _) = text.split_at_checked(SLICE_BYTES).unwrap_or((text, &[]));
+    let cut = text.get(head.len()..).and_then(<[u8]>::first).is_some_and(|byte| byte & 0b1100_0000 == CONTINUATION);
+    let back = if cut { head.iter().rev().take_while(|&&byte| byte & 0b1100_0000 == CONTINUATION).count() + 1 } else { 0 };
+    text.split_at_checked(head.len().saturating_sub(back)).unwrap_or((text, &[]))
+}
+
 /// A UTF8 database can hold bytes that are not UTF-8 and sends them; XML must not.
 #[inline]
 pub(super) fn check_utf8(text: &[u8]) -> Result<()> {
-    simdutf8::basic::from_utf8(text).map(|_| ()).map_err(|_| not_utf8(text))
+    text::check_utf8(text).map_err(|_| not_utf8(text))
 }
 
 #[cold]

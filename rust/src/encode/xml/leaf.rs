@@ -3,6 +3,7 @@
 use super::escape::Escaper;
 use crate::copy::decode::json::jsonb_text;
 use crate::copy::decode::{Decoder, fixed};
+use crate::encode::outlet::Outlet;
 use crate::error::Result;
 use crate::plan::Kind;
 
@@ -57,20 +58,28 @@ impl Leaf {
         }
     }
 
-    /// Appends the value's text, escaped; `raw` is a buffer for the text before the escapes.
+    /// Appends the value's text, escaped; `raw` is a buffer for the text before the escapes. The outlet is offered nothing
+    /// while none of the text is written.
     #[inline]
-    pub(super) fn write(&self, bytes: &[u8], escaper: &mut Escaper, raw: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<()> {
+    pub(super) fn write(
+        &self,
+        bytes: &[u8],
+        escaper: &mut Escaper,
+        raw: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+        outlet: &mut Outlet<'_>,
+    ) -> Result<()> {
         match self {
-            Leaf::Safe { decoder, .. } => decoder.write_text(bytes, out),
+            Leaf::Safe { decoder, .. } => decoder.text_in_pieces(bytes, out, outlet),
             Leaf::Bool => {
                 out.extend_from_slice(if fixed::bool(bytes)? { b"true" } else { b"false" });
                 Ok(())
             }
-            Leaf::Text | Leaf::Json | Leaf::Jsonb => escaper.text(bytes, out),
+            Leaf::Text | Leaf::Json | Leaf::Jsonb => escaper.text(bytes, out, outlet),
             Leaf::Escaped(decoder) => {
                 raw.clear();
                 decoder.write_text(bytes, raw)?;
-                escaper.text(raw, out)
+                escaper.text(raw, out, outlet)
             }
         }
     }

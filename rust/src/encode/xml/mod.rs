@@ -13,6 +13,7 @@
 
 use crate::copy::frame::Tuple;
 use crate::encode::TextEncoder;
+use crate::encode::outlet::Outlet;
 use crate::error::Result;
 use crate::plan::{InvalidXmlChars, Kind, Plan, XmlOptions};
 
@@ -33,8 +34,7 @@ mod tags;
 
 /// Encoder of XML.
 ///
-/// Memory: a buffer for the open containers of one document. Their number is bounded by the limit for a row
-/// (`Limits::row_bytes`), which holds for the written row too.
+/// Memory: a buffer for the open containers of one document ([`json::MAX_DEPTH`] at most) and one for a key.
 #[derive(Debug)]
 pub struct Xml {
     frame: Frame,
@@ -87,12 +87,7 @@ impl Xml {
         Xml {
             empty_record: frame.empty_record(),
             columns: columns.collect(),
-            scratch: Scratch {
-                typed,
-                escaper: Escaper::new(options.invalid_chars, plan.limits.row_bytes),
-                json: JsonWriter::new(typed),
-                raw: Vec::new(),
-            },
+            scratch: Scratch { typed, escaper: Escaper::new(options.invalid_chars), json: JsonWriter::new(typed), raw: Vec::new() },
             frame,
             may_lose: options.invalid_chars != InvalidXmlChars::Error,
         }
@@ -111,27 +106,27 @@ impl Value {
 
 impl XmlColumn {
     #[inline]
-    fn write(&mut self, field: Option<&[u8]>, scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<()> {
+    fn write(&mut self, field: Option<&[u8]>, scratch: &mut Scratch, out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
         let Some(bytes) = field else {
-            out.extend_from_slice(&self.tags.nil);
+            self.tags.nil.push(out);
             return Ok(());
         };
         match &mut self.value {
             Value::Leaf(leaf) => {
-                out.extend_from_slice(&self.tags.open);
-                leaf.write(bytes, &mut scratch.escaper, &mut scratch.raw, out)?;
-                out.extend_from_slice(&self.tags.end);
+                self.tags.open.push(out);
+                leaf.write(bytes, &mut scratch.escaper, &mut scratch.raw, out, outlet)?;
+                self.tags.end.push(out);
             }
             Value::Json(leaf) => {
                 let json = leaf.json(bytes)?.unwrap_or(bytes);
-                scratch.json.write(json, Element::Column(&self.tags), &mut scratch.escaper, out)?;
+                scratch.json.write(json, Element::Column(&self.tags), &mut scratch.escaper, out, outlet)?;
             }
-            Value::Array(array) => array.write(bytes, &self.tags, scratch, out)?,
+            Value::Array(array) => array.write(bytes, &self.tags, scratch, out, outlet)?,
         }
         if scratch.escaper.take_lossy() {
             self.losses = self.losses.saturating_add(1);
         }
-        scratch.escaper.check_size(out)
+        outlet.offer(out)
     }
 }
 
@@ -144,14 +139,13 @@ impl TextEncoder for Xml {
         b"\n"
     }
 
-    fn row(&mut self, mut tuple: Tuple<'_>, out: &mut Vec<u8>) -> Result<()> {
+    fn row(&mut self, mut tuple: Tuple<'_>, out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
         if self.columns.is_empty() {
             out.extend_from_slice(&self.empty_record);
         }
-        self.scratch.escaper.start_row(out.len());
         for column in &mut self.columns {
             let field = tuple.field()?;
-            column.write(field, &mut self.scratch, out).map_err(|error| error.in_column(&column.source))?;
+            column.write(field, &mut self.scratch, out, outlet).map_err(|error| error.in_column(&column.source))?;
         }
         tuple.end()
     }

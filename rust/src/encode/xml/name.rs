@@ -17,31 +17,26 @@ const COLON: u32 = 0x3A;
 const UNDERSCORE: u32 = 0x5F;
 const X: u32 = 0x78;
 
-/// What a byte is in the key of a JSON object, for [`plain_key`].
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum KeyByte {
-    /// Starts a name, and may stand anywhere in one.
-    Letter,
-    /// May stand in a name, but not first.
-    Later,
-    Underscore,
-    Quote,
-    Other,
-}
+/// What a byte is in the key of a JSON object, for [`plain_key`]: a flag each, so that one word tells what was met.
+const LETTER: u8 = 0;
+/// May stand in a name, but not first.
+const LATER: u8 = 1;
+const LOW_LINE: u8 = 2;
+/// A quote, or what needs a closer look.
+const STOP: u8 = 4;
 
-const KEY_BYTES: [KeyByte; 256] = key_bytes();
+const KEY_BYTES: [u8; 256] = key_bytes();
 
 #[allow(clippy::indexing_slicing)] // Evaluated by the compiler, which refuses an index out of range.
-const fn key_bytes() -> [KeyByte; 256] {
-    let mut table = [KeyByte::Other; 256];
+const fn key_bytes() -> [u8; 256] {
+    let mut table = [STOP; 256];
     let mut byte = 0;
     while byte < 128 {
         table[byte] = match byte as u8 {
-            b'a'..=b'z' | b'A'..=b'Z' => KeyByte::Letter,
-            b'0'..=b'9' | b'-' | b'.' => KeyByte::Later,
-            b'_' => KeyByte::Underscore,
-            b'"' => KeyByte::Quote,
-            _ => KeyByte::Other,
+            b'a'..=b'z' | b'A'..=b'Z' => LETTER,
+            b'0'..=b'9' | b'-' | b'.' => LATER,
+            b'_' => LOW_LINE,
+            _ => STOP,
         };
         byte += 1;
     }
@@ -52,23 +47,21 @@ const fn key_bytes() -> [KeyByte; 256] {
 /// ASCII name as it stands. `None` means nothing more than that the key needs a closer look.
 #[inline]
 pub(super) fn plain_key(bytes: &[u8]) -> Option<usize> {
-    let class = |byte: u8| KEY_BYTES.get(usize::from(byte)).copied().unwrap_or(KeyByte::Other);
+    let class = |byte: u8| KEY_BYTES.get(usize::from(byte)).copied().unwrap_or(STOP);
     let first = class(*bytes.first()?);
-    if first != KeyByte::Letter && first != KeyByte::Underscore {
-        return None;
-    }
-    let mut after_underscore = false;
-    for (at, &byte) in bytes.iter().enumerate() {
-        match class(byte) {
-            KeyByte::Letter if byte == b'x' && after_underscore => return None,
-            KeyByte::Letter | KeyByte::Later => after_underscore = false,
-            KeyByte::Underscore => after_underscore = true,
-            // A lone underscore is not plain: it is the escape of the empty key.
-            KeyByte::Quote => return if at == 1 && after_underscore { None } else { Some(at) },
-            KeyByte::Other => return None,
-        }
-    }
-    None
+    let mut met = 0;
+    let length = bytes.iter().position(|&byte| {
+        met |= class(byte);
+        met >= STOP
+    })?;
+    // An empty key stops at its first byte.
+    let is_name = bytes.get(length) == Some(&b'"') && (first == LETTER || first == LOW_LINE);
+    if !is_name || met & LOW_LINE != 0 && may_be_escape(bytes.get(..length)?) { None } else { Some(length) }
+}
+
+/// Whether a name with low lines could be taken for one that was escaped; a lone one is the escape of the empty key.
+fn may_be_escape(name: &[u8]) -> bool {
+    name == b"_" || name.windows(2).any(|pair| pair == b"_x")
 }
 
 /// Appends the name as the XML name it is mapped to.

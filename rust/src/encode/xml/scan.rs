@@ -30,6 +30,12 @@ impl<'a> Scanner<'a> {
         self.rest
     }
 
+    /// Bytes read so far.
+    #[inline]
+    pub(super) fn position(&self) -> usize {
+        self.length.saturating_sub(self.rest.len())
+    }
+
     #[inline]
     pub(super) fn skip(&mut self, n: usize) {
         self.rest = self.rest.get(n..).unwrap_or_default();
@@ -67,14 +73,8 @@ impl<'a> Scanner<'a> {
         taken
     }
 
-    pub(super) fn literal(&mut self, text: &'static [u8]) -> Result<&'static [u8]> {
-        match self.rest.strip_prefix(text) {
-            Some(rest) => {
-                self.rest = rest;
-                Ok(text)
-            }
-            None => Err(self.malformed("a value expected")),
-        }
+    pub(super) fn literal(&mut self, text: &'static [u8]) -> Result<&'a [u8]> {
+        if self.rest.starts_with(text) { Ok(self.take(text.len())) } else { Err(self.malformed("a value expected")) }
     }
 
     /// A number, with the digits as they stand.
@@ -85,21 +85,26 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// A key that is an XML name as it stands, with both quotes, where that can be told at a glance.
+    /// A key that is an XML name as it stands, where that can be told at a glance. Its quotes are taken too.
     #[inline]
     pub(super) fn plain_key(&mut self) -> Option<&'a [u8]> {
         let [b'"', body @ ..] = self.rest else { return None };
-        let length = name::plain_key(body)?;
-        Some(self.take(length.saturating_add(2)))
+        let (name, after) = body.split_at_checked(name::plain_key(body)?)?;
+        self.rest = after.get(1..)?;
+        Some(name)
     }
 
-    /// Any key as code points; lone surrogates stay what they are.
-    pub(super) fn key_points(&mut self, points: &mut Vec<u32>) -> Result<()> {
+    /// Any key as code points; lone surrogates stay what they are. Reads on only while the key has not more than `limit` bytes.
+    pub(super) fn key_points(&mut self, limit: usize, points: &mut Vec<u32>) -> Result<()> {
         if !self.eat(b'"') {
             return Err(self.malformed("a key expected"));
         }
+        let start = self.position();
         loop {
             let run = self.plain_run()?;
+            if self.position() - start > limit {
+                return Ok(());
+            }
             let run = std::str::from_utf8(run).map_err(|_| self.malformed("not UTF-8"))?;
             points.extend(run.chars().map(u32::from));
             match self.peek().map(class) {
@@ -165,7 +170,7 @@ impl<'a> Scanner<'a> {
 
     #[cold]
     pub(super) fn malformed(&self, what: &str) -> Error {
-        Error::value(format!("not JSON: {what} at offset {}", self.length.saturating_sub(self.rest.len())))
+        Error::value(format!("not JSON: {what} at offset {}", self.position()))
     }
 }
 

@@ -1,24 +1,25 @@
 //! The tags of the document, made once.
 
 use super::name;
+use crate::encode::block::{Fixed, Snippet};
 use crate::plan::{JsonTypes, XmlOptions};
 
 /// Names no namespace but the one of `xsi:nil` (XML Schema part 1, 2.6.2).
 const XSI: &str = "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"";
 
-pub(super) const ITEM_END: &[u8] = b"</item>";
+pub(super) const ITEM_END: &Fixed = &Fixed::new("</item>");
 
 /// The tags of a column's element. The first column's begin with the start of the record, the last one's end with its end.
 #[derive(Debug)]
 pub(super) struct ColumnTags {
     /// `<name>`
-    pub(super) open: Vec<u8>,
+    pub(super) open: Snippet,
     /// `<name`, for the start tags that have a type.
-    pub(super) start: Vec<u8>,
+    pub(super) start: Snippet,
     /// `</name>`
-    pub(super) end: Vec<u8>,
+    pub(super) end: Snippet,
     /// `<name xsi:nil="true"/>`
-    pub(super) nil: Vec<u8>,
+    pub(super) nil: Snippet,
 }
 
 /// What stands around records.
@@ -57,10 +58,10 @@ impl Frame {
                 let after: &[u8] = if at == last { &self.record_end } else { b"" };
                 let name = element_name(target);
                 ColumnTags {
-                    open: [before, format!("<{name}>").as_bytes()].concat(),
-                    start: [before, format!("<{name}").as_bytes()].concat(),
-                    end: [format!("</{name}>").as_bytes(), after].concat(),
-                    nil: [before, format!("<{name} xsi:nil=\"true\"/>").as_bytes(), after].concat(),
+                    open: Snippet::new(&[before, format!("<{name}>").as_bytes()].concat()),
+                    start: Snippet::new(&[before, format!("<{name}").as_bytes()].concat()),
+                    end: Snippet::new(&[format!("</{name}>").as_bytes(), after].concat()),
+                    nil: Snippet::new(&[before, format!("<{name} xsi:nil=\"true\"/>").as_bytes(), after].concat()),
                 }
             })
             .collect()
@@ -76,17 +77,22 @@ fn element_name(text: &str) -> String {
 /// A start tag from where the name of the element ends, and whole for an `<item>`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Start {
-    pub(super) rest: &'static [u8],
-    pub(super) item: &'static [u8],
+    pub(super) rest: &'static Fixed,
+    pub(super) item: &'static Fixed,
 }
 
 macro_rules! start {
     ($rest:literal) => {
-        Start { rest: concat!($rest).as_bytes(), item: concat!("<item", $rest).as_bytes() }
+        Start { rest: &Fixed::new($rest), item: &Fixed::new(concat!("<item", $rest)) }
     };
 }
 
 const BARE: Start = start!(">");
+const OBJECT: Start = start!(" type=\"object\">");
+const ARRAY: Start = start!(" type=\"array\">");
+const STRING: Start = start!(" type=\"string\">");
+const NUMBER: Start = start!(" type=\"number\">");
+const BOOLEAN: Start = start!(" type=\"boolean\">");
 /// NULL, whole: there is no end tag.
 pub(super) const NIL: Start = start!(" xsi:nil=\"true\"/>");
 
@@ -103,15 +109,14 @@ pub(super) struct Typed {
 
 impl Typed {
     pub(super) fn new(types: JsonTypes) -> Self {
-        let object = start!(" type=\"object\">");
-        let array = start!(" type=\"array\">");
-        let string = start!(" type=\"string\">");
-        let number = start!(" type=\"number\">");
-        let boolean = start!(" type=\"boolean\">");
         match types {
             JsonTypes::None => Typed { object: BARE, array: BARE, empty_string: BARE, string: BARE, number: BARE, boolean: BARE },
-            JsonTypes::Containers => Typed { object, array, empty_string: string, string: BARE, number: BARE, boolean: BARE },
-            JsonTypes::All => Typed { object, array, empty_string: string, string, number, boolean },
+            JsonTypes::Containers => {
+                Typed { object: OBJECT, array: ARRAY, empty_string: STRING, string: BARE, number: BARE, boolean: BARE }
+            }
+            JsonTypes::All => {
+                Typed { object: OBJECT, array: ARRAY, empty_string: STRING, string: STRING, number: NUMBER, boolean: BOOLEAN }
+            }
         }
     }
 }

@@ -1,0 +1,74 @@
+//! Handing bytes on in the middle of a row, so that a large row is never held as written.
+//!
+//! A row is held once, as it was read; what an encoder writes of it goes on in pieces. An encoder offers its buffer after each
+//! field, and after each slice of a field that is longer than a slice. How far a buffer grows between two offers is
+//! bounded by what one slice or one ordinary field can become: six bytes a byte as a JSON string, about thirteen as XML, and
+//! 147,456 digits for a numeric.
+
+use crate::error::Result;
+
+/// Bytes of a field that are written before the buffer is offered again; a longer field is written slice by slice. It stays
+/// within the second-level cache with what it becomes.
+pub const SLICE_BYTES: usize = 64 << 10;
+
+/// Where the bytes of the running row can go before it is complete.
+pub struct Outlet<'a> {
+    full: usize,
+    passes: usize,
+    pass_on: &'a mut dyn FnMut(&mut Vec<u8>) -> Result<()>,
+}
+
+impl<'a> Outlet<'a> {
+    /// `pass_on` gets a buffer that has come to hold `full` bytes or more, and takes its bytes away.
+    pub fn new(full: usize, pass_on: &'a mut dyn FnMut(&mut Vec<u8>) -> Result<()>) -> Self {
+        Outlet { full, passes: 0, pass_on }
+    }
+
+    /// To be called wherever nothing will look back at what is in the buffer.
+    ///
+    /// # Errors
+    /// Whatever stopped the export meanwhile.
+    #[inline]
+    pub fn offer(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        if out.len() < self.full { Ok(()) } else { self.pass(out) }
+    }
+
+    /// Takes all bytes, however few they are.
+    #[cold]
+    pub fn pass(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        self.passes = self.passes.wrapping_add(1);
+        (self.pass_on)(out)
+    }
+
+    /// How often bytes were taken: a length that was remembered is good only while this stays the same.
+    #[inline]
+    pub fn passes(&self) -> usize {
+        self.passes
+    }
+
+    /// Appends bytes as they are, slice by slice where they are many.
+    ///
+    /// # Errors
+    /// As [`Outlet::offer`].
+    #[inline]
+    pub fn copy(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        if bytes.len() > SLICE_BYTES {
+            return self.in_slices(bytes, out, |slice, out| out.extend_from_slice(slice));
+        }
+        out.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Writes a field slice by slice.
+    ///
+    /// # Errors
+    /// As [`Outlet::offer`].
+    #[inline]
+    pub fn in_slices(&mut self, bytes: &[u8], out: &mut Vec<u8>, write: impl Fn(&[u8], &mut Vec<u8>)) -> Result<()> {
+        for slice in bytes.chunks(SLICE_BYTES) {
+            write(slice, out);
+            self.offer(out)?;
+        }
+        Ok(())
+    }
+}

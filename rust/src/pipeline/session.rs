@@ -1,0 +1,150 @@
+//! A worker's connection on the leader's snapshot, and which of its failures pass.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::merge::SegmentEnd;
+use super::segment::SegmentWriter;
+use super::worker::Shared;
+use crate::copy::frame::Frames;
+use crate::error::{Error, Result};
+use crate::plan::Source;
+use crate::wire::Connection;
+
+/// What is waited before each attempt to connect again: a backend that was terminated can be replaced at once, a connection limit
+/// or a failing network takes a moment. The snapshot does not survive a restart of the server, so there is no use in more.
+const RECONNECT_PAUSES: [Duration; 5] =
+    [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(2)];
+/// No attempt begins later than this: an address that does not answer takes the whole `connect_timeout` each time.
+const RECONNECT_TIME: Duration = Duration::from_secs(15);
+
+/// One connection and its encoder, used for segment after segment.
+pub struct Session {
+    connection: Connection,
+    writer: SegmentWriter,
+    /// The segment that is read, for the gate of large rows.
+    current: Arc<AtomicU64>,
+}
+
+impl Session {
+    /// Connects and joins the snapshot. A cancel of the export ends the attempt.
+    pub fn open(shared: &Arc<Shared>, worker: usize) -> Result<Session> {
+        let watch = |canceller| shared.control.register(worker, canceller);
+        let mut connection = Connection::connect_watched(&shared.plan.source.connection, &watch)?;
+        connection.set_max_message(shared.plan.limits.row_bytes);
+        let current = gate_large_rows(shared, &mut connection);
+        if !shared.control.register(worker, connection.canceller()) {
+            return Err(Error::Cancelled);
+        }
+        join_snapshot(&mut connection, &shared.plan.source)?;
+        let writer = SegmentWriter::new(&shared.plan, shared.layout.clone(), shared.pool.clone())?;
+        Ok(Session { connection, writer, current })
+    }
+
+    /// Opens a new one in place of one that was lost; `None` where that does not work within a bounded number of attempts, or
+    /// the snapshot is gone.
+    ///
+    /// # Errors
+    /// Only where the export was stopped meanwhile.
+    pub fn reopen(shared: &Arc<Shared>, worker: usize) -> Result<Option<Session>> {
+        let started = Instant::now();
+        for pause in RECONNECT_PAUSES {
+            shared.merge.pause(pause)?;
+            match Session::open(shared, worker) {
+                Ok(session) => return Ok(Some(session)),
+                Err(error) if passes(&error) && started.elapsed() < RECONNECT_TIME => {}
+                Err(_) => break,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads, encodes and queues one segment. After an error the session cannot be used again.
+    pub fn export(&mut self, shared: &Shared, segment: u64) -> Result<SegmentEnd> {
+        self.current.store(segment, Ordering::Relaxed);
+        let sql = shared.segments.sql(&shared.plan.scans, segment)?;
+        let mut frames = Frames::new(shared.plan.columns.len());
+        let mut copy = self.connection.copy_out(&sql)?;
+        let writer = &mut self.writer;
+        // A row beyond the limit is refused before it is a tuple: it is the one after those that were written.
+        while let Some(payload) = copy.next().map_err(|e| e.in_row(writer.rows().saturating_add(1)))? {
+            if let Some(tuple) = frames.message(payload)? {
+                writer.row(segment, tuple, &shared.merge)?;
+            }
+        }
+        frames.finish()?;
+        let (sent, written) = (copy.rows(), writer.rows());
+        if sent.is_some_and(|sent| sent != written) {
+            return Err(Error::protocol(format!("the server says that it sent {} rows, {written} arrived", sent.unwrap_or_default())));
+        }
+        writer.finish(segment, &shared.merge)
+    }
+
+    /// Says goodbye to the server.
+    pub fn close(self) {
+        self.connection.close();
+    }
+}
+
+/// A large row is read only by the worker of the head segment: one such row an export, however many workers there are. No
+/// dead-lock, since the head always has room.
+fn gate_large_rows(shared: &Arc<Shared>, connection: &mut Connection) -> Arc<AtomicU64> {
+    let current = Arc::new(AtomicU64::new(0));
+    let (gated, segment) = (Arc::clone(shared), Arc::clone(&current));
+    connection.set_large_message_gate(Box::new(move || gated.merge.wait_for_turn(segment.load(Ordering::Relaxed))));
+    current
+}
+
+/// Settings first, since `SET TRANSACTION SNAPSHOT` must be the first statement that could take a snapshot.
+fn join_snapshot(connection: &mut Connection, source: &Source) -> Result<()> {
+    let mut sql = String::from("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;");
+    for statement in &source.session {
+        sql.push_str(statement);
+        sql.push(';');
+    }
+    sql.push_str("SET TRANSACTION SNAPSHOT '");
+    sql.push_str(&source.snapshot.replace('\'', "''"));
+    sql.push('\'');
+    connection.batch_execute(&sql)
+}
+
+/// Whether a connection that worked has ended (PostgreSQL manual, "PostgreSQL Error Codes", classes 08 and 57P).
+pub fn is_lost(error: &Error) -> bool {
+    match error {
+        Error::Lost(_) => true,
+        Error::Server(server) => ends_connections(&server.sqlstate),
+        _ => false,
+    }
+}
+
+/// Whether the same attempt to connect may work a moment later.
+fn passes(error: &Error) -> bool {
+    match error {
+        Error::Connect { sqlstate, .. } => sqlstate.as_deref().is_none_or(|state| ends_connections(state) || lacks_resources(state)),
+        other => is_lost(other),
+    }
+}
+
+/// Whether it is this worker's bad luck only: the others may do its part.
+pub fn concerns_one_worker(error: &Error) -> bool {
+    /// `lock_not_available`: another session waits to lock what this worker has not locked yet; those that have may go on.
+    const LOCK_NOT_AVAILABLE: &str = "55P03";
+    match error {
+        Error::Server(server) => {
+            let state = server.sqlstate.as_str();
+            state == LOCK_NOT_AVAILABLE || lacks_resources(state) || ends_connections(state)
+        }
+        other => passes(other),
+    }
+}
+
+/// Class 53, "insufficient resources": too many connections, out of memory, disk full.
+fn lacks_resources(sqlstate: &str) -> bool {
+    sqlstate.starts_with("53")
+}
+
+/// Class 08, and of class 57 the shutdown of a backend, of the server, its crash, its start, and a database that was dropped.
+fn ends_connections(sqlstate: &str) -> bool {
+    sqlstate.starts_with("08") || sqlstate.starts_with("57P")
+}
