@@ -56,8 +56,8 @@ COLUMN_BYTES = 5 * KB
 """A worker's decoder and encoder of one column, and its part of the plan: seen in tables of 1,600 columns."""
 COMPRESSOR_BYTES = 1 * MB
 """A worker's deflate state (about 300 KB), its raw input and its output."""
-ZSTD_BYTES = 12 * MB
-"""One multi-threaded zstd stream: a job buffer and a window for each thread, at level 1."""
+ZSTD_BYTES = 7 * MB
+"""One multi-threaded zstd stream at level 1: jobs of 1 MB, some as read and some compressed, and a window for each thread."""
 PARQUET_COLUMN_BYTES = 64 * KB
 """A worker's builders, open page and dictionary of one column of a Parquet file …"""
 PARQUET_COLUMNS_BYTES = 48 * MB
