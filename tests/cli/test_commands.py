@@ -91,7 +91,7 @@ def test_a_key_of_ones_own(cli: Cli) -> None:
 
 def test_a_key_works_in_a_configuration(cli: Cli) -> None:
     """What the command prints is what the service reads."""
-    from polyglot_export.service.auth import Keys
+    from polyglot_export.service.http.auth import Keys
 
     done = cli("keys", "reports")
     key = done.stderr.decode().split()[-1]

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 import yaml
 
-from polyglot_export.service.auth import hash_key
 from polyglot_export.service.context import load_configuration
+from polyglot_export.service.http.auth import hash_key
 from polyglot_export.settings import ServiceSettings, parse_size
 from tests.fixtures.process import serve
 from tests.fixtures.server import Database

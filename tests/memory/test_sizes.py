@@ -14,9 +14,9 @@ import pytest
 from polyglot_export.export import Export, RunSettings, open_export
 from polyglot_export.memory import reservation
 from polyglot_export.plan import Plan
-from polyglot_export.service.allocator import tune
-from polyglot_export.service.budget import resident_bytes
-from polyglot_export.service.sizing import SIZES
+from polyglot_export.service.capacity.allocator import tune
+from polyglot_export.service.capacity.budget import resident_bytes
+from polyglot_export.service.capacity.sizing import SIZES
 from polyglot_export.spec import ExportSpec, parse_spec
 from tests.fixtures.server import Database
 

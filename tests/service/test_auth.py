@@ -11,9 +11,9 @@ import pytest
 
 from polyglot_export.errors import SpecError, UnknownDataset
 from polyglot_export.policy import ConfiguredDatasets, ExposedTables
-from polyglot_export.service.auth import Keys, check_binding, hash_key, new_key
 from polyglot_export.service.context import load_configuration
-from polyglot_export.service.problems import Unauthorized
+from polyglot_export.service.http.auth import Keys, check_binding, hash_key, new_key
+from polyglot_export.service.http.problems import Unauthorized
 from tests.fixtures.process import Service, cli, serve
 from tests.service.client import call, create, job, post
 

@@ -12,11 +12,11 @@ import pytest
 
 from polyglot_export.errors import Busy
 from polyglot_export.memory import Shape
-from polyglot_export.service import budget as module
-from polyglot_export.service.allocator import Trimmer
-from polyglot_export.service.budget import MemoryBudget, Reservation, Share, available_memory, resident_bytes
-from polyglot_export.service.connections import Connections
-from polyglot_export.service.sizing import LEAST_ROW_LIMIT, PLANNING, Needs, Sized
+from polyglot_export.service.capacity import budget as module
+from polyglot_export.service.capacity.allocator import Trimmer
+from polyglot_export.service.capacity.budget import MemoryBudget, Reservation, Share, available_memory, resident_bytes
+from polyglot_export.service.capacity.connections import Connections
+from polyglot_export.service.capacity.sizing import LEAST_ROW_LIMIT, PLANNING, Needs, Sized
 
 pytestmark = pytest.mark.anyio
 
@@ -275,7 +275,7 @@ def test_the_row_limit_of_parquet_gives_way_to_the_memory() -> None:
 
 async def test_freed_memory_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """The blocks are small, so the allocator keeps them in its heap; the last one of it keeps the heap from shrinking by itself."""
-    monkeypatch.setattr("polyglot_export.service.allocator.TRIM_SECONDS", 0.05)
+    monkeypatch.setattr("polyglot_export.service.capacity.allocator.TRIM_SECONDS", 0.05)
     blocks = [bytes(60_000) + bytes([number % 256]) for number in range(2_000)]
     for block in blocks:
         assert block

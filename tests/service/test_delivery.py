@@ -13,11 +13,11 @@ from polyglot_export.errors import Busy, Cancelled, ConnectionLost, SpecError
 from polyglot_export.export import Progress
 from polyglot_export.jobs.job import Job, JobStatus
 from polyglot_export.jobs.store import MemoryJobStore
-from polyglot_export.service.budget import MemoryBudget
-from polyglot_export.service.download import DownloadResponse, Terms
-from polyglot_export.service.problems import ServiceStopping
-from polyglot_export.service.protocol import EXTENSION
-from polyglot_export.service.runs import Runs
+from polyglot_export.service.capacity.budget import MemoryBudget
+from polyglot_export.service.delivery.download import DownloadResponse, Terms
+from polyglot_export.service.http.problems import ServiceStopping
+from polyglot_export.service.http.protocol import EXTENSION
+from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.spec import parse_spec
 
 pytestmark = pytest.mark.anyio

@@ -16,10 +16,10 @@ import pytest
 
 from polyglot_export.jobs.job import Job, now
 from polyglot_export.policy import ExposedTables
-from polyglot_export.service import events
-from polyglot_export.service.auth import Keys
+from polyglot_export.service.calls import events
+from polyglot_export.service.calls.events import events_of
 from polyglot_export.service.context import Configuration, Service
-from polyglot_export.service.events import events_of
+from polyglot_export.service.http.auth import Keys
 from polyglot_export.settings import ServiceSettings
 from tests.fixtures.process import Service as Running
 from tests.fixtures.process import serve

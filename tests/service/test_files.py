@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyglot_export.service.files import file_headers, file_name
+from polyglot_export.service.delivery.files import file_headers, file_name
 from polyglot_export.spec import parse_spec
 
 CSV = parse_spec({"format": "csv"})

@@ -12,8 +12,8 @@ import pytest
 from starlette.datastructures import Headers
 
 from polyglot_export.errors import SpecError
-from polyglot_export.service.auth import hash_key, new_key
-from polyglot_export.service.idempotency import request_key
+from polyglot_export.service.calls.idempotency import request_key
+from polyglot_export.service.http.auth import hash_key, new_key
 from polyglot_export.spec import parse_spec
 from tests.fixtures.process import Service, serve
 from tests.fixtures.redis import RedisServer

@@ -15,10 +15,10 @@ from polyglot_export.errors import Cancelled
 from polyglot_export.jobs.job import Job, JobStatus, PreparedFile
 from polyglot_export.jobs.redis_store import RedisJobStore
 from polyglot_export.jobs.store import StoreAway
-from polyglot_export.service import replica as replica_module
-from polyglot_export.service.problems import ReplicaLost
-from polyglot_export.service.replica import Replica
-from polyglot_export.service.runs import ActiveRun, Runs
+from polyglot_export.service.http.problems import ReplicaLost
+from polyglot_export.service.replicas import replica as replica_module
+from polyglot_export.service.replicas.replica import Replica
+from polyglot_export.service.replicas.runs import ActiveRun, Runs
 from polyglot_export.spec import parse_spec
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.redis import RedisServer

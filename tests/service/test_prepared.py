@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from polyglot_export import open_export, parse_spec
-from polyglot_export.service.prepared import AT_ONCE
+from polyglot_export.service.delivery.prepared import AT_ONCE
 from tests.fixtures.process import Service, serve
 from tests.service.client import (
     RawDownload,

@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from polyglot_export.service.file_response import CHUNK
+from polyglot_export.service.delivery.file_response import CHUNK
 from tests.fixtures.process import Service
 from tests.service.client import (
     RawDownload,

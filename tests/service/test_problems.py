@@ -9,8 +9,8 @@ import pytest
 
 from polyglot_export import errors
 from polyglot_export.errors import ConnectionFailed, InternalError, PolyglotError, SpecError, StatementFailed
-from polyglot_export.service import problems
-from polyglot_export.service.problems import PROBLEMS, ServiceError, document, problem_of, sentence
+from polyglot_export.service.http import problems
+from polyglot_export.service.http.problems import PROBLEMS, ServiceError, document, problem_of, sentence
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "errors.md"
 

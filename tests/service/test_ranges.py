@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from polyglot_export.service.problems import PreconditionFailed, RangeNotSatisfiable
-from polyglot_export.service.ranges import GAP, MAX_RANGES, Entity, select
+from polyglot_export.service.delivery.ranges import GAP, MAX_RANGES, Entity, select
+from polyglot_export.service.http.problems import PreconditionFailed, RangeNotSatisfiable
 
 ENTITY = Entity('"abc"', datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC), 10_000)
 MADE = "Wed, 02 Jan 2030 03:04:05 GMT"

@@ -168,7 +168,7 @@ def test_an_endless_head_is_cut_off(service: Service) -> None:
 
 
 def test_a_head_that_does_not_come_is_not_waited_for(dsn: str, tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text("import polyglot_export.service.protocol as p\np.HEAD_SECONDS = 0.5\n")
+    (tmp_path / "sitecustomize.py").write_text("import polyglot_export.service.http.protocol as p\np.HEAD_SECONDS = 0.5\n")
     package = Path(__file__).parents[2] / "python"
     with serve(dsn, env={"PYTHONPATH": f"{tmp_path}:{package}"}) as service:
         for start in (b"", b"GET / HT"):

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from polyglot_export.errors import SpecError, TargetFailed
-from polyglot_export.service.problems import SpoolFull
-from polyglot_export.service.spool import Spool
+from polyglot_export.service.delivery.spool import Spool
+from polyglot_export.service.http.problems import SpoolFull
 
 LIMIT = 100_000
 
@@ -159,7 +159,7 @@ def test_a_live_replica_is_left_alone(spool: Spool, tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from polyglot_export.service.spool import Spool
+from polyglot_export.service.delivery.spool import Spool
 spool = Spool(Path(sys.argv[1]), 10**9)
 spool.open()
 with spool.create(spool.name("done", 1)) as file:

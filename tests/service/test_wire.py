@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyglot_export.service import wire
-from polyglot_export.service.problems import BodyTooLarge, MalformedRequest, SlowClient, UnsupportedMediaType
-from polyglot_export.service.wire import DISCARD_BYTES, dumps, loads, read_object
+from polyglot_export.service.http import wire
+from polyglot_export.service.http.problems import BodyTooLarge, MalformedRequest, SlowClient, UnsupportedMediaType
+from polyglot_export.service.http.wire import DISCARD_BYTES, dumps, loads, read_object
 
 pytestmark = pytest.mark.anyio
 

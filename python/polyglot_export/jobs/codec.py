@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from polyglot_export.errors import InternalError, SpecError
 from polyglot_export.jobs.job import Job, JobStatus, Run
-from polyglot_export.service.wire import dumps
+from polyglot_export.service.http.wire import dumps
 from polyglot_export.spec import parse_spec
 
 __all__ = ["VERSION", "decode_job", "decode_run", "encode_job", "encode_run"]

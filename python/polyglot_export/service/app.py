@@ -16,12 +16,12 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import FastAPI
 
 from polyglot_export.errors import PolyglotError
-from polyglot_export.service import benchmark, datasets, events, exports, health, metrics, page
-from polyglot_export.service.answers import add_exception_handlers
-from polyglot_export.service.auth import HostGuard
+from polyglot_export.service.calls import benchmark, datasets, events, exports, health, metrics, page
 from polyglot_export.service.context import Service, load_configuration
+from polyglot_export.service.http.answers import add_exception_handlers
+from polyglot_export.service.http.auth import HostGuard
+from polyglot_export.service.http.openapi import describe
 from polyglot_export.service.logs import event
-from polyglot_export.service.openapi import describe
 from polyglot_export.settings import ServiceSettings
 
 __all__ = ["create_app"]

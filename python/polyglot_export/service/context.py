@@ -14,15 +14,15 @@ from polyglot_export.configured import load_datasets
 from polyglot_export.errors import SpecError
 from polyglot_export.jobs.store import JobStore, MemoryJobStore, SharedJobStore
 from polyglot_export.policy import ConfiguredDatasets, ExposedTables, Exposure
-from polyglot_export.service.allocator import Trimmer
-from polyglot_export.service.auth import Caller, Key, Keys
-from polyglot_export.service.budget import HEADROOM, MemoryBudget, available_memory, resident_bytes
-from polyglot_export.service.connections import Connections
+from polyglot_export.service.capacity.allocator import Trimmer
+from polyglot_export.service.capacity.budget import HEADROOM, MemoryBudget, available_memory, resident_bytes
+from polyglot_export.service.capacity.connections import Connections
 from polyglot_export.service.database import Database
-from polyglot_export.service.prepared import Preparations
-from polyglot_export.service.replica import Replica, replica_name
-from polyglot_export.service.runs import Runs
-from polyglot_export.service.spool import Spool
+from polyglot_export.service.delivery.prepared import Preparations
+from polyglot_export.service.delivery.spool import Spool
+from polyglot_export.service.http.auth import Caller, Key, Keys
+from polyglot_export.service.replicas.replica import Replica, replica_name
+from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.settings import ServiceSettings
 
 __all__ = ["CallerDep", "Configuration", "Service", "ServiceDep", "load_configuration"]

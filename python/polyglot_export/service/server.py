@@ -10,12 +10,13 @@ from types import FrameType
 import uvicorn
 
 from polyglot_export.errors import InternalError, SpecError
-from polyglot_export.service import allocator, logs
+from polyglot_export.service import logs
 from polyglot_export.service.app import create_app
-from polyglot_export.service.auth import check_binding
+from polyglot_export.service.capacity import allocator
 from polyglot_export.service.context import Service
+from polyglot_export.service.http.auth import check_binding
+from polyglot_export.service.http.protocol import ExportProtocol
 from polyglot_export.service.logs import event
-from polyglot_export.service.protocol import ExportProtocol
 from polyglot_export.settings import ServiceSettings
 
 __all__ = ["listen", "run"]

@@ -13,11 +13,11 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ExceptionHandler
 
 from polyglot_export.errors import PolyglotError, SpecError
-from polyglot_export.service import problems
+from polyglot_export.service.calls.views import ProblemView
+from polyglot_export.service.http import problems
+from polyglot_export.service.http.problems import MalformedRequest, MethodNotAllowed, NotFound, ServiceError
+from polyglot_export.service.http.wire import ExactJSONResponse
 from polyglot_export.service.logs import event
-from polyglot_export.service.problems import MalformedRequest, MethodNotAllowed, NotFound, ServiceError
-from polyglot_export.service.views import ProblemView
-from polyglot_export.service.wire import ExactJSONResponse
 
 __all__ = ["add_exception_handlers", "answer", "described", "problem_response", "problems_for"]
 

@@ -10,12 +10,12 @@ from polyglot_export.catalog import Dataset, describe_dataset, list_datasets
 from polyglot_export.errors import UnknownDataset
 from polyglot_export.planner.encoder import encoder_options
 from polyglot_export.planner.filters import unknown_column
-from polyglot_export.service.answers import answer, problems_for
-from polyglot_export.service.auth import Caller
+from polyglot_export.service.calls.views import ColumnView, DatasetsView, DatasetView
 from polyglot_export.service.context import CallerDep, Service, ServiceDep
-from polyglot_export.service.problems import NotFound
-from polyglot_export.service.views import ColumnView, DatasetsView, DatasetView
-from polyglot_export.service.wire import ExactJSONResponse
+from polyglot_export.service.http.answers import answer, problems_for
+from polyglot_export.service.http.auth import Caller
+from polyglot_export.service.http.problems import NotFound
+from polyglot_export.service.http.wire import ExactJSONResponse
 from polyglot_export.spec import ExportSpec
 
 __all__ = ["check", "find", "router"]

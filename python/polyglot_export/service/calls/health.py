@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from polyglot_export.service.answers import answer, problems_for
+from polyglot_export.service.calls.views import HealthView
 from polyglot_export.service.context import ServiceDep
-from polyglot_export.service.problems import ServiceStopping
-from polyglot_export.service.views import HealthView
-from polyglot_export.service.wire import ExactJSONResponse
+from polyglot_export.service.http.answers import answer, problems_for
+from polyglot_export.service.http.problems import ServiceStopping
+from polyglot_export.service.http.wire import ExactJSONResponse
 
 __all__ = ["router"]
 

@@ -12,8 +12,8 @@ from starlette.datastructures import Headers
 
 from polyglot_export.errors import SpecError
 from polyglot_export.jobs.job import Job, RequestKey
-from polyglot_export.service.problems import KeyReused
-from polyglot_export.service.wire import dumps
+from polyglot_export.service.http.problems import KeyReused
+from polyglot_export.service.http.wire import dumps
 from polyglot_export.spec import ExportSpec
 
 __all__ = ["check_same", "request_key"]

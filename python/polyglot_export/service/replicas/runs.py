@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from polyglot_export.errors import Cancelled, InternalError, PolyglotError
 from polyglot_export.jobs.job import Failure, Job, JobStatus, PreparedFile, Run, now
 from polyglot_export.jobs.store import JobStore, Lease
-from polyglot_export.service import problems
-from polyglot_export.service.endings import Ending, Endings
+from polyglot_export.service.http import problems
+from polyglot_export.service.http.problems import ClientGone, Expired, NotFound, ReplicaLost, ServiceStopping, TookTooLong, WrongState
 from polyglot_export.service.logs import about, event
-from polyglot_export.service.problems import ClientGone, Expired, NotFound, ReplicaLost, ServiceStopping, TookTooLong, WrongState
+from polyglot_export.service.replicas.endings import Ending, Endings
 
 if TYPE_CHECKING:
     from polyglot_export.export import Progress

@@ -21,11 +21,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from polyglot_export.jobs.job import Job
-from polyglot_export.service.budget import MemoryBudget, Newcomer, Reservation
-from polyglot_export.service.pace import ClientPace
-from polyglot_export.service.problems import ClientGone, ServiceStopping, SlowClient
-from polyglot_export.service.protocol import EXTENSION, Connection
-from polyglot_export.service.runs import ActiveRun, Runs
+from polyglot_export.service.capacity.budget import MemoryBudget, Newcomer, Reservation
+from polyglot_export.service.delivery.pace import ClientPace
+from polyglot_export.service.http.problems import ClientGone, ServiceStopping, SlowClient
+from polyglot_export.service.http.protocol import EXTENSION, Connection
+from polyglot_export.service.replicas.runs import ActiveRun, Runs
 
 if TYPE_CHECKING:
     from polyglot_export.export import Progress

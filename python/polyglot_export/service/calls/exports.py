@@ -15,18 +15,19 @@ from polyglot_export.aio import ChunkFeed
 from polyglot_export.errors import SpecError
 from polyglot_export.jobs.job import Job, JobStatus, now
 from polyglot_export.jobs.store import cursor_of
-from polyglot_export.service import datasets, idempotency, sizing
-from polyglot_export.service.answers import answer, described, problems_for
-from polyglot_export.service.auth import Caller
+from polyglot_export.service.calls import datasets, idempotency
+from polyglot_export.service.calls.views import ExportsView, JobView, job_summary, job_view
+from polyglot_export.service.capacity import sizing
 from polyglot_export.service.context import CallerDep, Service, ServiceDep
-from polyglot_export.service.download import DownloadResponse, Terms
-from polyglot_export.service.file_response import prepared_download
-from polyglot_export.service.files import DEFAULT_STEM, file_headers
+from polyglot_export.service.delivery.download import DownloadResponse, Terms
+from polyglot_export.service.delivery.file_response import prepared_download
+from polyglot_export.service.delivery.files import DEFAULT_STEM, file_headers
+from polyglot_export.service.http.answers import answer, described, problems_for
+from polyglot_export.service.http.auth import Caller
+from polyglot_export.service.http.problems import NotFound, RangeRefused, UpgradeRequired
+from polyglot_export.service.http.wire import ExactJSONResponse, read_object
 from polyglot_export.service.logs import about
-from polyglot_export.service.problems import NotFound, RangeRefused, UpgradeRequired
-from polyglot_export.service.runs import check_runnable
-from polyglot_export.service.views import ExportsView, JobView, job_summary, job_view
-from polyglot_export.service.wire import ExactJSONResponse, read_object
+from polyglot_export.service.replicas.runs import check_runnable
 from polyglot_export.spec import ExportSpec, parse_spec
 
 __all__ = ["own_job", "require_http_1_1", "router"]

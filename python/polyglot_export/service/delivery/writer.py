@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from polyglot_export.cancel import CancelToken
 from polyglot_export.export import Export
-from polyglot_export.service.runs import ActiveRun
-from polyglot_export.service.spool import SpoolFile
+from polyglot_export.service.delivery.spool import SpoolFile
+from polyglot_export.service.replicas.runs import ActiveRun
 
 __all__ = ["FileWriter", "Opener", "Written"]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from polyglot_export.service.problems import BodyTooLarge, MalformedRequest, SlowClient, UnsupportedMediaType
+from polyglot_export.service.http.problems import BodyTooLarge, MalformedRequest, SlowClient, UnsupportedMediaType
 
 __all__ = ["ExactJSONResponse", "dumps", "loads", "read_object"]
 

@@ -22,14 +22,14 @@ from starlette.types import Receive, Scope, Send
 from polyglot_export.errors import Busy
 from polyglot_export.jobs.job import Job, JobStatus
 from polyglot_export.jobs.store import StoreAway
-from polyglot_export.service.answers import described, problems_for
+from polyglot_export.service.calls.exports import own_job, require_http_1_1
+from polyglot_export.service.calls.views import job_summary, run_view
 from polyglot_export.service.context import CallerDep, Service, ServiceDep
-from polyglot_export.service.download import until_gone
-from polyglot_export.service.exports import own_job, require_http_1_1
-from polyglot_export.service.protocol import EXTENSION, Connection
-from polyglot_export.service.runs import check_runnable
-from polyglot_export.service.views import job_summary, run_view
-from polyglot_export.service.wire import dumps
+from polyglot_export.service.delivery.download import until_gone
+from polyglot_export.service.http.answers import described, problems_for
+from polyglot_export.service.http.protocol import EXTENSION, Connection
+from polyglot_export.service.http.wire import dumps
+from polyglot_export.service.replicas.runs import check_runnable
 
 __all__ = ["MAX_STREAMS", "EventResponse", "events_of", "router"]
 

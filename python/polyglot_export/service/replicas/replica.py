@@ -18,9 +18,9 @@ from typing import Protocol
 from polyglot_export.errors import InternalError
 from polyglot_export.jobs.job import Job, now
 from polyglot_export.jobs.store import Lease, SharedJobStore, StoreAway
+from polyglot_export.service.http.problems import ReplicaLost
 from polyglot_export.service.logs import event
-from polyglot_export.service.problems import ReplicaLost
-from polyglot_export.service.runs import Runs
+from polyglot_export.service.replicas.runs import Runs
 
 __all__ = ["Background", "Replica", "replica_name"]
 
@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 
 class Background(Protocol):
-    """What prepares files (:class:`polyglot_export.service.prepared.Preparations`)."""
+    """What prepares files (:class:`polyglot_export.service.delivery.prepared.Preparations`)."""
 
     @property
     def held(self) -> frozenset[str]:

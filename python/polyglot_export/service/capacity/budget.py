@@ -1,6 +1,6 @@
 """The memory and the connections of the whole process, shared out among the exports that run: no reservation, no start.
 
-What an export needs is computed by :mod:`polyglot_export.service.sizing`; this module only knows how much there is, how
+What an export needs is computed by :mod:`polyglot_export.service.capacity.sizing`; this module only knows how much there is, how
 many want it, and whose turn it is.
 """
 
@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from polyglot_export.errors import Busy
-from polyglot_export.service.connections import Connections
+from polyglot_export.service.capacity.connections import Connections
 
 __all__ = ["HEADROOM", "Demand", "MemoryBudget", "Newcomer", "Reservation", "Share", "available_memory", "resident_bytes"]
 

@@ -24,7 +24,7 @@ from polyglot_export.export import Export, RunSettings, open_export
 from polyglot_export.memory import CHUNK_BYTES, INLINE_ROW_BYTES, Shape, default_workers, export_bytes, row_factor
 from polyglot_export.plan import Limits, Plan
 from polyglot_export.policy import Exposure
-from polyglot_export.service.budget import Reservation, Share
+from polyglot_export.service.capacity.budget import Reservation, Share
 from polyglot_export.spec import ExportSpec
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class _NoRoom(Exception):
 
 
 class Opening:
-    """One run: what it asks for while it is planned (a :class:`~polyglot_export.service.budget.Demand`), and how it is opened."""
+    """One run: what it asks for while it is planned (a :class:`~polyglot_export.service.capacity.budget.Demand`), and how it is opened."""
 
     least = PLANNING
 

@@ -21,13 +21,13 @@ from starlette.types import Message, Receive, Scope, Send
 
 from polyglot_export.errors import PolyglotError
 from polyglot_export.jobs.job import Job, JobStatus, PreparedFile
-from polyglot_export.service.download import STALL_TICK, until_gone
-from polyglot_export.service.files import file_headers
+from polyglot_export.service.delivery.download import STALL_TICK, until_gone
+from polyglot_export.service.delivery.files import file_headers
+from polyglot_export.service.delivery.pace import ClientPace
+from polyglot_export.service.delivery.ranges import Entity, Part, Selection, select
+from polyglot_export.service.http.problems import FileMissing, NotReady, WrongState
+from polyglot_export.service.http.protocol import EXTENSION, Connection
 from polyglot_export.service.logs import event
-from polyglot_export.service.pace import ClientPace
-from polyglot_export.service.problems import FileMissing, NotReady, WrongState
-from polyglot_export.service.protocol import EXTENSION, Connection
-from polyglot_export.service.ranges import Entity, Part, Selection, select
 
 if TYPE_CHECKING:
     from polyglot_export.service.context import Service

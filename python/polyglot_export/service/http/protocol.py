@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from polyglot_export.service import problems
+from polyglot_export.service.http import problems
 
 __all__ = ["EXTENSION", "Connection", "ExportProtocol"]
 

@@ -25,12 +25,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from polyglot_export.formats import Format
 from polyglot_export.jobs.job import Run
 from polyglot_export.jobs.store import StoreAway
-from polyglot_export.service.answers import described, problems_for
 from polyglot_export.service.context import Service, ServiceDep
-from polyglot_export.service.problems import PROBLEMS
+from polyglot_export.service.http.answers import described, problems_for
+from polyglot_export.service.http.problems import PROBLEMS
 
 if TYPE_CHECKING:
-    from polyglot_export.service.runs import ActiveRun
+    from polyglot_export.service.replicas.runs import ActiveRun
 
 __all__ = ["Metrics", "RequestCounter", "router"]
 

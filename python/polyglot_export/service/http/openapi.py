@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from polyglot_export.service.views import ProblemView
+from polyglot_export.service.calls.views import ProblemView
 from polyglot_export.spec import ExportSpec
 
 __all__ = ["describe"]

@@ -3,7 +3,7 @@
     POST ──► waits for memory ──► run ──► file in the spool ──► its job has it ──► retention, DELETE
              (pending)            (running)                     (completed)
 
-A run of this kind is a run like that of a download: it is recorded in :class:`~polyglot_export.service.runs.Runs`, shows
+A run of this kind is a run like that of a download: it is recorded in :class:`~polyglot_export.service.replicas.runs.Runs`, shows
 its progress and is cancelled there.
 """
 
@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 from polyglot_export.errors import Cancelled, PolyglotError, SpecError
 from polyglot_export.jobs.job import Job, JobStatus, PreparedFile
-from polyglot_export.service import sizing
-from polyglot_export.service.auth import Caller
+from polyglot_export.service.capacity import sizing
+from polyglot_export.service.delivery.spool import Spooled
+from polyglot_export.service.delivery.writer import FileWriter, Opener
+from polyglot_export.service.http.auth import Caller
+from polyglot_export.service.http.problems import Forbidden, ReplicaLost, ServiceStopping
 from polyglot_export.service.logs import event
-from polyglot_export.service.problems import Forbidden, ReplicaLost, ServiceStopping
-from polyglot_export.service.runs import DRAIN_SECONDS, ActiveRun
-from polyglot_export.service.spool import Spooled
-from polyglot_export.service.writer import FileWriter, Opener
+from polyglot_export.service.replicas.runs import DRAIN_SECONDS, ActiveRun
 
 if TYPE_CHECKING:
     from polyglot_export.service.context import Service

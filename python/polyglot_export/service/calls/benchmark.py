@@ -15,15 +15,16 @@ from starlette.responses import Response
 from polyglot_export.aio import ChunkFeed
 from polyglot_export.bench.cases import CASES
 from polyglot_export.errors import Busy, Cancelled
-from polyglot_export.service import datasets, sizing
-from polyglot_export.service.answers import answer, problems_for
-from polyglot_export.service.auth import Caller
-from polyglot_export.service.budget import resident_bytes
+from polyglot_export.service.calls import datasets
+from polyglot_export.service.calls.views import BenchmarkResult, BenchmarkView
+from polyglot_export.service.capacity import sizing
+from polyglot_export.service.capacity.budget import resident_bytes
 from polyglot_export.service.context import CallerDep, Service, ServiceDep
-from polyglot_export.service.download import until_gone
-from polyglot_export.service.problems import ServiceStopping
-from polyglot_export.service.views import BenchmarkResult, BenchmarkView
-from polyglot_export.service.wire import ExactJSONResponse
+from polyglot_export.service.delivery.download import until_gone
+from polyglot_export.service.http.answers import answer, problems_for
+from polyglot_export.service.http.auth import Caller
+from polyglot_export.service.http.problems import ServiceStopping
+from polyglot_export.service.http.wire import ExactJSONResponse
 from polyglot_export.spec import ExportSpec, parse_spec
 
 __all__ = ["router"]

@@ -11,7 +11,7 @@ from importlib import resources
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from polyglot_export.service.problems import NotFound
+from polyglot_export.service.http.problems import NotFound
 
 __all__ = ["router"]
 
@@ -43,5 +43,5 @@ def _file(name: str) -> Response:
     media_type = _FILES.get(name)
     if media_type is None:
         raise NotFound(f"there is no page {name[:40]!r}")
-    content = resources.files("polyglot_export.service").joinpath("static", name).read_bytes()
+    content = resources.files("polyglot_export.service.calls").joinpath("static", name).read_bytes()
     return Response(content, media_type=f"{media_type}; charset=utf-8", headers=_HEADERS)

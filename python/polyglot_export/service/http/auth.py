@@ -21,9 +21,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from polyglot_export.errors import SpecError
-from polyglot_export.service import problems
-from polyglot_export.service.problems import Forbidden, Unauthorized
-from polyglot_export.service.wire import ExactJSONResponse
+from polyglot_export.service.http import problems
+from polyglot_export.service.http.problems import Forbidden, Unauthorized
+from polyglot_export.service.http.wire import ExactJSONResponse
 
 __all__ = ["LOCAL", "Caller", "HostGuard", "Key", "Keys", "check_binding", "hash_key", "new_key"]
 

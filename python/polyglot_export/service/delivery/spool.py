@@ -29,8 +29,8 @@ from pathlib import Path
 from typing import Self
 
 from polyglot_export.errors import InternalError, SpecError, TargetFailed
+from polyglot_export.service.http.problems import SpoolFull
 from polyglot_export.service.logs import event
-from polyglot_export.service.problems import SpoolFull
 from polyglot_export.sinks.file import FileSink
 
 __all__ = ["Spool", "SpoolFile", "Spooled"]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from polyglot_export.errors import PolyglotError
 from polyglot_export.jobs.job import Job, PreparedFile, Run
 from polyglot_export.jobs.store import JobStore, StoreAway
+from polyglot_export.service.http.problems import ReplicaLost
 from polyglot_export.service.logs import event
-from polyglot_export.service.problems import ReplicaLost
 
 __all__ = ["Ending", "Endings"]
 

@@ -1,0 +1,1 @@
+"""The calls of the interface, one file a resource, and what they show."""

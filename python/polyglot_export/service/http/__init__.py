@@ -1,0 +1,1 @@
+"""How requests are read and answered: the connection, keys, JSON, errors, OpenAPI."""

@@ -1,0 +1,1 @@
+"""The runs of this process, and how several replicas share their jobs."""
