@@ -10,37 +10,14 @@ use _core::copy::decode::numeric::Numeric;
 use _core::copy::frame::Frames;
 use _core::error::Error;
 use _core::plan::Kind;
-use common::{VERSION, array, copy_header, numeric, payload};
+use common::{SCALARS, VERSION, array, copy_header, numeric, payload};
 use proptest::prelude::*;
 
 /// A numeric's text: sign, 131,072 digits before the point and 16,383 after.
 const MAX_NUMERIC_TEXT: usize = 150_000;
 
 fn scalar() -> impl Strategy<Value = Kind> {
-    prop::sample::select(vec![
-        Kind::Bool,
-        Kind::Int2,
-        Kind::Int4,
-        Kind::Int8,
-        Kind::Oid,
-        Kind::Float4,
-        Kind::Float8,
-        Kind::Numeric,
-        Kind::Text,
-        Kind::Char,
-        Kind::Bytea,
-        Kind::Date,
-        Kind::Time,
-        Kind::TimeTz,
-        Kind::Timestamp,
-        Kind::TimestampTz,
-        Kind::Interval,
-        Kind::Uuid,
-        Kind::Json,
-        Kind::Jsonb,
-        Kind::ByText,
-        Kind::JsonText,
-    ])
+    prop::sample::select(SCALARS.to_vec())
 }
 
 fn kind() -> impl Strategy<Value = Kind> {

@@ -20,6 +20,7 @@ import pytest
 from polyglot_export import errors
 from polyglot_export.export import export_to_file
 from tests.cli.helpers import ENDLESS, active, complaint, is_copying, names, wait_until
+from tests.fixtures.disk import small_file_system
 from tests.fixtures.process import Cli, command, environment, start_cli
 
 TOO_MUCH = "SELECT g, repeat('x', 1000) AS filler FROM generate_series(1, 20000) g"
@@ -40,15 +41,8 @@ def _no_query_is_left(conn: psycopg.Connection) -> Iterator[None]:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system with room for one megabyte."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "polyglot-test", str(folder)], capture_output=True, check=False)
-    if mounted.returncode != 0:
-        pytest.skip(f"a file system cannot be mounted here: {mounted.stderr.decode().strip()}")
-    try:
+    with small_file_system(tmp_path / "small", 1) as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("format_name", ["csv", "json", "ndjson", "xml", "parquet"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from polyglot_export import open_export, parse_spec
 from polyglot_export.service.delivery.prepared import AT_ONCE
+from tests.fixtures.disk import small_file_system
 from tests.fixtures.process import Service, serve
 from tests.service.client import (
     RawDownload,
@@ -184,15 +184,8 @@ def test_a_full_spool_takes_no_job(records: str, tmp_path: Path) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system with room for two megabytes."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "polyglot-test", str(folder)], capture_output=True, check=False)
-    if mounted.returncode != 0:
-        pytest.skip(f"a file system cannot be mounted here: {mounted.stderr.decode().strip()}")
-    try:
+    with small_file_system(tmp_path / "small", 2) as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_full_disk(records: str, small_disk: Path, tmp_path: Path) -> None:

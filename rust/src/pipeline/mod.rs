@@ -15,6 +15,7 @@ mod pool;
 mod segment;
 mod segments;
 mod session;
+mod shared;
 mod worker;
 
 use assemble::{Assembler, Chunk, Totals};
@@ -22,7 +23,7 @@ use control::{Control, Progress};
 use merge::{Merge, Pulled};
 use pool::ChunkPool;
 use segments::Segments;
-use worker::Shared;
+use shared::Shared;
 
 use crate::encode::parquet::ParquetLayout;
 use crate::error::{Error, Result};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::merge::SegmentEnd;
 use super::segment::SegmentWriter;
-use super::worker::Shared;
+use super::shared::Shared;
 use crate::copy::frame::Frames;
 use crate::error::{Error, Result};
 use crate::plan::Source;

@@ -1,32 +1,16 @@
 //! A worker: one thread that does segment after segment.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
-use super::control::Control;
-use super::merge::{Merge, SegmentEnd};
-use super::pool::ChunkPool;
-use super::segments::Segments;
+use super::merge::SegmentEnd;
 use super::session::{Session, concerns_one_worker, is_lost};
-use crate::encode::parquet::ParquetLayout;
+use super::shared::Shared;
 use crate::error::{Error, Result};
-use crate::plan::Plan;
 
 /// How often an export may read a segment again after its connection was lost, all workers together. Someone who ends backends
 /// one after the other does not want it to go on.
 const SEGMENT_RETRIES: u32 = 10;
-
-/// What all workers of an export share.
-pub struct Shared {
-    pub plan: Plan,
-    pub segments: Segments,
-    pub layout: Option<Arc<ParquetLayout>>,
-    pub merge: Merge,
-    pub control: Control,
-    pub pool: Arc<ChunkPool>,
-    /// Segments that were read again so far.
-    pub retries: AtomicU32,
-}
 
 /// The thread's body. Every way out leaves the merge informed, so that the consumer never waits for a dead worker.
 pub fn run(shared: &Arc<Shared>, worker: usize) {

@@ -154,3 +154,29 @@ pub fn numeric(negative: bool, whole: &str, fraction: &str) -> Vec<u8> {
     stored.iter().for_each(|group| out.extend_from_slice(&group.to_be_bytes()));
     out
 }
+
+/// Every kind that is not an array.
+pub const SCALARS: [Kind; 22] = [
+    Kind::Bool,
+    Kind::Int2,
+    Kind::Int4,
+    Kind::Int8,
+    Kind::Oid,
+    Kind::Float4,
+    Kind::Float8,
+    Kind::Numeric,
+    Kind::Text,
+    Kind::Char,
+    Kind::Bytea,
+    Kind::Date,
+    Kind::Time,
+    Kind::TimeTz,
+    Kind::Timestamp,
+    Kind::TimestampTz,
+    Kind::Interval,
+    Kind::Uuid,
+    Kind::Json,
+    Kind::Jsonb,
+    Kind::ByText,
+    Kind::JsonText,
+];

@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::common::{array, copy_header, numeric, payload};
+use crate::common::{SCALARS, array, copy_header, numeric, payload};
 
 pub type Row = Vec<Option<Vec<u8>>>;
 
@@ -16,31 +16,6 @@ pub struct Table {
     pub rows: Vec<Row>,
     pub format: Format,
 }
-
-const SCALARS: [Kind; 22] = [
-    Kind::Bool,
-    Kind::Int2,
-    Kind::Int4,
-    Kind::Int8,
-    Kind::Oid,
-    Kind::Float4,
-    Kind::Float8,
-    Kind::Numeric,
-    Kind::Text,
-    Kind::Char,
-    Kind::Bytea,
-    Kind::Date,
-    Kind::Time,
-    Kind::TimeTz,
-    Kind::Timestamp,
-    Kind::TimestampTz,
-    Kind::Interval,
-    Kind::Uuid,
-    Kind::Json,
-    Kind::Jsonb,
-    Kind::ByText,
-    Kind::JsonText,
-];
 
 fn kind() -> impl Strategy<Value = Kind> {
     (select(&SCALARS[..]), prop::bool::weighted(0.3), select(b",;".to_vec()))

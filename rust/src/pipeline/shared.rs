@@ -1,0 +1,23 @@
+//! What the workers of an export have in common.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use super::control::Control;
+use super::merge::Merge;
+use super::pool::ChunkPool;
+use super::segments::Segments;
+use crate::encode::parquet::ParquetLayout;
+use crate::plan::Plan;
+
+/// What all workers of an export share.
+pub struct Shared {
+    pub plan: Plan,
+    pub segments: Segments,
+    pub layout: Option<Arc<ParquetLayout>>,
+    pub merge: Merge,
+    pub control: Control,
+    pub pool: Arc<ChunkPool>,
+    /// Segments that were read again so far.
+    pub retries: AtomicU32,
+}
