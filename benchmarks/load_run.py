@@ -40,8 +40,12 @@ IDLE_SECONDS = 20.0
 """Time in which everything that the last export held must be gone."""
 WARM_UP = 8
 """Exports before the run, so that pools and caches are as full as they get."""
-GROWTH_BYTES = 24 * MB
-"""What the service may hold more at rest after the run than before it: the jobs of the run, and pieces of heap in use between free ones."""
+REST_BYTES = 48 * MB
+"""What the service may hold more at rest after the run than before it: the jobs of the run, the objects of 200 connections, and pieces
+of heap in use between free ones. It comes with the first hundred clients and does not grow with their number."""
+GROWTH_BYTES = 16 * MB
+"""What the median of the last third of the run may be above that of the second third: something that grows with each export shows
+there."""
 LOG_CHARACTERS = 4_000
 SPARE_DESCRIPTORS = 4
 SPARE_THREADS = 4
@@ -156,8 +160,11 @@ def _judge(figures: Figures) -> None:
     if figures.killed:
         figures.problems[f"the kernel killed {figures.killed} processes for their memory"] += 1
     grown = figures.resident["at rest"] - figures.resident["start"]
-    if grown > GROWTH_BYTES:
+    if grown > REST_BYTES:
         figures.problems[f"the service holds {grown / MB:.0f} MB more at rest than before"] += 1
+    grown = figures.resident["end"] - figures.resident["middle"]
+    if grown > GROWTH_BYTES:
+        figures.problems[f"the service grew by {grown / MB:.0f} MB in the last third of the run"] += 1
     if figures.outcomes[Ending.SILENT.value]:
         figures.problems[f"{figures.outcomes[Ending.SILENT.value]} downloads neither went on nor ended"] += 1
     if not figures.outcomes[Ending.COMPLETE.value]:
