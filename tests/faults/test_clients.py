@@ -7,10 +7,10 @@ import struct
 import time
 
 from tests.faults.conftest import serving
-from tests.faults.outcome import assert_as_promised, seen_by_client
+from tests.faults.outcome import LEFT_SECONDS, assert_as_promised, seen_by_client
 from tests.faults.table import FAULTS
 from tests.fixtures.process import Service
-from tests.service.client import RawDownload, call, create, job
+from tests.service.client import RawDownload, backends, call, create, job, wait_for
 
 
 def test_reset(records: str, service: Service) -> None:
@@ -36,6 +36,7 @@ def test_stall(records: str) -> None:
         with RawDownload(service, export_id) as download:
             download.read_some(1000)
             assert_as_promised(FAULTS["client-stall"], records, service, export_id, None)
+            assert 1.9 < job(service, export_id)["runs"][0]["seconds"] < 6
             assert seen_by_client(download) == FAULTS["client-stall"].client
 
 
@@ -54,6 +55,15 @@ def test_a_byte_a_second(records: str) -> None:
         assert_as_promised(FAULTS["client-trickle"], records, service, export_id, client)
 
 
+def test_a_stall_where_any_byte_will_do(records: str) -> None:
+    with serving(records, slow_client_timeout=1, min_rate=0) as service:
+        export_id = create(service)
+        with RawDownload(service, export_id) as download:
+            download.read_some(1000)
+            assert_as_promised(FAULTS["client-stall"], records, service, export_id, None)
+        assert "took no byte for 1 seconds" in job(service, export_id)["error"]["message"]
+
+
 def test_no_rate_is_asked_of_a_client_where_that_is_set(records: str) -> None:
     with serving(records, slow_client_timeout=1, min_rate=0) as service:
         export_id = create(service)
@@ -69,5 +79,6 @@ def test_delete(records: str, service: Service) -> None:
     with RawDownload(service, export_id) as download:
         download.read_some(1000)
         assert call(service, f"/exports/{export_id}", method="DELETE").status == 204
+        assert wait_for(lambda: not backends(records, export_id)) < LEFT_SECONDS, "while the client still takes nothing"
         client = seen_by_client(download)
     assert_as_promised(FAULTS["deleted"], records, service, export_id, client)

@@ -33,8 +33,10 @@ def test_sigterm_without(records: str) -> None:
         export_id = create(service)
         with RawDownload(service, export_id) as download:
             download.read_some(1000)
+            started = time.monotonic()
             service.process.send_signal(signal.SIGTERM)
             assert service.process.wait(timeout=20) == 0
+            assert 0.9 < time.monotonic() - started < 6
             assert seen_by_client(download) == FAULTS["drain-cut"].client
         status, code = FAULTS["drain-cut"].job.split(": ")
         (line,) = [line for line in service.log().splitlines() if "export ended" in line]

@@ -53,10 +53,3 @@ def service(records: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     config.write_text(SLOW_CONFIG)
     with serve(records, config=config, default_dataset="records", workers=2) as running:
         yield running
-
-
-@pytest.fixture
-def service_to_kill(records: str) -> Iterator[Service]:
-    """A service that the test ends in its own way."""
-    with serve(records, workers=2) as running:
-        yield running

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.fixtures.process import Service, serve
-from tests.service.client import RawDownload, backends, call, create, job, wait_for, wait_for_status
+from tests.service.client import RawDownload, backends, create, job, wait_for, wait_for_status
 
 LIMIT = 2.0
 """Seconds after which a client that left has cancelled its query."""
@@ -79,17 +77,6 @@ def test_while_the_leader_waits_for_a_lock(records: str, service: Service, leave
             assert_cancelled(records, service, export_id)
 
 
-def test_delete_cancels_a_running_export(records: str, service: Service) -> None:
-    export_id = create(service)
-    with RawDownload(service, export_id) as download:
-        download.read_some(1000)
-        assert call(service, f"/exports/{export_id}", method="DELETE").status == 204
-        assert wait_for(lambda: not backends(records, export_id)) < LIMIT
-        with pytest.raises(ConnectionResetError):
-            download.read_to_end()
-    assert job(service, export_id)["status"] == "cancelled"
-
-
 @pytest.fixture
 def service_without_gc(records: str, tmp_path: Path) -> Iterator[Service]:
     """A service whose garbage collector is off: what is closed is closed on purpose."""
@@ -109,19 +96,6 @@ def test_without_the_garbage_collector(records: str, service_without_gc: Service
     assert _open_files(service_without_gc) < 40, "nothing is left open"
 
 
-def test_a_client_that_takes_nothing_is_cut_off(records: str) -> None:
-    with serve(records, slow_client_timeout=2, workers=2) as service:
-        export_id = create(service)
-        with RawDownload(service, export_id) as download:
-            download.read_some(1000)
-            seen = wait_for_status(service, export_id, "failed")
-            assert seen["error"]["code"] == "slow-client"
-            assert 1.9 < seen["runs"][0]["seconds"] < 6
-            assert not backends(records, export_id)
-            with pytest.raises(ConnectionResetError):
-                download.read_to_end()
-
-
 def test_a_slow_client_that_moves_is_not(records: str) -> None:
     with serve(records, slow_client_timeout=1, workers=2) as service:
         export_id = create(service)
@@ -130,35 +104,6 @@ def test_a_slow_client_that_moves_is_not(records: str) -> None:
                 download.read_some(100_000)
                 time.sleep(0.4)
             assert job(service, export_id)["status"] == "running"
-
-
-def test_sigterm_with_a_stalled_client(records: str) -> None:
-    with serve(records, shutdown_grace=1, workers=2) as service:
-        export_id = create(service)
-        with RawDownload(service, export_id) as download:
-            download.read_some(1000)
-            started = time.monotonic()
-            service.process.send_signal(signal.SIGTERM)
-            assert service.process.wait(timeout=20) == 0
-            assert 0.9 < time.monotonic() - started < 6
-            with pytest.raises(ConnectionResetError):
-                download.read_to_end()
-        assert not backends(records, export_id)
-        ended = re.search(rf"export ended exportId={export_id} .*status=failed .*code=stopping", service.log())
-        assert ended, service.log()
-
-
-def test_sigterm_lets_a_download_end_within_the_grace(records: str) -> None:
-    with serve(records, shutdown_grace=15, workers=2) as service:
-        export_id = create(service)
-        with RawDownload(service, export_id) as download:
-            start = download.read_some(1000)
-            service.process.send_signal(signal.SIGTERM)
-            time.sleep(0.5)
-            body = start + download.read_to_end()
-            assert body.endswith(b"\r\n0\r\n\r\n"), "the whole file came, with its end"
-        assert service.process.wait(timeout=20) == 0
-        assert f"exportId={export_id} run=1 status=completed" in service.log()
 
 
 def _sleeping(dsn: str, export_id: str) -> bool:

@@ -93,19 +93,6 @@ def test_the_connection_is_reset_and_not_ended(records: str, service: Service) -
             download.read_to_end()
 
 
-def test_kill_of_the_service_is_visible(service_to_kill: Service) -> None:
-    export_id = create(service_to_kill)
-    with RawDownload(service_to_kill, export_id) as download:
-        download.read_some(1 << 20)
-        service_to_kill.process.kill()
-        service_to_kill.process.wait()
-        try:
-            rest = download.read_to_end()
-        except ConnectionResetError:
-            rest = b""
-        assert not rest.endswith(b"0\r\n\r\n")
-
-
 def test_http_1_0_is_refused(service: Service, tmp_path: Path) -> None:
     export_id = create(service, dataset="small")
     url = f"{service.url}/exports/{export_id}/download"

@@ -25,15 +25,10 @@ from tests.service.client import (
     wait_for,
     wait_for_status,
 )
+from tests.service.conftest import SLOW_CONFIG
 from tests.service.sse import EventStream
 
-CONFIG = """
-[datasets.records]
-table = "public.records"
-[datasets.small]
-table = "public.small"
-[datasets.slow]
-table = "public.slow"
+CONFIG = f"""{SLOW_CONFIG}
 [datasets.seconds]
 query = "SELECT n, pg_sleep(0.2)::text AS pause FROM generate_series(1, 10) AS n"
 """

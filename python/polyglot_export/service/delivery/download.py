@@ -219,11 +219,8 @@ class _Delivery:
             await asyncio.sleep(min(STALL_TICK, pace.window / 4))
             taken = self._offered - self._connection.unacknowledged() if self._sending else None
             if pace.too_slow(loop.time(), taken):
-                self._run.stop(
-                    SlowClient(
-                        f"the client took less than {self._terms.min_rate} bytes a second for {pace.window:g} seconds and was cut off"
-                    )
-                )
+                rate = f"less than {self._terms.min_rate} bytes a second" if self._terms.min_rate else "no byte"
+                self._run.stop(SlowClient(f"the client took {rate} for {pace.window:g} seconds and was cut off"))
                 return
 
 
