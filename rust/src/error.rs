@@ -81,6 +81,7 @@ impl Error {
 
     /// Names the column where the error does not have one yet.
     #[must_use]
+    #[cold]
     pub fn in_column(mut self, name: &str) -> Self {
         if let Error::Value(e) | Error::TooLarge(e) = &mut self {
             e.column.get_or_insert_with(|| name.to_owned());
@@ -90,6 +91,7 @@ impl Error {
 
     /// Names the row (within the segment, from 1) where the error does not have one yet.
     #[must_use]
+    #[cold]
     pub fn in_row(mut self, row: u64) -> Self {
         if let Error::Value(e) | Error::TooLarge(e) = &mut self {
             e.row.get_or_insert(row);

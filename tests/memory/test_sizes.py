@@ -11,10 +11,10 @@ from contextlib import ExitStack
 import psycopg
 import pytest
 
+from polyglot_export.allocator import give_back
 from polyglot_export.export import Export, RunSettings, open_export
 from polyglot_export.memory import reservation
 from polyglot_export.plan import Plan
-from polyglot_export.service.capacity.allocator import tune
 from polyglot_export.service.capacity.budget import resident_bytes
 from polyglot_export.service.capacity.sizing import SIZES
 from polyglot_export.spec import ExportSpec, parse_spec
@@ -58,7 +58,7 @@ def test_the_bytes_are_the_same(table: str, format_: str, compression: str | Non
 )
 def test_stalled_exports_stay_within_what_they_reserve(table: str, format_: str, compression: str | None, count: int, most: int) -> None:
     """As the service has them when it is crowded: each has given its first chunks to a client that takes no more."""
-    tune()
+    give_back()
     window, chunk = SIZES[-1]
     run = RunSettings(workers=1, chunk_bytes=chunk, window_bytes=window)
     spec = parse_spec({"format": format_, "dataset": "t", "compression": compression})

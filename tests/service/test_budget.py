@@ -10,15 +10,22 @@ from pathlib import Path
 
 import pytest
 
+from polyglot_export.allocator import Trimmer
 from polyglot_export.errors import Busy
 from polyglot_export.memory import Shape
 from polyglot_export.service.capacity import budget as module
-from polyglot_export.service.capacity.allocator import Trimmer
 from polyglot_export.service.capacity.budget import MemoryBudget, Reservation, Share, available_memory, resident_bytes
 from polyglot_export.service.capacity.connections import Connections
 from polyglot_export.service.capacity.sizing import LEAST_ROW_LIMIT, PLANNING, Needs, Sized
+from tests.service.client import PATIENCE
 
 pytestmark = pytest.mark.anyio
+
+
+async def settled() -> None:
+    """Let every task go as far as it can without time passing."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 async def test_in_the_order_of_asking() -> None:
@@ -34,7 +41,7 @@ async def test_in_the_order_of_asking() -> None:
     large = asyncio.create_task(take("large", 90))
     await asyncio.sleep(0)
     small = asyncio.create_task(take("small", 10))
-    await asyncio.sleep(0.01)
+    await settled()
     assert order == [], "a small one passed the large one in front of it, which could starve"
     assert budget.waiting == 2
     first.release()
@@ -61,10 +68,10 @@ async def test_those_behind_one_that_gave_up_move_on() -> None:
     large = asyncio.create_task(budget.reserve(10, 5))
     await asyncio.sleep(0)
     small = asyncio.create_task(budget.reserve(5, 5))
-    await asyncio.sleep(0.01)
+    await settled()
     assert not small.done()
     large.cancel()
-    (await asyncio.wait_for(small, 1)).release()
+    (await asyncio.wait_for(small, PATIENCE)).release()
     held.release()
     assert budget.reserved == 0
 
@@ -177,12 +184,12 @@ async def test_whoever_needs_more_waits_in_front_and_holds_nothing() -> None:
     behind = asyncio.create_task(budget.reserve(5, 5))
     await asyncio.sleep(0)
     exchanges = [asyncio.create_task(budget.exchange(each, Elastic(90, 90), 5)) for each in (first, second)]
-    await asyncio.sleep(0.01)
+    await settled()
     assert [each.done() for each in exchanges].count(True) == 1
     assert not behind.done(), "it was behind them"
     done, other = (first, second) if exchanges[0].done() else (second, first)
     done.release()
-    await asyncio.wait_for(asyncio.gather(*exchanges), 1)
+    await asyncio.wait_for(asyncio.gather(*exchanges), PATIENCE)
     assert (other.share.bytes, other.held) == (90, True)
     await behind
     other.release()
@@ -275,7 +282,7 @@ def test_the_row_limit_of_parquet_gives_way_to_the_memory() -> None:
 
 async def test_freed_memory_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """The blocks are small, so the allocator keeps them in its heap; the last one of it keeps the heap from shrinking by itself."""
-    monkeypatch.setattr("polyglot_export.service.capacity.allocator.TRIM_SECONDS", 0.05)
+    monkeypatch.setattr("polyglot_export.allocator.TRIM_SECONDS", 0.05)
     blocks = [bytes(60_000) + bytes([number % 256]) for number in range(2_000)]
     for block in blocks:
         assert block
@@ -283,7 +290,7 @@ async def test_freed_memory_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     full = resident_bytes()
     blocks.clear()
     Trimmer().plan()
-    for _ in range(100):
+    for _ in range(1000):
         await asyncio.sleep(0.05)
         if full - resident_bytes() > 80 * MB:
             break

@@ -99,6 +99,7 @@ class _Run(NamedTuple):
 
 
 def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_terminal: bool) -> None:
+    from polyglot_export import allocator
     from polyglot_export.cli.progress import losses_line, meter_for, summary_line
     from polyglot_export.cli.transfer import ReaderLeft, transfer
     from polyglot_export.export import RunSettings, open_export
@@ -111,6 +112,7 @@ def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_termina
 
     def opener(token: CancelToken) -> Export:
         opened = open_export(spec, dsn=database(how.dsn), run=run, token=token)
+        allocator.keep()
         gc.freeze()
         gc.enable()
         return opened

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from polyglot_export.allocator import Trimmer
 from polyglot_export.configured import load_datasets
 from polyglot_export.errors import SpecError
 from polyglot_export.jobs.store import JobStore, MemoryJobStore, SharedJobStore
 from polyglot_export.policy import ConfiguredDatasets, ExposedTables, Exposure
-from polyglot_export.service.capacity.allocator import Trimmer
 from polyglot_export.service.capacity.budget import HEADROOM, MemoryBudget, available_memory, resident_bytes
 from polyglot_export.service.capacity.connections import Connections
 from polyglot_export.service.database import Database

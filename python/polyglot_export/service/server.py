@@ -9,10 +9,10 @@ from types import FrameType
 
 import uvicorn
 
+from polyglot_export import allocator
 from polyglot_export.errors import InternalError, SpecError
 from polyglot_export.service import logs
 from polyglot_export.service.app import create_app
-from polyglot_export.service.capacity import allocator
 from polyglot_export.service.context import Service
 from polyglot_export.service.http.auth import check_binding
 from polyglot_export.service.http.protocol import ExportProtocol
@@ -50,7 +50,7 @@ def run(settings: ServiceSettings) -> None:
         SpecError: The settings or the configuration do not allow a start; nothing is listened to.
         InternalError: uvicorn did not start.
     """
-    allocator.tune()
+    allocator.give_back()
     logs.configure(settings.log_format, settings.log_level, logs.secrets_of(settings.database_url, settings.redis_url))
     app = create_app(settings)
     service: Service = app.state.service

@@ -80,8 +80,13 @@ impl<'a> Cursor<'a> {
     /// The end of the field: anything left means that the field is not of the type we took it for.
     #[inline]
     pub fn end(self) -> Result<()> {
-        if self.rest.is_empty() { Ok(()) } else { Err(Error::protocol(format!("{} bytes too many in a field", self.rest.len()))) }
+        if self.rest.is_empty() { Ok(()) } else { Err(too_long(self.rest.len())) }
     }
+}
+
+#[cold]
+fn too_long(by: usize) -> Error {
+    Error::protocol(format!("{by} bytes too many in a field"))
 }
 
 #[cold]
@@ -92,5 +97,10 @@ fn short(wanted: usize, had: usize) -> Error {
 /// All of `bytes` as a fixed number of bytes, which is how every fixed-size type is read.
 #[inline]
 pub fn exact<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
-    <[u8; N]>::try_from(bytes).map_err(|_| Error::protocol(format!("a field of {} bytes where {N} were expected", bytes.len())))
+    <[u8; N]>::try_from(bytes).map_err(|_| wrong_size(bytes.len(), N))
+}
+
+#[cold]
+fn wrong_size(had: usize, expected: usize) -> Error {
+    Error::protocol(format!("a field of {had} bytes where {expected} were expected"))
 }

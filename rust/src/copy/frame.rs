@@ -77,19 +77,32 @@ pub struct Tuple<'a> {
     left: usize,
 }
 
+/// A field where it lies.
+#[derive(Debug, Clone, Copy)]
+pub struct Field<'a> {
+    pub bytes: &'a [u8],
+    /// From its first byte to the end of the row: a short field can be read from here as a block, with what follows it.
+    pub onward: &'a [u8],
+}
+
 impl<'a> Tuple<'a> {
     /// The next field; `None` is NULL.
-    #[inline]
+    #[inline(always)] // As a call its result would go through memory, for every field.
     pub fn field(&mut self) -> Result<Option<&'a [u8]>> {
-        let Some(left) = self.left.checked_sub(1) else {
-            return Err(Error::Internal("more fields asked for than the row has".into()));
-        };
+        Ok(self.field_in_row()?.map(|field| field.bytes))
+    }
+
+    /// The next field with what follows it; `None` is NULL.
+    #[inline(always)] // As `field`.
+    pub fn field_in_row(&mut self) -> Result<Option<Field<'a>>> {
+        let Some(left) = self.left.checked_sub(1) else { return Err(too_many_asked()) };
         self.left = left;
         let length = self.cursor.i32()?;
+        let onward = self.cursor.rest();
         match usize::try_from(length) {
-            Ok(length) => self.cursor.take(length).map(Some),
+            Ok(length) => Ok(Some(Field { bytes: self.cursor.take(length)?, onward })),
             Err(_) if length == NULL => Ok(None),
-            Err(_) => Err(Error::protocol(format!("a field of length {length}"))),
+            Err(_) => Err(impossible_length(length)),
         }
     }
 
@@ -101,4 +114,14 @@ impl<'a> Tuple<'a> {
         }
         self.cursor.end()
     }
+}
+
+#[cold]
+fn too_many_asked() -> Error {
+    Error::Internal("more fields asked for than the row has".into())
+}
+
+#[cold]
+fn impossible_length(length: i32) -> Error {
+    Error::protocol(format!("a field of length {length}"))
 }

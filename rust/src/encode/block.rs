@@ -4,12 +4,34 @@
 /// Bytes of a block: enough for most tags and keys. Larger ones would cost more than they spare.
 const BLOCK: usize = 32;
 
-/// Appends the first `length` bytes of a block.
+/// Appends the first `length` bytes of a block, whose own length must be known at compile time to be of use.
 #[inline]
-pub fn push_block<const N: usize>(block: &[u8; N], length: usize, out: &mut Vec<u8>) {
-    let end = out.len() + length.min(N);
+pub fn push_block(block: &[u8], length: usize, out: &mut Vec<u8>) {
+    let end = out.len() + length.min(block.len());
     out.extend_from_slice(block);
     out.truncate(end);
+}
+
+/// Appends a text of a few bytes. From four to 32 its end is appended over what is too much of its beginning: two stores of fixed
+/// size.
+#[inline]
+pub fn push_small(text: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    if let (17..=32, Some(first), Some(last)) = (text.len(), text.first_chunk::<16>(), text.last_chunk::<16>()) {
+        out.extend_from_slice(first);
+        out.truncate(start + (text.len() - 16));
+        out.extend_from_slice(last);
+    } else if let (8..=16, Some(first), Some(last)) = (text.len(), text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        out.extend_from_slice(first);
+        out.truncate(start + (text.len() - 8));
+        out.extend_from_slice(last);
+    } else if let (4..=7, Some(first), Some(last)) = (text.len(), text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        out.extend_from_slice(first);
+        out.truncate(start + (text.len() - 4));
+        out.extend_from_slice(last);
+    } else {
+        out.extend_from_slice(text);
+    }
 }
 
 /// A text that is known when this is compiled, of at most a block.
@@ -82,6 +104,9 @@ mod tests {
         for length in 0..=text.len() {
             let mut out = b"x".to_vec();
             Snippet::new(&text[..length]).push(&mut out);
+            assert_eq!(out, [b"x", &text[..length]].concat());
+            let mut out = b"x".to_vec();
+            push_small(&text[..length], &mut out);
             assert_eq!(out, [b"x", &text[..length]].concat());
         }
     }

@@ -1,6 +1,6 @@
 //! Decimal digits: eight at a time in a word, without a table or a loop.
 
-use super::block::push_block;
+use super::short::Short;
 
 /// Digits in a word of eight bytes.
 const WORD: u64 = 100_000_000;
@@ -11,7 +11,13 @@ const ZEROS: u64 = 0x3030_3030_3030_3030;
 /// really fast": quotients of all pairs, then of all digits, are taken in one multiplication each).
 #[inline]
 fn digit_values(n: u32) -> u64 {
-    let halves = u64::from(n / 10_000) | u64::from(n % 10_000) << 32;
+    half_values(n / 10_000, n % 10_000)
+}
+
+/// As `digit_values`, of two numbers below 10,000 that follow each other.
+#[inline]
+fn half_values(first: u32, second: u32) -> u64 {
+    let halves = u64::from(first) | u64::from(second) << 32;
     // 10,486 / 2^20 is a hundredth, for numbers below 10,000.
     let tops = (halves * 10_486) >> 20 & 0x0000_007f_0000_007f;
     let pairs = tops + ((halves - 100 * tops) << 16);
@@ -32,12 +38,30 @@ pub fn eight_digits(n: u32) -> [u8; 8] {
     (digit_values(n) | ZEROS).to_le_bytes()
 }
 
+/// The same as a word, the first digit in its lowest byte.
+#[inline]
+pub fn eight_digits_word(n: u32) -> u64 {
+    digit_values(n) | ZEROS
+}
+
+/// The four digits each of two numbers below 10,000, as such a word.
+#[inline]
+pub fn four_and_four_digits_word(first: u16, second: u16) -> u64 {
+    half_values(first.into(), second.into()) | ZEROS
+}
+
+/// The four digits of a number below 10,000, as a word.
+#[inline]
+pub fn four_digits_word(n: u16) -> u32 {
+    let pairs = u32::from(n / 100) | u32::from(n % 100) << 16;
+    let tens = (pairs * 103) >> 10 & 0x000f_000f;
+    (tens + ((pairs - 10 * tens) << 8)) | 0x3030_3030
+}
+
 /// The four digits of a number below 10,000.
 #[inline]
 pub fn four_digits(n: u16) -> [u8; 4] {
-    let pairs = u32::from(n / 100) | u32::from(n % 100) << 16;
-    let tens = (pairs * 103) >> 10 & 0x000f_000f;
-    ((tens + ((pairs - 10 * tens) << 8)) | 0x3030_3030).to_le_bytes()
+    four_digits_word(n).to_le_bytes()
 }
 
 /// The two digits of a number below 100.
@@ -48,39 +72,57 @@ pub fn two_digits(n: u8) -> [u8; 2] {
     ((tens + ((n - 10 * tens) << 8)) | 0x3030).to_le_bytes()
 }
 
+/// A whole number in decimal, if it has at most sixteen digits.
+#[inline(always)] // As a call its result would go through memory.
+pub fn short_unsigned(n: u64) -> Option<Short> {
+    if n < WORD {
+        let values = digit_values(n as u32);
+        // The last digit stays, also where it is zero.
+        let zeros = (values | 1 << 56).trailing_zeros() / 8;
+        return Some(Short::new(u128::from((values | ZEROS) >> (8 * zeros)), 8 - zeros as usize));
+    }
+    if n >= WORD * WORD {
+        return None;
+    }
+    // Both parts are below 10^8, and the first is not zero.
+    let (high, low) = (digit_values((n / WORD) as u32), digit_values((n % WORD) as u32));
+    let zeros = high.trailing_zeros() / 8;
+    let digits = u128::from(high | ZEROS) | u128::from(low | ZEROS) << 64;
+    Some(Short::new(digits >> (8 * zeros), 16 - zeros as usize))
+}
+
+/// The same with its sign, if both are short enough.
+#[inline(always)]
+pub fn short_signed(n: i64) -> Option<Short> {
+    short_unsigned(n.unsigned_abs())?.with_sign(n < 0)
+}
+
 /// Appends a whole number in decimal.
 #[inline]
 pub fn unsigned(n: u64, out: &mut Vec<u8>) {
-    if n < WORD {
-        // Below 10^8.
-        push_significant(n as u32, out);
-    } else {
-        more_than_eight(n, out);
+    match short_unsigned(n) {
+        Some(digits) => digits.push(out),
+        None => more_than_sixteen(n, out),
     }
 }
 
-fn more_than_eight(n: u64, out: &mut Vec<u8>) {
+fn more_than_sixteen(n: u64, out: &mut Vec<u8>) {
     unsigned(n / WORD, out);
     out.extend_from_slice(&eight_digits((n % WORD) as u32));
-}
-
-/// Appends a number below 10^8 without leading zeros.
-#[inline]
-fn push_significant(n: u32, out: &mut Vec<u8>) {
-    let values = digit_values(n);
-    // The last digit stays, also where it is zero.
-    let zeros = ((values | 1 << 56).trailing_zeros() / 8) as usize;
-    let block = ((values | ZEROS) >> (zeros * 8)).to_le_bytes();
-    push_block(&block, 8 - zeros, out);
 }
 
 /// Appends a whole number in decimal, with its sign.
 #[inline]
 pub fn signed(n: i64, out: &mut Vec<u8>) {
-    if n < 0 {
-        out.push(b'-');
+    match short_signed(n) {
+        Some(text) => text.push(out),
+        None => {
+            if n < 0 {
+                out.push(b'-');
+            }
+            unsigned(n.unsigned_abs(), out);
+        }
     }
-    unsigned(n.unsigned_abs(), out);
 }
 
 /// How many of the four digits of a number below 10,000 are leading zeros; of zero three, so that a digit is left.

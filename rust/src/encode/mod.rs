@@ -15,6 +15,7 @@ pub mod digits;
 pub mod json;
 pub mod outlet;
 pub mod parquet;
+pub mod short;
 pub mod text;
 pub mod xml;
 

@@ -5,6 +5,7 @@
 //! bounded by what one slice or one ordinary field can become: six bytes a byte as a JSON string, about thirteen as XML, and
 //! 147,456 digits for a numeric.
 
+use super::block::push_small;
 use crate::error::Result;
 
 /// Bytes of a field that are written before the buffer is offered again; a longer field is written slice by slice. It stays
@@ -55,7 +56,7 @@ impl<'a> Outlet<'a> {
         if bytes.len() > SLICE_BYTES {
             return self.in_slices(bytes, out, |slice, out| out.extend_from_slice(slice));
         }
-        out.extend_from_slice(bytes);
+        push_small(bytes, out);
         Ok(())
     }
 

@@ -4,6 +4,8 @@ use crate::error::{Error, Result};
 
 /// Bytes looked at together in the scans below: wide enough for vector instructions, narrow enough to stop early.
 const BLOCK: usize = 32;
+/// The bits of eight bytes that ASCII does not set.
+const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
 /// Up to here text is first taken for ASCII; longer text is worth the instructions that the processor has for it.
 pub const SHORT: usize = 256;
 
@@ -48,7 +50,12 @@ fn any_of<const N: usize>(block: &[u8; N], special: impl Fn(u8) -> bool) -> bool
 /// `Error::Value`, for formats that must be UTF-8.
 #[inline]
 pub fn check_utf8(bytes: &[u8]) -> Result<()> {
-    // Most text is short and ASCII, which this sees faster.
+    // Most text is short and ASCII, which these see faster.
+    if let (8..=16, Some(first), Some(last)) = (bytes.len(), bytes.first_chunk::<8>(), bytes.last_chunk::<8>())
+        && (u64::from_le_bytes(*first) | u64::from_le_bytes(*last)) & NOT_ASCII == 0
+    {
+        return Ok(());
+    }
     if bytes.len() <= SHORT && !any_byte(bytes, |b| !b.is_ascii()) {
         return Ok(());
     }

@@ -6,7 +6,8 @@
 
 use crate::copy::cursor::{Cursor, exact};
 use crate::encode::block::push_block;
-use crate::encode::digits::{eight_digits, trailing_zeros, unsigned};
+use crate::encode::digits::{eight_digits, eight_digits_word, trailing_zeros, unsigned};
+use crate::encode::short::Short;
 use crate::error::{Error, Result};
 
 const MICROS_PER_SECOND: u64 = 1_000_000;
@@ -18,6 +19,10 @@ const DAYS_PER_ERA: i64 = 146_097;
 const YEARS_PER_ERA: i64 = 400;
 /// Eras added so that every day an i32 can hold is counted from a positive number.
 const ERAS_BEFORE: i64 = 14_700;
+/// Bytes that are put between digits in a word.
+const COLON: u64 = b':' as u64;
+const HYPHEN: u64 = b'-' as u64;
+const POINT: u64 = b'.' as u64;
 
 /// How date and time are joined and how the zone is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +35,27 @@ pub enum Style {
     Iso,
     /// timestamptz in JSON and XML Schema, in UTC: `2000-01-01T00:00:00+00:00`.
     IsoUtc,
+}
+
+impl Style {
+    /// What stands between date and time.
+    #[inline]
+    const fn separator(self) -> u8 {
+        match self {
+            Style::Text | Style::TextUtc => b' ',
+            Style::Iso | Style::IsoUtc => b'T',
+        }
+    }
+
+    /// What stands behind the time.
+    #[inline]
+    const fn zone(self) -> Short {
+        match self {
+            Style::Text | Style::Iso => Short::EMPTY,
+            Style::TextUtc => Short::new(u128::from_le_bytes(*b"+00\0\0\0\0\0\0\0\0\0\0\0\0\0"), 3),
+            Style::IsoUtc => Short::new(u128::from_le_bytes(*b"+00:00\0\0\0\0\0\0\0\0\0\0"), 6),
+        }
+    }
 }
 
 /// Days since 2000-01-01; `i32::MAX` and `i32::MIN` are infinity and -infinity.
@@ -64,15 +90,28 @@ pub fn timetz(bytes: &[u8]) -> Result<(i64, i32)> {
     Ok((micros, zone))
 }
 
+/// A date as `date_out` prints it, where its year has four digits; `None` for an infinity too.
+#[inline]
+pub fn short_date(days: i32) -> Option<Short> {
+    Civil::of_days(days.into()).short()
+}
+
 /// Appends a date (`date_out`); the text is the same in all formats.
 #[inline]
 pub fn write_date(days: i32, out: &mut Vec<u8>) {
+    match short_date(days) {
+        Some(date) => date.push(out),
+        None => write_far_date(days, out),
+    }
+}
+
+fn write_far_date(days: i32, out: &mut Vec<u8>) {
     match days {
         i32::MAX => return out.extend_from_slice(b"infinity"),
         i32::MIN => return out.extend_from_slice(b"-infinity"),
         _ => (),
     }
-    let civil = Civil::of_days(i64::from(days));
+    let civil = Civil::of_days(days.into());
     civil.write(out);
     civil.write_era(out);
 }
@@ -80,34 +119,44 @@ pub fn write_date(days: i32, out: &mut Vec<u8>) {
 /// Appends a timestamp or timestamptz.
 #[inline]
 pub fn write_timestamp(micros: i64, style: Style, out: &mut Vec<u8>) {
+    let civil = Civil::of_days(micros.div_euclid(MICROS_PER_DAY as i64));
+    // Between 0 and a day, so that the sign is gone.
+    let time = Time::of_micros(micros.rem_euclid(MICROS_PER_DAY as i64) as u64);
+    match civil.short() {
+        Some(date) => push_near(date, time.short(), style, out),
+        None => write_far_timestamp(micros, civil, time, style, out),
+    }
+}
+
+/// As `write_timestamp` with a byte in front, where the year has four digits; false for all others, with nothing appended.
+#[inline]
+pub fn push_usual(bytes: &[u8], style: Style, before: Option<u8>, out: &mut Vec<u8>) -> bool {
+    let Some(micros) = <[u8; 8]>::try_from(bytes).ok().map(i64::from_be_bytes) else { return false };
+    let Some(date) = Civil::of_days(micros.div_euclid(MICROS_PER_DAY as i64)).short() else { return false };
+    out.extend(before);
+    push_near(date, Time::of_micros(micros.rem_euclid(MICROS_PER_DAY as i64) as u64).short(), style, out);
+    true
+}
+
+/// Date, separator, time and zone as one block of 32 bytes: the date takes ten bytes, the time eight to fifteen.
+#[inline]
+fn push_near(date: Short, time: Short, style: Style, out: &mut Vec<u8>) {
+    let zone = style.zone();
+    let first = date.word() | u128::from(style.separator()) << 80 | time.word() << 88;
+    let last = time.word() >> 40 | zone.word() << (8 * time.length().saturating_sub(5));
+    push_block([first.to_le_bytes(), last.to_le_bytes()].as_flattened(), 11 + time.length() + zone.length(), out);
+}
+
+fn write_far_timestamp(micros: i64, civil: Civil, time: Time, style: Style, out: &mut Vec<u8>) {
     match micros {
         i64::MAX => return out.extend_from_slice(b"infinity"),
         i64::MIN => return out.extend_from_slice(b"-infinity"),
         _ => (),
     }
-    let days = micros.div_euclid(MICROS_PER_DAY as i64);
-    // Between 0 and a day, so that the sign is gone.
-    let time = Time::of_micros(micros.rem_euclid(MICROS_PER_DAY as i64) as u64);
-    let civil = Civil::of_days(days);
-    let separator = if matches!(style, Style::Text | Style::TextUtc) { b' ' } else { b'T' };
-    match civil.four_digit_year() {
-        Some([y1, y2, y3, y4, m1, m2, d1, d2]) => {
-            let [a, b, c, d, e, f, g, h, point, i, j, k, l, m, n] = time.text();
-            let date = [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, separator];
-            out.extend_from_slice(&date);
-            push_block(&[a, b, c, d, e, f, g, h, point, i, j, k, l, m, n, 0], time.length(), out);
-        }
-        None => {
-            civil.write(out);
-            out.push(separator);
-            time.write(out);
-        }
-    }
-    match style {
-        Style::Text | Style::Iso => (),
-        Style::TextUtc => out.extend_from_slice(b"+00"),
-        Style::IsoUtc => out.extend_from_slice(b"+00:00"),
-    }
+    civil.write(out);
+    out.push(style.separator());
+    time.short().push(out);
+    style.zone().push(out);
     civil.write_era(out);
 }
 
@@ -116,7 +165,7 @@ pub fn write_timestamp(micros: i64, style: Style, out: &mut Vec<u8>) {
 /// `micros` since midnight, at most a day.
 #[inline]
 pub fn write_time(micros: u64, out: &mut Vec<u8>) {
-    Time::of_micros(micros).write(out);
+    Time::of_micros(micros).short().push(out);
 }
 
 /// A time of day.
@@ -135,24 +184,16 @@ impl Time {
         Time { seconds: (micros / MICROS_PER_SECOND) as u32, fraction: (micros % MICROS_PER_SECOND) as u32 }
     }
 
-    /// `HH:MM:SS.ffffff`, of which [`Time::length`] bytes count.
+    /// `HH:MM:SS.ffffff` without the zeros at the end of the fraction, and without a point when there is none.
     #[inline]
-    fn text(self) -> [u8; 15] {
+    fn short(self) -> Short {
         let minutes = self.seconds / 60;
-        let [_, _, h1, h2, m1, m2, s1, s2] = eight_digits(minutes / 60 * 10_000 + minutes % 60 * 100 + self.seconds % 60);
-        let [_, _, a, b, c, d, e, f] = eight_digits(self.fraction);
-        [h1, h2, b':', m1, m2, b':', s1, s2, b'.', a, b, c, d, e, f]
-    }
-
-    /// Without the zeros at the end of the fraction, and without a point when there is none.
-    #[inline]
-    fn length(self) -> usize {
-        if self.fraction == 0 { 8 } else { 15 - trailing_zeros(self.fraction) }
-    }
-
-    #[inline]
-    fn write(self, out: &mut Vec<u8>) {
-        push_block(&self.text(), self.length(), out);
+        // `00HHMMSS` and `00ffffff`.
+        let clock = eight_digits_word(minutes / 60 * 10_000 + minutes % 60 * 100 + self.seconds % 60) >> 16;
+        let fraction = eight_digits_word(self.fraction) >> 16;
+        let clock = clock & 0xffff | COLON << 16 | (clock >> 16 & 0xffff) << 24 | COLON << 40 | (clock >> 32) << 48;
+        let length = if self.fraction == 0 { 8 } else { 15 - trailing_zeros(self.fraction) };
+        Short::cut(u128::from(clock) | u128::from(POINT | fraction << 8) << 64, length)
     }
 }
 
@@ -222,11 +263,16 @@ impl Civil {
         Civil { year, month: month as u8, day: day as u8 }
     }
 
-    /// `YYYYMMDD`, where the year has no more digits.
+    /// `YYYY-MM-DD`, where the year has no more digits.
     #[inline]
-    fn four_digit_year(self) -> Option<[u8; 8]> {
+    fn short(self) -> Option<Short> {
+        if !(1..10_000).contains(&self.year) {
+            return None;
+        }
         // Checked just now.
-        if (1..10_000).contains(&self.year) { Some(self.digits(self.year as u32)) } else { None }
+        let digits = eight_digits_word(self.year as u32 * 10_000 + u32::from(self.month) * 100 + u32::from(self.day));
+        let until_month = digits & 0xffff_ffff | HYPHEN << 32 | (digits >> 32 & 0xffff) << 40 | HYPHEN << 56;
+        Some(Short::new(u128::from(until_month) | u128::from(digits >> 48) << 64, 10))
     }
 
     #[inline]

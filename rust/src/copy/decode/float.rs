@@ -9,6 +9,7 @@ use std::fmt::LowerExp;
 use std::io::Write;
 use std::str::FromStr;
 
+use crate::encode::block::push_small;
 use crate::encode::digits::unsigned;
 
 /// Decimal exponents below this are written with an exponent.
@@ -83,20 +84,45 @@ pub fn write_f32(value: f32, out: &mut Vec<u8>) {
 
 #[inline]
 fn write_width<F: Width>(value: F, out: &mut Vec<u8>) {
+    if is_plain(value) {
+        return write_plain(value, out);
+    }
     let wide = value.widened();
     if !wide.is_finite() {
         return write_special(wide, out);
     }
     let mut buffer = zmij::Buffer::new();
     let shortest = buffer.format_finite(value);
-    let plain = (SMALLEST_PLAIN..F::SMALLEST_LONG).contains(&wide.abs()) || wide == 0.0;
-    if plain && !shortest.as_bytes().contains(&b'e') {
-        return out.extend_from_slice(shortest.strip_suffix(".0").unwrap_or(shortest).as_bytes());
-    }
     let decimal = Decimal::parse(shortest.as_bytes());
     let binary = Binary::of(value);
     let decimal = if binary.on_edge(decimal) { binary.inside(decimal, value, out) } else { decimal };
     decimal.write(wide.is_sign_negative(), F::WHOLE_DIGITS, out);
+}
+
+/// As `write_f64` with a byte in front, for a number that is printed without exponent; false for any other, with nothing appended.
+#[inline]
+pub fn push_usual(bytes: &[u8], before: Option<u8>, out: &mut Vec<u8>) -> bool {
+    let Some(value) = <[u8; 8]>::try_from(bytes).ok().map(f64::from_be_bytes) else { return false };
+    if !is_plain(value) {
+        return false;
+    }
+    out.extend(before);
+    write_plain(value, out);
+    true
+}
+
+/// Whether the number is finite and printed without exponent.
+#[inline]
+fn is_plain<F: Width>(value: F) -> bool {
+    let wide = value.widened();
+    (SMALLEST_PLAIN..F::SMALLEST_LONG).contains(&wide.abs()) || wide == 0.0
+}
+
+#[inline]
+fn write_plain<F: Width>(value: F, out: &mut Vec<u8>) {
+    let mut buffer = zmij::Buffer::new();
+    let shortest = buffer.format_finite(value);
+    push_small(shortest.strip_suffix(".0").unwrap_or(shortest).as_bytes(), out);
 }
 
 fn write_special(value: f64, out: &mut Vec<u8>) {

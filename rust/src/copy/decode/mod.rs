@@ -3,7 +3,7 @@
 //! A file a family. Each reads its bytes through `cursor` and is the only place that knows its wire format; the functions
 //! that return plain values are for Parquet, those that write are for the text formats.
 
-use crate::encode::digits::{signed, unsigned};
+use crate::encode::digits::{short_signed, signed, unsigned};
 use crate::encode::text::json_string;
 use crate::error::Result;
 use crate::plan::Kind;
@@ -91,6 +91,39 @@ impl Decoder {
         }
     }
 
+    /// As [`Decoder::write_text`] with a byte in front, for what most values of a type with [`Decoder::has_usual`] are: it takes one or
+    /// two stores. False says nothing about the bytes, and nothing was appended.
+    #[inline(never)] // It returns in a register; within the loop over a row's columns there would be too few of them.
+    pub fn push_usual(&self, bytes: &[u8], before: Option<u8>, out: &mut Vec<u8>) -> bool {
+        let text = match self {
+            Decoder::Int2 => fixed::int2(bytes).ok().and_then(|n| short_signed(n.into())),
+            Decoder::Int4 => fixed::int4(bytes).ok().and_then(|n| short_signed(n.into())),
+            Decoder::Int8 { .. } => fixed::int8(bytes).ok().and_then(short_signed),
+            Decoder::Numeric { .. } => numeric::short_text(bytes),
+            Decoder::Date => fixed::int4(bytes).ok().and_then(datetime::short_date),
+            Decoder::Timestamp => return datetime::push_usual(bytes, Style::Text, before, out),
+            Decoder::TimestampTz => return datetime::push_usual(bytes, Style::TextUtc, before, out),
+            Decoder::Float8 => return float::push_usual(bytes, before, out),
+            _ => None,
+        };
+        text.and_then(|text| text.behind_byte(before)).map(|text| text.push(out)).is_some()
+    }
+
+    /// Whether `push_usual` knows the type.
+    pub fn has_usual(&self) -> bool {
+        matches!(
+            self,
+            Decoder::Int2
+                | Decoder::Int4
+                | Decoder::Int8 { .. }
+                | Decoder::Numeric { .. }
+                | Decoder::Date
+                | Decoder::Timestamp
+                | Decoder::TimestampTz
+                | Decoder::Float8
+        )
+    }
+
     /// Appends exactly what the type's output function prints, which is what COPY has for the value.
     ///
     /// # Errors
@@ -105,7 +138,10 @@ impl Decoder {
             Decoder::Oid => unsigned(fixed::oid(bytes)?.into(), out),
             Decoder::Float4 => float::write_f32(fixed::float4(bytes)?, out),
             Decoder::Float8 => float::write_f64(fixed::float8(bytes)?, out),
-            Decoder::Numeric { .. } => Numeric::parse(bytes)?.write(out),
+            Decoder::Numeric { .. } => match numeric::short_text(bytes) {
+                Some(text) => text.push(out),
+                None => Numeric::parse(bytes)?.write(out),
+            },
             Decoder::Text | Decoder::Json | Decoder::JsonText => out.extend_from_slice(bytes),
             Decoder::Char { server_version } => out.extend_from_slice(CharText::parse(bytes, *server_version)?.as_bytes()),
             Decoder::Bytea => bytea::write(bytes, out),
@@ -134,10 +170,13 @@ impl Decoder {
         match self {
             Decoder::Bool => out.extend_from_slice(if fixed::bool(bytes)? { b"true" } else { b"false" }),
             Decoder::Int2 | Decoder::Int4 | Decoder::Int8 { quoted: false } => self.write_text(bytes, out)?,
-            Decoder::Numeric { quoted: false } => {
-                let number = Numeric::parse(bytes)?;
-                if number.is_special() { self.write_quoted(bytes, out)? } else { number.write(out) }
-            }
+            Decoder::Numeric { quoted: false } => match numeric::short_text(bytes) {
+                Some(text) => text.push(out),
+                None => {
+                    let number = Numeric::parse(bytes)?;
+                    if number.is_special() { self.write_quoted(bytes, out)? } else { number.write(out) }
+                }
+            },
             Decoder::Float4 if fixed::float4(bytes)?.is_finite() => self.write_text(bytes, out)?,
             Decoder::Float8 if fixed::float8(bytes)?.is_finite() => self.write_text(bytes, out)?,
             Decoder::Text => json_string(bytes, out)?,

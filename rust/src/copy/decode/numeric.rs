@@ -4,8 +4,8 @@
 //! digits. The value is `sum(digit[i] * 10000^(weight - i))`; the text has exactly `scale` digits after the point.
 
 use crate::copy::cursor::Cursor;
-use crate::encode::block::push_block;
-use crate::encode::digits::{four_digits, leading_zeros, unsigned};
+use crate::encode::digits::{four_and_four_digits_word, four_digits, four_digits_word, leading_zeros, unsigned};
+use crate::encode::short::Short;
 use crate::error::{Error, Result};
 
 /// Decimal digits in one base-10000 digit.
@@ -21,6 +21,8 @@ const MAX_EXACT_WHOLE: u64 = 1 << 53;
 /// Powers of 10,000 that are doubles: 5^20 is below 2^53.
 const EXACT_POWERS: [f64; 6] = [1e0, 1e4, 1e8, 1e12, 1e16, 1e20];
 
+const POINT: u128 = b'.' as u128;
+
 const SIGN_POSITIVE: u16 = 0x0000;
 const SIGN_NEGATIVE: u16 = 0x4000;
 const SIGN_NAN: u16 = 0xc000;
@@ -34,6 +36,78 @@ enum Class {
     NaN,
     Infinity,
     NegativeInfinity,
+}
+
+/// The text of `numeric_out` for what most numbers are: four digits before the point and eight after it, or eight and four.
+/// `None` for all others, and where the bytes are not a numeric.
+#[inline(always)]
+pub fn short_text(field: &[u8]) -> Option<Short> {
+    let (header, groups) = field.split_first_chunk::<8>()?;
+    let header = u64::from_be_bytes(*header);
+    let (count, weight, sign, scale) = ((header >> 48) as usize, (header >> 32) as i16, (header >> 16) as u16, header as u16);
+    let (groups, odd) = groups.as_chunks::<2>();
+    let group = |at: usize| groups.get(at).map_or(0, |group| u16::from_be_bytes(*group));
+    let (a, b, c) = (group(0), group(1), group(2));
+    let valid = groups.len() == count && odd.is_empty() && (a < BASE) & (b < BASE) & (c < BASE) && sign & !SIGN_NEGATIVE == 0;
+    if !valid || count > 3 {
+        return None;
+    }
+    let fraction = if scale == 0 { 0 } else { 1 + usize::from(scale) };
+    let (first, digits, length) = match (weight, scale) {
+        (0, 0..=8) => (a, before_point(a, b, c), 4 + fraction),
+        (1, 0..=4) => {
+            let whole = u128::from(four_and_four_digits_word(a, b));
+            (a, whole | POINT << 64 | u128::from(four_digits_word(c)) << 72, 8 + fraction)
+        }
+        (-1, 0..=8) => (0, before_point(0, a, b), 4 + fraction),
+        _ => return None,
+    };
+    let zeros = leading_zeros(first);
+    let text = Short::cut(digits >> (8 * zeros), length - zeros);
+    text.with_sign(sign == SIGN_NEGATIVE)
+}
+
+/// The value times `10^scale` as a whole number, for what most numbers are: at most four groups of digits, and a result that is
+/// whole and fits. `None` for all others, and where the bytes are not a numeric: [`Numeric::to_decimal`] knows.
+#[inline]
+pub fn short_decimal(field: &[u8], scale: u8) -> Option<i64> {
+    let (header, groups) = field.split_first_chunk::<8>()?;
+    let header = u64::from_be_bytes(*header);
+    let (count, weight, sign) = ((header >> 48) as usize, (header >> 32) as i16, (header >> 16) as u16);
+    let (groups, odd) = groups.as_chunks::<2>();
+    let valid = groups.len() == count && odd.is_empty() && count <= GROUPS_IN_U64 && sign & !SIGN_NEGATIVE == 0;
+    if !valid {
+        return None;
+    }
+    let (digits, most) = groups.iter().fold((0, 0), |(digits, most), group| {
+        let group = u16::from_be_bytes(*group);
+        (digits * i64::from(BASE) + i64::from(group), group.max(most))
+    });
+    if most >= BASE {
+        return None;
+    }
+    // The power of ten that the last digit has in the result; the count is at most four.
+    let exponent = (i32::from(weight) + 1 - count as i32) * DIGITS_PER_GROUP + i32::from(scale);
+    let magnitude = match exponent {
+        0 => digits,
+        -1 => whole_part(digits, 10)?,
+        -2 => whole_part(digits, 100)?,
+        -3 => whole_part(digits, 1000)?,
+        _ => digits.checked_mul(10_i64.checked_pow(u32::try_from(exponent).ok()?)?)?,
+    };
+    Some(if sign == SIGN_NEGATIVE { -magnitude } else { magnitude })
+}
+
+/// The quotient, if nothing remains.
+#[inline]
+fn whole_part(digits: i64, unit: i64) -> Option<i64> {
+    if digits % unit == 0 { Some(digits / unit) } else { None }
+}
+
+/// Four digits, the point and eight digits, the first in the lowest byte.
+#[inline]
+fn before_point(whole: u16, first: u16, second: u16) -> u128 {
+    u128::from(four_digits_word(whole)) | POINT << 32 | u128::from(four_and_four_digits_word(first, second)) << 40
 }
 
 /// A numeric field, checked but not converted.
@@ -79,49 +153,7 @@ impl<'a> Numeric<'a> {
     }
 
     /// Appends the text of `numeric_out`.
-    #[inline]
     pub fn write(&self, out: &mut Vec<u8>) {
-        match self.short_digits() {
-            Some((digits, length)) => {
-                if self.class == Class::Negative {
-                    out.push(b'-');
-                }
-                push_block(&digits, length, out);
-            }
-            None => self.write_any(out),
-        }
-    }
-
-    /// The digits of what most numbers are, and how many bytes of them count: four before the point and eight after it, or
-    /// eight and four.
-    #[inline]
-    fn short_digits(&self) -> Option<([u8; 16], usize)> {
-        let mut groups = self.groups.iter().map(|group| u16::from_be_bytes(*group));
-        let mut next = || groups.next().unwrap_or(0);
-        let scale = usize::from(self.scale);
-        let fraction = if scale == 0 { 0 } else { 1 + scale };
-        let (first, digits, length) = match (self.class, self.weight, scale) {
-            (Class::Positive | Class::Negative, -1..=0, 0..=8) => {
-                let first = if self.weight < 0 { 0 } else { next() };
-                let [a, b, c, d] = four_digits(first);
-                let [e, f, g, h] = four_digits(next());
-                let [i, j, k, l] = four_digits(next());
-                (first, [a, b, c, d, b'.', e, f, g, h, i, j, k, l, 0, 0, 0], 4 + fraction)
-            }
-            (Class::Positive | Class::Negative, 1, 0..=4) => {
-                let first = next();
-                let [a, b, c, d] = four_digits(first);
-                let [e, f, g, h] = four_digits(next());
-                let [i, j, k, l] = four_digits(next());
-                (first, [a, b, c, d, e, f, g, h, b'.', i, j, k, l, 0, 0, 0], 8 + fraction)
-            }
-            _ => return None,
-        };
-        let zeros = leading_zeros(first);
-        Some(((u128::from_le_bytes(digits) >> (8 * zeros)).to_le_bytes(), length - zeros))
-    }
-
-    fn write_any(&self, out: &mut Vec<u8>) {
         match self.class {
             Class::Positive => (),
             Class::Negative => out.push(b'-'),

@@ -137,10 +137,11 @@ fn decimal(precision: u8, scale: u8) -> Result<Box<dyn Builder>> {
     if precision == 0 || precision > MAX_DIGITS || scale > precision {
         return Err(Error::Internal(format!("DECIMAL({precision},{scale}) is not a Parquet type")));
     }
+    let limit = 10_i64.checked_pow(precision.into()).unwrap_or(i64::MAX);
     Ok(if precision <= INT32_DIGITS {
-        Box::new(Numbers::<Int32Type, _>::new(move |bytes: &[u8]| narrow(values::decimal(bytes, precision, scale)?)))
+        Box::new(Numbers::<Int32Type, _>::new(move |bytes: &[u8]| values::narrow_decimal(bytes, precision, scale, limit)))
     } else if precision <= INT64_DIGITS {
-        Box::new(Numbers::<Int64Type, _>::new(move |bytes: &[u8]| narrow(values::decimal(bytes, precision, scale)?)))
+        Box::new(Numbers::<Int64Type, _>::new(move |bytes: &[u8]| values::narrow_decimal(bytes, precision, scale, limit)))
     } else {
         let size = schema::decimal_bytes(precision);
         let unused = usize::try_from(16 - size).map_err(internal)?;
@@ -150,10 +151,4 @@ fn decimal(precision: u8, scale: u8) -> Result<Box<dyn Builder>> {
             Ok(true)
         }))
     })
-}
-
-/// A decimal as the integer type that its precision was made for.
-#[inline]
-fn narrow<T: TryFrom<i128>>(value: Option<i128>) -> Result<Option<T>> {
-    value.map(T::try_from).transpose().map_err(|_| Error::Internal("a decimal of more digits than its precision".into()))
 }

@@ -33,11 +33,14 @@ pub(super) fn pays(array: &ArrayRef) -> bool {
 }
 
 fn repeats<T: Hash + Eq>(array: &ArrayRef, values: impl Iterator<Item = T>) -> bool {
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::with_capacity(SAMPLE);
     let mut sampled: usize = 0;
     for (_, value) in values.enumerate().filter(|(i, _)| array.is_valid(*i)).take(SAMPLE) {
         sampled = sampled.saturating_add(1);
         seen.insert(value);
+        if seen.len() > SAMPLE * DISTINCT_EIGHTHS / 8 {
+            return false;
+        }
     }
     sampled > 0 && seen.len() <= sampled.saturating_mul(DISTINCT_EIGHTHS) / 8
 }

@@ -1,8 +1,8 @@
 //! Field bytes to the number that Parquet stores. `Ok(None)` is a valid value that the type cannot hold.
 
-use crate::copy::decode::numeric::Numeric;
+use crate::copy::decode::numeric::{self, Numeric};
 use crate::copy::decode::{datetime, fixed};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Days from 1970-01-01 (Parquet) to 2000-01-01 (PostgreSQL's epoch).
 const EPOCH_DAYS: i32 = 10_957;
@@ -53,6 +53,20 @@ pub(super) fn numeric_double(bytes: &[u8]) -> Result<Option<f64>> {
 #[inline]
 pub(super) fn decimal(bytes: &[u8], precision: u8, scale: u8) -> Result<Option<i128>> {
     Numeric::parse(bytes).map(|n| n.to_decimal(precision, scale))
+}
+
+/// As `decimal`, as the integer type that the precision was made for; `limit` is ten to its power.
+#[inline]
+pub(super) fn narrow_decimal<T: TryFrom<i64> + TryFrom<i128>>(bytes: &[u8], precision: u8, scale: u8, limit: i64) -> Result<Option<T>> {
+    if let Some(value) = numeric::short_decimal(bytes, scale).filter(|value| (1 - limit..limit).contains(value)) {
+        return T::try_from(value).map(Some).map_err(|_| beyond_precision());
+    }
+    decimal(bytes, precision, scale)?.map(T::try_from).transpose().map_err(|_| beyond_precision())
+}
+
+#[cold]
+fn beyond_precision() -> Error {
+    Error::Internal("a decimal of more digits than its precision".into())
 }
 
 /// Days since 1970-01-01; none for an infinity.

@@ -9,7 +9,7 @@ use super::escape::{Byte, Escaper, check_utf8, class};
 use super::name;
 use super::scan::Scanner;
 use super::tags::{ColumnTags, ITEM_END, NIL, Start, Typed};
-use crate::encode::block::Fixed;
+use crate::encode::block::{Fixed, push_small};
 use crate::encode::outlet::Outlet;
 use crate::error::{Error, Result};
 
@@ -231,7 +231,7 @@ impl JsonWriter {
             Element::Item => tag.item.push(out),
             Element::Plain(name) => {
                 out.push(b'<');
-                out.extend_from_slice(name);
+                push_small(name, out);
                 tag.rest.push(out);
             }
             Element::Escaped => {
@@ -249,7 +249,7 @@ impl JsonWriter {
             Element::Item => ITEM_END.push(out),
             Element::Plain(name) => {
                 out.extend_from_slice(b"</");
-                out.extend_from_slice(name);
+                push_small(name, out);
                 out.push(b'>');
             }
             Element::Escaped => {

@@ -3,15 +3,15 @@
 
 use super::TextEncoder;
 use super::outlet::{Outlet, SLICE_BYTES};
-use super::text::{any_byte, double};
 use crate::copy::decode::Decoder;
 use crate::copy::decode::json::jsonb_text;
-use crate::copy::frame::Tuple;
+use crate::copy::frame::{Field, Tuple};
 use crate::error::Result;
 use crate::plan::{Column, CsvOptions, Kind, Plan};
+use rules::Rules;
 
-/// What COPY always quotes where it is the only column: its text format ends there.
-const END_OF_DATA: &[u8] = b"\\.";
+mod rules;
+
 /// Spreadsheets keep this many digits of a number and write zeros for the rest.
 const SPREADSHEET_DIGITS: usize = 15;
 /// `="` and `"` around a number make it a formula that gives text.
@@ -42,6 +42,8 @@ struct CsvColumn {
 enum Cell {
     /// Nothing the type prints can need quotes: printed straight into the output.
     Plain,
+    /// The same, of a type whose usual values take a shorter way.
+    PlainUsual,
     /// The field is the text: looked at where it lies.
     Field,
     /// As `Field`, with the guard against formulas.
@@ -62,11 +64,13 @@ impl Csv {
     pub fn new(options: &CsvOptions, plan: &Plan) -> Self {
         let rules = Rules::new(options, plan.columns.len());
         let force = options.force_quote.iter().copied().chain(std::iter::repeat(false));
-        let columns = plan.columns.iter().zip(force).map(|(column, force_quote)| CsvColumn {
-            source: column.source.clone(),
-            decoder: Decoder::new(&column.kind, plan.source.server_version),
-            cell: Cell::choose(&column.kind, options, &rules, force_quote),
-            force_quote,
+        let columns = plan.columns.iter().zip(force).map(|(column, force_quote)| {
+            let decoder = Decoder::new(&column.kind, plan.source.server_version);
+            let cell = match Cell::choose(&column.kind, options, &rules, force_quote) {
+                Cell::Plain if decoder.has_usual() => Cell::PlainUsual,
+                cell => cell,
+            };
+            CsvColumn { source: column.source.clone(), decoder, cell, force_quote }
         });
         let line_end: &[u8] = if options.crlf { b"\r\n" } else { b"\n" };
         let header = header(options, &rules, &plan.columns, line_end);
@@ -109,17 +113,23 @@ impl TextEncoder for Csv {
         b""
     }
 
-    fn row(&mut self, mut tuple: Tuple<'_>, out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
-        let mut first = true;
+    fn row(&mut self, tuple: Tuple<'_>, out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
+        let delimiter = Some(self.rules.delimiter);
+        // A copy of our own can stay in registers.
+        let mut tuple = tuple;
+        let mut before = None;
         for column in &self.columns {
-            if !first {
-                out.push(self.rules.delimiter);
+            let field = tuple.field_in_row()?;
+            if !field.is_some_and(|field| column.push_usual(field, before, &self.rules, out)) {
+                out.extend(before);
+                match field {
+                    Some(field) => {
+                        column.write(field.bytes, &self.rules, &mut self.scratch, out, outlet).map_err(|e| e.in_column(&column.source))?;
+                    }
+                    None => out.extend_from_slice(&self.rules.null),
+                }
             }
-            first = false;
-            match tuple.field()? {
-                Some(field) => column.write(field, &self.rules, &mut self.scratch, out, outlet).map_err(|e| e.in_column(&column.source))?,
-                None => out.extend_from_slice(&self.rules.null),
-            }
+            before = delimiter;
             outlet.offer(out)?;
         }
         out.extend_from_slice(self.line_end);
@@ -130,13 +140,23 @@ impl TextEncoder for Csv {
 }
 
 impl CsvColumn {
+    /// Appends the byte and the cell of a short value that needs neither quotes nor a guard; false for any other.
     #[inline]
+    fn push_usual(&self, field: Field<'_>, before: Option<u8>, rules: &Rules, out: &mut Vec<u8>) -> bool {
+        match self.cell {
+            Cell::PlainUsual => self.decoder.push_usual(field.bytes, before, out),
+            Cell::Field if !self.force_quote => rules.push_unquoted(field.onward, field.bytes.len(), before.is_some(), out),
+            _ => false,
+        }
+    }
+
+    #[inline(never)]
     fn write(&self, field: &[u8], rules: &Rules, scratch: &mut Vec<u8>, out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
         if field.len() > SLICE_BYTES {
             return self.write_large(field, rules, scratch, out, outlet);
         }
         match self.cell {
-            Cell::Plain => return self.decoder.write_text(field, out),
+            Cell::Plain | Cell::PlainUsual => return self.decoder.write_text(field, out),
             Cell::Field => rules.write(field, self.force_quote, out),
             Cell::Jsonb => rules.write(jsonb_text(field)?, self.force_quote, out),
             Cell::Printed => self.write_printed(field, rules, scratch, out, outlet)?,
@@ -165,7 +185,7 @@ impl CsvColumn {
                 let guarded = if self.cell == Cell::GuardedJson { starts_with_blank(field) } else { runs_as_formula(field) };
                 rules.write_large(if guarded { &[GUARD] } else { b"" }, field, self.force_quote, out, outlet)
             }
-            Cell::Plain => self.decoder.text_in_pieces(field, out, outlet),
+            Cell::Plain | Cell::PlainUsual => self.decoder.text_in_pieces(field, out, outlet),
             Cell::Printed | Cell::GuardedPrinted => self.write_printed(field, rules, scratch, out, outlet),
             Cell::LongNumber => self.write_long_number(field, rules, scratch, out),
         }
@@ -257,90 +277,6 @@ fn alphabet(kind: &Kind) -> Option<&'static [u8]> {
         Kind::Uuid => b"-0123456789abcdef",
         Kind::Text | Kind::Char | Kind::Json | Kind::Jsonb | Kind::Array { .. } | Kind::ByText | Kind::JsonText => return None,
     })
-}
-
-/// COPY's rules for quotes.
-struct Rules {
-    delimiter: u8,
-    quote: u8,
-    escape: u8,
-    null: Vec<u8>,
-    /// There is one column only.
-    alone: bool,
-}
-
-impl Rules {
-    fn new(options: &CsvOptions, columns: usize) -> Self {
-        Rules {
-            delimiter: options.delimiter,
-            quote: options.quote,
-            escape: options.escape,
-            null: options.null.as_bytes().to_vec(),
-            alone: columns == 1,
-        }
-    }
-
-    /// Whether no text of these bytes, unless it is empty, ever needs quotes.
-    fn never_apply_to(&self, alphabet: &[u8]) -> bool {
-        let could_be_null = !self.null.is_empty() && self.null.iter().all(|b| alphabet.contains(b));
-        !could_be_null && !alphabet.contains(&self.delimiter) && !alphabet.contains(&self.quote)
-    }
-
-    /// Whether any byte makes COPY put quotes around a value.
-    #[inline]
-    fn has_special(&self, text: &[u8]) -> bool {
-        let (delimiter, quote) = (self.delimiter, self.quote);
-        any_byte(text, |b| (b == delimiter) | (b == quote) | (b == b'\n') | (b == b'\r'))
-    }
-
-    /// Appends a value that is not NULL, between quotes where COPY would put them.
-    #[inline]
-    fn write(&self, text: &[u8], force_quote: bool, out: &mut Vec<u8>) {
-        if force_quote || text == self.null || self.has_special(text) || self.alone && text == END_OF_DATA {
-            out.push(self.quote);
-            self.escape_quotes(text, out);
-            out.push(self.quote);
-        } else {
-            out.extend_from_slice(text);
-        }
-    }
-
-    /// As `write`, slice by slice, for a long value with what the guard puts in front.
-    fn write_large(&self, guard: &[u8], text: &[u8], force_quote: bool, out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
-        let null = self.null.strip_prefix(guard) == Some(text);
-        let quoted = force_quote || null || self.has_special(guard) || self.has_special(text);
-        if quoted {
-            out.push(self.quote);
-        }
-        self.write_part(guard, quoted, out);
-        outlet.in_slices(text, out, |slice, out| self.write_part(slice, quoted, out))?;
-        if quoted {
-            out.push(self.quote);
-        }
-        Ok(())
-    }
-
-    /// Appends a part of a value; its quotes, if any, are written elsewhere.
-    fn write_part(&self, part: &[u8], quoted: bool, out: &mut Vec<u8>) {
-        if quoted { self.escape_quotes(part, out) } else { out.extend_from_slice(part) }
-    }
-
-    /// Appends text with the escape in front of quotes and escapes.
-    fn escape_quotes(&self, text: &[u8], out: &mut Vec<u8>) {
-        if self.quote == self.escape {
-            return double(text, self.quote, out);
-        }
-        let mut rest = text;
-        while let Some(at) = memchr::memchr2(self.quote, self.escape, rest) {
-            let (clean, tail) = rest.split_at(at);
-            let (escaped, tail) = tail.split_at_checked(1).unwrap_or((tail, &[]));
-            out.extend_from_slice(clean);
-            out.push(self.escape);
-            out.extend_from_slice(escaped);
-            rest = tail;
-        }
-        out.extend_from_slice(rest);
-    }
 }
 
 /// Whether a spreadsheet would take the cell for a formula (OWASP, "CSV Injection").
