@@ -6,7 +6,7 @@ mod common;
 
 use _core::copy::decode::Decoder;
 use _core::copy::decode::array::Array;
-use _core::copy::decode::numeric::Numeric;
+use _core::copy::decode::numeric::{self, Numeric};
 use _core::copy::frame::Frames;
 use _core::error::Error;
 use _core::plan::Kind;
@@ -53,6 +53,21 @@ fn field() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// Numerics of a few digits around the point, which take short ways, with some that are none.
+fn small_numeric() -> impl Strategy<Value = Vec<u8>> {
+    let sign = prop::sample::select(vec![0u16, 0, 0x4000, 0x4000, 0xc000, 0x8000]);
+    let groups =
+        prop::collection::vec(prop_oneof![0u16..10_000, prop::sample::select(vec![0u16, 9, 10, 100, 1000, 5000, 9999, 10_000])], 0..6);
+    (groups, -3i16..4, sign, 0u16..12, prop::bool::weighted(0.05)).prop_map(|(groups, weight, sign, scale, odd)| {
+        let header = [groups.len() as u16, weight as u16, sign, scale];
+        let mut bytes: Vec<u8> = header.iter().chain(&groups).flat_map(|word| word.to_be_bytes()).collect();
+        if odd {
+            bytes.push(0);
+        }
+        bytes
+    })
+}
+
 /// How large the text of a field can be at most: a small factor, unless numerics are in it.
 fn text_limit(kind: &Kind, input: usize) -> usize {
     match kind {
@@ -87,6 +102,33 @@ proptest! {
             prop_assert!(elements.len() <= array.len());
             let held: usize = elements.iter().flatten().flatten().map(|element| element.len() + 4).sum();
             prop_assert!(held <= bytes.len());
+        }
+    }
+
+    #[test]
+    fn the_short_ways_of_a_numeric_lead_where_the_long_one_does(bytes in small_numeric(), scale in 0u8..8) {
+        let long = Numeric::parse(&bytes);
+        if let Some(short) = numeric::short_text(&bytes) {
+            let (mut appended, mut expected) = (Vec::new(), Vec::new());
+            short.push(&mut appended);
+            long.as_ref().unwrap().write(&mut expected);
+            prop_assert_eq!(appended, expected);
+        }
+        if let Some(value) = numeric::short_decimal(&bytes, scale) {
+            prop_assert_eq!(long.unwrap().to_decimal(38, scale), Some(i128::from(value)));
+        }
+    }
+
+    #[test]
+    fn what_is_appended_at_once_is_the_text(kind in scalar(), bytes in prop_oneof![field(), small_numeric()], before in prop::option::of(Just(b','))) {
+        let decoder = Decoder::new(&kind, VERSION);
+        let mut out = b"x".to_vec();
+        if decoder.push_usual(&bytes, before, &mut out) {
+            let mut expected: Vec<u8> = b"x".iter().copied().chain(before).collect();
+            decoder.write_text(&bytes, &mut expected).unwrap();
+            prop_assert_eq!(out, expected);
+        } else {
+            prop_assert_eq!(out, b"x");
         }
     }
 
