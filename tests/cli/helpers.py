@@ -23,6 +23,9 @@ ENDLESS = "SELECT g, pg_sleep(0.001)::text AS pause, repeat('x', 2000) AS filler
 SILENT = "SELECT pg_sleep(3600)::text AS pause"
 """A query that goes on for an hour and has no row."""
 
+GONE_SECONDS = 10.0
+"""Ceiling of the time in which a query that was given up ends in the server: it takes a moment, and by itself the query goes on for an hour."""
+
 
 def copied(conn: psycopg.Connection, query: str, options: str = "FORMAT csv, HEADER") -> bytes:
     """What the server itself writes for a query."""
@@ -59,7 +62,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def wait_until(what: Callable[[], bool], seconds: float = 15.0) -> None:
+def wait_until(what: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait until something holds; a test fails when it does not in time."""
     deadline = time.monotonic() + seconds
     while not what():
@@ -71,6 +74,7 @@ def active(conn: psycopg.Connection) -> list[str]:
     """The statements that other sessions of this database run now."""
     rows = conn.execute(
         "SELECT query FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid()"
+        " AND backend_type <> 'autovacuum worker'"
     ).fetchall()
     return [row[0] for row in rows]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,13 +148,20 @@ def test_permission_denied(cli: Cli, items: str, conn: psycopg.Connection, tmp_p
 
 def test_a_table_that_is_dropped_while_it_is_exported(items: str, conn: psycopg.Connection, tmp_path: Path) -> None:
     """The lock holds: DROP waits until the export is done, and the file is whole."""
-    conn.execute("CREATE VIEW slow AS SELECT id, pg_sleep(0.002)::text AS pause FROM items")
+    conn.execute("CREATE VIEW slow AS SELECT id, pg_advisory_xact_lock_shared(1)::text AS pause FROM items")
     target = tmp_path / "x.csv"
-    process = start_cli("export", "slow", "-o", str(target), "--quiet", dsn=items)
-    wait_until(lambda: any("COPY" in query for query in active(conn)))
-    conn.execute("DROP TABLE items CASCADE")
-    assert process.poll() is not None or target.exists() or process.wait(2) == 0, "DROP came through while rows were being read"
-    assert process.communicate(timeout=10) == (b"", b"")
+    with psycopg.connect(items, autocommit=True) as gate:
+        gate.execute("SELECT pg_advisory_lock(1)")
+        process = start_cli("export", "slow", "-o", str(target), "--quiet", dsn=items)
+        wait_until(lambda: any("COPY" in query for query in active(conn)))
+        opening = threading.Timer(0.5, gate.execute, ["SELECT pg_advisory_unlock(1)"])
+        started = time.monotonic()
+        opening.start()
+        conn.execute("DROP TABLE items CASCADE")
+        assert time.monotonic() - started >= 0.5, "DROP came through while no row could be read"
+        opening.join()
+    assert target.exists() or process.wait(60) == 0, "DROP came through while rows were being read"
+    assert process.communicate(timeout=60) == (b"", b"")
     assert process.returncode == 0
     assert target.read_bytes().count(b"\n") == 1001
     target.unlink()
@@ -162,7 +171,7 @@ def test_the_server_ends_the_connections(items: str, conn: psycopg.Connection, t
     process = start_cli("export", "--query", "SELECT id, pg_sleep(0.05)::text FROM items", *to(tmp_path), dsn=items)
     wait_until(lambda: any("COPY" in query for query in active(conn)))
     conn.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
-    output, errors = process.communicate(timeout=10)
+    output, errors = process.communicate(timeout=60)
     assert (process.returncode, output) == (1, b"")
     assert errors.startswith(b"polyglot: ")
     assert errors.count(b"\n") == 1

@@ -16,6 +16,8 @@ from tests.fixtures.process import Service, serve
 CONFIG = """
 [datasets.records]
 table = "public.records"
+[datasets.long]
+table = "public.long"
 [datasets.slow]
 table = "public.slow"
 [datasets.frames]
@@ -24,7 +26,9 @@ table = "public.frames"
 FRAME_TEXT_BYTES = 1013
 """Bytes of text in each row of ``frames``, so that what stands before it on the wire is always the same."""
 ROWS = 400_000
-"""Rows of ``records``: about 40 MB of csv in a few segments, more than all buffers between the server and a client hold."""
+"""Rows of ``records``: about 40 MB of csv, more than an export holds for a client that does not read."""
+LONG_ROWS = 50_000
+"""Rows of ``long``, 24 a page: two segments and some pages of a third."""
 
 
 def fill(dsn: str, rows: int = ROWS) -> None:
@@ -34,6 +38,9 @@ def fill(dsn: str, rows: int = ROWS) -> None:
         connection.execute(
             "INSERT INTO records SELECT n, repeat('name ' || n || ' ', 6), n * 1.25 FROM generate_series(1, %s) AS n", [rows]
         )
+        # PostgreSQL keeps 57 bytes of each text, so that a segment has 73 MB: its backend cannot have sent it all while nobody reads.
+        connection.execute("CREATE TABLE long (id bigint, name text) WITH (fillfactor = 30)")
+        connection.execute("INSERT INTO long SELECT n, repeat('name ' || n || ' ', 280) FROM generate_series(1, %s) AS n", [LONG_ROWS])
         connection.execute("CREATE VIEW slow AS SELECT n, pg_sleep(30)::text AS pause FROM generate_series(1, 3) AS n")
         connection.execute("CREATE TABLE frames (filler text)")
         # A segment is 1,000 pages of 7 rows: each has one marked row, far from its end.

@@ -8,10 +8,8 @@ import re
 
 from tests.faults.table import CUT, WHOLE, Fault
 from tests.fixtures.process import Service
-from tests.service.client import RawDownload, backends, job, wait_for
+from tests.service.client import GONE_SECONDS, RawDownload, backends, job, wait_for
 
-LEFT_SECONDS = 2.0
-"""Seconds after which no backend of an ended export may be left."""
 _END = b"\r\n0\r\n\r\n"
 
 
@@ -51,4 +49,4 @@ def assert_as_promised(fault: Fault, dsn: str, service: Service, export_id: str,
     if client is not None:
         assert client == fault.client
     assert said_by_job(service, export_id) == fault.job
-    assert wait_for(lambda: not backends(dsn, export_id)) < LEFT_SECONDS
+    assert wait_for(lambda: not backends(dsn, export_id)) < GONE_SECONDS

@@ -73,7 +73,7 @@ What happens when something breaks in the middle of a download. Each row is chec
 proxy between the two (`tests/faults`); this page is written by `python -m tests.faults.table`.
 
 "A reset connection" means that the client gets an error and never the end of the body: a file that arrives whole is whole.
-"Nothing" in the last column means that no backend of the export is left within two seconds.
+"Nothing" in the last column means that no backend of the export is left a moment later, and within ten seconds on any machine.
 
 | fault | the client sees | the job says | left in the database |
 | --- | --- | --- | --- |

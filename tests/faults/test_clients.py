@@ -7,10 +7,10 @@ import struct
 import time
 
 from tests.faults.conftest import serving
-from tests.faults.outcome import LEFT_SECONDS, assert_as_promised, seen_by_client
+from tests.faults.outcome import assert_as_promised, seen_by_client
 from tests.faults.table import FAULTS
 from tests.fixtures.process import Service
-from tests.service.client import RawDownload, backends, call, create, job, wait_for
+from tests.service.client import GONE_SECONDS, PATIENCE, RawDownload, backends, call, create, job, wait_for
 
 
 def test_reset(records: str, service: Service) -> None:
@@ -36,7 +36,7 @@ def test_stall(records: str) -> None:
         with RawDownload(service, export_id) as download:
             download.read_some(1000)
             assert_as_promised(FAULTS["client-stall"], records, service, export_id, None)
-            assert 1.9 < job(service, export_id)["runs"][0]["seconds"] < 6
+            assert 1.9 < job(service, export_id)["runs"][0]["seconds"] < 20
             assert seen_by_client(download) == FAULTS["client-stall"].client
 
 
@@ -48,7 +48,7 @@ def test_a_byte_a_second(records: str) -> None:
             started = time.monotonic()
             # Before the buffers between are full, the client is not the one that is waited for.
             while job(service, export_id)["status"] == "running":
-                assert time.monotonic() - started < 20
+                assert time.monotonic() - started < PATIENCE
                 download.socket.recv(1)
                 time.sleep(0.2)
             client = seen_by_client(download)
@@ -65,10 +65,11 @@ def test_a_stall_where_any_byte_will_do(records: str) -> None:
 
 
 def test_no_rate_is_asked_of_a_client_where_that_is_set(records: str) -> None:
-    with serving(records, slow_client_timeout=1, min_rate=0) as service:
+    with serving(records, slow_client_timeout=3, min_rate=0) as service:
         export_id = create(service)
         with RawDownload(service, export_id) as download:
-            for _ in range(12):
+            started = time.monotonic()
+            while time.monotonic() - started < 4.5:
                 download.read_some(1)
                 time.sleep(0.25)
             assert job(service, export_id)["status"] == "running"
@@ -79,6 +80,6 @@ def test_delete(records: str, service: Service) -> None:
     with RawDownload(service, export_id) as download:
         download.read_some(1000)
         assert call(service, f"/exports/{export_id}", method="DELETE").status == 204
-        assert wait_for(lambda: not backends(records, export_id)) < LEFT_SECONDS, "while the client still takes nothing"
+        assert wait_for(lambda: not backends(records, export_id)) < GONE_SECONDS, "while the client still takes nothing"
         client = seen_by_client(download)
     assert_as_promised(FAULTS["deleted"], records, service, export_id, client)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import threading
 import time
 from collections.abc import Iterator
@@ -12,41 +11,32 @@ import psycopg
 import pytest
 
 from polyglot_export.demo.server import EmbeddedServer
+from polyglot_export.planner.segments import PAGES_PER_SEGMENT
 from tests.faults.conftest import FRAME_TEXT_BYTES, fill, serving
 from tests.faults.outcome import assert_as_promised, seen_by_client
 from tests.faults.table import FAULTS
+from tests.faults.workers import both_in_the_middle, reading, terminate
 from tests.fixtures.process import Service
 from tests.fixtures.proxy import Proxy
 from tests.service.client import RawDownload, backends, call, create, job, kill_backends, wait_for
 
 
-def terminate(dsn: str, pid: int) -> None:
-    """End one backend and wait until it is gone."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
-
-
-def workers_in_order(dsn: str, export_id: str) -> list[int]:
-    """The backends of an export's workers, the one with the first segment first."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        rows = connection.execute(
-            "SELECT pid, query FROM pg_stat_activity WHERE application_name = %s AND query LIKE 'COPY%%'", [f"polyglot {export_id}"]
-        ).fetchall()
-    starts = {pid: int(found[1]) for pid, query in rows if (found := re.search(r"'\((\d+),", query))}
-    return sorted(starts, key=starts.__getitem__)
+def name_of(export_id: str) -> str:
+    """What the connections of an export call themselves."""
+    return f"polyglot {export_id}"
 
 
 def leader(dsn: str, export_id: str) -> int:
-    """The backend of an export's leader."""
-    workers = workers_in_order(dsn, export_id)
+    """The backend of an export's leader, when its workers read."""
+    workers = reading(dsn, name_of(export_id)).values()
     (pid,) = [pid for pid in backends(dsn, export_id) if pid not in workers]
     return pid
 
 
-def digest_of_copy(dsn: str) -> str:
+def digest_of_copy(dsn: str, table: str = "records") -> str:
     """What the server itself says."""
     digest = hashlib.sha256()
-    statement = "COPY records TO STDOUT (FORMAT csv, HEADER)"
+    statement = f"COPY {table} TO STDOUT (FORMAT csv, HEADER)".encode()
     with psycopg.connect(dsn) as connection, connection.cursor().copy(statement) as copy:
         for data in copy:
             digest.update(data)
@@ -62,46 +52,48 @@ def body_digest(service: Service, export_id: str) -> str:
 
 def unchunked(response: bytes) -> bytes:
     """The body of a chunked response (RFC 9112, section 7.1)."""
-    rest = response.partition(b"\r\n\r\n")[2]
+    at = response.index(b"\r\n\r\n") + 4
     body = bytearray()
     while True:
-        size, _, rest = rest.partition(b"\r\n")
-        length = int(size, 16)
+        end = response.index(b"\r\n", at)
+        length = int(response[at:end], 16)
         if length == 0:
             return bytes(body)
-        body += rest[:length]
-        rest = rest[length + 2 :]
+        at = end + 2
+        body += response[at : at + length]
+        at += length + 2
 
 
 def test_a_worker_that_is_ahead(records: str, service: Service) -> None:
     """Its segment is read again on a new connection, and the file is what it would have been."""
-    export_id = create(service)
+    export_id = create(service, dataset="long")
     received = bytearray()
     with RawDownload(service, export_id) as download:
         received += download.read_some(1000)
-        wait_for(lambda: len(workers_in_order(records, export_id)) == 2)
-        terminate(records, workers_in_order(records, export_id)[1])
+        at = both_in_the_middle(records, name_of(export_id))
+        terminate(records, at[PAGES_PER_SEGMENT])
         received += download.read_to_end()
     assert received.endswith(b"\r\n0\r\n\r\n")
     assert_as_promised(FAULTS["worker-ahead"], records, service, export_id, None)
-    assert hashlib.sha256(unchunked(bytes(received))).hexdigest() == digest_of_copy(records)
+    assert hashlib.sha256(unchunked(bytes(received))).hexdigest() == digest_of_copy(records, "long")
 
 
 def test_the_worker_at_the_head(records: str, service: Service) -> None:
-    export_id = create(service)
+    """In the middle of the segment whose first bytes the client has: a backend that had sent all of it would be missed by nobody."""
+    export_id = create(service, dataset="long")
     with RawDownload(service, export_id) as download:
         download.read_some(1000)
-        wait_for(lambda: len(workers_in_order(records, export_id)) == 2)
-        terminate(records, workers_in_order(records, export_id)[0])
+        at = both_in_the_middle(records, name_of(export_id))
+        terminate(records, at[0])
         client = seen_by_client(download)
     assert_as_promised(FAULTS["worker-head"], records, service, export_id, client)
 
 
 def test_the_leader(records: str, service: Service) -> None:
-    export_id = create(service)
+    export_id = create(service, dataset="long")
     with RawDownload(service, export_id) as download:
         download.read_some(1000)
-        wait_for(lambda: len(workers_in_order(records, export_id)) == 2)
+        both_in_the_middle(records, name_of(export_id))
         terminate(records, leader(records, export_id))
         client = seen_by_client(download)
     assert_as_promised(FAULTS["leader"], records, service, export_id, client)
@@ -148,34 +140,48 @@ def test_the_database_is_away_at_the_download(records: str) -> None:
         assert_as_promised(FAULTS["database-away"], records, service, export_id, client)
 
 
+STALL_SECONDS = 1.5
+
+
 def test_a_short_stall(records: str) -> None:
-    with Proxy.to(records) as proxy, serving(proxy.dsn, max_duration=30) as service:
+    with Proxy.to(records) as proxy, serving(proxy.dsn, max_duration=60) as service:
         export_id = create(service)
         proxy.stall_after(5 << 20)
-        healer = threading.Timer(2.0, proxy.heal)
+
+        def heal() -> None:
+            wait_for(lambda: proxy.holds_back)
+            time.sleep(STALL_SECONDS)
+            proxy.heal()
+
+        healer = threading.Thread(target=heal)
         healer.start()
         digest = body_digest(service, export_id)
         healer.join()
         assert_as_promised(FAULTS["short-stall"], records, service, export_id, None)
         assert digest == digest_of_copy(records)
-        assert job(service, export_id)["runs"][0]["seconds"] >= 1, "it did stall"
+        assert job(service, export_id)["runs"][0]["seconds"] >= STALL_SECONDS, "it did stall"
 
 
 def test_a_long_stall(records: str) -> None:
-    with Proxy.to(records) as proxy, serving(proxy.dsn, max_duration=2.5) as service:
-        export_id = create(service)
-        proxy.stall_after(5 << 20)
+    with Proxy.to(records) as proxy, serving(proxy.dsn, max_duration=5) as service:
+        export_id = create(service, dataset="long")
         with RawDownload(service, export_id) as download:
+            # The stall begins behind the first byte of the body, or the answer would have a status of its own.
+            download.read_some(1000)
+            proxy.stall_after(1 << 20)
             client = seen_by_client(download)
+        assert proxy.holds_back, "it did stall"
         assert_as_promised(FAULTS["long-stall"], records, service, export_id, client)
 
 
 @pytest.mark.parametrize("way", ["cut_after", "reset_after"])
 def test_the_network_is_cut(records: str, way: str) -> None:
     with Proxy.to(records) as proxy, serving(proxy.dsn) as service:
-        export_id = create(service)
-        getattr(proxy, way)(5 << 20)
+        export_id = create(service, dataset="long")
         with RawDownload(service, export_id) as download:
+            # As above: whichever worker meets the cut, the head segment is in the middle.
+            download.read_some(1000)
+            getattr(proxy, way)(1 << 20)
             client = seen_by_client(download)
         assert_as_promised(FAULTS["network-cut"], records, service, export_id, client)
 
@@ -190,24 +196,37 @@ AWAITS_MORE = 2
 @pytest.fixture(scope="module")
 def flipping(records: str) -> Iterator[tuple[Proxy, Service]]:
     """A service behind a proxy that changes bytes."""
-    with Proxy.to(records) as proxy, serving(proxy.dsn, workers=1, max_duration=4) as service:
+    with Proxy.to(records) as proxy, serving(proxy.dsn, workers=1) as service:
         yield proxy, service
 
 
-@pytest.mark.parametrize("place", range(len(FRAME)))
-def test_a_changed_byte_of_a_frame(records: str, flipping: tuple[Proxy, Service], place: int) -> None:
-    proxy, service = flipping
-    export_id = create(service, dataset="frames")
+def seen_of_a_flip(proxy: Proxy, service: Service, export_id: str, place: int) -> str:
+    """Change a byte of a frame in the middle of a download: the words of the table for what comes of it."""
     with RawDownload(service, export_id) as download:
         download.read_some(1000)
         proxy.flip_behind(FRAME + b"marked", place)
         client = seen_by_client(download)
-    fault = FAULTS["flipped-length" if place == AWAITS_MORE else "flipped"]
-    assert_as_promised(fault, records, service, export_id, client)
+    assert proxy.has_flipped, "a byte was changed"
+    return client
+
+
+@pytest.mark.parametrize("place", [place for place in range(len(FRAME)) if place != AWAITS_MORE])
+def test_a_changed_byte_of_a_frame(records: str, flipping: tuple[Proxy, Service], place: int) -> None:
+    proxy, service = flipping
+    export_id = create(service, dataset="frames")
+    client = seen_of_a_flip(proxy, service, export_id, place)
+    assert_as_promised(FAULTS["flipped"], records, service, export_id, client)
+
+
+def test_a_changed_byte_of_a_length_that_awaits_more(records: str) -> None:
+    with Proxy.to(records) as proxy, serving(proxy.dsn, workers=1, max_duration=5) as service:
+        export_id = create(service, dataset="frames")
+        client = seen_of_a_flip(proxy, service, export_id, AWAITS_MORE)
+        assert_as_promised(FAULTS["flipped-length"], records, service, export_id, client)
 
 
 def test_the_statement_takes_too_long(records: str) -> None:
-    with serving(records, statement_timeout=1) as service:
+    with serving(records, statement_timeout=2) as service:
         export_id = create(service, dataset="slow")
         with RawDownload(service, export_id) as download:
             client = seen_by_client(download)
@@ -220,5 +239,5 @@ def test_the_export_takes_too_long(records: str) -> None:
         started = time.monotonic()
         with RawDownload(service, export_id) as download:
             client = seen_by_client(download)
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 25, "before the first row, which takes 30 seconds"
         assert_as_promised(FAULTS["slow-export"], records, service, export_id, client)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import threading
-import time
-from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -13,13 +10,18 @@ import pytest
 
 from polyglot_export import ConnectionLost, Export, RunSettings, open_export, parse_spec
 from polyglot_export.planner.segments import PAGES_PER_SEGMENT
+from tests.faults.workers import both_in_the_middle, reading, terminate
 from tests.fixtures.proxy import Proxy
 from tests.library.helpers import copied
+from tests.service.client import wait_for
 
 KB = 1 << 10
-NARROW = RunSettings(workers=2, chunk_bytes=64 * KB, window_bytes=256 * KB, application_name="polyglot segments")
+NAME = "polyglot segments"
+NARROW = RunSettings(workers=2, chunk_bytes=64 * KB, window_bytes=256 * KB, application_name=NAME)
 """Small enough that a consumer who waits stops both workers in the middle of their first segments."""
 SEGMENTS = 4
+LONG_ROWS = 40_000
+"""Rows of ``long``: a segment and a large part of another one."""
 CASES: tuple[dict[str, Any], ...] = (
     {"format": "csv"},
     {"format": "json"},
@@ -31,7 +33,7 @@ CASES: tuple[dict[str, Any], ...] = (
 
 @pytest.fixture(scope="module")
 def table(module_dsn: str) -> str:
-    """A database with a table of :data:`SEGMENTS` segments; gives its DSN."""
+    """A database with a table ``t`` of :data:`SEGMENTS` segments, and ``long``, whose segments nothing can hold; gives its DSN."""
     with psycopg.connect(module_dsn, autocommit=True) as connection:
         # 20 rows a page of text that compresses little, so that compressed segments fill the window too.
         connection.execute("CREATE TABLE t (id int PRIMARY KEY, pad text)")
@@ -40,7 +42,12 @@ def table(module_dsn: str) -> str:
             " FROM generate_series(1, %s) AS n",
             [20 * (SEGMENTS * PAGES_PER_SEGMENT - 10)],
         )
-        connection.execute("ANALYZE t")
+        # A segment of 73 MB, or of a megabyte and a half with gzip: more than all buffers hold, so that a backend waits to send the rest.
+        connection.execute("CREATE TABLE long (id int, pad text) WITH (fillfactor = 30)")
+        connection.execute(
+            "INSERT INTO long SELECT n, md5(n::text) || repeat('name ' || n || ' ', 280) FROM generate_series(1, %s) AS n", [LONG_ROWS]
+        )
+        connection.execute("ANALYZE")
     return module_dsn
 
 
@@ -53,57 +60,27 @@ def whole(chunks: Export) -> bytes:
     return b"".join(chunks).replace(chunks.snapshot.encode(), b"the snapshot")
 
 
-def reading(dsn: str) -> dict[int, int]:
-    """The backends of the workers by the first page of the segment that each reads."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        rows = connection.execute(
-            "SELECT pid, query FROM pg_stat_activity WHERE application_name = %s AND query LIKE 'COPY%%'",
-            [NARROW.application_name],
-        ).fetchall()
-    return {int(found[1]): pid for pid, query in rows if (found := re.search(r"'\((\d+),", query))}
-
-
 def backends(dsn: str) -> set[int]:
     """All connections of the export."""
     with psycopg.connect(dsn, autocommit=True) as connection:
-        rows = connection.execute("SELECT pid FROM pg_stat_activity WHERE application_name = %s", [NARROW.application_name]).fetchall()
+        rows = connection.execute("SELECT pid FROM pg_stat_activity WHERE application_name = %s", [NAME]).fetchall()
     return {pid for (pid,) in rows}
-
-
-def terminate(dsn: str, pid: int) -> None:
-    """End a backend and wait until it is gone."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        row = connection.execute("SELECT pg_terminate_backend(%s, 10000)", [pid]).fetchone()
-    assert row == (True,)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.02)
-
-
-def both_workers_wait(dsn: str) -> dict[int, int]:
-    """Wait until the head and the one after it are read; :func:`reading`."""
-    wait_for(lambda: len(reading(dsn)) == 2)
-    return reading(dsn)
 
 
 @pytest.mark.parametrize("spec", CASES, ids=lambda spec: "-".join(spec.values()))
 def test_a_later_segment_is_read_again(table: str, spec: dict[str, Any]) -> None:
-    with opened(table, **spec) as chunks:
+    with opened(table, dataset="long", **spec) as chunks:
         expected = b"".join(chunks)
-    with opened(table, **spec) as chunks:
+    with opened(table, dataset="long", **spec) as chunks:
         received = [next(chunks)]
-        at = both_workers_wait(table)
+        at = both_in_the_middle(table, NAME)
         terminate(table, at[PAGES_PER_SEGMENT])
         received += chunks
         assert chunks.progress().finished
     assert b"".join(received) == expected
     if spec == {"format": "csv"}:
         with psycopg.connect(table) as connection:
-            assert expected == copied(connection, "SELECT * FROM t")
+            assert expected == copied(connection, "SELECT * FROM long")
 
 
 @pytest.mark.parametrize("spec", [*CASES, {"format": "parquet"}], ids=lambda spec: "-".join(spec.values()))
@@ -115,7 +92,13 @@ def test_a_half_encoded_segment_begins_anew(table: str, spec: dict[str, Any]) ->
     with Proxy.to(table) as proxy, opened(proxy.dsn, run, **spec) as chunks:
         before = proxy.connections
         proxy.cut_after(5_000_000)
-        healer = threading.Timer(0.3, proxy.heal)
+
+        def heal() -> None:
+            # At once: the export tries to connect again for some seconds only.
+            wait_for(lambda: proxy.has_struck)
+            proxy.heal()
+
+        healer = threading.Thread(target=heal)
         healer.start()
         received = whole(chunks)
         healer.join()
@@ -128,9 +111,8 @@ def test_workers_are_lost_again_and_again(table: str) -> None:
         received = [next(chunks)]
         for _ in range(2):
             # A worker that waits for its turn notices its loss only then.
-            while len(reading(table)) < 2:
+            while len(at := reading(table, NAME)) < 2:
                 received.append(next(chunks))
-            at = reading(table)
             terminate(table, at[max(at)])
         received += chunks
     with psycopg.connect(table) as connection:
@@ -152,9 +134,9 @@ def test_the_head_is_not_read_again(table: str) -> None:
 
 
 def test_without_the_leader_nothing_is_read_again(table: str) -> None:
-    with opened(table, format="csv") as chunks:
+    with opened(table, dataset="long", format="csv") as chunks:
         next(chunks)
-        at = both_workers_wait(table)
+        at = both_in_the_middle(table, NAME)
         terminate(table, chunks._leader.connection.info.backend_pid)
         terminate(table, at[PAGES_PER_SEGMENT])
         with pytest.raises(ConnectionLost):

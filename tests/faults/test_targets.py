@@ -19,7 +19,7 @@ import pytest
 
 from polyglot_export import errors
 from polyglot_export.export import export_to_file
-from tests.cli.helpers import ENDLESS, active, complaint, is_copying, names, wait_until
+from tests.cli.helpers import ENDLESS, GONE_SECONDS, active, complaint, is_copying, names, wait_until
 from tests.fixtures.disk import small_file_system
 from tests.fixtures.process import Cli, command, environment, start_cli
 
@@ -35,7 +35,7 @@ NOBODY = 65534
 def _no_query_is_left(conn: psycopg.Connection) -> Iterator[None]:
     """The query of a failed export does not go on."""
     yield
-    wait_until(lambda: active(conn) == [], 3.0)
+    wait_until(lambda: active(conn) == [], GONE_SECONDS)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_a_full_device(cli: Cli, dsn: str) -> None:
 def test_standard_output_on_a_full_device(dsn: str) -> None:
     with Path("/dev/full").open("wb") as full:
         process = start_cli("export", "--query", TOO_MUCH, dsn=dsn, stdout=full)
-    errors_seen = process.communicate(timeout=30)[1]
+    errors_seen = process.communicate(timeout=60)[1]
     assert process.returncode == 1
     assert errors_seen == b"polyglot: cannot write standard output: No space left on device\n"
 
@@ -204,7 +204,7 @@ def test_a_fifo_whose_reader_leaves(dsn: str, conn: psycopg.Connection, tmp_path
     with fifo.open("rb", buffering=0) as reader:
         wait_until(lambda: is_copying(conn))
         assert reader.read(10)
-    assert process.communicate(timeout=5) == (b"", b"")
+    assert process.communicate(timeout=60) == (b"", b"")
     assert process.returncode == 0
     assert fifo.is_fifo()
     assert names(tmp_path) == ["x.csv"]

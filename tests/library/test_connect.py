@@ -33,7 +33,7 @@ MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 BINDINGS = ("disable", "prefer", "require")
 ENCRYPTED = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 REFUSED = "refused"
-SLOW_SECONDS = 10.0
+SLOW_SECONDS = 30.0
 """What must happen at once may take this long on a loaded machine; a default of the system (two minutes) is far beyond."""
 
 

@@ -160,17 +160,18 @@ def test_cancel_while_nobody_answers() -> None:
         started = time.monotonic()
         with pytest.raises(Cancelled):
             connect(f"host=127.0.0.1 port={silent.getsockname()[1]} user=u dbname=d", application_name="x", token=token)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 5
         timer.join()
 
 
 def test_a_connection_that_comes_too_late_is_closed(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     token = CancelToken()
     made: list[psycopg.Connection] = []
+    left = threading.Event()
     genuine = psycopg.Connection.connect
 
     def slow(*args: object, **kwargs: object) -> psycopg.Connection:
-        time.sleep(0.3)
+        assert left.wait(60)
         made.append(genuine(*args, **kwargs))  # type: ignore[arg-type]
         return made[-1]
 
@@ -178,7 +179,8 @@ def test_a_connection_that_comes_too_late_is_closed(dsn: str, monkeypatch: pytes
     threading.Timer(0.1, token.cancel).start()
     with pytest.raises(Cancelled):
         connect(dsn, application_name="x", token=token)
-    deadline = time.monotonic() + 5
+    left.set()
+    deadline = time.monotonic() + 60
     while not made or not made[0].closed:
         assert time.monotonic() < deadline
         time.sleep(0.01)

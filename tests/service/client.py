@@ -15,8 +15,11 @@ import psycopg
 
 from tests.fixtures.process import Service
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which something that is awaited counts as never happening; far above what it takes on a busy machine."""
+GONE_SECONDS = 10.0
+"""Ceiling of the time in which a query ends that nobody wants any more: within two seconds on a machine that is not busy with other
+tests, and far below the time that it would last by itself."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ def call(
     url = service if isinstance(service, str) else service.url
     request = urllib.request.Request(url + path, data=body, headers=dict(headers or {}), method=method)
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return Answer(answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.read())
     except urllib.error.HTTPError as error:
         with error:
@@ -114,6 +117,18 @@ def kill_backends(dsn: str, export_id: str) -> int:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [f"polyglot {export_id}"]
         )
         return len(rows.fetchall())
+
+
+def wait_until_stalled(service: Service | str, export_id: str) -> None:
+    """Wait until an export goes no further: its client takes nothing, and all buffers between are full."""
+    seen: list[int] = []
+
+    def stands_still() -> bool:
+        seen.append(job(service, export_id)["bytes"])
+        time.sleep(0.1)
+        return seen[-1] > 0 and seen[-5:].count(seen[-1]) == 5
+
+    wait_for(stands_still)
 
 
 class RawDownload:

@@ -53,3 +53,10 @@ def service(records: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     config.write_text(SLOW_CONFIG)
     with serve(records, config=config, default_dataset="records", workers=2) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def throttled(records: str) -> Iterator[Service]:
+    """A service that reads slowly enough for a proxy that buffers everything not to have it all at once."""
+    with serve(records, workers=2, rate_limit="8MB") as running:
+        yield running

@@ -159,19 +159,19 @@ def test_nginx_as_delivered_gets_426(service: Service, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("buffering", ["on", "off"])
 @pytest.mark.parametrize("more", ["", "gzip on; gzip_types text/csv;"], ids=["plain", "gzip"])
-def test_nginx_with_1_1_passes_the_cut_on(records: str, service: Service, tmp_path: Path, buffering: str, more: str) -> None:
-    export_id = create(service)
+def test_nginx_with_1_1_passes_the_cut_on(records: str, throttled: Service, tmp_path: Path, buffering: str, more: str) -> None:
+    export_id = create(throttled)
     # Our own header switches buffering off; ignored, nginx buffers as it would for any other service.
     ignore = "proxy_ignore_headers X-Accel-Buffering;" if buffering == "on" else ""
     directives = f"proxy_http_version 1.1; proxy_buffering {buffering}; {ignore} {more}"
-    with nginx(service, tmp_path, directives) as proxy:
+    with nginx(throttled, tmp_path, directives) as proxy:
         url = f"{proxy}/exports/{export_id}/download"
         command = ["curl", "-sS", "--limit-rate", RATE, "-H", "Accept-Encoding: gzip", "-o", str(tmp_path / "file"), url]
         with subprocess.Popen(command, stderr=subprocess.PIPE) as curl:
-            cut_in_the_middle(records, service, export_id)
+            cut_in_the_middle(records, throttled, export_id)
             _, complaint = curl.communicate(timeout=60)
     assert curl.returncode in (18, 56), complaint
-    assert_failed(service, export_id)
+    assert_failed(throttled, export_id)
 
 
 def test_nginx_with_1_1_passes_a_whole_file_on(service: Service, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from polyglot_export.service.http.problems import ServiceStopping
 from polyglot_export.service.http.protocol import EXTENSION
 from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.spec import parse_spec
+from tests.service.client import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -79,6 +80,12 @@ class FakeConnection:
 
     def unacknowledged(self) -> int:
         return self.pending
+
+
+async def settled() -> None:
+    """Let every task go as far as it can without time passing: a sleep may be over before the others have had their turns."""
+    for _ in range(100):
+        await asyncio.sleep(0)
 
 
 @dataclass
@@ -209,9 +216,9 @@ async def test_a_failure_before_the_first_byte_has_its_own_answer(feed: Scripted
 async def test_a_client_that_leaves_stops_it(feed: ScriptedFeed) -> None:
     scene = Scene(feed)
     playing = asyncio.create_task(scene.play())
-    await asyncio.sleep(0.05)
+    await settled()
     scene.gone.set()
-    await asyncio.wait_for(playing, 1)
+    await asyncio.wait_for(playing, PATIENCE)
     assert not scene.body_was_ended
     await scene.assert_released()
     job = await scene.state()
@@ -223,10 +230,10 @@ async def test_a_client_that_leaves_while_it_waits_for_memory() -> None:
     scene = Scene(ScriptedFeed(None))
     held = await scene.budget.reserve(90, 1)
     playing = asyncio.create_task(scene.play())
-    await asyncio.sleep(0.05)
+    await settled()
     assert scene.budget.waiting == 1
     scene.gone.set()
-    await asyncio.wait_for(playing, 1)
+    await asyncio.wait_for(playing, PATIENCE)
     held.release()
     await scene.assert_released()
 
@@ -244,29 +251,29 @@ async def test_no_memory_is_an_answer_and_a_failed_run() -> None:
 async def test_a_client_that_leaves_while_it_takes_nothing() -> None:
     scene = Scene(ScriptedFeed(b"a", b"b", None), blocked=True)
     playing = asyncio.create_task(scene.play())
-    await asyncio.sleep(0.05)
+    await settled()
     scene.gone.set()
-    await asyncio.wait_for(playing, 1)
+    await asyncio.wait_for(playing, PATIENCE)
     await scene.assert_broken(JobStatus.CANCELLED, "client-gone")
 
 
 async def test_a_client_that_takes_nothing_is_cut_off() -> None:
     scene = Scene(ScriptedFeed(b"a", b"b", None), slow_client_timeout=0.2, blocked=True)
     scene.connection.pending = 1000
-    await asyncio.wait_for(scene.play(), 2)
+    await asyncio.wait_for(scene.play(), PATIENCE)
     await scene.assert_broken(JobStatus.FAILED, "slow-client")
 
 
 async def test_a_client_that_takes_a_byte_now_and_then_is_not() -> None:
-    scene = Scene(ScriptedFeed(b"a", b"b", None), slow_client_timeout=0.2, blocked=True)
+    scene = Scene(ScriptedFeed(b"a", b"b", None), slow_client_timeout=1.5, blocked=True)
     scene.connection.pending = 1000
     playing = asyncio.create_task(scene.play())
-    for _ in range(20):
-        await asyncio.sleep(0.05)
+    for _ in range(25):
+        await asyncio.sleep(0.1)
         scene.connection.pending -= 1
     assert not playing.done()
     scene.gone.set()
-    await asyncio.wait_for(playing, 1)
+    await asyncio.wait_for(playing, PATIENCE)
 
 
 async def test_waiting_for_the_database_does_not_count_as_slow() -> None:
@@ -276,7 +283,7 @@ async def test_waiting_for_the_database_does_not_count_as_slow() -> None:
     await asyncio.sleep(0.5)
     assert not playing.done()
     scene.gone.set()
-    await asyncio.wait_for(playing, 1)
+    await asyncio.wait_for(playing, PATIENCE)
 
 
 @pytest.mark.parametrize("script", [(b"a", HANG), (b"a", b"b", None)], ids=["waits for the database", "waits for the client"])
@@ -284,18 +291,18 @@ async def test_the_end_of_the_grace_cuts_it(script: tuple[object, ...]) -> None:
     """The task of the response is cancelled by uvicorn."""
     scene = Scene(ScriptedFeed(*script), blocked=None in script)
     playing = asyncio.create_task(scene.play())
-    await asyncio.sleep(0.05)
+    await settled()
     playing.cancel()
-    await asyncio.wait_for(asyncio.wait({playing}), 1)
+    await asyncio.wait_for(asyncio.wait({playing}), PATIENCE)
     await scene.assert_broken(JobStatus.FAILED, "stopping")
 
 
 async def test_drain_stops_what_runs_and_refuses_what_comes() -> None:
     scene = Scene(ScriptedFeed(b"a", HANG))
     playing = asyncio.create_task(scene.play())
-    await asyncio.sleep(0.05)
+    await settled()
     await scene.runs.drain()
-    await asyncio.wait_for(playing, 1)
+    await asyncio.wait_for(playing, PATIENCE)
     await scene.assert_broken(JobStatus.FAILED, "stopping")
     with pytest.raises(ServiceStopping):
         await scene.runs.begin("the-job")
@@ -304,29 +311,29 @@ async def test_drain_stops_what_runs_and_refuses_what_comes() -> None:
 async def test_what_waits_is_refused_at_once_when_the_service_stops() -> None:
     scene = Scene(ScriptedFeed(opening=HANG))
     playing = asyncio.create_task(scene.play())
-    await asyncio.sleep(0.05)
+    await settled()
     scene.runs.refuse_new()
     with pytest.raises(ServiceStopping):
-        await asyncio.wait_for(playing, 1)
+        await asyncio.wait_for(playing, PATIENCE)
     await scene.assert_released()
 
 
 async def test_cancelled_by_its_owner() -> None:
     scene = Scene(ScriptedFeed(b"a", HANG))
     playing = asyncio.create_task(scene.play())
-    await asyncio.sleep(0.05)
+    await settled()
     scene.runs.cancel("another-job")
-    await asyncio.sleep(0.05)
+    await settled()
     assert not playing.done()
     scene.runs.cancel("the-job")
-    await asyncio.wait_for(playing, 1)
+    await asyncio.wait_for(playing, PATIENCE)
     await scene.assert_broken(JobStatus.CANCELLED, "cancelled")
 
 
 async def test_progress_is_seen_while_it_runs() -> None:
     scene = Scene(ScriptedFeed(b"a", HANG))
     playing = asyncio.create_task(scene.play())
-    await asyncio.sleep(0.05)
+    await settled()
     run = scene.runs.live(await scene.state()).latest
     assert run is not None
     assert (run.status, run.rows, run.bytes, run.progress) == (JobStatus.RUNNING, 7, 1, 0.5)

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from tests.fixtures.process import serve
+from tests.fixtures.process import Service, serve
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.redis import RedisServer
-from tests.service.client import RawDownload, assert_problem, call, create, wait_for
+from tests.service.client import PATIENCE, RawDownload, assert_problem, call, create, wait_for
 
 
 def status(service: object, path: str) -> int:
@@ -32,7 +32,7 @@ def test_redis_that_hangs_is_not_waited_for(records: str, redis_server: RedisSer
         redis_server.freeze()
         began = time.monotonic()
         assert status(service, "/health/ready") == 503
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
         redis_server.thaw()
         wait_for(lambda: status(service, "/health/ready") == 200)
 
@@ -41,23 +41,32 @@ def test_a_database_that_hangs_is_not_waited_for(proxy: Proxy) -> None:
     with serve(proxy.dsn) as service:
         wait_for(lambda: status(service, "/health/ready") == 200)
         proxy.stall_after(0)
-        time.sleep(1.1)  # the last answer is used again for a second
+        # The last answer is used again for a second.
         began = time.monotonic()
+        wait_for(lambda: status(service, "/health/ready") == 503)
+        assert time.monotonic() - began < 30
         assert_problem(call(service, "/health/ready"), 503, "database-away")
-        assert time.monotonic() - began < 10
         assert status(service, "/health/live") == 200
         proxy.heal()
         wait_for(lambda: status(service, "/health/ready") == 200)
 
 
+def refuses(service: Service, path: str) -> bool:
+    """Whether the port is closed."""
+    try:
+        call(service, path)
+    except OSError as error:
+        return "refused" in str(error)
+    return False
+
+
 @pytest.mark.parametrize("path", ["/health/ready", "/metrics"])
 def test_while_it_drains_it_takes_no_new_connection(records: str, path: str) -> None:
     """The port is closed with the first signal, which every balancer takes for not ready."""
-    with serve(records, workers=1, shutdown_grace=5) as service:
+    with serve(records, workers=1, shutdown_grace=60) as service:
         with RawDownload(service, create(service, dataset="records")) as download:
             download.read_some(1000)
             service.process.send_signal(signal.SIGTERM)
-            wait_for(lambda: "service is ending" in service.log())
-            with pytest.raises(OSError, match="refused"):
-                call(service, path)
-        assert service.process.wait(timeout=20) == 0
+            # A connection that was made just before the port was closed is reset.
+            wait_for(lambda: refuses(service, path))
+        assert service.process.wait(timeout=PATIENCE) == 0

@@ -15,7 +15,7 @@ import pytest
 from polyglot_export.service.logs import about, configure, event, secrets_of
 from tests.fixtures.process import serve
 from tests.fixtures.redis import RedisServer
-from tests.service.client import RawDownload, call, create, kill_backends, wait_for, wait_for_status
+from tests.service.client import PATIENCE, RawDownload, call, create, kill_backends, wait_for, wait_for_status
 from tests.service.conftest import SLOW_CONFIG
 
 
@@ -130,7 +130,7 @@ def test_every_line_of_an_export_has_its_id(records: str, redis_server: RedisSer
                 download.read_to_end()
         wait_for_status(service, broken, "failed")
         service.process.send_signal(signal.SIGTERM)
-        service.process.wait(timeout=20)
+        service.process.wait(timeout=PATIENCE)
         lines = [json.loads(line) for line in service.log().splitlines()]
     replicas = {line["replica"] for line in lines if line["message"] == "export ended"}
     assert len(replicas) == 1

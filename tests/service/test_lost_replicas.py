@@ -28,6 +28,8 @@ from tests.service.sample_jobs import make_job
 pytestmark = pytest.mark.anyio
 
 LEASE = 0.4
+CONTACT = 1.5
+"""Seconds of contact after which a replica judges others: by far more than a test takes for what must come before that."""
 FILE = parse_spec({"format": "csv", "delivery": "file"})
 
 
@@ -77,7 +79,7 @@ class Member:
         """A run of a new job, with a task that may be stopped."""
         made = await self.store.add(make_job(**members))
         active = await self.runs.begin(made.id)
-        active.attach(asyncio.create_task(asyncio.sleep(60)))
+        active.attach(asyncio.create_task(asyncio.sleep(1000)))
         return active
 
     async def shown(self, active: ActiveRun) -> Job:
@@ -104,8 +106,8 @@ class Member:
 
 @pytest.fixture
 async def members(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Member, Member]]:
-    """Two replicas in this process whose times are a twentieth to a tenth of the real ones."""
-    for name, seconds in (("BEAT_SECONDS", 0.05), ("GAP_SECONDS", 0.25), ("CONTACT_SECONDS", 0.6), ("SWEEP_SECONDS", 0.1)):
+    """Two replicas in this process whose times are a small part of the real ones."""
+    for name, seconds in (("BEAT_SECONDS", 0.05), ("GAP_SECONDS", 0.25), ("CONTACT_SECONDS", CONTACT), ("SWEEP_SECONDS", 0.1)):
         monkeypatch.setattr(replica_module, name, seconds)
     both = Member(redis_server.url, "a"), Member(redis_server.url, "b")
     yield both
@@ -131,7 +133,7 @@ async def test_redis_is_away_for_longer_than_a_lease(
     one, proxy = far
     goes_on, ends, file = await one.begin(), await one.begin(), await one.begin(spec=FILE)
     prepared = PreparedFile(1, "name", 7, "0" * 64, 3, file.job.created_at)
-    await asyncio.sleep(0.8)
+    await asyncio.sleep(CONTACT + 0.2)
     redis_server.stop()
     proxy.cut_after(0)
     await one.runs.end(ends, None)
@@ -147,7 +149,7 @@ async def test_redis_is_away_for_longer_than_a_lease(
     for active in (ends, file):
         assert await other.status(active, not_yet=JobStatus.RUNNING) is JobStatus.COMPLETED
     assert (await other.shown(file)).file == prepared
-    await asyncio.sleep(3 * LEASE)
+    await asyncio.sleep(CONTACT + LEASE)
     assert (await other.shown(goes_on)).status() is JobStatus.RUNNING
     await one.runs.end(goes_on, None)
     assert (await other.shown(goes_on)).status() is JobStatus.COMPLETED
@@ -159,7 +161,7 @@ async def test_a_silent_redis_is_no_reason_to_judge(
     _, other = members
     one, proxy = far
     active = await one.begin()
-    await asyncio.sleep(0.8)
+    await asyncio.sleep(CONTACT + 0.2)
     proxy.cut_after(0)
     await asyncio.sleep(0.1)
     redis_server.freeze()
@@ -167,7 +169,7 @@ async def test_a_silent_redis_is_no_reason_to_judge(
     redis_server.thaw()
     await asyncio.sleep(LEASE)
     proxy.heal()
-    await asyncio.sleep(3 * LEASE)
+    await asyncio.sleep(CONTACT + LEASE)
     assert (await other.shown(active)).status() is JobStatus.RUNNING
     assert active.reason is None
 

@@ -40,29 +40,38 @@ def value(samples: Samples, name: str, **labels: str) -> float:
 
 @pytest.fixture
 def fresh(records: str, tmp_path: Path) -> Iterator[Service]:
-    """A service that nobody has used, which cuts a slow client after a second."""
+    """A service that nobody has used."""
     config = tmp_path / "polyglot.toml"
     config.write_text(SLOW_CONFIG)
-    with serve(records, config=config, workers=2, slow_client_timeout=1) as running:
+    with serve(records, config=config, workers=2) as running:
         yield running
 
 
-def test_what_ended_is_counted_as_it_ended(records: str, fresh: Service) -> None:
-    whole = create(fresh, dataset="small", compression="gzip")
-    size = len(call(fresh, f"/exports/{whole}/download").body)
-    file = create(fresh, dataset="small", format="json", delivery="file")
-    wait_for_status(fresh, file, "completed")
-    broken = create(fresh, dataset="records")
-    with RawDownload(fresh, broken) as download:
+@pytest.fixture
+def impatient(records: str, tmp_path: Path) -> Iterator[Service]:
+    """A service that nobody has used, which cuts a slow client soon."""
+    config = tmp_path / "polyglot.toml"
+    config.write_text(SLOW_CONFIG)
+    with serve(records, config=config, workers=2, slow_client_timeout=4) as running:
+        yield running
+
+
+def test_what_ended_is_counted_as_it_ended(records: str, impatient: Service) -> None:
+    whole = create(impatient, dataset="small", compression="gzip")
+    size = len(call(impatient, f"/exports/{whole}/download").body)
+    file = create(impatient, dataset="small", format="json", delivery="file")
+    wait_for_status(impatient, file, "completed")
+    broken = create(impatient, dataset="records")
+    with RawDownload(impatient, broken) as download:
         download.read_some(1000)
         assert kill_backends(records, broken)
         with pytest.raises(ConnectionResetError):
             download.read_to_end()
-    slow = create(fresh, dataset="records")
-    with RawDownload(fresh, slow):
-        wait_for_status(fresh, slow, "failed")
-    wait_for_status(fresh, broken, "failed")
-    samples = scrape(fresh)
+    slow = create(impatient, dataset="records")
+    with RawDownload(impatient, slow):
+        wait_for_status(impatient, slow, "failed")
+    wait_for_status(impatient, broken, "failed")
+    samples = scrape(impatient)
     ended = "polyglot_exports_total"
     assert value(samples, ended, status="completed", format="csv", compression="gzip", delivery="stream") == 1
     assert value(samples, ended, status="completed", format="json", compression="none", delivery="file") == 1

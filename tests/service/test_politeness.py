@@ -35,8 +35,8 @@ def _backends(dsn: str) -> Counter[str]:
 
 @pytest.fixture(scope="module")
 def polite(records: str) -> Iterator[Service]:
-    """A service with few connections for exports that each would take four."""
-    with serve(records, max_connections=CEILING, workers=4, queue_timeout=0.5) as running:
+    """A service with few connections for exports that each would take four, and that last long enough to be seen."""
+    with serve(records, max_connections=CEILING, workers=4, queue_timeout=0.5, rate_limit="16MB") as running:
         yield running
 
 
@@ -44,17 +44,17 @@ def test_workers_of_all_exports_stay_below_the_ceiling(records: str, polite: Ser
     alone = create(polite)
     with ExitStack() as clients:
         clients.enter_context(RawDownload(polite, alone)).read_some(1000)
-        wait_for(lambda: _backends(records) == {alone: 3}, seconds=5)
+        wait_for(lambda: _backends(records) == {alone: 3})
         second = create(polite)
         clients.enter_context(RawDownload(polite, second)).read_some(1000)
-        wait_for(lambda: _backends(records) == {alone: 3, second: 2}, seconds=5)
+        wait_for(lambda: _backends(records) == {alone: 3, second: 2})
         waiting = create(polite, dataset="small")
         answer = call(polite, f"/exports/{waiting}/download")
         assert_problem(answer, 503, "busy", "no database connection", "0.5 seconds")
         assert int(answer.headers["retry-after"]) > 0
         assert job(polite, waiting)["runs"][0]["error"]["code"] == "busy"
     wait_for(lambda: not _backends(records))
-    assert call(polite, f"/exports/{waiting}/download").status == 200
+    wait_for(lambda: call(polite, f"/exports/{waiting}/download").status == 200)
 
 
 def test_a_crowd_has_one_worker_each_and_the_others_wait_their_turn(records: str, polite: Service) -> None:
@@ -70,10 +70,16 @@ def test_a_crowd_has_one_worker_each_and_the_others_wait_their_turn(records: str
         served[answer.body.count(b"\n")] += 1
 
     def look() -> None:
+        before: Counter[str] = Counter()
         while not stop.is_set():
             found = _backends(records)
-            most["backends"] = max(most["backends"], found.total())
-            most["exports"] = max(most["exports"], len(found))
+            # The process of a connection that was closed is still there for a moment, but not at the next look.
+            stay = found & before
+            most["backends"] = max(most["backends"], stay.total())
+            most["exports"] = max(most["exports"], len(stay))
+            most["seen"] = max(most["seen"], found.total())
+            before = found
+            time.sleep(0.05)
 
     looking = threading.Thread(target=look)
     looking.start()
@@ -83,10 +89,11 @@ def test_a_crowd_has_one_worker_each_and_the_others_wait_their_turn(records: str
     for client in clients:
         client.join(60)
     stop.set()
-    looking.join(10)
+    looking.join()
     assert served == {60_001: 8}
-    assert 2 <= most["backends"] <= 2 * CEILING
-    assert 1 <= most["exports"] <= CEILING
+    assert most["seen"] >= 2
+    assert most["backends"] <= 2 * CEILING
+    assert most["exports"] <= CEILING
 
 
 def test_the_server_keeps_three_quarters_for_others() -> None:
@@ -111,7 +118,7 @@ def test_the_service_limits_the_rate_of_each_export(records: str) -> None:
         seconds = time.monotonic() - began
     assert len(body) > 3_000_000
     assert seconds >= len(body) / (2 << 20) - BURST_SECONDS
-    assert seconds < len(body) / (2 << 20) + 10
+    assert seconds < len(body) / (2 << 20) + 30
 
 
 def test_the_library_limits_the_rate(records: str) -> None:
@@ -155,7 +162,7 @@ async def test_a_rate_that_waits_can_be_cancelled(records: str) -> None:
         limited.cancel()
         with pytest.raises(Cancelled):
             await taking
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_the_bucket() -> None:

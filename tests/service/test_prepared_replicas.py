@@ -17,10 +17,10 @@ from polyglot_export.service.context import Service, load_configuration
 from polyglot_export.settings import ServiceSettings
 from tests.fixtures.process import Service as Running
 from tests.fixtures.redis import RedisServer
-from tests.service.client import assert_problem, backends, call, create, job, wait_for, wait_for_status
+from tests.service.client import GONE_SECONDS, PATIENCE, assert_problem, backends, call, create, job, wait_for, wait_for_status
 from tests.service.spooled import begun, closed_gate, serving, spooled
 
-TAKEN_UP_SECONDS = 40.0
+TAKEN_UP_SECONDS = 90.0
 """A lease, and the time in touch after which a replica judges others; generous."""
 
 
@@ -51,7 +51,7 @@ def test_any_replica_serves_cancels_and_deletes(records: str, redis_server: Redi
             waiting = begun(first, records)
             assert_problem(call(second, f"/exports/{waiting}/download"), 409, "not-ready")
             assert call(second, f"/exports/{waiting}", method="DELETE").status == 204
-            assert wait_for(lambda: not backends(records, waiting)) < 2
+            assert wait_for(lambda: not backends(records, waiting)) < GONE_SECONDS
             wait_for(lambda: job(first, waiting)["runs"][0]["status"] == "cancelled")
         assert call(second, f"/exports/{deleted}", method="DELETE").status == 204
         assert call(first, f"/exports/{deleted}/download").status == 404
@@ -71,7 +71,7 @@ def test_any_replica_serves_cancels_and_deletes(records: str, redis_server: Redi
 
 
 def test_a_store_that_is_away_hears_of_it_later(records: str, redis_server: RedisServer, tmp_path: Path) -> None:
-    with replica(records, redis_server, tmp_path, job_retention=8) as service:
+    with replica(records, redis_server, tmp_path, job_retention=60) as service:
         with closed_gate(records):
             export_id = begun(service, records)
             redis_server.stop()
@@ -92,11 +92,11 @@ def test_another_replica_goes_on(records: str, redis_server: RedisServer, tmp_pa
         wait_for_status(survivor, done, "completed")
         with closed_gate(records):
             lost = [begun(killed, records), begun(ended, records)]
-            assert len(spooled(tmp_path)) == 3
+            wait_for(lambda: len(spooled(tmp_path)) == 3)
             killed.process.kill()
             ended.process.send_signal(signal.SIGTERM)
             for process in (killed.process, ended.process):
-                process.wait(timeout=20)
+                process.wait(timeout=PATIENCE)
             for export_id in lost:
                 wait_for(lambda export_id=export_id: len(job(survivor, export_id)["runs"]) == 2, seconds=TAKEN_UP_SECONDS)  # type: ignore[misc]
                 assert job(survivor, export_id)["runs"][0]["error"]["code"] == "replica-lost"

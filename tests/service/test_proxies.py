@@ -17,17 +17,21 @@ import pytest
 from benchmarks.proxies import Row, table
 from benchmarks.reverse_proxies import ReverseProxy, nginx_configuration, running
 from tests.fixtures.process import Service, serve
-from tests.service.client import assert_problem, backends, call, create, job, kill_backends, wait_for, wait_for_status
+from tests.service.client import (
+    GONE_SECONDS,
+    PATIENCE,
+    assert_problem,
+    backends,
+    call,
+    create,
+    job,
+    kill_backends,
+    wait_for,
+    wait_for_status,
+)
 
 DEPLOYED = Path(__file__).parents[2] / "deploy" / "compose" / "nginx.conf"
 SLOWLY = ["--limit-rate", "2M"]
-
-
-@pytest.fixture(scope="module")
-def throttled(records: str) -> Iterator[Service]:
-    """A service that reads slowly enough for a proxy that buffers everything not to have it all at once."""
-    with serve(records, workers=2, rate_limit="16MB") as running_service:
-        yield running_service
 
 
 @contextmanager
@@ -72,14 +76,14 @@ def test_a_client_that_vanishes_behind_nginx_ends_its_queries(records: str, thro
             wait_for(lambda: job(throttled, export_id)["bytes"] > 1 << 20)
             assert backends(records, export_id)
             curl.kill()
-        assert wait_for(lambda: not backends(records, export_id)) < 5
+        assert wait_for(lambda: not backends(records, export_id)) < GONE_SECONDS
         assert wait_for_status(throttled, export_id, "cancelled")["error"]["code"] == "client-gone"
 
 
 @pytest.fixture
 def pair(records: str) -> Iterator[list[Service]]:
     """Two services of their own, behind one proxy."""
-    with serve(records, workers=1, rate_limit="16MB") as one, serve(records, workers=1) as two:
+    with serve(records, workers=1, rate_limit="8MB") as one, serve(records, workers=1) as two:
         yield [one, two]
 
 
@@ -93,11 +97,11 @@ def test_the_deployed_nginx_keeps_streams_whole_or_visibly_cut(records: str, pai
         assert {answer.status for answer in answers} == {200, 404}
         whole = next(answer for answer in answers if answer.status == 200)
         assert whole.body == call(one, f"/exports/{small[0]}/download").body
-        assert wait_for(lambda: call(url, f"/exports/{small[1]}").status == 200) < 5
+        wait_for(lambda: call(url, f"/exports/{small[1]}").status == 200)
         refused = wait_for_refusal(url, small[0], tmp_path)
         assert "426" in refused
         two.process.terminate()
-        two.process.wait(timeout=20)
+        two.process.wait(timeout=PATIENCE)
         # One replica is gone: nobody notices.
         assert {call(url, f"/exports/{small[0]}/download").status for _ in range(4)} == {200}
         with start_curl(url, large, tmp_path / "file", *SLOWLY) as curl:
@@ -107,7 +111,7 @@ def test_the_deployed_nginx_keeps_streams_whole_or_visibly_cut(records: str, pai
         assert curl.returncode in (18, 56)
         assert wait_for_status(one, large, "failed")["error"]["code"] == "database-lost"
         one.process.kill()
-        one.process.wait(timeout=20)
+        one.process.wait(timeout=PATIENCE)
         assert call(url, "/health/ready").status == 502
 
 

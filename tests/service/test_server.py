@@ -17,7 +17,7 @@ from polyglot_export.errors import SpecError
 from polyglot_export.service.server import TCP_NOTSENT_LOWAT, listen, user_timeout
 from polyglot_export.settings import ServiceSettings, parse_size
 from tests.fixtures.process import Service, cli, environment, free_port, serve
-from tests.service.client import RawDownload, backends, call, create, wait_for
+from tests.service.client import GONE_SECONDS, PATIENCE, RawDownload, backends, call, create, wait_for
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 
@@ -168,21 +168,23 @@ def test_an_endless_head_is_cut_off(service: Service) -> None:
 
 
 def test_a_head_that_does_not_come_is_not_waited_for(dsn: str, tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text("import polyglot_export.service.http.protocol as p\np.HEAD_SECONDS = 0.5\n")
+    (tmp_path / "sitecustomize.py").write_text("import polyglot_export.service.http.protocol as p\np.HEAD_SECONDS = 1.5\n")
     package = Path(__file__).parents[2] / "python"
     with serve(dsn, env={"PYTHONPATH": f"{tmp_path}:{package}"}) as service:
         for start in (b"", b"GET / HT"):
-            with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+            with socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE) as raw:
                 raw.sendall(start)
                 assert raw.recv(100) == b""
-        with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+        with socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE) as raw:
             for _ in range(2):
                 raw.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 answer = raw.recv(1000)
                 while b'"}' not in answer:
-                    answer += raw.recv(1000)
+                    piece = raw.recv(1000)
+                    assert piece, answer
+                    answer += piece
                 assert answer.startswith(b"HTTP/1.1 200")
-                time.sleep(0.7)
+                time.sleep(2)
 
 
 def test_a_pipelined_request_does_not_hide_a_disconnect(records: str, service: Service) -> None:
@@ -191,7 +193,7 @@ def test_a_pipelined_request_does_not_hide_a_disconnect(records: str, service: S
     with RawDownload(service, export_id, headers="") as download:
         download.socket.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3)
         download.read_some(1000)
-    assert wait_for(lambda: not backends(records, export_id)) < 2
+    assert wait_for(lambda: not backends(records, export_id)) < GONE_SECONDS
 
 
 def test_a_free_port_is_printed(dsn: str) -> None:

@@ -90,21 +90,25 @@ def test_an_export_from_a_standby(pair: tuple[Pair, bool]) -> None:
                 assert download.read_to_end().endswith(b"0\r\n\r\n")
                 assert wait_for_status(service, export_id, "completed")["rows"] == ROWS
             else:
-                _vacuum_until_someone_is_ended(both, export_id)
+                _vacuum_until_the_leader_is_ended(both, export_id)
                 with pytest.raises(ConnectionResetError):
                     download.read_to_end()
                 # The standby ends the leader's session, whose snapshot stands in the way.
                 assert wait_for_status(service, export_id, "failed")["error"]["code"] == "database-lost"
 
 
-def _vacuum_until_someone_is_ended(both: Pair, export_id: str) -> None:
+def _vacuum_until_the_leader_is_ended(both: Pair, export_id: str) -> None:
     """A vacuum removes nothing while a session that is just being closed still has a snapshot: then the next one does."""
-    before = len(backends(both.standby.dsn(), export_id))
+    with psycopg.connect(both.standby.dsn(), autocommit=True) as connection:
+        statement = "SELECT pid FROM pg_stat_activity WHERE application_name = %s ORDER BY backend_start LIMIT 1"
+        row = connection.execute(statement, [f"polyglot {export_id}"]).fetchone()
+        assert row is not None
+        leader = row[0]
 
     def ended() -> bool:
         both.update_and_vacuum()
         both.follow()
-        return len(backends(both.standby.dsn(), export_id)) < before
+        return leader not in backends(both.standby.dsn(), export_id)
 
     wait_for(ended)
 

@@ -311,7 +311,7 @@ async def test_a_caller_that_is_cancelled_leaves_at_once(shared_redis: RedisServ
         task = asyncio.create_task(ask_for_ever(store))
         await asyncio.sleep(step * 0.0001)
         task.cancel()
-        await asyncio.wait({task}, timeout=5)
+        await asyncio.wait({task}, timeout=30)
         assert task.cancelled()
         await store.close()
 
@@ -331,7 +331,7 @@ async def test_a_server_that_is_away_or_silent(redis_server: RedisServer) -> Non
     started = loop.time()
     with pytest.raises(StoreAway):
         await store.get(job.id)
-    assert loop.time() - started < redis_store.CALL_SECONDS + 2
+    assert loop.time() - started < redis_store.CALL_SECONDS + 20
     redis_server.thaw()
     assert await store.get(job.id) == job
     redis_server.stop()
