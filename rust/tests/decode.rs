@@ -123,7 +123,7 @@ proptest! {
     fn what_is_appended_at_once_is_the_text(kind in scalar(), bytes in prop_oneof![field(), small_numeric()], before in prop::option::of(Just(b','))) {
         let decoder = Decoder::new(&kind, VERSION);
         let mut out = b"x".to_vec();
-        if decoder.push_usual(&bytes, before, &mut out) {
+        if decoder.usual().is_some_and(|push| push(&bytes, before, &mut out)) {
             let mut expected: Vec<u8> = b"x".iter().copied().chain(before).collect();
             decoder.write_text(&bytes, &mut expected).unwrap();
             prop_assert_eq!(out, expected);

@@ -40,7 +40,7 @@ def parquet(dsn: str, source: str | None = None, **what: Any) -> tuple[pq.Parque
 def test_compression(shared: Shared, option: str, codec: str) -> None:
     dsn, _ = shared
     query = (
-        "SELECT g AS i, 'text ' || g % 10 AS t, ARRAY[g, NULL] AS l, CASE WHEN g % 2 = 0 THEN g::numeric(20,2) END AS d FROM"
+        "SELECT g::bigint AS i, 'text ' || g % 10 AS t, ARRAY[g, NULL] AS l, CASE WHEN g % 2 = 0 THEN g::numeric(20,2) END AS d FROM"
         " generate_series(1, 2000) AS g"
     )
     file, _ = parquet(dsn, query=query, options={"compression": option})
@@ -48,6 +48,22 @@ def test_compression(shared: Shared, option: str, codec: str) -> None:
     plain, _ = parquet(dsn, query=query, options={"compression": "none"})
     assert file.read().equals(plain.read())
     assert file.read()["i"].to_pylist() == list(range(1, 2001))
+
+
+@pytest.mark.parametrize(
+    ("option", "of_noise"), [("snappy", "UNCOMPRESSED"), ("lz4_raw", "UNCOMPRESSED"), ("zstd", "ZSTD"), ("gzip", "GZIP")]
+)
+def test_a_fast_codec_leaves_numbers_that_it_would_hardly_shrink(shared: Shared, option: str, of_noise: str) -> None:
+    dsn, _ = shared
+    query = (
+        "SELECT hashint8extended(g, 7) AS noise, g / 1000 AS steps, 'text ' || md5(g::text) AS t, (g * 1000)::float8 AS f"
+        " FROM generate_series(1::bigint, 20000) AS g"
+    )
+    file, _ = parquet(dsn, query=query, options={"compression": option})
+    codec = {"lz4_raw": "LZ4"}.get(option, option.upper())
+    assert [file.metadata.row_group(0).column(at).compression for at in range(4)] == [of_noise, codec, codec, codec]
+    plain, _ = parquet(dsn, query=query, options={"compression": "none"})
+    assert file.read().equals(plain.read())
 
 
 NUMERICS = (

@@ -75,7 +75,9 @@ impl TextEncoder for Json {
         self.layout.separator
     }
 
-    fn row(&mut self, mut tuple: Tuple<'_>, out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
+    fn row(&mut self, tuple: Tuple<'_>, out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
+        // A copy of our own can stay in registers.
+        let mut tuple = tuple;
         out.extend_from_slice(self.layout.row_start);
         for column in &self.columns {
             column.key.push(out);

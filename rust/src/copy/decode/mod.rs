@@ -3,7 +3,7 @@
 //! A file a family. Each reads its bytes through `cursor` and is the only place that knows its wire format; the functions
 //! that return plain values are for Parquet, those that write are for the text formats.
 
-use crate::encode::digits::{short_signed, signed, unsigned};
+use crate::encode::digits::{signed, unsigned};
 use crate::encode::text::json_string;
 use crate::error::Result;
 use crate::plan::Kind;
@@ -19,6 +19,7 @@ pub mod json;
 pub mod numeric;
 mod pieces;
 pub mod text;
+pub mod usual;
 pub mod uuid;
 
 use array::ArrayWriter;
@@ -89,39 +90,6 @@ impl Decoder {
             }
             Kind::JsonText => Decoder::JsonText,
         }
-    }
-
-    /// As [`Decoder::write_text`] with a byte in front, for what most values of a type with [`Decoder::has_usual`] are: it takes one or
-    /// two stores. False says nothing about the bytes, and nothing was appended.
-    #[inline(never)] // It returns in a register; within the loop over a row's columns there would be too few of them.
-    pub fn push_usual(&self, bytes: &[u8], before: Option<u8>, out: &mut Vec<u8>) -> bool {
-        let text = match self {
-            Decoder::Int2 => fixed::int2(bytes).ok().and_then(|n| short_signed(n.into())),
-            Decoder::Int4 => fixed::int4(bytes).ok().and_then(|n| short_signed(n.into())),
-            Decoder::Int8 { .. } => fixed::int8(bytes).ok().and_then(short_signed),
-            Decoder::Numeric { .. } => numeric::short_text(bytes),
-            Decoder::Date => fixed::int4(bytes).ok().and_then(datetime::short_date),
-            Decoder::Timestamp => return datetime::push_usual(bytes, Style::Text, before, out),
-            Decoder::TimestampTz => return datetime::push_usual(bytes, Style::TextUtc, before, out),
-            Decoder::Float8 => return float::push_usual(bytes, before, out),
-            _ => None,
-        };
-        text.and_then(|text| text.behind_byte(before)).map(|text| text.push(out)).is_some()
-    }
-
-    /// Whether `push_usual` knows the type.
-    pub fn has_usual(&self) -> bool {
-        matches!(
-            self,
-            Decoder::Int2
-                | Decoder::Int4
-                | Decoder::Int8 { .. }
-                | Decoder::Numeric { .. }
-                | Decoder::Date
-                | Decoder::Timestamp
-                | Decoder::TimestampTz
-                | Decoder::Float8
-        )
     }
 
     /// Appends exactly what the type's output function prints, which is what COPY has for the value.

@@ -8,6 +8,8 @@ use crate::encode::digits::{four_and_four_digits_word, four_digits, four_digits_
 use crate::encode::short::Short;
 use crate::error::{Error, Result};
 
+/// Bytes in front of the digits.
+const HEADER_BYTES: usize = 8;
 /// Decimal digits in one base-10000 digit.
 const DIGITS_PER_GROUP: i32 = 4;
 /// The base of the digits on the wire (`NBASE`).
@@ -21,6 +23,17 @@ const MAX_EXACT_WHOLE: u64 = 1 << 53;
 /// Powers of 10,000 that are doubles: 5^20 is below 2^53.
 const EXACT_POWERS: [f64; 6] = [1e0, 1e4, 1e8, 1e12, 1e16, 1e20];
 
+/// Powers of ten: three groups are below the last.
+#[allow(clippy::indexing_slicing)] // Evaluated by the compiler, which refuses an index out of range.
+const POWERS: [u64; 13] = {
+    let mut powers = [1; 13];
+    let mut at = 1;
+    while at < 13 {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
 const POINT: u128 = b'.' as u128;
 
 const SIGN_POSITIVE: u16 = 0x0000;
@@ -38,20 +51,40 @@ enum Class {
     NegativeInfinity,
 }
 
-/// The text of `numeric_out` for what most numbers are: four digits before the point and eight after it, or eight and four.
+/// What most numbers are: at most three groups of digits, and neither NaN nor an infinity.
+#[derive(Clone, Copy)]
+struct Small {
+    negative: bool,
+    weight: i16,
+    scale: u16,
+    /// Those that are missing behind the last are zero.
+    groups: [u16; 3],
+}
+
+impl Small {
+    /// `None` for all others, and where the bytes are not a numeric.
+    #[inline(always)] // As a call its result would go through memory, for every field.
+    fn read(field: &[u8]) -> Option<Small> {
+        let header = u64::from_be_bytes(*field.first_chunk::<HEADER_BYTES>()?);
+        let (count, weight, sign, scale) = ((header >> 48) as usize, (header >> 32) as i16, (header >> 16) as u16, header as u16);
+        if count > 3 || field.len() != HEADER_BYTES + 2 * count || sign & !SIGN_NEGATIVE != 0 {
+            return None;
+        }
+        // The last eight bytes end with the groups.
+        let digits = u64::from_be_bytes(*field.last_chunk::<8>()?) << (16 * (3 - count));
+        let groups @ [a, b, c] = [(digits >> 32) as u16, (digits >> 16) as u16, digits as u16];
+        if (a >= BASE) | (b >= BASE) | (c >= BASE) {
+            return None;
+        }
+        Some(Small { negative: sign == SIGN_NEGATIVE, weight, scale, groups })
+    }
+}
+
+/// The text of `numeric_out` for a small number with four digits before the point and eight after it, or eight and four.
 /// `None` for all others, and where the bytes are not a numeric.
 #[inline(always)]
 pub fn short_text(field: &[u8]) -> Option<Short> {
-    let (header, groups) = field.split_first_chunk::<8>()?;
-    let header = u64::from_be_bytes(*header);
-    let (count, weight, sign, scale) = ((header >> 48) as usize, (header >> 32) as i16, (header >> 16) as u16, header as u16);
-    let (groups, odd) = groups.as_chunks::<2>();
-    let group = |at: usize| groups.get(at).map_or(0, |group| u16::from_be_bytes(*group));
-    let (a, b, c) = (group(0), group(1), group(2));
-    let valid = groups.len() == count && odd.is_empty() && (a < BASE) & (b < BASE) & (c < BASE) && sign & !SIGN_NEGATIVE == 0;
-    if !valid || count > 3 {
-        return None;
-    }
+    let Small { negative, weight, scale, groups: [a, b, c] } = Small::read(field)?;
     let fraction = if scale == 0 { 0 } else { 1 + usize::from(scale) };
     let (first, digits, length) = match (weight, scale) {
         (0, 0..=8) => (a, before_point(a, b, c), 4 + fraction),
@@ -63,45 +96,30 @@ pub fn short_text(field: &[u8]) -> Option<Short> {
         _ => return None,
     };
     let zeros = leading_zeros(first);
-    let text = Short::cut(digits >> (8 * zeros), length - zeros);
-    text.with_sign(sign == SIGN_NEGATIVE)
+    Short::cut(digits >> (8 * zeros), length - zeros).with_sign(negative)
 }
 
-/// The value times `10^scale` as a whole number, for what most numbers are: at most four groups of digits, and a result that is
-/// whole and fits. `None` for all others, and where the bytes are not a numeric: [`Numeric::to_decimal`] knows.
+/// The value of a small number times `10^scale`, where that is whole and fits. `None` for all others, and where the bytes are not a
+/// numeric: [`Numeric::to_decimal`] knows.
 #[inline]
 pub fn short_decimal(field: &[u8], scale: u8) -> Option<i64> {
-    let (header, groups) = field.split_first_chunk::<8>()?;
-    let header = u64::from_be_bytes(*header);
-    let (count, weight, sign) = ((header >> 48) as usize, (header >> 32) as i16, (header >> 16) as u16);
-    let (groups, odd) = groups.as_chunks::<2>();
-    let valid = groups.len() == count && odd.is_empty() && count <= GROUPS_IN_U64 && sign & !SIGN_NEGATIVE == 0;
-    if !valid {
-        return None;
-    }
-    let (digits, most) = groups.iter().fold((0, 0), |(digits, most), group| {
-        let group = u16::from_be_bytes(*group);
-        (digits * i64::from(BASE) + i64::from(group), group.max(most))
-    });
-    if most >= BASE {
-        return None;
-    }
-    // The power of ten that the last digit has in the result; the count is at most four.
-    let exponent = (i32::from(weight) + 1 - count as i32) * DIGITS_PER_GROUP + i32::from(scale);
-    let magnitude = match exponent {
-        0 => digits,
-        -1 => whole_part(digits, 10)?,
-        -2 => whole_part(digits, 100)?,
-        -3 => whole_part(digits, 1000)?,
-        _ => digits.checked_mul(10_i64.checked_pow(u32::try_from(exponent).ok()?)?)?,
+    let Small { negative, weight, groups: [a, b, c], .. } = Small::read(field)?;
+    let base = u64::from(BASE);
+    let digits = (u64::from(a) * base + u64::from(b)) * base + u64::from(c);
+    // The power of ten that the last of the three groups' last digit has in the result.
+    let exponent = (i32::from(weight) - 2) * DIGITS_PER_GROUP + i32::from(scale);
+    let power = *POWERS.get(exponent.unsigned_abs() as usize)?;
+    let magnitude = if exponent < 0 {
+        let whole = digits / power;
+        if whole * power != digits {
+            return None;
+        }
+        whole
+    } else {
+        digits.checked_mul(power)?
     };
-    Some(if sign == SIGN_NEGATIVE { -magnitude } else { magnitude })
-}
-
-/// The quotient, if nothing remains.
-#[inline]
-fn whole_part(digits: i64, unit: i64) -> Option<i64> {
-    if digits % unit == 0 { Some(digits / unit) } else { None }
+    let magnitude = i64::try_from(magnitude).ok()?;
+    Some(if negative { -magnitude } else { magnitude })
 }
 
 /// Four digits, the point and eight digits, the first in the lowest byte.

@@ -5,6 +5,7 @@ use super::TextEncoder;
 use super::outlet::{Outlet, SLICE_BYTES};
 use crate::copy::decode::Decoder;
 use crate::copy::decode::json::jsonb_text;
+use crate::copy::decode::usual::Usual;
 use crate::copy::frame::{Field, Tuple};
 use crate::error::Result;
 use crate::plan::{Column, CsvOptions, Kind, Plan};
@@ -34,6 +35,8 @@ struct CsvColumn {
     source: String,
     decoder: Decoder,
     cell: Cell,
+    /// The short way of a plain cell.
+    usual: Option<Usual>,
     force_quote: bool,
 }
 
@@ -42,8 +45,6 @@ struct CsvColumn {
 enum Cell {
     /// Nothing the type prints can need quotes: printed straight into the output.
     Plain,
-    /// The same, of a type whose usual values take a shorter way.
-    PlainUsual,
     /// The field is the text: looked at where it lies.
     Field,
     /// As `Field`, with the guard against formulas.
@@ -66,11 +67,9 @@ impl Csv {
         let force = options.force_quote.iter().copied().chain(std::iter::repeat(false));
         let columns = plan.columns.iter().zip(force).map(|(column, force_quote)| {
             let decoder = Decoder::new(&column.kind, plan.source.server_version);
-            let cell = match Cell::choose(&column.kind, options, &rules, force_quote) {
-                Cell::Plain if decoder.has_usual() => Cell::PlainUsual,
-                cell => cell,
-            };
-            CsvColumn { source: column.source.clone(), decoder, cell, force_quote }
+            let cell = Cell::choose(&column.kind, options, &rules, force_quote);
+            let usual = if cell == Cell::Plain { decoder.usual() } else { None };
+            CsvColumn { source: column.source.clone(), decoder, cell, usual, force_quote }
         });
         let line_end: &[u8] = if options.crlf { b"\r\n" } else { b"\n" };
         let header = header(options, &rules, &plan.columns, line_end);
@@ -143,10 +142,12 @@ impl CsvColumn {
     /// Appends the byte and the cell of a short value that needs neither quotes nor a guard; false for any other.
     #[inline]
     fn push_usual(&self, field: Field<'_>, before: Option<u8>, rules: &Rules, out: &mut Vec<u8>) -> bool {
-        match self.cell {
-            Cell::PlainUsual => self.decoder.push_usual(field.bytes, before, out),
-            Cell::Field if !self.force_quote => rules.push_unquoted(field.onward, field.bytes.len(), before.is_some(), out),
-            _ => false,
+        match self.usual {
+            Some(push) => push(field.bytes, before, out),
+            None if self.cell == Cell::Field && !self.force_quote => {
+                rules.push_unquoted(field.onward, field.bytes.len(), before.is_some(), out)
+            }
+            None => false,
         }
     }
 
@@ -156,7 +157,7 @@ impl CsvColumn {
             return self.write_large(field, rules, scratch, out, outlet);
         }
         match self.cell {
-            Cell::Plain | Cell::PlainUsual => return self.decoder.write_text(field, out),
+            Cell::Plain => return self.decoder.write_text(field, out),
             Cell::Field => rules.write(field, self.force_quote, out),
             Cell::Jsonb => rules.write(jsonb_text(field)?, self.force_quote, out),
             Cell::Printed => self.write_printed(field, rules, scratch, out, outlet)?,
@@ -185,7 +186,7 @@ impl CsvColumn {
                 let guarded = if self.cell == Cell::GuardedJson { starts_with_blank(field) } else { runs_as_formula(field) };
                 rules.write_large(if guarded { &[GUARD] } else { b"" }, field, self.force_quote, out, outlet)
             }
-            Cell::Plain | Cell::PlainUsual => self.decoder.text_in_pieces(field, out, outlet),
+            Cell::Plain => self.decoder.text_in_pieces(field, out, outlet),
             Cell::Printed | Cell::GuardedPrinted => self.write_printed(field, rules, scratch, out, outlet),
             Cell::LongNumber => self.write_long_number(field, rules, scratch, out),
         }

@@ -58,7 +58,7 @@ impl Rules {
 
     /// Appends a short value that needs no quotes, after a delimiter where it is not the first; false for any other. The value is the
     /// first `length` bytes of what lies there.
-    #[inline(never)] // As `Decoder::push_usual`.
+    #[inline(never)] // It returns in a register; within the loop over a row's columns there would be too few of them.
     pub(super) fn push_unquoted(&self, onward: &[u8], length: usize, delimited: bool, out: &mut Vec<u8>) -> bool {
         if self.alone || length == self.null.len() && onward.starts_with(&self.null) {
             return false;

@@ -18,6 +18,11 @@ use crate::error::{Error, Result};
 
 /// One column, or the elements of a list, within one batch.
 pub(super) trait Builder: Send {
+    /// Appends a value if it is one of most: it returns in a register, where the result of `append` goes through memory. False says
+    /// nothing about the value, and nothing was appended.
+    fn append_usual(&mut self, _field: &[u8]) -> bool {
+        false
+    }
     /// Appends a value; `None` is NULL. Returns false, with nothing appended, for a value that the column's type cannot hold.
     fn append(&mut self, field: Option<&[u8]>) -> Result<bool>;
     /// The array of what was appended since the last call.
@@ -58,7 +63,13 @@ where
     T: ArrowPrimitiveType,
     R: Fn(&[u8]) -> Result<Option<T::Native>> + Send,
 {
-    #[inline]
+    fn append_usual(&mut self, field: &[u8]) -> bool {
+        let Ok(Some(value)) = (self.read)(field) else { return false };
+        self.values.push(value);
+        self.nulls.append_non_null();
+        true
+    }
+
     fn append(&mut self, field: Option<&[u8]>) -> Result<bool> {
         let Some(bytes) = field else {
             self.values.push(T::Native::default());
@@ -138,8 +149,26 @@ impl<W, const UTF8: bool> Strings<W, UTF8> {
 
     #[inline]
     fn end_value(&mut self) -> Result<()> {
-        let end = i32::try_from(self.bytes.len()).map_err(|_| Error::value("the text of the value is longer than 2 GiB"))?;
+        let end = i32::try_from(self.bytes.len()).map_err(|_| too_long())?;
         self.offsets.push(end);
+        Ok(())
+    }
+}
+
+impl<W, const UTF8: bool> Strings<W, UTF8>
+where
+    W: Fn(&[u8], &mut Vec<u8>) -> Result<()>,
+{
+    /// After an error a part of the value may be in `bytes`.
+    #[inline]
+    fn append_value(&mut self, field: &[u8]) -> Result<()> {
+        let start = self.bytes.len();
+        (self.write)(field, &mut self.bytes)?;
+        if UTF8 {
+            check_utf8(self.bytes.get(start..).unwrap_or_default())?;
+        }
+        self.end_value()?;
+        self.nulls.append_non_null();
         Ok(())
     }
 }
@@ -148,20 +177,23 @@ impl<W, const UTF8: bool> Builder for Strings<W, UTF8>
 where
     W: Fn(&[u8], &mut Vec<u8>) -> Result<()> + Send,
 {
-    #[inline]
-    fn append(&mut self, field: Option<&[u8]>) -> Result<bool> {
-        let Some(bytes) = field else {
-            self.end_value()?;
-            self.nulls.append_null();
-            return Ok(true);
-        };
+    fn append_usual(&mut self, field: &[u8]) -> bool {
         let start = self.bytes.len();
-        (self.write)(bytes, &mut self.bytes)?;
-        if UTF8 {
-            check_utf8(self.bytes.get(start..).unwrap_or_default())?;
+        let appended = self.append_value(field).is_ok();
+        if !appended {
+            self.bytes.truncate(start);
         }
-        self.end_value()?;
-        self.nulls.append_non_null();
+        appended
+    }
+
+    fn append(&mut self, field: Option<&[u8]>) -> Result<bool> {
+        match field {
+            Some(field) => self.append_value(field)?,
+            None => {
+                self.end_value()?;
+                self.nulls.append_null();
+            }
+        }
         Ok(true)
     }
 
@@ -180,6 +212,11 @@ where
             self.bytes = reuse(bytes, kept);
         }
     }
+}
+
+#[cold]
+fn too_long() -> Error {
+    Error::value("the text of the value is longer than 2 GiB")
 }
 
 /// FIXED_LEN_BYTE_ARRAY of `size` bytes: `write` appends exactly that many, or nothing and false.

@@ -48,6 +48,9 @@ impl Cell {
 
     #[inline]
     pub(super) fn append(&mut self, field: Option<&[u8]>) -> Result<()> {
+        if field.is_some_and(|field| self.builder.append_usual(field)) {
+            return Ok(());
+        }
         if self.builder.append(field)? { Ok(()) } else { self.unrepresentable(field.unwrap_or_default()) }
     }
 

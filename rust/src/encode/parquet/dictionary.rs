@@ -1,4 +1,4 @@
-//! Which columns are dictionary-encoded: decided anew for each row group, from its first batch.
+//! Which columns are dictionary-encoded.
 //!
 //! The column writer of arrow-rs hashes every value into the dictionary until the dictionary page is full, also where no value
 //! ever comes twice: an ascending bigint then costs three times the CPU and more bytes than plain. So a sample is looked at

@@ -1,7 +1,7 @@
 //! Parquet as a stream, in two halves: workers encode whole row groups ([`RowGroupEncoder`]), the merger appends them in order
 //! and writes the footer ([`FileWriter`]). There is no temporary file and nothing seeks.
 //!
-//! `schema` says what a column is in the file, `cell` and `builders` take its values, `dictionary` chooses the encoding,
+//! `schema` says what a column is in the file, `cell` and `builders` take its values, `choice` and `dictionary` choose how it is encoded,
 //! `row_group` and `file` are the halves. What the halves share is [`ParquetLayout`].
 
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use crate::plan::{Column, Format, ParquetCompression, ParquetOptions, ParquetTyp
 
 mod builders;
 mod cell;
+mod choice;
 mod dictionary;
 mod file;
 mod footer;
@@ -27,6 +28,7 @@ mod schema;
 mod thrift;
 mod values;
 
+use choice::Choice;
 pub use file::FileWriter;
 pub use row_group::{RowGroup, RowGroupEncoder};
 
@@ -108,9 +110,9 @@ impl ParquetLayout {
         if self.is_wide() { rows.min(PAGE_ROWS - 1) } else { rows }
     }
 
-    /// The writer's properties; `dictionary` has a flag a column.
-    fn properties(&self, dictionary: &[bool]) -> WriterProperties {
-        let dictionaries = dictionary.iter().filter(|d| **d).count().max(1);
+    /// The writer's properties; there is a choice for each column.
+    fn properties(&self, choices: &[Choice]) -> WriterProperties {
+        let dictionaries = choices.iter().filter(|choice| choice.dictionary).count().max(1);
         let mut builder = WriterProperties::builder()
             .set_created_by(CREATED_BY.to_owned())
             // Data pages of version 1 with PLAIN and RLE_DICTIONARY: what every reader has.
@@ -124,9 +126,12 @@ impl ParquetLayout {
             .set_offset_index_disabled(self.is_wide())
             .set_statistics_truncate_length(Some(STATISTICS_BYTES))
             .set_column_index_truncate_length(Some(STATISTICS_BYTES));
-        for (column, dictionary) in self.columns.iter().zip(dictionary) {
-            if *dictionary {
+        for (column, choice) in self.columns.iter().zip(choices) {
+            if choice.dictionary {
                 builder = builder.set_column_dictionary_enabled(leaf(column), true);
+            }
+            if !choice.compressed {
+                builder = builder.set_column_compression(leaf(column), Compression::UNCOMPRESSED);
             }
             if schema::is_json(&column.parquet) {
                 // JSON has no order that a reader could use.
@@ -143,8 +148,8 @@ impl ParquetLayout {
     }
 
     /// Makes the column writers of row groups.
-    fn writers(&self, dictionary: &[bool]) -> Result<ArrowRowGroupWriterFactory> {
-        let properties = Arc::new(self.properties(dictionary));
+    fn writers(&self, choices: &[Choice]) -> Result<ArrowRowGroupWriterFactory> {
+        let properties = Arc::new(self.properties(choices));
         let nowhere = SerializedFileWriter::new(std::io::sink(), Arc::clone(&self.root), properties).map_err(internal)?;
         Ok(ArrowRowGroupWriterFactory::new(&nowhere, Arc::clone(&self.arrow)))
     }

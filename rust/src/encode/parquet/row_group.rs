@@ -8,7 +8,8 @@ use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRow
 use parquet::file::statistics::Statistics;
 
 use super::cell::Cell;
-use super::{DICTIONARY_COLUMNS, ParquetLayout, dictionary, internal};
+use super::choice::Choice;
+use super::{DICTIONARY_COLUMNS, ParquetLayout, internal};
 use crate::copy::frame::Tuple;
 use crate::error::Result;
 use crate::plan::ParquetType;
@@ -52,8 +53,8 @@ impl RowGroup {
 pub struct RowGroupEncoder {
     layout: Arc<ParquetLayout>,
     cells: Vec<Cell>,
-    /// Dictionary flags of the factory's column writers, and the factory.
-    dictionary: Vec<bool>,
+    /// What the factory's column writers do, and the factory.
+    choices: Vec<Choice>,
     factory: ArrowRowGroupWriterFactory,
     group_rows_limit: usize,
     batch_rows: usize,
@@ -72,11 +73,11 @@ struct OpenGroup {
 
 impl RowGroupEncoder {
     pub fn new(layout: Arc<ParquetLayout>) -> Result<Self> {
-        let dictionary = vec![false; layout.columns.len()];
+        let choices = vec![Choice::PLAIN; layout.columns.len()];
         Ok(RowGroupEncoder {
             cells: layout.cells()?,
-            factory: layout.writers(&dictionary)?,
-            dictionary,
+            factory: layout.writers(&choices)?,
+            choices,
             group_rows_limit: layout.row_group_rows(),
             layout,
             batch_rows: 0,
@@ -87,7 +88,9 @@ impl RowGroupEncoder {
     }
 
     /// Appends one row. Errors name the column; the export has failed then.
-    pub fn row(&mut self, mut tuple: Tuple<'_>) -> Result<()> {
+    pub fn row(&mut self, tuple: Tuple<'_>) -> Result<()> {
+        // A copy of our own can stay in registers.
+        let mut tuple = tuple;
         let mut bytes: usize = 0;
         for (cell, column) in self.cells.iter_mut().zip(&self.layout.columns) {
             let field = tuple.field()?;
@@ -163,17 +166,17 @@ impl RowGroupEncoder {
 
     fn open_group(&mut self, first_batch: &[ArrayRef]) -> Result<OpenGroup> {
         let mut left = DICTIONARY_COLUMNS;
-        let chosen: Vec<bool> = first_batch
+        let chosen: Vec<Choice> = first_batch
             .iter()
             .map(|array| {
-                let pays = left > 0 && dictionary::pays(array);
-                left = left.saturating_sub(usize::from(pays));
-                pays
+                let choice = Choice::of(array, self.layout.options.compression, left > 0);
+                left = left.saturating_sub(usize::from(choice.dictionary));
+                choice
             })
             .collect();
-        if chosen != self.dictionary {
+        if chosen != self.choices {
             self.factory = self.layout.writers(&chosen)?;
-            self.dictionary = chosen;
+            self.choices = chosen;
         }
         // The index of the row group matters to encryption only.
         let writers = self.factory.create_column_writers(0).map_err(internal)?;
