@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import ClassVar
 from xml.etree import ElementTree as ET
@@ -20,9 +22,10 @@ from polyglot_export.bench.peers.base import Job, Peer
 from polyglot_export.bench.peers.psql import RowToJson
 from polyglot_export.bench.peers.psycopg import Psycopg
 from polyglot_export.bench.peers.registry import all_peers
-from polyglot_export.bench.readers import count_rows
+from polyglot_export.bench.readers import count_rows, problem_of
 from polyglot_export.bench.run import Choices, run
-from polyglot_export.bench.source import SAMPLES, Server
+from polyglot_export.bench.source import SAMPLES, Server, Source
+from polyglot_export.cli.interrupt import Interrupted, raising_interrupted
 from polyglot_export.demo.server import EmbeddedServer
 from polyglot_export.errors import PolyglotError, SpecError
 from tests.fixtures.process import start_cli
@@ -171,6 +174,20 @@ def test_a_signal_stops_server_and_tools(tmp_path: Path) -> None:
         assert process.wait(30) == -signal.SIGTERM
     assert list(folder.iterdir()) == []
     folder.rmdir()
+
+
+def test_a_signal_while_a_file_is_read_back_is_not_a_fault_of_the_file(tmp_path: Path) -> None:
+    """Nobody writes to the FIFO, so that the reader waits in ``open``."""
+    os.mkfifo(tmp_path / "table.csv")
+    server = Server(host="127.0.0.1", port=1, user="nobody", password="", dbname="none")
+    source = Source(server, "public", "none", rows=1, psql="psql")
+    main = threading.main_thread().ident
+    assert main is not None
+    timer = threading.Timer(0.2, signal.pthread_kill, [main, signal.SIGTERM])
+    timer.start()
+    with pytest.raises(Interrupted, match="SIGTERM"), raising_interrupted():
+        problem_of(tmp_path / "table.csv", CASES["csv"], source, ours=False)
+    timer.join()
 
 
 def test_names_of_forms() -> None:

@@ -22,8 +22,10 @@ WAKE = 0
 """No signal has this number."""
 
 
-class Interrupted(Exception):
+class Interrupted(BaseException):
     """The command stopped because of a signal, and what could be taken back has been taken back.
+
+    As with KeyboardInterrupt, code that makes something of any failure (a file that cannot be read back) must not take it for one.
 
     Args:
         number: The signal.
