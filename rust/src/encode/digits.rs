@@ -64,14 +64,6 @@ pub fn four_digits(n: u16) -> [u8; 4] {
     four_digits_word(n).to_le_bytes()
 }
 
-/// The two digits of a number below 100.
-#[inline]
-pub fn two_digits(n: u8) -> [u8; 2] {
-    let n = u16::from(n);
-    let tens = (n * 103) >> 10;
-    ((tens + ((n - 10 * tens) << 8)) | 0x3030).to_le_bytes()
-}
-
 /// A whole number in decimal, if it has at most sixteen digits.
 #[inline(always)] // As a call its result would go through memory.
 pub fn short_unsigned(n: u64) -> Option<Short> {
@@ -145,9 +137,6 @@ mod tests {
         for n in 0..10_000 {
             assert_eq!(four_digits(n), *format!("{n:04}").as_bytes());
             assert_eq!(leading_zeros(n), 4 - n.to_string().len());
-        }
-        for n in 0..100 {
-            assert_eq!(two_digits(n), *format!("{n:02}").as_bytes());
         }
     }
 
