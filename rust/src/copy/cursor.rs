@@ -1,4 +1,5 @@
-//! Checked reads. No other file takes raw bytes apart, so no other file can read past an end.
+//! Checked reads. Raw bytes are taken apart here, or in chunks of a fixed size that are checked as well (a small numeric, a short text),
+//! so nothing can read past an end.
 
 use crate::error::{Error, Result};
 

@@ -66,7 +66,7 @@ pub fn four_digits(n: u16) -> [u8; 4] {
 
 /// A whole number in decimal, if it has at most sixteen digits.
 #[inline(always)] // As a call its result would go through memory.
-pub fn short_unsigned(n: u64) -> Option<Short> {
+fn short_unsigned(n: u64) -> Option<Short> {
     if n < WORD {
         let values = digit_values(n as u32);
         // The last digit stays, also where it is zero.

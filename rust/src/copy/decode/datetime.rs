@@ -131,7 +131,7 @@ pub fn write_timestamp(micros: i64, style: Style, out: &mut Vec<u8>) {
 /// As `write_timestamp` with a byte in front, where the year has four digits; false for all others, with nothing appended.
 #[inline]
 pub fn push_usual(bytes: &[u8], style: Style, before: Option<u8>, out: &mut Vec<u8>) -> bool {
-    let Some(micros) = <[u8; 8]>::try_from(bytes).ok().map(i64::from_be_bytes) else { return false };
+    let Ok(micros) = timestamp(bytes) else { return false };
     let Some(date) = Civil::of_days(micros.div_euclid(MICROS_PER_DAY as i64)).short() else { return false };
     out.extend(before);
     push_near(date, Time::of_micros(micros.rem_euclid(MICROS_PER_DAY as i64) as u64).short(), style, out);

@@ -9,6 +9,7 @@ use std::fmt::LowerExp;
 use std::io::Write;
 use std::str::FromStr;
 
+use super::fixed;
 use crate::encode::block::push_small;
 use crate::encode::digits::unsigned;
 
@@ -102,7 +103,7 @@ fn write_width<F: Width>(value: F, out: &mut Vec<u8>) {
 /// As `write_f64` with a byte in front, for a number that is printed without exponent; false for any other, with nothing appended.
 #[inline]
 pub fn push_usual(bytes: &[u8], before: Option<u8>, out: &mut Vec<u8>) -> bool {
-    let Some(value) = <[u8; 8]>::try_from(bytes).ok().map(f64::from_be_bytes) else { return false };
+    let Ok(value) = fixed::float8(bytes) else { return false };
     if !is_plain(value) {
         return false;
     }

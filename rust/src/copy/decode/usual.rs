@@ -4,7 +4,7 @@
 
 use super::Decoder;
 use super::datetime::{self, Style};
-use super::{float, numeric};
+use super::{fixed, float, numeric};
 use crate::encode::digits::short_signed;
 use crate::encode::short::Short;
 
@@ -30,15 +30,15 @@ impl Decoder {
 }
 
 fn int2(field: &[u8], before: Option<u8>, out: &mut Vec<u8>) -> bool {
-    <[u8; 2]>::try_from(field).is_ok_and(|n| push(short_signed(i16::from_be_bytes(n).into()), before, out))
+    fixed::int2(field).is_ok_and(|n| push(short_signed(n.into()), before, out))
 }
 
 fn int4(field: &[u8], before: Option<u8>, out: &mut Vec<u8>) -> bool {
-    <[u8; 4]>::try_from(field).is_ok_and(|n| push(short_signed(i32::from_be_bytes(n).into()), before, out))
+    fixed::int4(field).is_ok_and(|n| push(short_signed(n.into()), before, out))
 }
 
 fn int8(field: &[u8], before: Option<u8>, out: &mut Vec<u8>) -> bool {
-    <[u8; 8]>::try_from(field).is_ok_and(|n| push(short_signed(i64::from_be_bytes(n)), before, out))
+    fixed::int8(field).is_ok_and(|n| push(short_signed(n), before, out))
 }
 
 fn number(field: &[u8], before: Option<u8>, out: &mut Vec<u8>) -> bool {
@@ -46,7 +46,7 @@ fn number(field: &[u8], before: Option<u8>, out: &mut Vec<u8>) -> bool {
 }
 
 fn date(field: &[u8], before: Option<u8>, out: &mut Vec<u8>) -> bool {
-    <[u8; 4]>::try_from(field).is_ok_and(|days| push(datetime::short_date(i32::from_be_bytes(days)), before, out))
+    datetime::date(field).is_ok_and(|days| push(datetime::short_date(days), before, out))
 }
 
 fn timestamp(field: &[u8], before: Option<u8>, out: &mut Vec<u8>) -> bool {

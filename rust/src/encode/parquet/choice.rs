@@ -24,7 +24,7 @@ pub(super) struct Choice {
 
 impl Choice {
     /// For a column before anything is known of it.
-    pub(super) const PLAIN: Choice = Choice { dictionary: false, compressed: true };
+    pub(super) const UNKNOWN: Choice = Choice { dictionary: false, compressed: true };
 
     /// From the first batch of a row group; `dictionary_allowed` while there are not too many.
     pub(super) fn of(array: &ArrayRef, compression: ParquetCompression, dictionary_allowed: bool) -> Self {

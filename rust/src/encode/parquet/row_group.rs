@@ -73,7 +73,7 @@ struct OpenGroup {
 
 impl RowGroupEncoder {
     pub fn new(layout: Arc<ParquetLayout>) -> Result<Self> {
-        let choices = vec![Choice::PLAIN; layout.columns.len()];
+        let choices = vec![Choice::UNKNOWN; layout.columns.len()];
         Ok(RowGroupEncoder {
             cells: layout.cells()?,
             factory: layout.writers(&choices)?,
