@@ -2,10 +2,10 @@ r"""The proof of the memory promise: the real service in a memory cgroup of 256 
 
     python -m benchmarks.cgroup --rows 10000000 --json proof.json
 
-Inside, one after another in the same process: each format with all rows; eight fast clients at once; 64 clients of which half read
-100 KB/s; rows of 1 MB; a table of 1,600 columns to Parquet; then the first two again, to see that nothing grows. Every file is
-compared with the server. Prints a Markdown table. Ten million rows need 12 GB for temporary files. Exit code 0 when all is right, 1 when
-something is not, 3 where no group can be made.
+Inside, one after another in the same process: each format with all rows; eight fast clients at once; 64 clients of
+which half read 100 KB/s; rows of 1 MB; a table of 1,600 columns to Parquet; then the first two again, to see that
+nothing grows. Every file is compared with the server. Prints a Markdown table. Ten million rows need 12 GB for
+temporary files. Exit code 0 when all is right, 1 when something is not, 3 where no group can be made.
 """
 
 from __future__ import annotations
@@ -29,15 +29,16 @@ from benchmarks.memory_group import NoGroup
 from benchmarks.oracle import Digest, Oracle, Spec, WrongFile
 from benchmarks.tables import markdown
 from polyglot_export import _core
-from polyglot_export.demo.records import fill_records
-from polyglot_export.demo.server import EmbeddedServer
+from polyglot_export.testing.postgres import EmbeddedServer
+from polyglot_export.testing.records import fill_records
 
 __all__ = ["Row", "Sizes", "main", "prove"]
 
 MB = 1 << 20
 GROUP_BYTES = 256 * MB
 CASES = (
-    ("csv", None), ("csv", "gzip"), ("csv", "zstd"), ("json", None), ("ndjson", None), ("ndjson", "gzip"), ("xml", None), ("parquet", None),
+    ("csv", None), ("csv", "gzip"), ("csv", "zstd"), ("json", None), ("ndjson", None), ("ndjson", "gzip"),
+    ("xml", None), ("parquet", None),
 )  # fmt: skip
 SLOW_RATE = 100_000.0
 """Bytes a second of a slow client."""
@@ -124,7 +125,9 @@ def prove(dsn: str, sizes: Sizes, say: Callable[[str], None]) -> tuple[list[Row]
         rest = service.resident()
         first = proof.formats("") + proof.fast("")
         between = _resident_at_rest(service, sizes.settle)
-        rows = first + proof.slow() + proof.large_rows() + proof.wide() + proof.formats(", again") + proof.fast(", again")
+        rows = (
+            first + proof.slow() + proof.large_rows() + proof.wide() + proof.formats(", again") + proof.fast(", again")
+        )
         after = _resident_at_rest(service, sizes.settle)
         usage = service.group.usage()
         facts: dict[str, object] = {
@@ -146,7 +149,19 @@ def prove(dsn: str, sizes: Sizes, say: Callable[[str], None]) -> tuple[list[Row]
 
 def report(rows: Sequence[Row], facts: dict[str, object]) -> str:
     """The report in Markdown."""
-    heads = ("scenario", "exports", "rows", "s", "MB/s", "rows/s", "peak of the group MB", "peak RSS MB", "RSS after MB", "503", "right")
+    heads = (
+        "scenario",
+        "exports",
+        "rows",
+        "s",
+        "MB/s",
+        "rows/s",
+        "peak of the group MB",
+        "peak RSS MB",
+        "RSS after MB",
+        "503",
+        "right",
+    )
     lines = [
         (
             row.scenario,
@@ -163,11 +178,21 @@ def report(rows: Sequence[Row], facts: dict[str, object]) -> str:
         )
         for row in rows
     ]
-    counted = "resident memory, page cache, kernel memory" + ("" if facts["cgroup"] == "version 1" else " and socket buffers")
-    resident = [int(str(facts[f"resident_{when}"])) // MB for when in ("at_start", "after_first_round", "after_second_round")]
+    counted = "resident memory, page cache, kernel memory" + (
+        "" if facts["cgroup"] == "version 1" else " and socket buffers"
+    )
+    resident = [
+        int(str(facts[f"resident_{when}"])) // MB for when in ("at_start", "after_first_round", "after_second_round")
+    ]
     notes = (
-        f"The group has a limit of {GROUP_BYTES // MB} MB ({facts['cgroup']}), which counts {counted}; MB are 2^20 bytes, MB/s 10^6.",
-        f"Processes killed: {facts['killed']}. Times the limit was met and page cache was given up for it: {facts['met_limit']}.",
+        (
+            f"The group has a limit of {GROUP_BYTES // MB} MB ({facts['cgroup']}), which counts {counted}; MB are 2^20 "
+            "bytes, MB/s 10^6."
+        ),
+        (
+            f"Processes killed: {facts['killed']}. Times the limit was met and page cache was given up for it: "
+            f"{facts['met_limit']}."
+        ),
         "RSS at the start {} MB, at rest after the first round {} MB, after the last one {} MB.".format(*resident),
     )
     return markdown(heads, lines) + "\n\n" + "\n".join(notes)
@@ -185,7 +210,11 @@ class _Proof:
     def formats(self, again: str) -> list[Row]:
         """Each format alone, all rows."""
         return [
-            self._run(f"{name}{f'.{compression}' if compression else ''}{again}", [(Spec(name, compression), None)], self._sizes.rows)
+            self._run(
+                f"{name}{f'.{compression}' if compression else ''}{again}",
+                [(Spec(name, compression), None)],
+                self._sizes.rows,
+            )
             for name, compression in CASES
         ]
 
@@ -207,7 +236,9 @@ class _Proof:
         """Rows of 1 MB, in several formats at once."""
         cases = (("csv", None), ("json", None), ("csv", "gzip"), ("parquet", None))
         specs = [Spec(name, compression, "large_rows") for name, compression in cases]
-        return [self._run("rows of 1 MB, 4 formats at once", [(spec, None) for spec in specs], 4 * self._sizes.large_rows)]
+        return [
+            self._run("rows of 1 MB, 4 formats at once", [(spec, None) for spec in specs], 4 * self._sizes.large_rows)
+        ]
 
     def wide(self) -> list[Row]:
         """1,600 columns."""
@@ -222,7 +253,10 @@ class _Proof:
         started = time.perf_counter()
         results = asyncio.run(_all(service.port, exports))
         seconds = time.perf_counter() - started
-        found = [_problem(spec, outcome, digest, expected[spec]) for (spec, _), (outcome, digest, _) in zip(exports, results, strict=True)]
+        found = [
+            _problem(spec, outcome, digest, expected[spec])
+            for (spec, _), (outcome, digest, _) in zip(exports, results, strict=True)
+        ]
         problems = Counter(text for text in found if text)
         resident_peak, usage = service.resident_peak(), service.group.usage()
         return Row(
@@ -288,14 +322,17 @@ def _fill(dsn: str, sizes: Sizes) -> None:
         # Out of line and not compressed, so that each row is made of its bytes on the wire.
         connection.execute("CREATE TABLE large_rows (id int, payload text STORAGE EXTERNAL)")
         connection.execute(
-            "INSERT INTO large_rows SELECT n, repeat(md5(n::text), 32768) FROM generate_series(1, %s) AS n", [sizes.large_rows]
+            "INSERT INTO large_rows SELECT n, repeat(md5(n::text), 32768) FROM generate_series(1, %s) AS n",
+            [sizes.large_rows],
         )
         connection.execute("VACUUM (ANALYZE)")
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the table (default 1000000; the promise is about 10000000)")
+    parser.add_argument(
+        "--rows", type=int, default=1_000_000, help="rows of the table (default 1000000; the promise is about 10000000)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file as well")
     return parser.parse_args(arguments)
 

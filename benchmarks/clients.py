@@ -1,6 +1,7 @@
 """Clients of the service in one event loop: fast, slow, and such that leave.
 
-An own client over plain sockets: it has to tell a body that ended from one that was cut, and to read as slowly as it is told.
+An own client over plain sockets: it has to tell a body that ended from one that was cut, and to read as slowly as it is
+told.
 """
 
 from __future__ import annotations
@@ -94,7 +95,8 @@ async def create(port: int, spec: dict[str, Any]) -> str:
         Refused: The service answered something else.
     """
     body = json.dumps(spec).encode()
-    head = f"POST /exports HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    head = "POST /exports HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    head += f"Content-Length: {len(body)}\r\n"
     answer = _Answer(lambda _: None)
     await _exchange(port, head.encode() + b"Connection: close\r\n\r\n" + body, answer, Manner())
     if answer.outcome.status != 201:
@@ -110,7 +112,9 @@ async def fetch(port: int, path: str) -> Any:
     """
     answer = _Answer(lambda _: None)
     answer.keep = True
-    await _exchange(port, f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode(), answer, Manner())
+    await _exchange(
+        port, f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode(), answer, Manner()
+    )
     if answer.outcome.status != 200:
         raise Refused(answer.refused())
     return json.loads(answer.small)

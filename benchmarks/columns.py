@@ -1,4 +1,6 @@
-"""Whether a large file holds what its table holds, by sums and digests of whole columns: pyarrow on one side, the server on the other."""
+"""Whether a large file holds what its table holds, by sums and digests of whole columns: pyarrow on one side, the
+server on the other.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ import pyarrow.compute
 import pyarrow.parquet
 from psycopg import sql
 
-from polyglot_export.demo.records import Sums
+from polyglot_export.testing.records import Sums
 
 __all__ = ["large_file_problem", "other_table_problem"]
 
@@ -42,7 +44,9 @@ def large_file_problem(path: Path, format_name: str, expected: Sums) -> str | No
 
 
 def other_table_problem(path: Path, dsn: str, table: str) -> str | None:
-    """What is wrong with a Parquet file of a table of integers and texts: each column's sum, or digest, and the number of rows."""
+    """What is wrong with a Parquet file of a table of integers and texts: each column's sum, or digest, and the number
+    of rows.
+    """
     file = pyarrow.parquet.ParquetFile(path)
     names = file.schema_arrow.names
     for first in range(0, len(names), COLUMNS_AT_ONCE):
@@ -51,7 +55,10 @@ def other_table_problem(path: Path, dsn: str, table: str) -> str | None:
         wanted = _facts_of_server(dsn, table, part, set(texts))
         found = _facts_of_file(file, part, set(texts))
         if found != wanted:
-            column = next((name for name, mine, theirs in zip(part, found[1:], wanted[1:], strict=True) if mine != theirs), "the rows")
+            column = next(
+                (name for name, mine, theirs in zip(part, found[1:], wanted[1:], strict=True) if mine != theirs),
+                "the rows",
+            )
             return f"{column} of {table} differs from the server"
     return None
 
@@ -59,7 +66,9 @@ def other_table_problem(path: Path, dsn: str, table: str) -> str | None:
 def _facts_of_server(dsn: str, table: str, names: list[str], texts: set[str]) -> list[object]:
     """The number of rows, and a sum or digest a column, in the order of the table."""
     facts = [
-        sql.SQL("md5(coalesce(string_agg(md5({}), ''), ''))" if name in texts else "sum({}::numeric)").format(sql.Identifier(name))
+        sql.SQL("md5(coalesce(string_agg(md5({}), ''), ''))" if name in texts else "sum({}::numeric)").format(
+            sql.Identifier(name)
+        )
         for name in names
     ]
     query = sql.SQL("SELECT count(*), {} FROM {}").format(sql.SQL(", ").join(facts), sql.Identifier(table))

@@ -61,7 +61,11 @@ class ConfinedService:
 
     def temporary_files(self) -> list[str]:
         """Files below its temporary folder, apart from the lock of its spool."""
-        return [str(path.relative_to(self.spool)) for path in self.spool.rglob("*") if path.is_file() and path.name != "lock"]
+        return [
+            str(path.relative_to(self.spool))
+            for path in self.spool.rglob("*")
+            if path.is_file() and path.name != "lock"
+        ]
 
     def reset_peaks(self) -> None:
         """Begin anew to look for peaks (proc(5), ``clear_refs``: 5 resets the peak of the resident set)."""
@@ -122,7 +126,11 @@ def _program() -> list[str]:
     script = Path(sys.executable).with_name("polyglot")
     if script.exists():
         return [str(script)]
-    return [sys.executable, "-c", "import sys; sys.argv[0] = 'polyglot'; from polyglot_export.cli.main import main; main()"]
+    return [
+        sys.executable,
+        "-c",
+        "import sys; sys.argv[0] = 'polyglot'; from polyglot_export.cli.main import main; main()",
+    ]
 
 
 def _free_port() -> int:

@@ -2,10 +2,11 @@ r"""Load: the real service in a memory cgroup of 256 MB, and up to 200 clients t
 
     python -m benchmarks.load --minutes 10 --json load.json
 
-All formats and compressions, from 1 row to all of ``records``; a third of the clients reads slowly, a tenth vanishes in the middle
-(half of them close their connection, half read nothing any more), and now and then a backend of the database is killed. Every file that
-ended well is compared with the server; every other one must have ended visibly. At the end nothing may be left: no connection, no
-thread, no descriptor, no temporary file, no running job. Exit code 0 when all is right, 1 when not, 3 where no group can be made.
+All formats and compressions, from 1 row to all of ``records``; a third of the clients reads slowly, a tenth vanishes in
+the middle (half of them close their connection, half read nothing any more), and now and then a backend of the database
+is killed. Every file that ended well is compared with the server; every other one must have ended visibly. At the end
+nothing may be left: no connection, no thread, no descriptor, no temporary file, no running job. Exit code 0 when all is
+right, 1 when not, 3 where no group can be made.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from benchmarks.load_report import document, report
 from benchmarks.load_run import Figures, Load, drive
 from benchmarks.memory_group import NoGroup
 from polyglot_export import _core
-from polyglot_export.demo.records import fill_records
-from polyglot_export.demo.server import EmbeddedServer
+from polyglot_export.testing.postgres import EmbeddedServer
+from polyglot_export.testing.records import fill_records
 
 __all__ = ["main", "run"]
 
@@ -40,7 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if _core.build_profile != "release":
         print(f"the core is a {_core.build_profile} build; make install makes a release build", file=sys.stderr)
         return 2
-    load = Load(seconds=options.minutes * 60, rows=options.rows, clients=options.clients, arrivals=options.arrivals, seed=options.seed)
+    load = Load(
+        seconds=options.minutes * 60,
+        rows=options.rows,
+        clients=options.clients,
+        arrivals=options.arrivals,
+        seed=options.seed,
+    )
     try:
         figures = run(load)
     except NoGroup as error:
@@ -61,7 +68,12 @@ def run(load: Load) -> Figures:
         NoGroup: No group can be made.
     """
     with EmbeddedServer(settings={"max_connections": str(4 * WORKERS + 20)}) as server:
-        settings = {"max_connections": WORKERS, "slow_client_timeout": SLOW_CLIENT_SECONDS, "max_jobs": 100_000, "log_level": "error"}
+        settings = {
+            "max_connections": WORKERS,
+            "slow_client_timeout": SLOW_CLIENT_SECONDS,
+            "max_jobs": 100_000,
+            "log_level": "error",
+        }
         with confined_service(server.dsn(), GROUP_BYTES, **settings) as service:
             print(f"filling {load.rows:,} records", file=sys.stderr, flush=True)
             fill_records(server.dsn(), load.rows, lambda _: None)
@@ -73,7 +85,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10.0, help="how long clients arrive (default 10)")
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the table (default 1000000)")
     parser.add_argument("--clients", type=int, default=200, help="clients at one time, at most (default 200)")
-    parser.add_argument("--arrivals", type=float, default=12.0, help="clients that arrive in a second, on average (default 12)")
+    parser.add_argument(
+        "--arrivals", type=float, default=12.0, help="clients that arrive in a second, on average (default 12)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the random choices (default 1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file as well")
     return parser.parse_args(arguments)

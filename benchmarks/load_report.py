@@ -16,7 +16,10 @@ MB = 1 << 20
 def report(load: Load, figures: Figures) -> str:
     """What the load was, and what came of it."""
     lines = [
-        ("clients that came", f"{figures.arrived:,} in {load.seconds / 60:g} minutes, at most {figures.most_clients} at one time"),
+        (
+            "clients that came",
+            f"{figures.arrived:,} in {load.seconds / 60:g} minutes, at most {figures.most_clients} at one time",
+        ),
         *((f"downloads: {name}", f"{count:,}") for name, count in sorted(figures.outcomes.items()) if count),
         *((f"refused: {name}", f"{count:,}") for name, count in sorted(figures.refusals.items())),
         *((f"broken, the job says: {name}", f"{count:,}") for name, count in sorted(figures.failures.items())),

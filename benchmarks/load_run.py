@@ -20,8 +20,9 @@ __all__ = ["Figures", "Load", "drive"]
 
 MB = 1 << 20
 CASES = (
-    ("csv", None), ("csv", "gzip"), ("csv", "zstd"), ("json", None), ("json", "gzip"), ("json", "zstd"), ("ndjson", None),
-    ("ndjson", "gzip"), ("ndjson", "zstd"), ("xml", None), ("xml", "gzip"), ("xml", "zstd"), ("parquet", None),
+    ("csv", None), ("csv", "gzip"), ("csv", "zstd"), ("json", None), ("json", "gzip"), ("json", "zstd"),
+    ("ndjson", None), ("ndjson", "gzip"), ("ndjson", "zstd"), ("xml", None), ("xml", "gzip"), ("xml", "zstd"),
+    ("parquet", None),
 )  # fmt: skip
 SHARES = ((1, 20), (100, 30), (1_000, 25), (10_000, 15), (100_000, 7), (None, 3))
 """Rows of an export (``None`` for all), and how many of a hundred clients want so many."""
@@ -41,11 +42,12 @@ IDLE_SECONDS = 20.0
 WARM_UP = 8
 """Exports before the run, so that pools and caches are as full as they get."""
 REST_BYTES = 48 * MB
-"""What the service may hold more at rest after the run than before it: the jobs of the run, the objects of 200 connections, and pieces
-of heap in use between free ones. It comes with the first hundred clients and does not grow with their number."""
+"""What the service may hold more at rest after the run than before it: the jobs of the run, the objects of 200
+connections, and pieces of heap in use between free ones. It comes with the first hundred clients and does not grow with
+their number."""
 GROWTH_BYTES = 16 * MB
-"""What the median of the last third of the run may be above that of the second third: something that grows with each export shows
-there."""
+"""What the median of the last third of the run may be above that of the second third: something that grows with each
+export shows there."""
 LOG_CHARACTERS = 4_000
 SPARE_DESCRIPTORS = 4
 SPARE_THREADS = 4
@@ -53,7 +55,8 @@ SPARE_THREADS = 4
 COUNT = "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ '^polyglot [0-9a-f]{8}-'"
 """Backends of exports: their names have the export's id."""
 KILL = (
-    "SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity WHERE application_name ~ '^polyglot [0-9a-f]{8}-'"
+    "SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity WHERE application_name ~ '^polyglot "
+    "[0-9a-f]{8}-'"
     " ORDER BY random() LIMIT 1) AS one"
 )
 
@@ -174,7 +177,9 @@ def _judge(figures: Figures) -> None:
 class _Driver:
     """The clients of one run."""
 
-    def __init__(self, service: ConfinedService, dsn: str, load: Load, expected: dict[Spec, str], stall_seconds: float) -> None:
+    def __init__(
+        self, service: ConfinedService, dsn: str, load: Load, expected: dict[Spec, str], stall_seconds: float
+    ) -> None:
         self.figures = Figures()
         self._service = service
         self._dsn = dsn
@@ -189,7 +194,9 @@ class _Driver:
 
     async def warm_up(self) -> None:
         """A few exports at once, as the run has them."""
-        await asyncio.gather(*(self._client(spec, Manner()) for spec in self._random.sample(sorted(self._expected, key=str), WARM_UP)))
+        await asyncio.gather(
+            *(self._client(spec, Manner()) for spec in self._random.sample(sorted(self._expected, key=str), WARM_UP))
+        )
         self.figures.outcomes.clear()
         self.figures.bytes = 0
         self._first.clear()
@@ -215,7 +222,11 @@ class _Driver:
         figures = self.figures
         figures.first_seconds, figures.total_seconds = _percentiles(self._first), _percentiles(self._total)
         third = max(1, len(self._resident) // 3)
-        parts = {"first third": self._resident[:third], "middle": self._resident[third:-third], "end": self._resident[-third:]}
+        parts = {
+            "first third": self._resident[:third],
+            "middle": self._resident[third:-third],
+            "end": self._resident[-third:],
+        }
         for name, part in parts.items():
             figures.resident[name] = int(statistics.median(part)) if part else 0
 
@@ -266,7 +277,9 @@ class _Driver:
             leave_after=random.randrange(1, VANISH_BYTES) if vanishes and random.random() < 0.5 else None,
         )
         if vanishes and manner.leave_after is None:
-            manner = Manner(rate=manner.rate, stall_after=random.randrange(1, VANISH_BYTES), stall_seconds=self._stall_seconds)
+            manner = Manner(
+                rate=manner.rate, stall_after=random.randrange(1, VANISH_BYTES), stall_seconds=self._stall_seconds
+            )
         name, compression = random.choice(CASES)
         return Spec(name, compression, below=below), manner
 
@@ -304,7 +317,9 @@ class _Driver:
             self.figures.problems[f"{spec}: a file that looked complete differs from the server"] += 1
 
     def _refused(self, outcome: Outcome) -> None:
-        """A refusal comes before the first byte; all but those that say when to come back are failures of the service."""
+        """A refusal comes before the first byte; all but those that say when to come back are failures of the
+        service.
+        """
         try:
             code = str(json.loads(outcome.detail)["code"])
         except (ValueError, KeyError, TypeError):
@@ -328,7 +343,9 @@ class _Driver:
 
     async def _kill(self) -> None:
         """Kill one backend of an export now and then, leaders and workers alike."""
-        async with await psycopg.AsyncConnection.connect(self._dsn, autocommit=True, application_name="polyglot load") as connection:
+        async with await psycopg.AsyncConnection.connect(
+            self._dsn, autocommit=True, application_name="polyglot load"
+        ) as connection:
             while True:
                 await asyncio.sleep(self._random.expovariate(1 / KILL_SECONDS))
                 cursor = await connection.execute(KILL)
@@ -340,7 +357,9 @@ class _Driver:
             await asyncio.sleep(SAMPLE_SECONDS)
 
     async def _backends(self) -> int:
-        async with await psycopg.AsyncConnection.connect(self._dsn, autocommit=True, application_name="polyglot load") as connection:
+        async with await psycopg.AsyncConnection.connect(
+            self._dsn, autocommit=True, application_name="polyglot load"
+        ) as connection:
             cursor = await connection.execute(COUNT)
             row = await cursor.fetchone()
             return int(row[0]) if row is not None else 0

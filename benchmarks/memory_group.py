@@ -1,7 +1,7 @@
 """A memory cgroup with a hard limit, of version 1 or 2, for one child process.
 
-What it counts: resident memory, the page cache of the files that the process reads and writes, and the kernel's memory for it (page
-tables, thread stacks, descriptors). Version 2 counts the buffers of sockets too.
+What it counts: resident memory, the page cache of the files that the process reads and writes, and the kernel's memory
+for it (page tables, thread stacks, descriptors). Version 2 counts the buffers of sockets too.
 """
 
 from __future__ import annotations
@@ -118,7 +118,9 @@ class MemoryGroup:
         )
 
     def reset_peak(self) -> None:
-        """Begin anew to look for the peak; kernels before 6.12 cannot in version 2, and keep the one of the group's whole life."""
+        """Begin anew to look for the peak; kernels before 6.12 cannot in version 2, and keep the one of the group's
+        whole life.
+        """
         if self.version == 1:
             (self.folder / "memory.max_usage_in_bytes").write_text("0")
             return

@@ -1,8 +1,9 @@
-"""What a file must be: digests of what the server itself says, or of a quiet run whose file a reader of others has checked.
+"""What a file must be: digests of what the server itself says, or of a quiet run whose file a reader of others has
+checked.
 
-Text of csv, json and ndjson comes from the server's ``COPY`` and ``row_to_json``. XML and Parquet have no counterpart there: one
-export by the library, with nothing else running, is read back by lxml and pyarrow and compared with sums of the server; its digest
-is the measure then, as the bytes of an export are a function of its plan.
+Text of csv, json and ndjson comes from the server's ``COPY`` and ``row_to_json``. XML and Parquet have no counterpart
+there: one export by the library, with nothing else running, is read back by lxml and pyarrow and compared with sums of
+the server; its digest is the measure then, as the bytes of an export are a function of its plan.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ import psycopg
 import zstandard
 
 from benchmarks.columns import large_file_problem, other_table_problem
-from polyglot_export.demo.readers import check
-from polyglot_export.demo.records import Sums
-from polyglot_export.export import RunSettings, open_export
-from polyglot_export.policy import ExposedTables
-from polyglot_export.spec import parse_spec
+from polyglot_export.access.schema import ExposedTables
+from polyglot_export.execution.export import RunSettings
+from polyglot_export.library.sync import open_export
+from polyglot_export.request.spec import parse_spec
+from polyglot_export.testing.readers import check
+from polyglot_export.testing.records import Sums
 
 __all__ = ["Digest", "Oracle", "Spec", "WrongFile"]
 
@@ -71,7 +73,9 @@ class Spec:
 
 
 class Digest:
-    """The digest of a file's content as it comes: unpacked, and without the name of its snapshot (Parquet's footer has it)."""
+    """The digest of a file's content as it comes: unpacked, and without the name of its snapshot (Parquet's footer has
+    it).
+    """
 
     def __init__(self, spec: Spec) -> None:
         """Set up for one download."""
@@ -144,7 +148,8 @@ class Oracle:
         if spec.format == "csv":
             return {spec: _digest_of(self._copy(f"COPY ({spec.rows()}) TO STDOUT (FORMAT csv, HEADER)"))}
         # Quotes and delimiters that no JSON text has: each line is the text itself.
-        statement = f"COPY (SELECT row_to_json(r) FROM ({spec.rows()}) AS r) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')"
+        rows = f"SELECT row_to_json(r) FROM ({spec.rows()}) AS r"
+        statement = f"COPY ({rows}) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')"
         array, lines = hashlib.blake2b(digest_size=16), hashlib.blake2b(digest_size=16)
         between = b"[\n"
         for line in self._copy(statement):
@@ -153,11 +158,16 @@ class Oracle:
             between = b",\n"
         array.update(b"\n]\n" if between == b",\n" else b"[]\n")
         table, below = spec.table, spec.below
-        return {Spec("json", None, table, below): array.hexdigest(), Spec("ndjson", None, table, below): lines.hexdigest()}
+        return {
+            Spec("json", None, table, below): array.hexdigest(),
+            Spec("ndjson", None, table, below): lines.hexdigest(),
+        }
 
     def _copy(self, statement: str) -> Iterator[bytes]:
         with psycopg.connect(self._dsn, autocommit=True) as connection:
-            connection.execute("SET TimeZone = 'UTC'; SET synchronize_seqscans = off; SET max_parallel_workers_per_gather = 0")
+            connection.execute(
+                "SET TimeZone = 'UTC'; SET synchronize_seqscans = off; SET max_parallel_workers_per_gather = 0"
+            )
             with connection.cursor().copy(statement) as copy:
                 for part in copy:
                     yield bytes(part)

@@ -1,4 +1,5 @@
-r"""Which proxies keep a broken export visible: the real service behind real proxies, and a database that is cut in the middle.
+r"""Which proxies keep a broken export visible: the real service behind real proxies, and a database that is cut in the
+middle.
 
     python -m benchmarks.proxies                     all of them, about three minutes
     python -m benchmarks.proxies --proxy nginx       one program
@@ -10,8 +11,8 @@ For each proxy and each set of settings:
 - a prepared file must arrive whole, over HTTP/1.1 and 1.0, and the rest of it when a download is continued;
 - the client is killed in the middle: after how many seconds do its queries end?
 
-It prints the table of docs/operations.md. Needs curl and, on Debian, the packages nginx-light, haproxy, caddy and apache2; what is
-not there is left out and named. Exit code 0 when everything behaved as the guide says, 1 when not.
+It prints the table of docs/operations.md. Needs curl and, on Debian, the packages nginx-light, haproxy, caddy and
+apache2; what is not there is left out and named. Exit code 0 when everything behaved as the guide says, 1 when not.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ from typing import Any
 import psycopg
 
 from benchmarks.reverse_proxies import PROXIES, ReverseProxy, free_port, missing, running
-from polyglot_export.demo.records import fill_records
-from polyglot_export.demo.server import EmbeddedServer
+from polyglot_export.testing.postgres import EmbeddedServer
+from polyglot_export.testing.records import fill_records
 
 __all__ = ["Row", "main", "measure", "table"]
 
@@ -112,7 +113,9 @@ class Bench:
                 return f"refused, `{_status(curl)}`"
             with psycopg.connect(self._dsn, autocommit=True) as connection:
                 name = f"polyglot {export_id}"
-                connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [name])
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [name]
+                )
             code = curl.wait(timeout=PATIENCE)
         if self._job(export_id)["status"] != "failed":
             raise RuntimeError(f"export {export_id} was not cut")
@@ -148,7 +151,9 @@ class Bench:
 
     def _create(self, **spec: object) -> str:
         body = json.dumps({"format": "csv", **spec}).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self._port}/exports", body, {"Content-Type": "application/json"})
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self._port}/exports", body, {"Content-Type": "application/json"}
+        )
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return str(json.load(answer)["exportId"])
 
@@ -166,12 +171,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if missing():
         print(f"not installed, and left out: {' '.join(missing())}", file=sys.stderr)
-    rows = measure([proxy for proxy in chosen if proxy.path is not None], options.rows, lambda row: print(row, file=sys.stderr))
+    rows = measure(
+        [proxy for proxy in chosen if proxy.path is not None], options.rows, lambda row: print(row, file=sys.stderr)
+    )
     print(table(rows))
     return 0 if rows and all(_as_told(row) for row in rows) else 1
 
 
-def measure(proxies: Sequence[ReverseProxy], rows: int = ROWS, on_row: Callable[[Row], None] = lambda _: None) -> list[Row]:
+def measure(
+    proxies: Sequence[ReverseProxy], rows: int = ROWS, on_row: Callable[[Row], None] = lambda _: None
+) -> list[Row]:
     """Start database and service, and run everything behind each proxy."""
     found = []
     with EmbeddedServer() as server:
@@ -188,7 +197,8 @@ def measure(proxies: Sequence[ReverseProxy], rows: int = ROWS, on_row: Callable[
 def table(rows: Sequence[Row]) -> str:
     """The table in Markdown."""
     head = (
-        "| proxy | whole stream | cut, HTTP/1.1 client | cut, HTTP/1.0 client | prepared file | vanished client noticed |\n"
+        "| proxy | whole stream | cut, HTTP/1.1 client | cut, HTTP/1.0 client | prepared file | vanished client "
+        "noticed |\n"
         "| --- | --- | --- | --- | --- | --- |"
     )
     lines = [f"| {row.proxy} | {row.whole} | {row.cut} | {row.cut_1_0} | {row.file} | {row.vanished} |" for row in rows]
@@ -208,7 +218,9 @@ def _service(dsn: str) -> Iterator[int]:
     settings = {"DATABASE_URL": dsn, "HOST": "127.0.0.1", "PORT": str(port), "POLYGLOT_RATE_LIMIT": str(EXPORT_RATE)}
     with tempfile.TemporaryDirectory(prefix="polyglot-proxies-") as folder, (Path(folder) / "log").open("wb") as log:
         command = [sys.executable, "-c", "from polyglot_export.cli.main import main; main()", "serve"]
-        process = subprocess.Popen(command, env=kept | settings, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder)
+        process = subprocess.Popen(
+            command, env=kept | settings, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder
+        )
         try:
             if not _until(lambda: _ready(port) or process.poll() is not None) or process.poll() is not None:
                 raise RuntimeError(f"the service did not start: {Path(log.name).read_text()[-2000:]}")

@@ -24,7 +24,8 @@ PACKAGES = {"nginx": "nginx-light", "haproxy": "haproxy", "caddy": "caddy", "apa
 _APACHE_MODULES = Path("/usr/lib/apache2/modules")
 
 Configure = Callable[[int, int, Path], tuple[str, list[str]]]
-"""From the proxy's port, the service's port and a folder: the text of the configuration, and the arguments behind its path."""
+"""From the proxy's port, the service's port and a folder: the text of the configuration, and the arguments behind its
+path."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,16 @@ def nginx_configuration(folder: Path, server: str) -> str:
 
 def _nginx(directives: str) -> Configure:
     def configure(port: int, upstream: int, folder: Path) -> tuple[str, list[str]]:
-        server = f"  server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://127.0.0.1:{upstream}; {directives} }} }}"
-        return nginx_configuration(folder, server), ["-p", str(folder), "-e", f"{folder}/error.log", "-c", "{configuration}"]
+        location = f"location / {{ proxy_pass http://127.0.0.1:{upstream}; {directives} }}"
+        server = f"  server {{ listen 127.0.0.1:{port}; {location} }}"
+        return nginx_configuration(folder, server), [
+            "-p",
+            str(folder),
+            "-e",
+            f"{folder}/error.log",
+            "-c",
+            "{configuration}",
+        ]
 
     return configure
 
@@ -134,7 +143,8 @@ def _caddy(outside: str, inside: str) -> Configure:
     def configure(port: int, upstream: int, folder: Path) -> tuple[str, list[str]]:
         text = (
             f"{{\n  admin off\n  auto_https off\n  storage file_system {folder}\n}}\n"
-            f"http://127.0.0.1:{port} {{\n  {outside}\n  reverse_proxy 127.0.0.1:{upstream} {{\n    {inside}\n  }}\n}}\n"
+            f"http://127.0.0.1:{port} {{\n  {outside}\n  reverse_proxy 127.0.0.1:{upstream} {{\n    {inside}\n  "
+            f"}}\n}}\n"
         )
         return text, ["run", "--config", "{configuration}", "--adapter", "caddyfile"]
 
@@ -166,17 +176,29 @@ PROXIES: tuple[ReverseProxy, ...] = (
     ReverseProxy("nginx, 1.1, `Via` set", "nginx", _nginx(_11 + _VIA)),
     ReverseProxy("nginx, 1.1, `proxy_buffering off`", "nginx", _nginx(_11 + "proxy_buffering off;")),
     ReverseProxy("nginx, 1.1, buffering forced on", "nginx", _nginx(_11 + "proxy_ignore_headers X-Accel-Buffering;")),
-    ReverseProxy("nginx, 1.1, buffering forced on, `gzip`", "nginx", _nginx(_11 + "proxy_ignore_headers X-Accel-Buffering; " + _GZIP)),
+    ReverseProxy(
+        "nginx, 1.1, buffering forced on, `gzip`",
+        "nginx",
+        _nginx(_11 + "proxy_ignore_headers X-Accel-Buffering; " + _GZIP),
+    ),
     ReverseProxy("haproxy, `mode http`", "haproxy", _haproxy("")),
-    ReverseProxy("haproxy, `compression algo gzip`", "haproxy", _haproxy("compression algo gzip\n  compression type text/csv")),
+    ReverseProxy(
+        "haproxy, `compression algo gzip`", "haproxy", _haproxy("compression algo gzip\n  compression type text/csv")
+    ),
     ReverseProxy("caddy, `reverse_proxy`", "caddy", _caddy("", "")),
     ReverseProxy("caddy, `Via` set", "caddy", _caddy("", 'header_up Via "{http.request.proto} caddy"')),
     ReverseProxy("caddy, `flush_interval -1`", "caddy", _caddy("", "flush_interval -1")),
-    ReverseProxy("caddy, `encode gzip`", "caddy", _caddy("encode gzip {\n    match header Content-Type text/csv*\n  }", "")),
+    ReverseProxy(
+        "caddy, `encode gzip`", "caddy", _caddy("encode gzip {\n    match header Content-Type text/csv*\n  }", "")
+    ),
     ReverseProxy("Apache, `mod_proxy_http`", "apache2", _apache("")),
     ReverseProxy("Apache, `ProxyVia On`", "apache2", _apache("ProxyVia On")),
     ReverseProxy("Apache, `mod_deflate`", "apache2", _apache("SetOutputFilter DEFLATE")),
-    ReverseProxy("Apache, `force-proxy-request-1.0`", "apache2", _apache("SetEnv force-proxy-request-1.0 1\nSetEnv proxy-nokeepalive 1")),
+    ReverseProxy(
+        "Apache, `force-proxy-request-1.0`",
+        "apache2",
+        _apache("SetEnv force-proxy-request-1.0 1\nSetEnv proxy-nokeepalive 1"),
+    ),
 )
 
 

@@ -27,7 +27,11 @@ def main() -> int:
 def pages() -> list[Path]:
     """Every Markdown page that is, or is about to be, in the repository."""
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"], cwd=ROOT, capture_output=True, text=True, check=False
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if listed.returncode == 0:
         return [path for name in listed.stdout.splitlines() if (path := ROOT / name).exists()]

@@ -1,6 +1,7 @@
 """Write docs/reference/cli.md from the program's own help.
 
-``python tools/cli_reference.py`` writes the page; with ``--check`` it ends with 1 when the page is not what the help says.
+``python tools/cli_reference.py`` writes the page; with ``--check`` it ends with 1 when the page is not what the help
+says.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ COLUMNS = 100
 INTRODUCTION = """\
 # Command line
 
-Made from `polyglot --help` by `tools/cli_reference.py`; a test fails when it is stale. What the options mean in practice is told in
-[Use it from a script](../howto/command-line.md), the options of each format in [docs/formats](../formats/).
+Made from `polyglot --help` by `tools/cli_reference.py`; a test fails when it is stale. What the options mean in
+practice is told in [Use it from a script](../howto/command-line.md), the options of each format in
+[docs/formats](../formats/).
 """
 
 

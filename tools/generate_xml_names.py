@@ -1,8 +1,8 @@
 """Write ``rust/src/encode/xml/name_chars.rs``: the characters that an XML name may hold.
 
-The table is what expat accepts, one character at a time. Expat follows XML 1.0, fourth edition, appendix B, as PostgreSQL's
-own ``map_sql_identifier_to_xml_name`` does; libxml2 and the fifth edition accept these characters and more. So a name made
-of them is read by every parser. Characters beyond the BMP are in no name of the fourth edition.
+The table is what expat accepts, one character at a time. Expat follows XML 1.0, fourth edition, appendix B, as
+PostgreSQL's own ``map_sql_identifier_to_xml_name`` does; libxml2 and the fifth edition accept these characters and
+more. So a name made of them is read by every parser. Characters beyond the BMP are in no name of the fourth edition.
 
     python tools/generate_xml_names.py            writes the file
     python tools/generate_xml_names.py --check    fails when the file differs
@@ -20,8 +20,8 @@ PER_LINE = 17
 HEADER = """\
 //! The characters beyond ASCII that an XML name may hold. Made by `tools/generate_xml_names.py`: do not edit.
 //!
-//! XML 1.0, fourth edition, appendix B, as expat has it. A table lists where membership changes, in ascending order: the
-//! first code point that belongs, the next one that does not, and so on.
+//! XML 1.0, fourth edition, appendix B, as expat has it. A table lists where membership changes, in ascending order:
+//! the first code point that belongs, the next one that does not, and so on.
 """
 NON_ASCII_BMP = range(0x80, 0x10000)
 
@@ -59,7 +59,11 @@ def generate() -> str:
     """The whole file."""
     start = boundaries(lambda point: is_well_formed(f"<{chr(point)}/>"))
     anywhere = boundaries(lambda point: is_well_formed(f"<a{chr(point)}/>"))
-    return HEADER + table("NAME_START", "What a name may begin with.", start) + table("NAME", "What may stand later in a name.", anywhere)
+    return (
+        HEADER
+        + table("NAME_START", "What a name may begin with.", start)
+        + table("NAME", "What may stand later in a name.", anywhere)
+    )
 
 
 def main() -> int:

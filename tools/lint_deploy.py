@@ -2,8 +2,8 @@
 
 - the Dockerfile with hadolint;
 - the compose file against the schema of the compose specification, and its shell script for its syntax;
-- the chart with Helm's own linter and renderer (a library in a wheel, so no helm has to be installed), for each set of values below,
-  and what comes out against the schemas of Kubernetes;
+- the chart with Helm's own linter and renderer (a library in a wheel, so no helm has to be installed), for each set of
+  values below, and what comes out against the schemas of Kubernetes;
 - every YAML file, those that the chart makes included, with yamllint.
 
 Prints what is wrong; exit code 1 when something is. Run by ``make lint``.
@@ -29,7 +29,10 @@ DEPLOY = Path(__file__).parents[1] / "deploy"
 CHART = DEPLOY / "helm" / "polyglot-export"
 OLDEST, NEWEST = "1.27", "1.37"
 """Versions of Kubernetes: the oldest that the chart allows, and the newest whose schemas are there."""
-YAML_RULES = "{extends: default, rules: {line-length: {max: 160}, document-start: disable, comments: {min-spaces-from-content: 1}}}"
+YAML_RULES = (
+    "{extends: default, rules: {line-length: {max: 160}, document-start: disable,"
+    " comments: {min-spaces-from-content: 1}}}"
+)
 RENDERED_RULES = "{extends: relaxed, rules: {line-length: disable, trailing-spaces: disable, empty-lines: disable}}"
 VALUES: dict[str, dict[str, Any]] = {
     "as it is": {},
@@ -67,7 +70,11 @@ def render(values: dict[str, Any]) -> dict[str, str]:
     """The manifests of the chart by the names of their templates, without the notes and what is empty."""
     with helm.Chart.load(str(CHART)) as chart:
         made = chart.render(values, name="exports", namespace="production")
-    return {name.removeprefix("polyglot-export/templates/"): text for name, text in made.items() if name.endswith(".yaml") and text.strip()}
+    return {
+        name.removeprefix("polyglot-export/templates/"): text
+        for name, text in made.items()
+        if name.endswith(".yaml") and text.strip()
+    }
 
 
 def _programs() -> Iterator[str]:

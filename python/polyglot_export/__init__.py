@@ -1,4 +1,5 @@
-"""Any PostgreSQL table, view or query as a CSV, TSV, JSON, NDJSON, XML or Parquet stream: faithful, and in bounded memory.
+"""Any PostgreSQL table, view or query as a CSV, TSV, JSON, NDJSON, XML or Parquet stream: faithful, and in bounded
+memory.
 
 ::
 
@@ -8,8 +9,8 @@
         for chunk in chunks:
             target.write(chunk)
 
-The public names are those of ``__all__``; everything else may change. A name is loaded when it is first used, so that the
-command line answers ``--help`` without loading a database driver.
+The public names are those of ``__all__``; everything else may change. A name is loaded when it is first used, so that
+the command line answers ``--help`` without loading a database driver.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from polyglot_export._core import version as __version__
-    from polyglot_export.aio import AsyncExport, aexport
     from polyglot_export.cancel import CancelToken
     from polyglot_export.errors import (
         AccessDenied,
@@ -41,10 +41,21 @@ if TYPE_CHECKING:
         UnknownDataset,
         UnsupportedValue,
     )
-    from polyglot_export.export import Export, explain, export, export_to_file, open_export
-    from polyglot_export.plan import Plan
-    from polyglot_export.running import ExportResult, Progress, RunSettings
-    from polyglot_export.spec import ColumnChoice, Compression, ExportSpec, FilterOp, FilterTerm, Format, OrderTerm, parse_spec
+    from polyglot_export.execution.export import Export
+    from polyglot_export.execution.run import ExportResult, Progress, RunSettings
+    from polyglot_export.library.aio import AsyncExport, aexport
+    from polyglot_export.library.sync import explain, export, export_to_file, open_export
+    from polyglot_export.planning.plan import Plan
+    from polyglot_export.request.spec import (
+        ColumnChoice,
+        Compression,
+        ExportSpec,
+        FilterOp,
+        FilterTerm,
+        Format,
+        OrderTerm,
+        parse_spec,
+    )
 
 __all__ = [
     "AccessDenied",
@@ -87,12 +98,16 @@ __all__ = [
 ]
 
 _HOMES = {
-    "aio": ("AsyncExport", "aexport"),
     "cancel": ("CancelToken",),
-    "export": ("Export", "explain", "export", "export_to_file", "open_export"),
-    "plan": ("Plan",),
-    "running": ("ExportResult", "Progress", "RunSettings"),
-    "spec": ("ColumnChoice", "Compression", "ExportSpec", "FilterOp", "FilterTerm", "Format", "OrderTerm", "parse_spec"),
+    "compressions": ("Compression",),
+    "execution.export": ("Export",),
+    "execution.run": ("ExportResult", "Progress", "RunSettings"),
+    "formats.names": ("Format",),
+    "library.aio": ("AsyncExport", "aexport"),
+    "library.sync": ("explain", "export", "export_to_file", "open_export"),
+    "planning.plan": ("Plan",),
+    "request.spec": ("ColumnChoice", "ExportSpec", "FilterTerm", "OrderTerm", "parse_spec"),
+    "request.words": ("FilterOp",),
 }
 """Module → the public names it holds; all others are errors. A test compares this with the imports above."""
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -2,7 +2,7 @@
 
 from typing import final
 
-from polyglot_export.plan import Plan
+from polyglot_export.planning.plan import Plan
 
 build_profile: str
 """``release`` or ``debug``; a benchmark of a debug build means nothing."""

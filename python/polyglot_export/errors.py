@@ -145,7 +145,8 @@ def statement_error(sqlstate: str) -> type[PolyglotError]:
         case "42501":
             return AccessDenied
         case "57014" | "25P03" | "25P04":
-            # query_canceled, idle_in_transaction_session_timeout, transaction_timeout: our own cancel is told apart before.
+            # query_canceled, idle_in_transaction_session_timeout, transaction_timeout: our own cancel is told apart
+            # before.
             return StatementTimeout
     if sqlstate.startswith(("08", "57P")):
         return ConnectionLost

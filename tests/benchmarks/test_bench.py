@@ -14,20 +14,20 @@ from xml.etree import ElementTree as ET
 import psycopg
 import pytest
 
+from benchmarks.peers.psycopg import Psycopg
+from benchmarks.peers.registry import all_peers
 from polyglot_export import _core
-from polyglot_export.bench import run as command
-from polyglot_export.bench.cases import CASES, chosen_cases
-from polyglot_export.bench.ours import Polyglot
-from polyglot_export.bench.peers.base import Job, Peer
-from polyglot_export.bench.peers.psql import RowToJson
-from polyglot_export.bench.peers.psycopg import Psycopg
-from polyglot_export.bench.peers.registry import all_peers
-from polyglot_export.bench.readers import count_rows, problem_of
-from polyglot_export.bench.run import Choices, run
-from polyglot_export.bench.source import SAMPLES, Server, Source
-from polyglot_export.cli.interrupt import Interrupted, raising_interrupted
-from polyglot_export.demo.server import EmbeddedServer
+from polyglot_export.cli.bench import run as command
+from polyglot_export.cli.bench.cases import CASES, chosen_cases
+from polyglot_export.cli.bench.ours import Polyglot
+from polyglot_export.cli.bench.peer import Job, Peer
+from polyglot_export.cli.bench.psql import RowToJson
+from polyglot_export.cli.bench.readers import count_rows, problem_of
+from polyglot_export.cli.bench.run import Choices, run
+from polyglot_export.cli.bench.source import SAMPLES, Server, Source
+from polyglot_export.cli.signals import Interrupted, raising_interrupted
 from polyglot_export.errors import PolyglotError, SpecError
+from polyglot_export.testing.postgres import EmbeddedServer
 from tests.fixtures.process import start_cli
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -43,7 +43,13 @@ class Short(Peer):
         return None
 
     def command(self, job: Job) -> list[str]:
-        return [job.psql, "-X", "-q", "-c", f"\\copy (select * from {job.name} where id > 1) to '{job.path}' with (format csv, header)"]
+        return [
+            job.psql,
+            "-X",
+            "-q",
+            "-c",
+            f"\\copy (select * from {job.name} where id > 1) to '{job.path}' with (format csv, header)",
+        ]
 
 
 class Failing(Short):
@@ -107,7 +113,14 @@ def test_every_form_is_measured_and_right(tmp_path: Path, capsys: pytest.Capture
 def test_peers_are_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A short file is wrong, a failure is told, what is absent is named, and none of it is our failure."""
     monkeypatch.setattr(command, "all_peers", lambda: (Short(), Failing(), Absent(), Psycopg(), RowToJson()))
-    choices = Choices(cases=chosen_cases("csv,ndjson"), rows=500, pairs=1, peers=True, json=tmp_path / "b.json", chart=tmp_path / "b.svg")
+    choices = Choices(
+        cases=chosen_cases("csv,ndjson"),
+        rows=500,
+        pairs=1,
+        peers=True,
+        json=tmp_path / "b.json",
+        chart=tmp_path / "b.svg",
+    )
     assert run(choices) == 0
     results = figures(tmp_path / "b.json")
     assert results["csv", "short"]["problem"] == "499 rows instead of 500"
@@ -133,7 +146,13 @@ def test_our_own_wrong_file_fails_the_command(monkeypatch: pytest.MonkeyPatch) -
 
     def command_of(_: Polyglot, job: Job) -> list[str]:
         columns = "id, created_at, name, value + 1 as value, metadata"
-        return [job.psql, "-X", "-q", "-c", f"\\copy (select {columns} from {job.name}) to '{job.path}' with (format csv, header)"]
+        return [
+            job.psql,
+            "-X",
+            "-q",
+            "-c",
+            f"\\copy (select {columns} from {job.name}) to '{job.path}' with (format csv, header)",
+        ]
 
     monkeypatch.setattr(Polyglot, "command", command_of)
     assert run(Choices(cases=chosen_cases("csv"), rows=500, pairs=1)) == 1
@@ -144,7 +163,9 @@ def test_a_table_of_the_user(dsn: str, conn: psycopg.Connection, tmp_path: Path)
     conn.execute(
         'CREATE SCHEMA "My data"; CREATE TABLE "My data"."the ""rows""" AS SELECT g AS id, \'a,b\' AS t FROM generate_series(1, 300) g'
     )
-    choices = Choices(cases=chosen_cases("csv.zst"), pairs=2, table='"My data"."the ""rows"""', dsn=dsn, json=tmp_path / "b.json")
+    choices = Choices(
+        cases=chosen_cases("csv.zst"), pairs=2, table='"My data"."the ""rows"""', dsn=dsn, json=tmp_path / "b.json"
+    )
     assert run(choices) == 0
     result = figures(tmp_path / "b.json")["csv.zst", "polyglot"]
     assert (result["rows"], result["problem"], result["serverCpuSeconds"]) == (300, None, None)
@@ -212,7 +233,7 @@ def test_no_password_is_on_a_command_line() -> None:
 
 
 def test_choices_of_the_command_are_those_of_the_package() -> None:
-    from polyglot_export.cli import bench
+    from polyglot_export.cli.commands import bench
 
     assert bench.SAMPLES == SAMPLES
 

@@ -13,7 +13,7 @@ from benchmarks import cgroup
 from benchmarks.cgroup import CASES, GROUP_BYTES, Sizes, prove, report
 from benchmarks.memory_group import MemoryGroup
 from benchmarks.oracle import Digest, Oracle, Spec, WrongFile
-from polyglot_export.demo.server import EmbeddedServer
+from polyglot_export.testing.postgres import EmbeddedServer
 from tests.benchmarks.groups import no_group
 
 MB = 1 << 20
@@ -57,7 +57,9 @@ def test_a_group_has_its_limit_and_counts_what_is_in_it() -> None:
     assert not group.folder.exists()
 
 
-def test_without_a_controller_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_controller_there_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("benchmarks.memory_group._mounts", lambda: iter([("cgroup2", Path("/nowhere"), [])]))
     assert cgroup.main(["--rows", "10"]) == cgroup.EXIT_NO_GROUP
     captured = capsys.readouterr()

@@ -1,4 +1,6 @@
-"""The load in a small size: some seconds, some dozen clients; where no memory cgroup can be made, the sentence that says so."""
+"""The load in a small size: some seconds, some dozen clients; where no memory cgroup can be made, the sentence that
+says so.
+"""
 
 from __future__ import annotations
 
@@ -39,4 +41,6 @@ def test_the_load(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monkey
 
 def test_what_is_wrong_is_told() -> None:
     figures = Figures(problems=Counter({"csv of records: a file that looked complete differs from the server": 2}))
-    assert "| wrong | csv of records: a file that looked complete differs from the server (2) |" in report(Load(60, 10, 5, 1, 1), figures)
+    assert "| wrong | csv of records: a file that looked complete differs from the server (2) |" in report(
+        Load(60, 10, 5, 1, 1), figures
+    )

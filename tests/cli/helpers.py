@@ -24,7 +24,8 @@ SILENT = "SELECT pg_sleep(3600)::text AS pause"
 """A query that goes on for an hour and has no row."""
 
 GONE_SECONDS = 10.0
-"""Ceiling of the time in which a query that was given up ends in the server: it takes a moment, and by itself the query goes on for an hour."""
+"""Ceiling of the time in which a query that was given up ends in the server: it takes a moment, and by itself the query
+goes on for an hour."""
 
 
 def copied(conn: psycopg.Connection, query: str, options: str = "FORMAT csv, HEADER") -> bytes:

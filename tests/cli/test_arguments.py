@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyglot_export.cli.arguments import parse_columns, parse_options, parse_order, parse_where
-from polyglot_export.cli.common import COMPRESSION_NAMES, FORMAT_NAMES
+from polyglot_export.cli.language.arguments import parse_columns, parse_options, parse_order, parse_where
+from polyglot_export.cli.options import COMPRESSION_NAMES, FORMAT_NAMES
 from polyglot_export.errors import SpecError
-from polyglot_export.spec import Compression, Format
+from polyglot_export.request.spec import Compression, Format
 
 NAMES = st.text(min_size=1, max_size=12).filter(lambda text: "\0" not in text)
 VALUES = st.text(max_size=20).filter(lambda text: "\0" not in text)
@@ -192,20 +192,27 @@ def test_where_refused(text: str, sentence: str) -> None:
 
 
 def test_options() -> None:
-    assert parse_options(["delimiter=;", "null==", "line_end=crlf"], "csv") == {"delimiter": ";", "null": "=", "lineEnd": "crlf"}
+    assert parse_options(["delimiter=;", "null==", "line_end=crlf"], "csv") == {
+        "delimiter": ";",
+        "null": "=",
+        "lineEnd": "crlf",
+    }
     assert parse_options(['forceQuote=a,"b,c"'], "csv") == {"forceQuote": ["a", "b,c"]}
     assert parse_options(["forceQuote=*"], "csv") == {"forceQuote": "*"}
 
 
 @pytest.mark.parametrize("format_name", list(Format))
 def test_an_unknown_option_lists_what_is_allowed(format_name: Format) -> None:
-    from polyglot_export.options import options_model
+    from polyglot_export.formats.registry import options_model
 
     with pytest.raises(SpecError) as caught:
         parse_options(["colour=red"], format_name)
     allowed = [field.alias for field in options_model(format_name).model_fields.values()]
     assert allowed
-    assert caught.value.message == f"--option 'colour=red': {format_name} has no such option; allowed are {', '.join(map(str, allowed))}"
+    assert (
+        caught.value.message
+        == f"--option 'colour=red': {format_name} has no such option; allowed are {', '.join(map(str, allowed))}"
+    )
 
 
 def test_options_refused() -> None:

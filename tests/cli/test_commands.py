@@ -17,7 +17,9 @@ from tests.fixtures.process import Cli
 @pytest.fixture
 def items(dsn: str, conn: psycopg.Connection) -> str:
     conn.execute(ITEMS)
-    conn.execute("CREATE SCHEMA sales; CREATE VIEW sales.dear AS SELECT id, value FROM items WHERE value > 1000; ANALYZE items")
+    conn.execute(
+        "CREATE SCHEMA sales; CREATE VIEW sales.dear AS SELECT id, value FROM items WHERE value > 1000; ANALYZE items"
+    )
     return dsn
 
 

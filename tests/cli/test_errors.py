@@ -48,7 +48,9 @@ def test_a_host_that_is_none(cli: Cli, tmp_path: Path) -> None:
     assert "no-such-host.invalid" in line
 
 
-@pytest.mark.parametrize("dsn", ["nonsense", "postgresql://user@host:port/x", "host=x colour=red", "password='topsecret"])
+@pytest.mark.parametrize(
+    "dsn", ["nonsense", "postgresql://user@host:port/x", "host=x colour=red", "password='topsecret"]
+)
 def test_a_wrong_dsn(cli: Cli, tmp_path: Path, dsn: str) -> None:
     line = complaint(cli("export", "items", *to(tmp_path), "--dsn", dsn), 1)
     assert line.startswith(("cannot read the connection string: ", "cannot connect to the database: "))
@@ -128,7 +130,13 @@ def test_a_query_that_is_none(cli: Cli, items: str, conn: psycopg.Connection, tm
 
 def test_a_query_that_fails_later(cli: Cli, items: str, tmp_path: Path) -> None:
     """Row 900 divides by zero, when bytes may already have been written."""
-    done = cli("export", "--query", "SELECT 1 / (id - 900) AS x, repeat('y', 5000) AS y FROM items ORDER BY id", *to(tmp_path), dsn=items)
+    done = cli(
+        "export",
+        "--query",
+        "SELECT 1 / (id - 900) AS x, repeat('y', 5000) AS y FROM items ORDER BY id",
+        *to(tmp_path),
+        dsn=items,
+    )
     assert complaint(done, 1) == "division by zero"
 
 
@@ -170,7 +178,9 @@ def test_a_table_that_is_dropped_while_it_is_exported(items: str, conn: psycopg.
 def test_the_server_ends_the_connections(items: str, conn: psycopg.Connection, tmp_path: Path) -> None:
     process = start_cli("export", "--query", "SELECT id, pg_sleep(0.05)::text FROM items", *to(tmp_path), dsn=items)
     wait_until(lambda: any("COPY" in query for query in active(conn)))
-    conn.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+    conn.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
     output, errors = process.communicate(timeout=60)
     assert (process.returncode, output) == (1, b"")
     assert errors.startswith(b"polyglot: ")

@@ -74,7 +74,9 @@ def test_formats_hold_every_row(cli: Cli, items: str, reader: psycopg.Connection
     query = "SELECT * FROM items ORDER BY id"
     rows = json_rows(reader, query)
     assert len(rows) == 1000
-    assert succeeded(cli("export", "--query", query, "-f", "ndjson", dsn=items)) == b"".join(row + b"\n" for row in rows)
+    assert succeeded(cli("export", "--query", query, "-f", "ndjson", dsn=items)) == b"".join(
+        row + b"\n" for row in rows
+    )
     assert succeeded(cli("export", "--query", query, "-f", "json", dsn=items)) == b"[\n" + b",\n".join(rows) + b"\n]\n"
     assert succeeded(cli("export", "--query", query, "-f", "tsv", dsn=items)) == copied(
         reader, query, "FORMAT csv, HEADER, DELIMITER E'\\t'"
@@ -95,7 +97,10 @@ def test_gzip_by_name_and_by_option(cli: Cli, items: str, reader: psycopg.Connec
     target = tmp_path / "items.csv.gz"
     succeeded(cli("export", "items", "--order-by", "id", "-o", str(target), dsn=items))
     assert gzip.decompress(target.read_bytes()) == expected
-    assert gzip.decompress(succeeded(cli("export", "items", "--order-by", "id", "--compression", "gzip", dsn=items))) == expected
+    assert (
+        gzip.decompress(succeeded(cli("export", "items", "--order-by", "id", "--compression", "gzip", dsn=items)))
+        == expected
+    )
 
 
 def test_zstd_by_name(cli: Cli, items: str, tmp_path: Path) -> None:
@@ -129,7 +134,9 @@ def test_zstd_by_name(cli: Cli, items: str, tmp_path: Path) -> None:
         (("--order-by", "name", "--order-by", "value:desc"), "SELECT * FROM items ORDER BY name, value DESC, id"),
     ],
 )
-def test_columns_rows_and_order(cli: Cli, items: str, reader: psycopg.Connection, arguments: tuple[str, ...], query: str) -> None:
+def test_columns_rows_and_order(
+    cli: Cli, items: str, reader: psycopg.Connection, arguments: tuple[str, ...], query: str
+) -> None:
     order = () if "--order-by" in arguments else ("--order-by", "id")
     assert succeeded(cli("export", "items", *arguments, *order, dsn=items)) == copied(reader, query)
 
@@ -155,7 +162,10 @@ def test_options(cli: Cli, items: str, reader: psycopg.Connection, options: tupl
 def test_the_time_zone_is_an_option(cli: Cli, items: str) -> None:
     query = "SELECT timestamptz '2026-07-01 12:00+00' AS t"
     assert succeeded(cli("export", "--query", query, dsn=items)) == b"t\n2026-07-01 12:00:00+00\n"
-    assert succeeded(cli("export", "--query", query, "-O", "timeZone=Asia/Kolkata", dsn=items)) == b"t\n2026-07-01 17:30:00+05:30\n"
+    assert (
+        succeeded(cli("export", "--query", query, "-O", "timeZone=Asia/Kolkata", dsn=items))
+        == b"t\n2026-07-01 17:30:00+05:30\n"
+    )
 
 
 @pytest.mark.parametrize("workers", ["1", "2", "5"])
@@ -166,14 +176,18 @@ def test_the_bytes_do_not_depend_on_the_workers(cli: Cli, items: str, reader: ps
 def test_the_database_comes_from_option_or_variables(cli: Cli, items: str, reader: psycopg.Connection) -> None:
     expected = copied(reader, "SELECT 1 AS one")
     parts = psycopg.conninfo.conninfo_to_dict(items)
-    variables = {f"PG{name.upper()}": str(value) for name, value in parts.items() if name in {"host", "port", "user", "password"}}
+    variables = {
+        f"PG{name.upper()}": str(value) for name, value in parts.items() if name in {"host", "port", "user", "password"}
+    }
     variables["PGDATABASE"] = str(parts["dbname"])
     query = ("export", "--query", "SELECT 1 AS one")
     assert succeeded(cli(*query, "--dsn", items)) == expected
     assert succeeded(cli(*query, dsn=items)) == expected
     assert succeeded(cli(*query, env=variables)) == expected
     assert succeeded(cli(*query, "--dsn", items, dsn="host=/nowhere")) == expected, "the option wins"
-    assert succeeded(cli(*query, dsn=items, env={"PGDATABASE": "nowhere"})) == expected, "DATABASE_URL wins over PGDATABASE"
+    assert succeeded(cli(*query, dsn=items, env={"PGDATABASE": "nowhere"})) == expected, (
+        "DATABASE_URL wins over PGDATABASE"
+    )
 
 
 def test_an_existing_file_is_replaced(cli: Cli, items: str, tmp_path: Path) -> None:
@@ -198,7 +212,9 @@ def test_lost_values_are_told_even_when_quiet(cli: Cli, items: str, tmp_path: Pa
 def test_a_shell_pipe(items: str, reader: psycopg.Connection) -> None:
     """Through a real shell, a real pipe and a real redirection."""
     process = start_cli("export", "items", "--order-by", "id", dsn=items)
-    sorted_ids = subprocess.run(["cut", "-d,", "-f1"], stdin=process.stdout, capture_output=True, env=environment(), check=True).stdout
+    sorted_ids = subprocess.run(
+        ["cut", "-d,", "-f1"], stdin=process.stdout, capture_output=True, env=environment(), check=True
+    ).stdout
     assert process.wait(10) == 0
     expected = subprocess.run(
         ["cut", "-d,", "-f1"], input=copied(reader, "SELECT * FROM items ORDER BY id"), capture_output=True, check=True

@@ -17,8 +17,8 @@ from tests.fixtures.process import environment, start_cli
 from tests.fixtures.server import Database
 
 END_SECONDS = 60.0
-"""Limit of an end that says by its words that it was orderly: after five seconds of waiting for the server the program gives up
-without a word."""
+"""Limit of an end that says by its words that it was orderly: after five seconds of waiting for the server the program
+gives up without a word."""
 PROMPT_SECONDS = 4.0
 """Less than these five seconds, for an end without a word: it must not come to that."""
 
@@ -104,7 +104,9 @@ def test_explain_while_it_waits_for_a_lock(dsn: str, conn: psycopg.Connection) -
 
 
 def test_while_it_connects(tmp_path: Path) -> None:
-    """192.0.2.1 belongs to nobody (RFC 5737): the connection attempt gets no answer, or an error at once where there is no route."""
+    """192.0.2.1 belongs to nobody (RFC 5737): the connection attempt gets no answer, or an error at once where there is
+    no route.
+    """
     process = start_cli("export", "t", "-o", str(tmp_path / "x.csv"), "--dsn", "host=192.0.2.1 dbname=x user=x")
     time.sleep(1.0)
     process.send_signal(signal.SIGINT)
@@ -129,7 +131,8 @@ try:
 except Interrupted as interrupted:
     die_by(interrupted.number)
 """
-"""An export that does not react to a cancel. The real one gives up its connections at once, also when the server hangs."""
+"""An export that does not react to a cancel. The real one gives up its connections at once, also when the server
+hangs."""
 
 
 def start_stuck(target: Path) -> subprocess.Popen[bytes]:
@@ -170,13 +173,18 @@ def test_one_signal_is_enough_after_five_seconds(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-def test_a_server_that_hangs_does_not_hold_the_command(server: Database, dsn: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+def test_a_server_that_hangs_does_not_hold_the_command(
+    server: Database, dsn: str, conn: psycopg.Connection, tmp_path: Path
+) -> None:
     """The server's processes are stopped, so that no cancel is obeyed."""
     if server.process is None:
         pytest.skip("the processes of a given server cannot be stopped from here")
     process = start_cli("export", "--query", SILENT, "-o", str(tmp_path / "x.csv"), dsn=dsn)
     wait_until(lambda: is_copying(conn))
-    backends = [row[0] for row in conn.execute("SELECT pid FROM pg_stat_activity WHERE application_name ~ '^polyglot '").fetchall()]
+    backends = [
+        row[0]
+        for row in conn.execute("SELECT pid FROM pg_stat_activity WHERE application_name ~ '^polyglot '").fetchall()
+    ]
     assert backends
     for pid in backends:
         os.kill(pid, signal.SIGSTOP)
@@ -195,7 +203,9 @@ def test_an_ignored_signal_stays_ignored(dsn: str, conn: psycopg.Connection, tmp
     conn.execute("SELECT pg_advisory_lock(1)")
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        process = start_cli("export", "--query", "SELECT pg_advisory_xact_lock_shared(1)::text AS pause", "-o", str(target), dsn=dsn)
+        process = start_cli(
+            "export", "--query", "SELECT pg_advisory_xact_lock_shared(1)::text AS pause", "-o", str(target), dsn=dsn
+        )
     finally:
         signal.signal(signal.SIGHUP, before)
     wait_until(lambda: is_copying(conn))
@@ -250,7 +260,9 @@ transfer(opener, LateSink(), NoBar())
 
 
 def test_a_closed_pipe_is_noticed_however_late_it_was_opened() -> None:
-    process = subprocess.Popen([sys.executable, "-c", LATE], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", LATE], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     assert process.stderr is not None
     assert process.stderr.readline() == b"opening\n"
     assert process.stdout is not None

@@ -89,10 +89,16 @@ def test_a_bar_on_a_terminal(dsn: str, terminal: Terminal, tmp_path: Path) -> No
     assert shown.rindex(SHOW_CURSOR) < shown.index("polyglot: 1,000")
 
 
-def test_the_bar_shows_share_speed_and_time_left(dsn: str, conn: psycopg.Connection, terminal: Terminal, tmp_path: Path) -> None:
+def test_the_bar_shows_share_speed_and_time_left(
+    dsn: str, conn: psycopg.Connection, terminal: Terminal, tmp_path: Path
+) -> None:
     """Of a table it is known how much there is."""
-    conn.execute("CREATE TABLE wide AS SELECT g, repeat('x', 700) AS filler FROM generate_series(1, 60000) g; ANALYZE wide")
-    process = start("export", "wide", "--workers", "1", "-o", str(tmp_path / "x.xml.gz"), dsn=dsn, stderr=terminal.descriptor)
+    conn.execute(
+        "CREATE TABLE wide AS SELECT g, repeat('x', 700) AS filler FROM generate_series(1, 60000) g; ANALYZE wide"
+    )
+    process = start(
+        "export", "wide", "--workers", "1", "-o", str(tmp_path / "x.xml.gz"), dsn=dsn, stderr=terminal.descriptor
+    )
     process.communicate(timeout=60)
     assert process.returncode == 0
     shown = plain(terminal.close())
@@ -108,7 +114,9 @@ def test_no_bar_in_a_pipe(cli: Cli, dsn: str, tmp_path: Path) -> None:
 
 
 def test_no_bar_when_quiet(dsn: str, terminal: Terminal, tmp_path: Path) -> None:
-    process = start("export", "--query", SLOW, "--quiet", "-o", str(tmp_path / "x.csv"), dsn=dsn, stderr=terminal.descriptor)
+    process = start(
+        "export", "--query", SLOW, "--quiet", "-o", str(tmp_path / "x.csv"), dsn=dsn, stderr=terminal.descriptor
+    )
     process.communicate(timeout=60)
     assert process.returncode == 0
     assert terminal.close() == ""
@@ -116,7 +124,9 @@ def test_no_bar_when_quiet(dsn: str, terminal: Terminal, tmp_path: Path) -> None
 
 def test_no_bar_between_the_rows(dsn: str, terminal: Terminal) -> None:
     """The rows go to the same terminal: they and the summary are all that is seen."""
-    process = start("export", "--query", "SELECT 1 AS one", dsn=dsn, stderr=terminal.descriptor, stdout=terminal.descriptor)
+    process = start(
+        "export", "--query", "SELECT 1 AS one", dsn=dsn, stderr=terminal.descriptor, stdout=terminal.descriptor
+    )
     assert process.wait(60) == 0
     shown = terminal.close()
     assert "\x1b" not in shown
@@ -132,7 +142,9 @@ def test_a_bar_while_the_rows_go_through_a_pipe(dsn: str, terminal: Terminal) ->
     assert "exporting" in terminal.close()
 
 
-def test_an_interrupt_gives_the_terminal_back(dsn: str, conn: psycopg.Connection, terminal: Terminal, tmp_path: Path) -> None:
+def test_an_interrupt_gives_the_terminal_back(
+    dsn: str, conn: psycopg.Connection, terminal: Terminal, tmp_path: Path
+) -> None:
     target = tmp_path / "x.csv"
     process = start("export", "--query", ENDLESS, "-o", str(target), dsn=dsn, stderr=terminal.descriptor)
     wait_until(lambda: is_copying(conn) and "exporting" in terminal.shown())
@@ -148,22 +160,38 @@ def test_an_interrupt_gives_the_terminal_back(dsn: str, conn: psycopg.Connection
 
 @pytest.mark.parametrize(("arguments", "what"), [(("-f", "parquet"), "parquet"), (("--compression", "zstd"), "zstd")])
 def test_binary_is_not_for_a_terminal(dsn: str, terminal: Terminal, arguments: tuple[str, ...], what: str) -> None:
-    process = start("export", "--query", "SELECT 1 AS one", *arguments, dsn=dsn, stderr=subprocess.PIPE, stdout=terminal.descriptor)
-    assert process.communicate(timeout=60)[1].decode() == f"polyglot: {what} is not for a terminal: give -o FILE, or -o - to insist\n"
+    process = start(
+        "export", "--query", "SELECT 1 AS one", *arguments, dsn=dsn, stderr=subprocess.PIPE, stdout=terminal.descriptor
+    )
+    assert (
+        process.communicate(timeout=60)[1].decode()
+        == f"polyglot: {what} is not for a terminal: give -o FILE, or -o - to insist\n"
+    )
     assert process.returncode == 2
     assert terminal.close() == ""
 
 
 def test_binary_goes_to_a_terminal_when_told_to(dsn: str, terminal: Terminal) -> None:
     process = start(
-        "export", "--query", "SELECT 1 AS one", "-f", "parquet", "-o", "-", dsn=dsn, stderr=subprocess.PIPE, stdout=terminal.descriptor
+        "export",
+        "--query",
+        "SELECT 1 AS one",
+        "-f",
+        "parquet",
+        "-o",
+        "-",
+        dsn=dsn,
+        stderr=subprocess.PIPE,
+        stdout=terminal.descriptor,
     )
     process.communicate(timeout=60)
     assert process.returncode == 0
 
 
 def test_rich_is_not_imported_in_a_pipe(dsn: str, tmp_path: Path) -> None:
-    process = start_cli("export", "--query", SLOW, "-o", str(tmp_path / "x.csv"), dsn=dsn, env={"PYTHONPROFILEIMPORTTIME": "1"})
+    process = start_cli(
+        "export", "--query", SLOW, "-o", str(tmp_path / "x.csv"), dsn=dsn, env={"PYTHONPROFILEIMPORTTIME": "1"}
+    )
     text = process.communicate(timeout=60)[1].decode()
     assert process.returncode == 0
     assert "psycopg" in text

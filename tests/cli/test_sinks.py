@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from polyglot_export.destinations import FileSink
 from polyglot_export.errors import TargetFailed
-from polyglot_export.sinks import FileSink
 from tests.cli.helpers import names
 
 
@@ -139,10 +139,13 @@ def test_names_of_standard_output_append_to_it(tmp_path: Path, name: str) -> Non
     """Opened by its name, a redirected file would be written from its start again."""
     target = tmp_path / "log"
     target.write_bytes(b"before\n")
-    program = f"from polyglot_export.sinks import FileSink\nwith FileSink({name!r}) as sink:\n    sink.write(b'after\\n'); sink.commit()"
+    program = f"from polyglot_export.destinations import FileSink\nwith FileSink({name!r}) as sink:\n    sink.write(b'after\\n'); sink.commit()"
     with target.open("ab") as output:
         subprocess.run(
-            [sys.executable, "-c", program], stdout=output, check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+            [sys.executable, "-c", program],
+            stdout=output,
+            check=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
     assert target.read_bytes() == b"before\nafter\n"
     assert names(tmp_path) == ["log"]

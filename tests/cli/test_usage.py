@@ -29,11 +29,17 @@ def test_every_error_has_an_exit_code() -> None:
     assert {kind for kind, code in codes.items() if code == 2} == subclasses(SpecError)
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("-h",), *((command, "--help") for command in cli_reference.COMMANDS if command)])
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("-h",), *((command, "--help") for command in cli_reference.COMMANDS if command)]
+)
 def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     program = "import sys; sys.argv[0] = 'polyglot'; from polyglot_export.cli.main import main; main()"
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-c", program, *arguments], env=environment(), capture_output=True, text=True, check=True
+        [sys.executable, "-X", "importtime", "-c", program, *arguments],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.startswith("Usage: polyglot")
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
@@ -86,7 +92,10 @@ def test_the_reference_is_fresh() -> None:
         (("export", "t", "--option", "colour=red"), "csv has no such option; allowed are timeZone, "),
         (("export", "t", "--option", "delimiter=ab"), "--option delimiter: must be exactly one single-byte character"),
         (("export", "t", "--option", "header=perhaps"), "--option header: "),
-        (("export", "t", "-f", "parquet", "--option", "compression=brotli"), "'snappy', 'zstd', 'lz4_raw', 'gzip' or 'none'"),
+        (
+            ("export", "t", "-f", "parquet", "--option", "compression=brotli"),
+            "'snappy', 'zstd', 'lz4_raw', 'gzip' or 'none'",
+        ),
         (("export", "t", "-f", "parquet", "--compression", "gzip"), "compression is for text formats"),
         (("export", "t", "-o", "x.json", "-f", "csv"), "the name x.json says json, but --format says csv"),
         (("export", "t", "-o", "x.data"), "does not say which format it is"),
@@ -125,7 +134,9 @@ def test_debug_shows_the_traceback(cli: Cli) -> None:
 )
 def test_a_missing_extra_is_named(arguments: tuple[str, ...], module: str, extra: str) -> None:
     program = f"import sys; sys.modules[{module!r}] = None; sys.argv[0] = 'polyglot'; from polyglot_export.cli.main import main; main()"
-    done = subprocess.run([sys.executable, "-c", program, *arguments], env=environment(), capture_output=True, check=False, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], env=environment(), capture_output=True, check=False, timeout=60
+    )
     line = complaint(done, 1)
     assert line.endswith(f" is not installed; it comes with: pip install 'polyglot-export[{extra}]'")
     assert line.startswith(module)

@@ -15,9 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from polyglot_export.demo.readers import check, read_sums
-from polyglot_export.demo.records import Sums, fill_records, sums_of_server
-from polyglot_export.demo.run import DOWNLOADS
+from polyglot_export.cli.demo.run import DOWNLOADS
+from polyglot_export.testing.readers import check, read_sums
+from polyglot_export.testing.records import Sums, fill_records, sums_of_server
 from tests.fixtures.process import cli, start_cli
 from tests.fixtures.server import Database
 
@@ -41,7 +41,9 @@ def test_every_format_is_downloaded_checked_and_shown(private_tmp: Path) -> None
     assert result.returncode == 0, output + result.stderr.decode()
     assert f"filling records: {ROWS:,} of {ROWS:,}" in output
     for name, _ in DOWNLOADS:
-        line = re.search(rf"^{re.escape(name)} +{ROWS:,} +[\d.]+ +[\d,]+ +[\d.]+ +(\d+) +[\d.]+ +ok$", output, re.MULTILINE)
+        line = re.search(
+            rf"^{re.escape(name)} +{ROWS:,} +[\d.]+ +[\d,]+ +[\d.]+ +(\d+) +[\d.]+ +ok$", output, re.MULTILINE
+        )
         assert line is not None, output
         assert int(line[1]) > 0
     assert "\x1b" not in output, "no escape sequences in a pipe"

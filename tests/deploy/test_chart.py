@@ -9,8 +9,8 @@ import helm_python as helm
 import pytest
 import yaml
 
-from polyglot_export.service.context import load_configuration
-from polyglot_export.settings import ServiceSettings
+from polyglot_export.service.config.environment import ServiceSettings
+from polyglot_export.service.config.file import load_configuration
 from tests.fixtures.process import Service
 from tests.service.client import call
 from tools.lint_deploy import CHART, VALUES, render
@@ -34,7 +34,9 @@ def environment(values: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_every_variable_is_a_setting_that_the_service_takes(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_every_variable_is_a_setting_that_the_service_takes(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     variables = environment(VALUES[name])
     assert set(variables) <= KNOWN
     for variable, value in variables.items():
@@ -75,7 +77,9 @@ def test_the_probes_lead_somewhere(service: Service) -> None:
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         assert spec[probe]["httpGet"]["port"] == port["name"]
         assert call(service, spec[probe]["httpGet"]["path"]).status == 200
-    assert spec["livenessProbe"]["httpGet"]["path"] == "/health/live", "a database that is away is no reason to start anew"
+    assert spec["livenessProbe"]["httpGet"]["path"] == "/health/live", (
+        "a database that is away is no reason to start anew"
+    )
 
 
 def test_the_ingress_shows_every_call_but_the_numbers(service: Service) -> None:
@@ -92,7 +96,11 @@ def test_it_runs_without_rights() -> None:
     assert pod["automountServiceAccountToken"] is False
     assert pod["enableServiceLinks"] is False
     security = container({})["securityContext"]
-    assert security == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+    assert security == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
     writable = {mount["mountPath"] for mount in container({})["volumeMounts"] if not mount.get("readOnly")}
     assert writable == {"/tmp", "/var/spool/polyglot"}
 

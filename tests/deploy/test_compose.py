@@ -11,9 +11,9 @@ import psycopg
 import pytest
 import yaml
 
-from polyglot_export.service.context import load_configuration
+from polyglot_export.service.config.environment import ServiceSettings, parse_size
+from polyglot_export.service.config.file import load_configuration
 from polyglot_export.service.http.auth import hash_key
-from polyglot_export.settings import ServiceSettings, parse_size
 from tests.fixtures.process import serve
 from tests.fixtures.server import Database
 from tests.service.client import call, post
@@ -44,9 +44,16 @@ def test_no_password_is_written_down(services: dict[str, Any]) -> None:
     text = (FOLDER / "compose.yaml").read_text()
     for secret in re.findall(r"://[^:@/\s]*:([^@\s]+)@", text):
         assert secret.startswith("${")
-    variables = [value for service in services.values() for name, value in service.get("environment", {}).items() if "PASSWORD" in name]
+    variables = [
+        value
+        for service in services.values()
+        for name, value in service.get("environment", {}).items()
+        if "PASSWORD" in name
+    ]
     assert variables
-    assert all(value.startswith("${") and ":?" in value for value in variables), "a forgotten one is told before anything starts"
+    assert all(value.startswith("${") and ":?" in value for value in variables), (
+        "a forgotten one is told before anything starts"
+    )
 
 
 def test_what_is_mounted_is_there(services: dict[str, Any]) -> None:
@@ -73,7 +80,9 @@ def test_the_connections_of_the_replicas_fit_the_login(services: dict[str, Any])
 
 
 def test_the_database_and_the_configuration_work_together(server: Database, tmp_path: Path) -> None:
-    """The script of the image, on a real server; the role and the database have other names here, as the server is shared."""
+    """The script of the image, on a real server; the role and the database have other names here, as the server is
+    shared.
+    """
     script = (FOLDER / "database.sh").read_text()
     sql = re.findall(r"<<'END'\n(.*?)^END$", script, re.MULTILINE | re.DOTALL)[0]
     name = f"reader_{tmp_path.name.replace('-', '_')}"[:60]

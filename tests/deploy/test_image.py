@@ -35,7 +35,9 @@ def ignored(path: str) -> bool:
 
 
 def test_what_is_copied_is_there_and_in_the_context() -> None:
-    copied = [source for line in re.findall(r"^COPY (?!--from)(.+)$", JOINED, re.MULTILINE) for source in line.split()[:-1]]
+    copied = [
+        source for line in re.findall(r"^COPY (?!--from)(.+)$", JOINED, re.MULTILINE) for source in line.split()[:-1]
+    ]
     assert len(copied) >= 9
     for source in copied:
         assert (ROOT / source).exists(), source
@@ -43,7 +45,15 @@ def test_what_is_copied_is_there_and_in_the_context() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [".git/config", ".venv/bin/python", "target/release", "polyglot.toml", ".env", "python/polyglot_export/_core.abi3.so"]
+    "path",
+    [
+        ".git/config",
+        ".venv/bin/python",
+        "target/release",
+        "polyglot.toml",
+        ".env",
+        "python/polyglot_export/_core.abi3.so",
+    ],
 )
 def test_what_must_not_get_into_the_context(path: str) -> None:
     assert ignored(path)
@@ -57,7 +67,7 @@ def test_the_image_runs_without_rights_and_has_no_secret() -> None:
 
 
 def test_the_environment_is_what_the_service_takes() -> None:
-    from polyglot_export.settings import ServiceSettings
+    from polyglot_export.service.config.environment import ServiceSettings
 
     known = {str(info.validation_alias) for info in ServiceSettings.model_fields.values()}
     ours = set(re.findall(r"\b(POLYGLOT_\w+|HOST|PORT)=", LAST))
@@ -79,7 +89,11 @@ def test_the_health_check_tells_alive_from_dead(service: Service) -> None:
     assert command[0] == "python"
     codes = [
         subprocess.run(
-            [sys.executable, *command[1:]], env={**os.environ, "PORT": port}, capture_output=True, timeout=30, check=False
+            [sys.executable, *command[1:]],
+            env={**os.environ, "PORT": port},
+            capture_output=True,
+            timeout=30,
+            check=False,
         ).returncode
         for port in (str(service.port), "1")
     ]

@@ -36,11 +36,15 @@ def fill(dsn: str, rows: int = ROWS) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("CREATE TABLE records (id bigint PRIMARY KEY, name text, value numeric(18,4))")
         connection.execute(
-            "INSERT INTO records SELECT n, repeat('name ' || n || ' ', 6), n * 1.25 FROM generate_series(1, %s) AS n", [rows]
+            "INSERT INTO records SELECT n, repeat('name ' || n || ' ', 6), n * 1.25 FROM generate_series(1, %s) AS n",
+            [rows],
         )
-        # PostgreSQL keeps 57 bytes of each text, so that a segment has 73 MB: its backend cannot have sent it all while nobody reads.
+        # PostgreSQL keeps 57 bytes of each text, so that a segment has 73 MB: its backend cannot have sent it all while
+        # nobody reads.
         connection.execute("CREATE TABLE long (id bigint, name text) WITH (fillfactor = 30)")
-        connection.execute("INSERT INTO long SELECT n, repeat('name ' || n || ' ', 280) FROM generate_series(1, %s) AS n", [LONG_ROWS])
+        connection.execute(
+            "INSERT INTO long SELECT n, repeat('name ' || n || ' ', 280) FROM generate_series(1, %s) AS n", [LONG_ROWS]
+        )
         connection.execute("CREATE VIEW slow AS SELECT n, pg_sleep(30)::text AS pause FROM generate_series(1, 3) AS n")
         connection.execute("CREATE TABLE frames (filler text)")
         # A segment is 1,000 pages of 7 rows: each has one marked row, far from its end.

@@ -1,4 +1,5 @@
-"""What is promised for each fault: one row a fault, checked by the tests beside this file and printed in ``docs/reference/faults.md``.
+"""What is promised for each fault: one row a fault, checked by the tests beside this file and printed in
+``docs/reference/faults.md``.
 
 ``python -m tests.faults.table`` writes the page; lint compares the two.
 """
@@ -37,16 +38,35 @@ class Fault:
 
 
 _ROWS = (
-    Fault("worker-ahead", "the backend of a worker ends before a byte of its segment was handed out", WHOLE, "completed"),
-    Fault("worker-head", "the backend of a worker ends after bytes of its segment were handed out", CUT, "failed: database-lost"),
+    Fault(
+        "worker-ahead", "the backend of a worker ends before a byte of its segment was handed out", WHOLE, "completed"
+    ),
+    Fault(
+        "worker-head",
+        "the backend of a worker ends after bytes of its segment were handed out",
+        CUT,
+        "failed: database-lost",
+    ),
     Fault("leader", "the backend of the leader ends", CUT, "failed: database-lost"),
     Fault("all-backends", "all backends of the export end", CUT, "failed: database-lost"),
     Fault("database-crash", "the database is shut down at once and started again", CUT, "failed: database-lost"),
-    Fault("database-away", "the database is away when the download begins", "503 database-away", "failed: database-away"),
+    Fault(
+        "database-away", "the database is away when the download begins", "503 database-away", "failed: database-away"
+    ),
     Fault("short-stall", "the network to the database stalls for less than the time limit", WHOLE, "completed"),
-    Fault("long-stall", "the network to the database stalls for longer than `POLYGLOT_MAX_DURATION`", CUT, "failed: took-too-long"),
+    Fault(
+        "long-stall",
+        "the network to the database stalls for longer than `POLYGLOT_MAX_DURATION`",
+        CUT,
+        "failed: took-too-long",
+    ),
     Fault("network-cut", "the network to the database is cut", CUT, "failed: database-lost"),
-    Fault("flipped", "a byte of a length or type is changed on the way from the database (TLS off)", CUT, "failed: malformed-data"),
+    Fault(
+        "flipped",
+        "a byte of a length or type is changed on the way from the database (TLS off)",
+        CUT,
+        "failed: malformed-data",
+    ),
     Fault("flipped-length", "… so that more is awaited than the database sends", CUT, "failed: took-too-long"),
     Fault(
         "slow-query",
@@ -54,7 +74,12 @@ _ROWS = (
         "504 database-timeout",
         "failed: database-timeout",
     ),
-    Fault("slow-export", "the first row takes longer than `POLYGLOT_MAX_DURATION`", "504 took-too-long", "failed: took-too-long"),
+    Fault(
+        "slow-export",
+        "the first row takes longer than `POLYGLOT_MAX_DURATION`",
+        "504 took-too-long",
+        "failed: took-too-long",
+    ),
     Fault("client-reset", "the client resets its connection", GONE, "cancelled: client-gone"),
     Fault("client-half-close", "the client closes its half of the connection", CUT, "cancelled: client-gone"),
     Fault("client-stall", "the client takes nothing for `POLYGLOT_SLOW_CLIENT_TIMEOUT`", CUT, "failed: slow-client"),
@@ -62,7 +87,13 @@ _ROWS = (
     Fault("deleted", "the export's owner deletes it while it runs", CUT, "cancelled: cancelled"),
     Fault("drain", "SIGTERM, and the download ends within `POLYGLOT_SHUTDOWN_GRACE`", WHOLE, "completed"),
     Fault("drain-cut", "SIGTERM, and the download takes longer", CUT, "failed: stopping"),
-    Fault("killed", "SIGKILL of the service", CUT, "gone with the process; with Redis `failed: replica-lost`", "nothing after 10 s"),
+    Fault(
+        "killed",
+        "SIGKILL of the service",
+        CUT,
+        "gone with the process; with Redis `failed: replica-lost`",
+        "nothing after 10 s",
+    ),
     Fault("clock-jump", "the clock jumps forward or back by hours", WHOLE, "completed"),
 )
 FAULTS = {fault.key: fault for fault in _ROWS}

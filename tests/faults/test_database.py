@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from polyglot_export.demo.server import EmbeddedServer
-from polyglot_export.planner.segments import PAGES_PER_SEGMENT
+from polyglot_export.planning.segments import PAGES_PER_SEGMENT
+from polyglot_export.testing.postgres import EmbeddedServer
 from tests.faults.conftest import FRAME_TEXT_BYTES, fill, serving
 from tests.faults.outcome import assert_as_promised, seen_by_client
 from tests.faults.table import FAULTS
@@ -79,7 +79,9 @@ def test_a_worker_that_is_ahead(records: str, service: Service) -> None:
 
 
 def test_the_worker_at_the_head(records: str, service: Service) -> None:
-    """In the middle of the segment whose first bytes the client has: a backend that had sent all of it would be missed by nobody."""
+    """In the middle of the segment whose first bytes the client has: a backend that had sent all of it would be missed
+    by nobody.
+    """
     export_id = create(service, dataset="long")
     with RawDownload(service, export_id) as download:
         download.read_some(1000)
@@ -126,7 +128,9 @@ def test_the_database_crashes_and_comes_back() -> None:
 
 def create_while_away(service: Service) -> str:
     """What a request is told while there is no database."""
-    answer = call(service, "/exports", method="POST", body=b'{"format": "csv"}', headers={"Content-Type": "application/json"})
+    answer = call(
+        service, "/exports", method="POST", body=b'{"format": "csv"}', headers={"Content-Type": "application/json"}
+    )
     return f"{answer.status} {answer.json()['code']}"
 
 
@@ -187,8 +191,8 @@ def test_the_network_is_cut(records: str, way: str) -> None:
 
 
 FRAME = b"d" + (FRAME_TEXT_BYTES + 10).to_bytes(4) + (1).to_bytes(2) + FRAME_TEXT_BYTES.to_bytes(4)
-"""What stands before the text of a row: CopyData's type and length, the count of fields, the length of the first (PostgreSQL
-manual, "Message Formats" and "COPY", binary format)."""
+"""What stands before the text of a row: CopyData's type and length, the count of fields, the length of the first
+(PostgreSQL manual, "Message Formats" and "COPY", binary format)."""
 AWAITS_MORE = 2
 """The byte of CopyData's length that makes it 16 MB: more than the segment has, and still below the limit of a row."""
 

@@ -1,4 +1,6 @@
-"""One moment, or an error: what other sessions do meanwhile is either not seen at all, or it waits, or the export fails."""
+"""One moment, or an error: what other sessions do meanwhile is either not seen at all, or it waits, or the export
+fails.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,20 @@ from typing import Any
 import psycopg
 import pytest
 
-from polyglot_export import ConnectionLost, Export, ExportSpec, PolyglotError, RunSettings, SourceChanged, open_export, parse_spec
-from polyglot_export.leader import Leader
-from polyglot_export.planner import explained, make
-from polyglot_export.planner.segments import PAGES_PER_SEGMENT
+from polyglot_export import (
+    ConnectionLost,
+    Export,
+    ExportSpec,
+    PolyglotError,
+    RunSettings,
+    SourceChanged,
+    open_export,
+    parse_spec,
+)
+from polyglot_export.planning import planner as make
+from polyglot_export.planning.segments import PAGES_PER_SEGMENT
+from polyglot_export.postgres import explain as explained
+from polyglot_export.postgres.leader import Leader
 from tests.library.helpers import copied, filled, ndjson
 from tests.service.client import GONE_SECONDS, PATIENCE, wait_for
 
@@ -108,7 +120,13 @@ def test_a_change_of_the_table_waits_and_the_file_is_whole(dsn: str, conn: psyco
 
 @pytest.mark.parametrize(
     "change",
-    ["TRUNCATE p2", "ALTER TABLE p ALTER pad TYPE varchar(1000)", "VACUUM FULL p2", "DROP TABLE p2", "ALTER TABLE p DETACH PARTITION p2"],
+    [
+        "TRUNCATE p2",
+        "ALTER TABLE p ALTER pad TYPE varchar(1000)",
+        "VACUUM FULL p2",
+        "DROP TABLE p2",
+        "ALTER TABLE p DETACH PARTITION p2",
+    ],
 )
 def test_a_change_of_a_leaf_waits(dsn: str, conn: psycopg.Connection, change: str) -> None:
     partitioned(conn)
@@ -154,7 +172,9 @@ def test_what_cannot_be_locked_by_lock_waits_too(dsn: str, conn: psycopg.Connect
 
 
 @pytest.mark.parametrize("source", ["t", "v", "p"])
-def test_a_change_that_waits_before_the_workers_begin_does_not_hang_the_export(dsn: str, conn: psycopg.Connection, source: str) -> None:
+def test_a_change_that_waits_before_the_workers_begin_does_not_hang_the_export(
+    dsn: str, conn: psycopg.Connection, source: str
+) -> None:
     """The change waits for the leader, a worker behind the change: a deadlock that the server cannot see."""
     filled(conn, "t", 10)
     conn.execute(
@@ -313,7 +333,9 @@ class Stream:
         return getattr(self._stream, name)
 
 
-def test_the_leader_is_killed_after_the_last_chunk(dsn: str, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_leader_is_killed_after_the_last_chunk(
+    dsn: str, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The workers have finished: only the proof at the end can tell that nobody held the rows in place."""
     filled(conn, "t", 10)
     with open_export(spec(), dsn=dsn) as export:
@@ -343,8 +365,12 @@ def test_taking_the_moment_is_tried_again(dsn: str, conn: psycopg.Connection, mo
         assert read(export) == b"id,name\n2,new\n"
 
 
-def test_a_rewrite_between_snapshot_and_lock_is_noticed(dsn: str, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a view reads cannot be locked before the snapshot. Rewritten in between, the snapshot sees neither old nor new rows."""
+def test_a_rewrite_between_snapshot_and_lock_is_noticed(
+    dsn: str, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a view reads cannot be locked before the snapshot. Rewritten in between, the snapshot sees neither old nor
+    new rows.
+    """
     conn.execute("CREATE TABLE t AS SELECT 1 AS id; CREATE VIEW v AS SELECT * FROM t")
     once: Actions = [lambda: conn.execute("TRUNCATE t; INSERT INTO t VALUES (2)")]
     before_explain(monkeypatch, once)
@@ -407,7 +433,8 @@ def test_a_partition_attached_meanwhile_is_not_read(dsn: str, conn: psycopg.Conn
 
 
 @pytest.mark.parametrize(
-    "request_", [spec("p", orderBy=[{"column": "id"}]), spec("v"), parse_spec({"format": "csv", "query": "SELECT * FROM p"})]
+    "request_",
+    [spec("p", orderBy=[{"column": "id"}]), spec("v"), parse_spec({"format": "csv", "query": "SELECT * FROM p"})],
 )
 def test_a_partition_attached_before_a_whole_statement_begins_fails_the_export(
     dsn: str, conn: psycopg.Connection, request_: ExportSpec

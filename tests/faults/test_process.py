@@ -6,7 +6,7 @@ import signal
 import time
 from pathlib import Path
 
-from polyglot_export.service.delivery.download import STALL_TICK
+from polyglot_export.service.streams.download import STALL_TICK
 from tests.faults.conftest import serving
 from tests.faults.outcome import assert_as_promised, seen_by_client
 from tests.faults.table import CUT, FAULTS, WHOLE
@@ -49,7 +49,9 @@ def test_sigterm_without(records: str) -> None:
 
 
 def test_sigkill(records: str) -> None:
-    """The kernel closes the sockets; a backend that waits for nobody sees it within a second (client_connection_check_interval)."""
+    """The kernel closes the sockets; a backend that waits for nobody sees it within a second
+    (client_connection_check_interval).
+    """
     with serving(records) as service:
         streamed, waiting = create(service), create(service, dataset="slow")
         with RawDownload(service, streamed) as download, RawDownload(service, waiting):

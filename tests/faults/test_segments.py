@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from polyglot_export import ConnectionLost, Export, RunSettings, open_export, parse_spec
-from polyglot_export.planner.segments import PAGES_PER_SEGMENT
+from polyglot_export.planning.segments import PAGES_PER_SEGMENT
 from tests.faults.workers import both_in_the_middle, reading, terminate
 from tests.fixtures.proxy import Proxy
 from tests.library.helpers import copied
@@ -33,7 +33,9 @@ CASES: tuple[dict[str, Any], ...] = (
 
 @pytest.fixture(scope="module")
 def table(module_dsn: str) -> str:
-    """A database with a table ``t`` of :data:`SEGMENTS` segments, and ``long``, whose segments nothing can hold; gives its DSN."""
+    """A database with a table ``t`` of :data:`SEGMENTS` segments, and ``long``, whose segments nothing can hold; gives
+    its DSN.
+    """
     with psycopg.connect(module_dsn, autocommit=True) as connection:
         # 20 rows a page of text that compresses little, so that compressed segments fill the window too.
         connection.execute("CREATE TABLE t (id int PRIMARY KEY, pad text)")
@@ -42,10 +44,12 @@ def table(module_dsn: str) -> str:
             " FROM generate_series(1, %s) AS n",
             [20 * (SEGMENTS * PAGES_PER_SEGMENT - 10)],
         )
-        # A segment of 73 MB, or of a megabyte and a half with gzip: more than all buffers hold, so that a backend waits to send the rest.
+        # A segment of 73 MB, or of a megabyte and a half with gzip: more than all buffers hold, so that a backend waits
+        # to send the rest.
         connection.execute("CREATE TABLE long (id int, pad text) WITH (fillfactor = 30)")
         connection.execute(
-            "INSERT INTO long SELECT n, md5(n::text) || repeat('name ' || n || ' ', 280) FROM generate_series(1, %s) AS n", [LONG_ROWS]
+            "INSERT INTO long SELECT n, md5(n::text) || repeat('name ' || n || ' ', 280) FROM generate_series(1, %s) AS n",
+            [LONG_ROWS],
         )
         connection.execute("ANALYZE")
     return module_dsn
@@ -85,7 +89,9 @@ def test_a_later_segment_is_read_again(table: str, spec: dict[str, Any]) -> None
 
 @pytest.mark.parametrize("spec", [*CASES, {"format": "parquet"}], ids=lambda spec: "-".join(spec.values()))
 def test_a_half_encoded_segment_begins_anew(table: str, spec: dict[str, Any]) -> None:
-    """The network fails, not the server, so there are no last words. A chunk is larger than a segment: none was handed out."""
+    """The network fails, not the server, so there are no last words. A chunk is larger than a segment: none was handed
+    out.
+    """
     run = RunSettings(workers=1, chunk_bytes=16 << 20)
     with opened(table, run, **spec) as chunks:
         expected = whole(chunks)
@@ -120,14 +126,18 @@ def test_workers_are_lost_again_and_again(table: str) -> None:
 
 
 def test_the_head_is_not_read_again(table: str) -> None:
-    """Its bytes are with the consumer already: the export fails, and stays failed. A backend that waits to send has no last words."""
+    """Its bytes are with the consumer already: the export fails, and stays failed. A backend that waits to send has no
+    last words.
+    """
     spec = parse_spec({"format": "csv", "query": "SELECT n, n::text AS t FROM generate_series(1, 10000000) AS n"})
     with open_export(spec, dsn=table, run=NARROW) as chunks:
         next(chunks)
         (worker,) = backends(table) - {chunks._leader.connection.info.backend_pid}
         terminate(table, worker)
         for _ in range(2):
-            with pytest.raises(ConnectionLost, match=r"terminating connection due to administrator command|closed the connection"):
+            with pytest.raises(
+                ConnectionLost, match=r"terminating connection due to administrator command|closed the connection"
+            ):
                 list(chunks)
         assert not chunks.progress().finished
     wait_for(lambda: not backends(table))
@@ -144,7 +154,9 @@ def test_without_the_leader_nothing_is_read_again(table: str) -> None:
     wait_for(lambda: not backends(table))
 
 
-@pytest.mark.parametrize("spec", [*CASES, {"format": "ndjson"}, {"format": "parquet"}], ids=lambda spec: "-".join(spec.values()))
+@pytest.mark.parametrize(
+    "spec", [*CASES, {"format": "ndjson"}, {"format": "parquet"}], ids=lambda spec: "-".join(spec.values())
+)
 def test_bytes_do_not_depend_on_workers(table: str, spec: dict[str, Any]) -> None:
     outputs = []
     for workers in (1, 2, 3, 8):

@@ -1,7 +1,8 @@
-"""The target fails: a full disk, no rights, a reader that leaves. Nothing half-written remains, and the query is cancelled.
+"""The target fails: a full disk, no rights, a reader that leaves. Nothing half-written remains, and the query is
+cancelled.
 
-The full disk is a real one: a file system of one megabyte where that can be mounted (as root), a limit on the size of files for
-everybody else.
+The full disk is a real one: a file system of one megabyte where that can be mounted (as root), a limit on the size of
+files for everybody else.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import psycopg
 import pytest
 
 from polyglot_export import errors
-from polyglot_export.export import export_to_file
+from polyglot_export.library.sync import export_to_file
 from tests.cli.helpers import ENDLESS, GONE_SECONDS, active, complaint, is_copying, names, wait_until
 from tests.fixtures.disk import small_file_system
 from tests.fixtures.process import Cli, command, environment, start_cli
@@ -124,7 +125,11 @@ def test_standard_error_is_closed(dsn: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("missing/x.csv", "No such file or directory"), ("file/x.csv", "Not a directory"), ("y" * 300 + ".csv", "File name too long")],
+    [
+        ("missing/x.csv", "No such file or directory"),
+        ("file/x.csv", "Not a directory"),
+        ("y" * 300 + ".csv", "File name too long"),
+    ],
 )
 def test_a_target_that_cannot_be(cli: Cli, dsn: str, tmp_path: Path, name: str, reason: str) -> None:
     (tmp_path / "file").write_bytes(b"")

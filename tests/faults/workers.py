@@ -1,4 +1,6 @@
-"""The backends of an export's workers, and the moment in which each of them is in the middle of its segment for certain."""
+"""The backends of an export's workers, and the moment in which each of them is in the middle of its segment for
+certain.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ _BLOCKED = "state = 'active' AND wait_event = 'ClientWrite'"
 
 
 def _workers(dsn: str, name: str, condition: str) -> dict[int, int]:
-    statement = f"SELECT pid, query FROM pg_stat_activity WHERE application_name = %s AND query LIKE 'COPY%%' AND {condition}"
+    statement = (
+        f"SELECT pid, query FROM pg_stat_activity WHERE application_name = %s AND query LIKE 'COPY%%' AND {condition}"
+    )
     with psycopg.connect(dsn, autocommit=True) as connection:
         rows = connection.execute(statement.encode(), [name]).fetchall()
     return {int(found[1]): pid for pid, query in rows if (found := re.search(r"'\((\d+),", query))}

@@ -75,7 +75,9 @@ def fetch(addresses: Mapping[str, str]) -> dict[str, Fetched]:
             f"http://127.0.0.1:{desk.server_port}/",
         ]  # fmt: skip
         with Path(profile, "log").open("w+b") as log:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+            )
             try:
                 finished = desk.done.wait(FETCH_SECONDS)
             finally:

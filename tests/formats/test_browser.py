@@ -17,8 +17,8 @@ from tests.service.client import create
 ROWS = 60_000
 """About 20 MB in several segments that hardly compress: a cut hits the middle of any encoding."""
 CUT_BYTES = 14 << 20
-"""Bytes that come from the database before it is gone: more than the first chunk needs in every encoding (zstd takes some MB
-before it gives any), less than all."""
+"""Bytes that come from the database before it is gone: more than the first chunk needs in every encoding (zstd takes
+some MB before it gives any), less than all."""
 ENCODINGS = (None, "gzip", "zstd")
 
 

@@ -1,6 +1,8 @@
-"""All that PostgreSQL says about itself: every relation of pg_catalog and information_schema, csv as COPY, ndjson as row_to_json.
+"""All that PostgreSQL says about itself: every relation of pg_catalog and information_schema, csv as COPY, ndjson as
+row_to_json.
 
-They hold what tables of users seldom hold: arrays with bounds, ``"char"``, ``pg_node_tree``, ``aclitem[]``, ``anyarray``.
+They hold what tables of users seldom hold: arrays with bounds, ``"char"``, ``pg_node_tree``, ``aclitem[]``,
+``anyarray``.
 """
 
 from __future__ import annotations

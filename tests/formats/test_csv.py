@@ -108,18 +108,22 @@ def test_one_column_alone(table: tuple[str, psycopg.Connection], column: str) ->
 def test_tsv_is_csv_with_a_tab(table: tuple[str, psycopg.Connection]) -> None:
     dsn, conn = table
     assert exported(dsn, "t", format="tsv") == copied(conn, "SELECT * FROM t", r"HEADER, DELIMITER E'\t'")
-    assert exported(dsn, "t", format="tsv", options={"delimiter": ";"}) == copied(conn, "SELECT * FROM t", "HEADER, DELIMITER ';'")
+    assert exported(dsn, "t", format="tsv", options={"delimiter": ";"}) == copied(
+        conn, "SELECT * FROM t", "HEADER, DELIMITER ';'"
+    )
 
 
 def test_line_ends_and_byte_order_mark(table: tuple[str, psycopg.Connection]) -> None:
     """Only the ends of records change; a line feed within a value stays."""
     dsn, conn = table
     plain = exported(dsn, "t", columns=["i", "f", "n"])
-    assert exported(dsn, "t", columns=["i", "f", "n"], options={"lineEnd": "crlf", "bom": True}) == b"\xef\xbb\xbf" + plain.replace(
-        b"\n", b"\r\n"
-    )
+    assert exported(
+        dsn, "t", columns=["i", "f", "n"], options={"lineEnd": "crlf", "bom": True}
+    ) == b"\xef\xbb\xbf" + plain.replace(b"\n", b"\r\n")
     crlf = exported(dsn, "t", options={"lineEnd": "crlf"})
-    as_lf, as_crlf = (list(csv.reader(io.StringIO(file.decode(), newline=""))) for file in (copied(conn, "SELECT * FROM t"), crlf))
+    as_lf, as_crlf = (
+        list(csv.reader(io.StringIO(file.decode(), newline=""))) for file in (copied(conn, "SELECT * FROM t"), crlf)
+    )
     assert as_crlf == as_lf
     assert crlf.count(b"\r\n") == len(as_crlf) + 1  # one is within a value
     assert exported(dsn, "t", limit=0, options={"header": False, "bom": True}) == b"\xef\xbb\xbf"
@@ -145,11 +149,15 @@ def test_the_guard_against_formulas(table: tuple[str, psycopg.Connection]) -> No
     titles = {"=name": "'=name", "@v": "'@v", "-m": "'-m"}
     names = ["=name", "@v", "c", "n", "-m", "ch", "arr", "na"]
     selected = [f'''{guarded.get(name, f'"{name}"')} AS "{titles.get(name, name)}"''' for name in names]
-    assert exported(dsn, "formulas", options={"formulaGuard": True}) == copied(conn, f"SELECT {', '.join(selected)} FROM formulas")
+    assert exported(dsn, "formulas", options={"formulaGuard": True}) == copied(
+        conn, f"SELECT {', '.join(selected)} FROM formulas"
+    )
 
 
 def test_the_guard_looks_at_types_that_are_not_text(table: tuple[str, psycopg.Connection]) -> None:
-    """A json text keeps the blanks before it; infinity and intervals are no numbers to a spreadsheet. Numbers are left alone."""
+    """A json text keeps the blanks before it; infinity and intervals are no numbers to a spreadsheet. Numbers are left
+    alone.
+    """
     dsn, conn = table
     conn.execute(
         "CREATE TABLE typed AS SELECT E'\\t1'::json AS a, E'\\r\\n\"x\"'::json AS b, '-infinity'::date AS c, '-infinity'::timestamp AS d,"
@@ -157,7 +165,9 @@ def test_the_guard_looks_at_types_that_are_not_text(table: tuple[str, psycopg.Co
         " (E'\\t\"' || repeat('=,', 50000) || '\"')::json AS k"
     )
     guarded = [f"{GUARDED.format(name + '::text')} AS {name}" if name not in "ghi" else name for name in "abcdefghijk"]
-    assert exported(dsn, "typed", options={"formulaGuard": True}) == copied(conn, f"SELECT {', '.join(guarded)} FROM typed")
+    assert exported(dsn, "typed", options={"formulaGuard": True}) == copied(
+        conn, f"SELECT {', '.join(guarded)} FROM typed"
+    )
 
 
 def test_the_profile_for_excel(table: tuple[str, psycopg.Connection]) -> None:

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from polyglot_export import UnsupportedValue, explain, export, parse_spec
-from polyglot_export.planner.segments import PAGES_PER_SEGMENT
+from polyglot_export.planning.segments import PAGES_PER_SEGMENT
 from tests.fixtures.server import Database
 from tests.library.helpers import copied, exported, filled, ndjson
 
@@ -59,15 +59,21 @@ def test_big_numbers_as_strings(shared: tuple[str, psycopg.Connection]) -> None:
     )
     as_text = "SELECT i::text AS i, d::text AS d, n::text AS n, nan, ia::text[] AS ia, na::text[] AS na, four, f, j, none FROM numbers"
     assert exported(dsn, "numbers", format="ndjson", options={"bigNumbers": "string"}) == ndjson(conn, as_text)
-    assert exported(dsn, "numbers", format="ndjson", options={"bigNumbers": "number"}) == ndjson(conn, "SELECT * FROM numbers")
-    assert exported(dsn, "numbers", format="json", options={"bigNumbers": "string"}).count(b'"9223372036854775807"') == 3
+    assert exported(dsn, "numbers", format="ndjson", options={"bigNumbers": "number"}) == ndjson(
+        conn, "SELECT * FROM numbers"
+    )
+    assert (
+        exported(dsn, "numbers", format="json", options={"bigNumbers": "string"}).count(b'"9223372036854775807"') == 3
+    )
 
 
 def test_numbers_keep_every_digit_for_a_reader_that_does(shared: tuple[str, psycopg.Connection]) -> None:
     dsn, conn = shared
     query = "SELECT 1.500::numeric AS a, 9007199254740993::int8 AS b, 1e30::numeric AS c, 1e23::float8::text AS d"
     (row,) = conn.execute(query.encode()).fetchall()
-    found = json.loads(exported(dsn, query=query.replace("::text", ""), format="ndjson"), parse_float=str, parse_int=str)
+    found = json.loads(
+        exported(dsn, query=query.replace("::text", ""), format="ndjson"), parse_float=str, parse_int=str
+    )
     assert [found["a"], found["b"], found["c"], found["d"]] == [str(row[0]), str(row[1]), f"{row[2]:f}", row[3]]
 
 
@@ -108,7 +114,8 @@ def long_table(shared: tuple[str, psycopg.Connection]) -> tuple[str, int, int]:
     )
     # An update moves rows: where they are now is asked of the server.
     positions = conn.execute(
-        "SELECT n FROM (SELECT row_number() OVER (ORDER BY ctid) AS n, id FROM long) AS x WHERE id = ANY (%s) ORDER BY n", [[first, last]]
+        "SELECT n FROM (SELECT row_number() OVER (ORDER BY ctid) AS n, id FROM long) AS x WHERE id = ANY (%s) ORDER BY n",
+        [[first, last]],
     ).fetchall()
     (one,), (two,) = positions
     plan = explain(parse_spec({"format": "json", "dataset": "long"}), dsn=dsn)
@@ -122,7 +129,10 @@ def long_table(shared: tuple[str, psycopg.Connection]) -> tuple[str, int, int]:
 def test_an_error_in_a_late_segment_names_its_row(long_table: tuple[str, int, int], format_: str, workers: int) -> None:
     """Counted over the whole file, and the first of two, however many workers are ahead."""
     dsn, first, _ = long_table
-    with pytest.raises(UnsupportedValue) as caught, export(dsn, "long", format=format_, workers=workers, **FORMATS[format_]) as chunks:
+    with (
+        pytest.raises(UnsupportedValue) as caught,
+        export(dsn, "long", format=format_, workers=workers, **FORMATS[format_]) as chunks,
+    ):
         for _ in chunks:
             pass
     assert (caught.value.row, caught.value.column) == (first, "pad")

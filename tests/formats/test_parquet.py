@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from polyglot_export import ExportResult, SpecError, UnsupportedValue, export
-from polyglot_export.planner.segments import PARQUET_PAGES_PER_SEGMENT
+from polyglot_export.planning.segments import PARQUET_PAGES_PER_SEGMENT
 from tests.fixtures.server import Database
 from tests.library.helpers import copied, exported, filled
 
@@ -35,7 +35,8 @@ def parquet(dsn: str, source: str | None = None, **what: Any) -> tuple[pq.Parque
 
 
 @pytest.mark.parametrize(
-    ("option", "codec"), [("snappy", "SNAPPY"), ("zstd", "ZSTD"), ("lz4_raw", "LZ4"), ("gzip", "GZIP"), ("none", "UNCOMPRESSED")]
+    ("option", "codec"),
+    [("snappy", "SNAPPY"), ("zstd", "ZSTD"), ("lz4_raw", "LZ4"), ("gzip", "GZIP"), ("none", "UNCOMPRESSED")],
 )
 def test_compression(shared: Shared, option: str, codec: str) -> None:
     dsn, _ = shared
@@ -51,7 +52,8 @@ def test_compression(shared: Shared, option: str, codec: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "of_noise"), [("snappy", "UNCOMPRESSED"), ("lz4_raw", "UNCOMPRESSED"), ("zstd", "ZSTD"), ("gzip", "GZIP")]
+    ("option", "of_noise"),
+    [("snappy", "UNCOMPRESSED"), ("lz4_raw", "UNCOMPRESSED"), ("zstd", "ZSTD"), ("gzip", "GZIP")],
 )
 def test_a_fast_codec_leaves_numbers_that_it_would_hardly_shrink(shared: Shared, option: str, of_noise: str) -> None:
     dsn, _ = shared
@@ -66,9 +68,7 @@ def test_a_fast_codec_leaves_numbers_that_it_would_hardly_shrink(shared: Shared,
     assert file.read().equals(plain.read())
 
 
-NUMERICS = (
-    "SELECT v::numeric AS v, v::numeric * 2 AS twice FROM unnest(ARRAY['1.500', '-0.000001', '123456789012345678901234567890', NULL]) AS v"
-)
+NUMERICS = "SELECT v::numeric AS v, v::numeric * 2 AS twice FROM unnest(ARRAY['1.500', '-0.000001', '123456789012345678901234567890', NULL]) AS v"
 
 
 def test_numeric_without_a_precision(shared: Shared) -> None:
@@ -140,9 +140,20 @@ def test_losses_are_errors_or_are_counted(shared: Shared) -> None:
         assert (caught.value.row, caught.value.column) == (row, column)
     targets = {"id": "id"} | {column: f"of {column}" for column in FIRST_LOSS}
     file, result = parquet(dsn, "losses", columns=targets, options={"unrepresentable": "null"})
-    assert result.losses == {"of d": 2, "of ts": 2, "of tz": 2, "of n": 1, "of ti": 1, "of l": 1, "of ds": 2, "of nn": 1}
+    assert result.losses == {
+        "of d": 2,
+        "of ts": 2,
+        "of tz": 2,
+        "of n": 1,
+        "of ti": 1,
+        "of l": 1,
+        "of ds": 2,
+        "of nn": 1,
+    }
     footer = {key.decode(): value.decode() for key, value in file.metadata.metadata.items()}
-    assert {key.removeprefix("polyglot.nulled."): int(value) for key, value in footer.items() if "nulled" in key} == result.losses
+    assert {
+        key.removeprefix("polyglot.nulled."): int(value) for key, value in footer.items() if "nulled" in key
+    } == result.losses
     assert footer["polyglot.rows"] == "4"
     assert footer["polyglot.source"] == "public.losses"
     assert footer["polyglot.snapshot"] == result.snapshot
@@ -221,7 +232,9 @@ def test_row_groups_statistics_and_indexes(shared: Shared) -> None:
         statistics = group.column(0).statistics
         assert (statistics.min, statistics.max) == (start, start + group.num_rows - 1)
         assert statistics.null_count == 0
-        assert group.column(2).statistics.null_count == sum(1 for n in range(start, start + group.num_rows) if n % 3 == 0)
+        assert group.column(2).statistics.null_count == sum(
+            1 for n in range(start, start + group.num_rows) if n % 3 == 0
+        )
         assert group.column(0).has_offset_index
         assert group.column(0).has_column_index
         start += group.num_rows
@@ -230,7 +243,9 @@ def test_row_groups_statistics_and_indexes(shared: Shared) -> None:
 
 def test_dictionaries_where_they_pay(shared: Shared) -> None:
     dsn, _ = shared
-    file, _ = parquet(dsn, query="SELECT 'label ' || g % 5 AS few, md5(g::text) AS many FROM generate_series(1, 20000) AS g")
+    file, _ = parquet(
+        dsn, query="SELECT 'label ' || g % 5 AS few, md5(g::text) AS many FROM generate_series(1, 20000) AS g"
+    )
     few, many = (file.metadata.row_group(0).column(at) for at in (0, 1))
     assert few.has_dictionary_page
     assert not many.has_dictionary_page
@@ -283,7 +298,9 @@ def test_decimals_of_every_precision(shared: Shared) -> None:
     """INT32, INT64 and FIXED_LEN_BYTE_ARRAY of each length, at both ends."""
     dsn, conn = shared
     columns = {f"d{precision}": (precision, precision // 3) for precision in range(1, 39)}
-    conn.execute(f"CREATE TABLE decimals ({', '.join(f'{name} numeric({p},{s})' for name, (p, s) in columns.items())})".encode())
+    conn.execute(
+        f"CREATE TABLE decimals ({', '.join(f'{name} numeric({p},{s})' for name, (p, s) in columns.items())})".encode()
+    )
     ends = [Decimal((sign, (9,) * p, -s)) for sign in (0, 1) for p, s in columns.values()]
     places = ", ".join(["%s"] * len(columns))
     conn.execute(f"INSERT INTO decimals VALUES ({places}), ({places})".encode(), ends)
@@ -292,4 +309,6 @@ def test_decimals_of_every_precision(shared: Shared) -> None:
     assert physical == ["INT32"] * 9 + ["INT64"] * 9 + ["FIXED_LEN_BYTE_ARRAY"] * 20
     rows = file.read()
     assert rows.schema.types == [pa.decimal128(p, s) for p, s in columns.values()]
-    assert [list(row.values()) for row in rows.to_pylist()] == [list(row) for row in conn.execute("SELECT * FROM decimals").fetchall()]
+    assert [list(row.values()) for row in rows.to_pylist()] == [
+        list(row) for row in conn.execute("SELECT * FROM decimals").fetchall()
+    ]

@@ -23,7 +23,7 @@ import zstandard
 from lxml import etree
 
 from polyglot_export import export_to_file
-from polyglot_export.planner.segments import PAGES_PER_SEGMENT
+from polyglot_export.planning.segments import PAGES_PER_SEGMENT
 from tests.fixtures.process import Serve
 from tests.fixtures.server import Database
 from tests.library.helpers import copied, exported, filled, ndjson
@@ -69,7 +69,9 @@ def texts(conn: psycopg.Connection, query: str = "SELECT * FROM t") -> list[list
 
 
 def names(conn: psycopg.Connection) -> list[str]:
-    rows = conn.execute("SELECT attname FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > 0 ORDER BY attnum").fetchall()
+    rows = conn.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > 0 ORDER BY attnum"
+    ).fetchall()
     return [row[0] for row in rows]
 
 
@@ -78,7 +80,14 @@ def names(conn: psycopg.Connection) -> list[str]:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"delimiter": ";", "quote": "'"}, {"escape": "\\", "forceQuote": "*"}, {"lineEnd": "crlf"}, {"forceQuote": "*"}, {"bom": True}],
+    [
+        {},
+        {"delimiter": ";", "quote": "'"},
+        {"escape": "\\", "forceQuote": "*"},
+        {"lineEnd": "crlf"},
+        {"forceQuote": "*"},
+        {"bom": True},
+    ],
     ids=str,
 )
 def test_python_csv(shared: tuple[str, psycopg.Connection], options: dict[str, Any]) -> None:
@@ -104,7 +113,13 @@ def test_python_csv(shared: tuple[str, psycopg.Connection], options: dict[str, A
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"delimiter": "|", "null": "NULL"}, {"quote": "'", "escape": "\\", "header": False}, {"forceQuote": "*"}, {"lineEnd": "crlf"}],
+    [
+        {},
+        {"delimiter": "|", "null": "NULL"},
+        {"quote": "'", "escape": "\\", "header": False},
+        {"forceQuote": "*"},
+        {"lineEnd": "crlf"},
+    ],
     ids=str,
 )
 def test_copy_from_loads_it_back(shared: tuple[str, psycopg.Connection], options: dict[str, Any]) -> None:
@@ -123,7 +138,9 @@ def test_copy_from_loads_it_back(shared: tuple[str, psycopg.Connection], options
         with conn.cursor().copy(f"COPY loaded FROM STDIN (FORMAT csv, {', '.join(settings)})".encode()) as copy:
             copy.write(file)
         assert copied(conn, "SELECT * FROM loaded") == copied(conn, "SELECT * FROM t")
-        (count,) = conn.execute("SELECT count(*) FROM (SELECT loaded::text FROM loaded EXCEPT ALL SELECT t::text FROM t) AS x").fetchall()
+        (count,) = conn.execute(
+            "SELECT count(*) FROM (SELECT loaded::text FROM loaded EXCEPT ALL SELECT t::text FROM t) AS x"
+        ).fetchall()
         assert count == (0,)
     finally:
         conn.execute("DROP TABLE loaded")
@@ -159,7 +176,9 @@ def test_duckdb_polars_and_pyarrow_csv(shared: tuple[str, psycopg.Connection], t
     convert = pyarrow.csv.ConvertOptions(
         column_types=dict.fromkeys(names(conn), pyarrow.string()), null_values=["NULL"], strings_can_be_null=True
     )
-    table = pyarrow.csv.read_csv(path, parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True), convert_options=convert)
+    table = pyarrow.csv.read_csv(
+        path, parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True), convert_options=convert
+    )
     assert [list(row.values()) for row in table.to_pylist()] == expected
 
 
@@ -179,7 +198,9 @@ def test_json_by_the_standard_library_and_by_a_streaming_parser(shared: tuple[st
 def test_json_by_duckdb_and_polars(shared: tuple[str, psycopg.Connection], tmp_path: Path) -> None:
     dsn, conn = shared
     columns = ["id", "name", "note", "ok", "big", "tags", "feeling"]
-    expected = [tuple(row) for row in conn.execute("SELECT id, name, note, ok, big, tags, feeling::text FROM t").fetchall()]
+    expected = [
+        tuple(row) for row in conn.execute("SELECT id, name, note, ok, big, tags, feeling::text FROM t").fetchall()
+    ]
     for format_ in ("json", "ndjson"):
         path = tmp_path / f"t.{format_}"
         export_to_file(dsn, "t", path, format=format_, columns=columns)
@@ -200,9 +221,14 @@ def test_xml_by_lxml_and_xmllint(shared: tuple[str, psycopg.Connection], tmp_pat
     path = tmp_path / "t.xml"
     plain = [name for name in names(conn) if name not in ("doc", "tags", "nums")]
     export_to_file(dsn, "t", path, format="xml", columns=plain)
-    selected = ", ".join(f"CASE WHEN {name} THEN 'true' ELSE 'false' END" if name == "ok" else f'"{name}"' for name in plain)
+    selected = ", ".join(
+        f"CASE WHEN {name} THEN 'true' ELSE 'false' END" if name == "ok" else f'"{name}"' for name in plain
+    )
     nil = "{http://www.w3.org/2001/XMLSchema-instance}nil"
-    found = [[None if leaf.get(nil) == "true" else leaf.text or "" for leaf in record] for record in etree.parse(path).getroot()]
+    found = [
+        [None if leaf.get(nil) == "true" else leaf.text or "" for leaf in record]
+        for record in etree.parse(path).getroot()
+    ]
     assert found == texts(conn, f"SELECT {selected} FROM t")
     export_to_file(dsn, "t", path, format="xml")
     assert subprocess.run(["xmllint", "--noout", str(path)], capture_output=True, check=False).stderr == b""
@@ -212,7 +238,9 @@ def test_xml_by_lxml_and_xmllint(shared: tuple[str, psycopg.Connection], tmp_pat
 
 
 def test_parquet_values_and_schema(shared: tuple[str, psycopg.Connection], tmp_path: Path) -> None:
-    """As a user gets them, not as bits (those are compared in tests/types): Python objects of three readers and of the driver."""
+    """As a user gets them, not as bits (those are compared in tests/types): Python objects of three readers and of the
+    driver.
+    """
     dsn, conn = shared
     path = tmp_path / "t.parquet"
     export_to_file(dsn, "t", path, format="parquet")
@@ -225,7 +253,9 @@ def test_parquet_values_and_schema(shared: tuple[str, psycopg.Connection], tmp_p
     assert [tuple(row.values()) for row in pq.read_table(path).to_pylist()] == expected
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        types = dict(connection.execute(f"SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM '{path}')").fetchall())
+        types = dict(
+            connection.execute(f"SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM '{path}')").fetchall()
+        )
         columns = ", ".join("epoch_us(seen)" if name == "seen" else f'"{name}"' for name in names(conn))
         found = connection.execute(f"SELECT {columns} FROM '{path}'").fetchall()
     place = names(conn).index("seen")
@@ -291,6 +321,8 @@ def test_curl_decodes_a_download(serve: Serve, dsn_: str, long: bytes, tmp_path:
             capture_output=True,
         )
         url = f"{served.url}/exports/{json.loads(created.stdout)['exportId']}/download"
-        subprocess.run(["curl", "-sSf", "--compressed", "-D", str(headers), "-o", str(body), url], check=True, capture_output=True)
+        subprocess.run(
+            ["curl", "-sSf", "--compressed", "-D", str(headers), "-o", str(body), url], check=True, capture_output=True
+        )
     assert f"content-encoding: {compression}" in headers.read_text().lower()
     assert body.read_bytes() == long

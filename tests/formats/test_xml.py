@@ -38,7 +38,9 @@ def xml(dsn: str, source: str | None = None, **what: Any) -> Export:
 
 
 def server_texts(conn: psycopg.Connection, query: str) -> list[list[str | None]]:
-    """Each value as its type's output function prints it: the text protocol, with nothing of the driver's in between."""
+    """Each value as its type's output function prints it: the text protocol, with nothing of the driver's in
+    between.
+    """
     conn.execute("SET TimeZone = 'UTC'")
     result = conn.pgconn.exec_(query.encode())
     assert result.status == psycopg.pq.ExecStatus.TUPLES_OK, result.error_message
@@ -75,7 +77,9 @@ def test_each_leaf_is_the_output_function_s_text(dsn: str, conn: psycopg.Connect
 
 
 @pytest.mark.usefixtures("documents")
-@pytest.mark.parametrize(("types", "read", "known"), [("all", typed, lambda value: value), ("containers", marked, without_scalar_types)])
+@pytest.mark.parametrize(
+    ("types", "read", "known"), [("all", typed, lambda value: value), ("containers", marked, without_scalar_types)]
+)
 def test_documents_are_the_server_s_values(
     dsn: str, conn: psycopg.Connection, types: str, read: Callable[[Any], Json], known: Callable[[Json], Json]
 ) -> None:
@@ -94,7 +98,9 @@ def test_no_types_when_not_wanted(dsn: str) -> None:
 
 
 # What a document is made of; jsonb takes all of it.
-_CHARACTERS = st.one_of(st.characters(codec="utf-8", exclude_characters="\0"), st.sampled_from("_x0020<>&\"'\r\n\t:-.é😀]"))
+_CHARACTERS = st.one_of(
+    st.characters(codec="utf-8", exclude_characters="\0"), st.sampled_from("_x0020<>&\"'\r\n\t:-.é😀]")
+)
 _TEXT = st.text(_CHARACTERS, max_size=12)
 _SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), _TEXT)
 _VALUES = st.recursive(
@@ -112,7 +118,9 @@ def shared(module_dsn: str) -> Iterator[tuple[str, psycopg.Connection]]:
 
 
 @given(st.lists(_VALUES, min_size=1, max_size=20), st.booleans())
-def test_random_documents_are_the_server_s_values(shared: tuple[str, psycopg.Connection], values: list[object], escaped: bool) -> None:
+def test_random_documents_are_the_server_s_values(
+    shared: tuple[str, psycopg.Connection], values: list[object], escaped: bool
+) -> None:
     dsn, conn = shared
     conn.execute("TRUNCATE random")
     for value in values:
@@ -143,7 +151,8 @@ def test_arrays_are_items(dsn: str, conn: psycopg.Connection, type_: str) -> Non
     conn.execute(f"CREATE TABLE arrays (id serial PRIMARY KEY, a {type_})")
     conn.cursor().executemany("INSERT INTO arrays (a) VALUES (%s)", [[value] for value in [*ARRAYS[type_], None]])
     conn.execute("SET TimeZone = 'UTC'")
-    # The cast of an array goes through the elements' output functions, but for bool, where it is `true` and `false` as here.
+    # The cast of an array goes through the elements' output functions, but for bool, where it is `true` and `false` as
+    # here.
     texts = conn.execute("SELECT to_json(a::text[])::text FROM arrays ORDER BY id").fetchall()
     expected = [None if text is None else from_json(text) for (text,) in texts]
     found = records(read_all(xml(dsn, "arrays", order_by=["id"])))
@@ -151,7 +160,9 @@ def test_arrays_are_items(dsn: str, conn: psycopg.Connection, type_: str) -> Non
 
 
 @pytest.mark.parametrize(("type_", "value"), TYPED_ARRAYS.items())
-def test_types_of_array_elements_are_those_of_to_json(dsn: str, conn: psycopg.Connection, type_: str, value: str) -> None:
+def test_types_of_array_elements_are_those_of_to_json(
+    dsn: str, conn: psycopg.Connection, type_: str, value: str
+) -> None:
     conn.execute(f"CREATE TABLE arrays AS SELECT '{value}'::{type_} AS a")
     (text,) = conn.execute("SELECT to_json(a)::text FROM arrays").fetchone() or (None,)
     found = records(read_all(xml(dsn, "arrays", options={"jsonTypes": "all"})))
@@ -167,7 +178,23 @@ def test_null_and_empty_string_differ(dsn: str, conn: psycopg.Connection) -> Non
 
 
 def test_names_are_escaped_and_read_back(dsn: str, conn: psycopg.Connection) -> None:
-    names = ["id", "a b", "1st", "x:y", "_x0020_", "xml_id", "max_x", "名前", "é", "😀", "-", '<"&>', "_", "item", "a.b-c_d"]
+    names = [
+        "id",
+        "a b",
+        "1st",
+        "x:y",
+        "_x0020_",
+        "xml_id",
+        "max_x",
+        "名前",
+        "é",
+        "😀",
+        "-",
+        '<"&>',
+        "_",
+        "item",
+        "a.b-c_d",
+    ]
     columns = sql.SQL(", ").join(sql.SQL("{} int").format(sql.Identifier(name)) for name in names)
     conn.execute(sql.SQL("CREATE TABLE t ({})").format(columns))
     conn.execute("INSERT INTO t DEFAULT VALUES")
@@ -177,12 +204,24 @@ def test_names_are_escaped_and_read_back(dsn: str, conn: psycopg.Connection) -> 
     assert root is not None
     assert [name_of(element) for element in record] == names
     assert (name_of(root), name_of(record)) == ("all rows", "1")
-    for written in ("all_x0020_rows", "_x0031_", "x_x003A_y", "_x005F_x0020_", "xml_id", "max_x", "名前", "_x01F600_", "_x002D_"):
+    for written in (
+        "all_x0020_rows",
+        "_x0031_",
+        "x_x003A_y",
+        "_x005F_x0020_",
+        "xml_id",
+        "max_x",
+        "名前",
+        "_x01F600_",
+        "_x002D_",
+    ):
         assert f"</{written}>" in document.decode() or f"<{written} xsi:nil" in document.decode()
 
 
 def test_names_are_escaped_as_the_server_does(debian_dsn: str) -> None:
-    """Debian's server has libxml. It differs from us where `docs/formats/xml.md` says so; none of those is among these."""
+    """Debian's server has libxml. It differs from us where `docs/formats/xml.md` says so; none of those is among
+    these.
+    """
     # Every fifth character of the BMP, as the first one and as a later one.
     points = [point for point in range(1, 0x10000, 5) if not 0xD800 <= point <= 0xDFFF and chr(point) not in ":_"]
     names = [name for point in points for name in (chr(point), f"a{chr(point)}b")]
@@ -196,7 +235,9 @@ def test_names_are_escaped_as_the_server_does(debian_dsn: str) -> None:
                 EXECUTE format('SELECT xmlelement(name %I)::text', name) INTO made;
                 RETURN trim(made, '</>');
             END $$""")
-        rows = conn.execute("SELECT element(name) FROM unnest(%s::text[]) WITH ORDINALITY AS t(name, n) ORDER BY n", [names]).fetchall()
+        rows = conn.execute(
+            "SELECT element(name) FROM unnest(%s::text[]) WITH ORDINALITY AS t(name, n) ORDER BY n", [names]
+        ).fetchall()
     found = records(read_all(xml(debian_dsn, "named", columns=["j"], workers=1)))
     assert len(found) == len(rows) == len(names)
     assert [record[0][0].tag for record in found] == [row[0] for row in rows]
@@ -284,8 +325,12 @@ def test_deep_nesting(dsn: str, conn: psycopg.Connection) -> None:
 
 
 def test_the_limit_of_a_row_is_for_what_is_read(dsn: str, conn: psycopg.Connection) -> None:
-    """A document of short items is many times larger as XML. It leaves in pieces, so that nothing but the row itself counts."""
-    conn.execute("CREATE TABLE t AS SELECT 1 AS id, '[]'::json AS j UNION ALL SELECT 2, ('[' || repeat('0,', 100000) || '0]')::json")
+    """A document of short items is many times larger as XML. It leaves in pieces, so that nothing but the row itself
+    counts.
+    """
+    conn.execute(
+        "CREATE TABLE t AS SELECT 1 AS id, '[]'::json AS j UNION ALL SELECT 2, ('[' || repeat('0,', 100000) || '0]')::json"
+    )
     spec = parse_spec({"format": "xml", "dataset": "t"})
     document = read_all(open_export(spec, dsn=dsn, run=RunSettings(row_bytes=250_000)))
     assert len(document) > 1_000_000

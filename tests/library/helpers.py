@@ -37,7 +37,9 @@ def ndjson(conn: psycopg.Connection, query: str) -> bytes:
     """Each row as ``row_to_json`` writes it, a line each."""
     with conn.transaction(force_rollback=True):
         conn.execute(_SETTINGS)
-        rows = conn.execute(f"SELECT row_to_json(the_oracles_row)::text FROM ({query}) AS the_oracles_row".encode()).fetchall()
+        rows = conn.execute(
+            f"SELECT row_to_json(the_oracles_row)::text FROM ({query}) AS the_oracles_row".encode()
+        ).fetchall()
     return "".join(row[0].replace("\n", " ").replace("\r", " ") + "\n" for row in rows).encode()
 
 
@@ -78,7 +80,9 @@ def filled(conn: psycopg.Connection, name: str, pages: int, *, first: int = 1) -
 
 @contextmanager
 def new_role(conn: psycopg.Connection, name: str, attributes: str = "") -> Iterator[str]:
-    """A login that exists as long as the block; its name gets the database's in front, since roles are the whole server's."""
+    """A login that exists as long as the block; its name gets the database's in front, since roles are the whole
+    server's.
+    """
     role = f"{conn.info.dbname}_{name}"
     conn.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'secret' {attributes}".encode())
     try:

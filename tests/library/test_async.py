@@ -12,10 +12,10 @@ import psycopg
 import pytest
 
 from polyglot_export import Cancelled, ConnectionLost, Export, SpecError, UnknownDataset, aexport, export
-from polyglot_export.aio import ChunkFeed
 from polyglot_export.cancel import CancelToken
-from polyglot_export.export import open_export
-from polyglot_export.spec import parse_spec
+from polyglot_export.execution.feed import ChunkFeed
+from polyglot_export.library.sync import open_export
+from polyglot_export.request.spec import parse_spec
 from tests.library.helpers import copied, filled
 from tests.library.test_export import assert_released
 

@@ -1,4 +1,6 @@
-"""Everything that can be wrong: a clear sentence of the right class, and no connection left behind (the fixture looks)."""
+"""Everything that can be wrong: a clear sentence of the right class, and no connection left behind (the fixture
+looks).
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,12 @@ REQUESTS: list[tuple[dict[str, Any], type[PolyglotError], str, str]] = [
     ({"source": ""}, SpecError, "dataset", "at least 1 character"),
     ({"source": None}, SpecError, "dataset", "name the table, view or dataset"),
     ({"source": "t", "query": "SELECT 1"}, SpecError, "", "exclude each other"),
-    ({"source": "t", "columns": ["nope"]}, SpecError, "columns.0.source", "there is no column 'nope'; allowed are id, name"),
+    (
+        {"source": "t", "columns": ["nope"]},
+        SpecError,
+        "columns.0.source",
+        "there is no column 'nope'; allowed are id, name",
+    ),
     ({"source": "t", "columns": ["ctid"]}, SpecError, "columns.0.source", "there is no column 'ctid'"),
     ({"source": "t", "columns": []}, SpecError, "columns", "must not be empty"),
     ({"source": "t", "columns": {}}, SpecError, "columns", "must not be empty"),
@@ -48,15 +55,45 @@ REQUESTS: list[tuple[dict[str, Any], type[PolyglotError], str, str]] = [
     ({"source": "t", "format": "parquet", "compression": "gzip"}, SpecError, "", "compression is for text formats"),
     ({"source": "t", "limit": -1}, SpecError, "limit", "greater than or equal to 0"),
     ({"source": "t", "workers": 0}, SpecError, "workers", "at least 1"),
-    ({"source": "t", "options": {"delimitter": ";"}}, SpecError, "options", "unknown member 'delimitter'; allowed are timeZone"),
-    ({"source": "t", "options": {"delimiter": ";;"}}, SpecError, "options.delimiter", "exactly one single-byte character"),
+    (
+        {"source": "t", "options": {"delimitter": ";"}},
+        SpecError,
+        "options",
+        "unknown member 'delimitter'; allowed are timeZone",
+    ),
+    (
+        {"source": "t", "options": {"delimiter": ";;"}},
+        SpecError,
+        "options.delimiter",
+        "exactly one single-byte character",
+    ),
     ({"source": "t", "options": {"delimiter": "\n"}}, SpecError, "options.delimiter", "carriage return"),
     ({"source": "t", "options": {"quote": ","}}, SpecError, "options", "delimiter and quote must differ"),
     ({"source": "t", "options": {"null": "a,b"}}, SpecError, "options", "delimiter must not appear in null"),
-    ({"source": "t", "options": {"forceQuote": ["nope"]}}, SpecError, "options.forceQuote", "there is no column 'nope'"),
-    ({"source": "t", "options": {"timeZone": "Mars/Olympus"}}, SpecError, "options.timeZone", "does not know the time zone"),
-    ({"source": "t", "options": {"timeZone": "x'; DROP TABLE t; --"}}, SpecError, "options.timeZone", "does not know the time zone"),
-    ({"source": "t", "format": "json", "options": {"delimiter": ";"}}, SpecError, "options", "allowed are timeZone, bigNumbers"),
+    (
+        {"source": "t", "options": {"forceQuote": ["nope"]}},
+        SpecError,
+        "options.forceQuote",
+        "there is no column 'nope'",
+    ),
+    (
+        {"source": "t", "options": {"timeZone": "Mars/Olympus"}},
+        SpecError,
+        "options.timeZone",
+        "does not know the time zone",
+    ),
+    (
+        {"source": "t", "options": {"timeZone": "x'; DROP TABLE t; --"}},
+        SpecError,
+        "options.timeZone",
+        "does not know the time zone",
+    ),
+    (
+        {"source": "t", "format": "json", "options": {"delimiter": ";"}},
+        SpecError,
+        "options",
+        "allowed are timeZone, bigNumbers",
+    ),
     (
         {"source": "t", "format": "parquet", "options": {"numericFallback": "decimal(39,1)"}},
         SpecError,
@@ -70,12 +107,18 @@ REQUESTS: list[tuple[dict[str, Any], type[PolyglotError], str, str]] = [
 @pytest.fixture(scope="module")
 def table(module_dsn: str) -> str:
     with psycopg.connect(module_dsn, autocommit=True) as conn:
-        conn.execute("CREATE TABLE t (id serial PRIMARY KEY, name text); CREATE TYPE pair AS (a int); CREATE TABLE nothing ()")
+        conn.execute(
+            "CREATE TABLE t (id serial PRIMARY KEY, name text); CREATE TYPE pair AS (a int); CREATE TABLE nothing ()"
+        )
     return module_dsn
 
 
-@pytest.mark.parametrize(("request_", "error", "field", "sentence"), REQUESTS, ids=[str(case[0])[:60] for case in REQUESTS])
-def test_a_wrong_request(table: str, request_: dict[str, Any], error: type[PolyglotError], field: str, sentence: str) -> None:
+@pytest.mark.parametrize(
+    ("request_", "error", "field", "sentence"), REQUESTS, ids=[str(case[0])[:60] for case in REQUESTS]
+)
+def test_a_wrong_request(
+    table: str, request_: dict[str, Any], error: type[PolyglotError], field: str, sentence: str
+) -> None:
     with pytest.raises(error, match=sentence) as raised:
         exported(table, **request_)
     assert type(raised.value) is error
@@ -178,7 +221,9 @@ def test_a_value_that_fails_in_the_server_fails_the_export(dsn: str, conn: psyco
     assert raised.value.sqlstate == "22012"
 
 
-def test_the_environment_is_used_without_a_dsn(dsn: str, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_used_without_a_dsn(
+    dsn: str, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     conn.execute("CREATE TABLE t AS SELECT 1 AS id")
     for name in list(os.environ):
         if name.startswith("PG"):

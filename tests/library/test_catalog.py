@@ -8,9 +8,10 @@ import psycopg
 import pytest
 
 from polyglot_export import SpecError, UnknownDataset
-from polyglot_export.catalog import DatasetColumn, describe_dataset, list_datasets
-from polyglot_export.configured import load_datasets
-from polyglot_export.policy import EVERYTHING, ExposedTables
+from polyglot_export.access.catalog import DatasetColumn, describe_dataset, list_datasets
+from polyglot_export.access.configured import load_datasets
+from polyglot_export.access.exposure import EVERYTHING
+from polyglot_export.access.schema import ExposedTables
 from tests.library.helpers import as_role, new_role
 
 SCRIPT = """
@@ -49,7 +50,9 @@ def test_everything_that_the_login_may_read(conn: psycopg.Connection) -> None:
 
 @pytest.mark.parametrize("waiting", [False, True], ids=["held", "waited for"])
 def test_locks_of_others_are_not_waited_for(dsn: str, conn: psycopg.Connection, waiting: bool) -> None:
-    """A migration that holds ACCESS EXCLUSIVE, and one that waits for it behind a reader, as it does behind every export."""
+    """A migration that holds ACCESS EXCLUSIVE, and one that waits for it behind a reader, as it does behind every
+    export.
+    """
     conn.execute(SCRIPT.encode())
     conn.execute("VACUUM ANALYZE t")
     sizes = {dataset.name: dataset.estimated_bytes for dataset in list_datasets(conn, EVERYTHING)}
@@ -92,7 +95,12 @@ def test_grants_narrow_it(dsn: str, conn: psycopg.Connection) -> None:
 
 def test_public_tables_without_views_for_a_privileged_login(conn: psycopg.Connection) -> None:
     conn.execute(SCRIPT.encode())
-    assert [dataset.name for dataset in list_datasets(conn, ExposedTables.public())] == ["m", "never_analyzed", "p", "t"]
+    assert [dataset.name for dataset in list_datasets(conn, ExposedTables.public())] == [
+        "m",
+        "never_analyzed",
+        "p",
+        "t",
+    ]
     assert describe_dataset(conn, ExposedTables.public(), "t").name == "t"
     for name in ("v", "other.o", "nope"):
         with pytest.raises(UnknownDataset):
@@ -116,7 +124,10 @@ def test_configured_datasets(conn: psycopg.Connection) -> None:
     assert list(found) == ["people", "asked", "last"]
     assert [column.name for column in found["people"].columns] == ["name", "id"]
     assert found["asked"].kind == "query"
-    assert found["asked"].columns == (DatasetColumn("id", "integer", True), DatasetColumn("n", "character varying", True))
+    assert found["asked"].columns == (
+        DatasetColumn("id", "integer", True),
+        DatasetColumn("n", "character varying", True),
+    )
     with pytest.raises(UnknownDataset):
         describe_dataset(conn, exposure, "t")
     with pytest.raises(SpecError):

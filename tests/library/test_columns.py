@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from polyglot_export import Plan, explain, export, parse_spec
-from polyglot_export.planner.columns import NATIVE
+from polyglot_export.planning.type_table import NATIVE
 from tests.library.helpers import copied, exported, ndjson
 
 TRAPS = """
@@ -63,7 +63,9 @@ def test_every_trap_is_what_the_server_says(dsn: str, conn: psycopg.Connection) 
     columns = [column.source for column in explain(parse_spec({"format": "csv", "dataset": "t"}), dsn=dsn).columns]
     for column in columns:  # first one by one, so that the one that breaks is named
         assert exported(dsn, "t", columns=[column]) == copied(conn, f'SELECT "{column}" FROM t'), column
-        assert exported(dsn, "t", columns=[column], format="ndjson") == ndjson(conn, f'SELECT "{column}" FROM t'), column
+        assert exported(dsn, "t", columns=[column], format="ndjson") == ndjson(conn, f'SELECT "{column}" FROM t'), (
+            column
+        )
     assert exported(dsn, "t") == copied(conn, "SELECT * FROM t")
     assert exported(dsn, "t", format="ndjson") == ndjson(conn, "SELECT * FROM t")
     query = "SELECT * FROM t"
@@ -89,14 +91,18 @@ def test_user_made_casts_are_followed_in_json_and_nowhere_else(dsn: str, conn: p
 
 def ndjson_binary(conn: psycopg.Connection, query: str) -> bytes:
     """The oracle without a cast of json to text, which someone replaced."""
-    rows = conn.execute(f"SELECT format('%s', row_to_json(the_oracles_row)) FROM ({query}) AS the_oracles_row".encode()).fetchall()
+    rows = conn.execute(
+        f"SELECT format('%s', row_to_json(the_oracles_row)) FROM ({query}) AS the_oracles_row".encode()
+    ).fetchall()
     return "".join(row[0].replace("\n", " ") + "\n" for row in rows).encode()
 
 
 def test_revoked_execute_does_not_matter(dsn: str, conn: psycopg.Connection) -> None:
     created(conn)
     expected = copied(conn, "SELECT * FROM t")
-    conn.execute("REVOKE EXECUTE ON FUNCTION pg_catalog.inet_out(inet), pg_catalog.int4out(int), pg_catalog.enum_out(anyenum) FROM PUBLIC")
+    conn.execute(
+        "REVOKE EXECUTE ON FUNCTION pg_catalog.inet_out(inet), pg_catalog.int4out(int), pg_catalog.enum_out(anyenum) FROM PUBLIC"
+    )
     assert exported(dsn, "t") == expected
 
 
@@ -138,7 +144,23 @@ def test_what_is_native(dsn: str, conn: psycopg.Connection) -> None:
     }
     for name, kind in native.items():
         assert (csv[name], json[name]) == (kind, kind), name
-    for name in ("pair", "pairs", "iv", "ov", "bits", "ip", "box", "boxes", "r", "rs", "acl", "acls", "cursor", "money", "ts"):
+    for name in (
+        "pair",
+        "pairs",
+        "iv",
+        "ov",
+        "bits",
+        "ip",
+        "box",
+        "boxes",
+        "r",
+        "rs",
+        "acl",
+        "acls",
+        "cursor",
+        "money",
+        "ts",
+    ):
         assert (csv[name], json[name]) == ("by_text", "json_text"), name
     berlin = {"options": {"timeZone": "Europe/Berlin"}}
     assert kinds(explain(parse_spec({"format": "csv", "dataset": "t", **berlin}), dsn=dsn))["tz"] == "by_text"
@@ -192,7 +214,9 @@ PARQUET: list[tuple[str, dict[str, Any], str, str]] = [
 
 
 def test_parquet_types(dsn: str, conn: psycopg.Connection) -> None:
-    conn.execute("CREATE TYPE mood AS ENUM ('sad'); CREATE TYPE pair AS (a int); CREATE DOMAIN money_domain AS numeric(10, 2)")
+    conn.execute(
+        "CREATE TYPE mood AS ENUM ('sad'); CREATE TYPE pair AS (a int); CREATE DOMAIN money_domain AS numeric(10, 2)"
+    )
     for number, (type_, options, kind, parquet) in enumerate(PARQUET):
         conn.execute(f"CREATE TABLE t{number} (c {type_}); INSERT INTO t{number} VALUES (NULL)".encode())
         plan = explain(parse_spec({"format": "parquet", "dataset": f"t{number}", "options": options}), dsn=dsn)
@@ -204,11 +228,15 @@ def test_parquet_types(dsn: str, conn: psycopg.Connection) -> None:
 def test_virtual_generated_columns(dsn: str, conn: psycopg.Connection) -> None:
     if conn.info.server_version < 180000:
         pytest.skip("virtual columns came with 18")
-    conn.execute("CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a * 2) VIRTUAL); INSERT INTO t SELECT generate_series(1, 100)")
+    conn.execute(
+        "CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a * 2) VIRTUAL); INSERT INTO t SELECT generate_series(1, 100)"
+    )
     assert exported(dsn, "t") == copied(conn, "SELECT * FROM t")
 
 
 def test_sixteen_hundred_columns(dsn: str, conn: psycopg.Connection) -> None:
-    conn.execute(f"CREATE TABLE t ({', '.join(f'c{n} int' for n in range(1600))}); INSERT INTO t (c0, c1599) VALUES (1, 2)".encode())
+    conn.execute(
+        f"CREATE TABLE t ({', '.join(f'c{n} int' for n in range(1600))}); INSERT INTO t (c0, c1599) VALUES (1, 2)".encode()
+    )
     assert exported(dsn, "t") == copied(conn, "SELECT * FROM t")
     assert exported(dsn, "t", format="ndjson") == ndjson(conn, "SELECT * FROM t")

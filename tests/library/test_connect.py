@@ -1,8 +1,9 @@
 """The workers connect where libpq does, as libpq does, and fail where it fails.
 
-The core has its own implementation of libpq's conventions (sslmode, certificates, passwords, channel binding). The oracle is libpq
-itself: psycopg tries the same parameters on the same server. An export opens a psycopg connection first, so the core is also
-asked alone, with a plan whose connection is changed.
+The core has its own implementation of libpq's conventions (sslmode, certificates, passwords, channel binding). The
+oracle is libpq
+itself: psycopg tries the same parameters on the same server. An export opens a psycopg connection first, so the core is
+also asked alone, with a plan whose connection is changed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ import trustme
 from psycopg import conninfo
 
 from polyglot_export import Cancelled, ConnectionFailed, Export, _core, export
-from polyglot_export.plan import Connection, Plan
+from polyglot_export.planning.plan import Plan
+from polyglot_export.postgres.parameters import Connection
 from tests.fixtures.debian import LOGINS, PASSWORD, DebianServer
 from tests.fixtures.process import free_port
 from tests.fixtures.server import Database
@@ -34,7 +36,8 @@ BINDINGS = ("disable", "prefer", "require")
 ENCRYPTED = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 REFUSED = "refused"
 SLOW_SECONDS = 30.0
-"""What must happen at once may take this long on a loaded machine; a default of the system (two minutes) is far beyond."""
+"""What must happen at once may take this long on a loaded machine; a default of the system (two minutes) is far
+beyond."""
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +94,12 @@ def assert_names_the_server(error: ConnectionFailed, connection: Connection) -> 
 
 @pytest.mark.parametrize("sslmode", MODES)
 def test_certificates_as_in_libpq(opened: Export, debian_server: DebianServer, sslmode: str) -> None:
-    roots = (None, str(debian_server.ca_file), str(debian_server.other_ca_file), str(debian_server.directory / "missing.pem"))
+    roots = (
+        None,
+        str(debian_server.ca_file),
+        str(debian_server.other_ca_file),
+        str(debian_server.directory / "missing.pem"),
+    )
     outcomes = set()
     for root, host in itertools.product(roots, ("localhost", "127.0.0.1")):
         changes = {"sslmode": sslmode, "sslrootcert": root, "host": host}
@@ -118,7 +126,12 @@ def test_logins_as_in_libpq(opened: Export, debian_server: DebianServer, login: 
 
 def test_a_client_certificate(opened: Export, debian_server: DebianServer) -> None:
     own = {"sslcert": str(debian_server.client_cert), "sslkey": str(debian_server.client_key)}
-    cases: list[dict[str, Any]] = [own, {}, {"sslcert": own["sslcert"]}, {"sslcert": "/no/such/file", "sslkey": own["sslkey"]}]
+    cases: list[dict[str, Any]] = [
+        own,
+        {},
+        {"sslcert": own["sslcert"]},
+        {"sslcert": "/no/such/file", "sslkey": own["sslkey"]},
+    ]
     cases.append({"sslcert": own["sslcert"], "sslkey": str(debian_server.data / "server.key")})
     for case in cases:
         changes = {"user": "cert_user", "password": None, "sslmode": "require", **case}
@@ -128,7 +141,9 @@ def test_a_client_certificate(opened: Export, debian_server: DebianServer) -> No
 
 def test_a_client_certificate_from_the_dsn(debian_server: DebianServer) -> None:
     own = {"sslcert": str(debian_server.client_cert), "sslkey": str(debian_server.client_key)}
-    dsn = debian_server.login_dsn("cert_user", host="localhost", sslmode="verify-full", sslrootcert=str(debian_server.ca_file), **own)
+    dsn = debian_server.login_dsn(
+        "cert_user", host="localhost", sslmode="verify-full", sslrootcert=str(debian_server.ca_file), **own
+    )
     assert exported(dsn, query=ENCRYPTED) == b"ssl\nt\n"
 
 
@@ -211,7 +226,11 @@ def test_connect_timeout(opened: Export, silent_port: int) -> None:
 def test_hostaddr_spares_the_look_up_and_host_is_what_is_verified(opened: Export, debian_server: DebianServer) -> None:
     def run(host: str) -> str:
         connection = dataclasses.replace(
-            opened.plan.connection, host=host, hostaddr="127.0.0.1", sslmode="verify-full", sslrootcert=str(debian_server.ca_file)
+            opened.plan.connection,
+            host=host,
+            hostaddr="127.0.0.1",
+            sslmode="verify-full",
+            sslrootcert=str(debian_server.ca_file),
         )
         stream = _core.ChunkStream(dataclasses.replace(opened.plan, connection=connection))
         try:
@@ -239,17 +258,30 @@ def test_a_cancel_over_tls_stops_the_query(debian_dsn: str) -> None:
 @pytest.mark.parametrize("sslmode", ["disable", "require"])
 def test_a_large_row(debian_dsn: str, sslmode: str) -> None:
     size = 40_000_000
-    data = exported(f"{debian_dsn}?sslmode={sslmode}", query=f"SELECT 1 AS a, repeat('x', {size}) AS b UNION ALL SELECT 2, 'small'")
+    data = exported(
+        f"{debian_dsn}?sslmode={sslmode}", query=f"SELECT 1 AS a, repeat('x', {size}) AS b UNION ALL SELECT 2, 'small'"
+    )
     assert data == b"a,b\n1," + b"x" * size + b"\n2,small\n"
 
 
 def test_direct_tls(dsn: str) -> None:
-    """``sslnegotiation=direct`` (PostgreSQL 17): TLS from the first byte, agreed upon by ALPN, and authentication inside it."""
+    """``sslnegotiation=direct`` (PostgreSQL 17): TLS from the first byte, agreed upon by ALPN, and authentication
+    inside it.
+    """
     authority = trustme.CA()
     target = conninfo.conninfo_to_dict(dsn)
-    with terminated(authority, (str(target["host"]), int(target["port"] or 0))) as (port, protocols), authority.cert_pem.tempfile() as root:
+    with (
+        terminated(authority, (str(target["host"]), int(target["port"] or 0))) as (port, protocols),
+        authority.cert_pem.tempfile() as root,
+    ):
         through = conninfo.make_conninfo(
-            dsn, host="localhost", hostaddr="127.0.0.1", port=port, sslmode="verify-full", sslrootcert=root, sslnegotiation="direct"
+            dsn,
+            host="localhost",
+            hostaddr="127.0.0.1",
+            port=port,
+            sslmode="verify-full",
+            sslrootcert=root,
+            sslnegotiation="direct",
         )
         assert exported(through, query="SELECT 1 AS a") == b"a\n1\n"
     # The leader's and the worker's.
@@ -262,7 +294,12 @@ def test_direct_tls_without_alpn_is_refused(opened: Export) -> None:
     authority = trustme.CA()
     with terminated(authority, None) as (port, _):
         connection = dataclasses.replace(
-            opened.plan.connection, host="localhost", hostaddr="127.0.0.1", port=port, sslmode="require", sslnegotiation="direct"
+            opened.plan.connection,
+            host="localhost",
+            hostaddr="127.0.0.1",
+            port=port,
+            sslmode="require",
+            sslnegotiation="direct",
         )
         stream = _core.ChunkStream(dataclasses.replace(opened.plan, connection=connection))
         with pytest.raises(ConnectionFailed, match="ALPN"):

@@ -12,8 +12,8 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from polyglot_export import Cancelled, CancelToken, ConnectionFailed
-from polyglot_export.conninfo import connect, resolved
-from polyglot_export.plan import Connection
+from polyglot_export.postgres.connect import connect, resolved
+from polyglot_export.postgres.parameters import Connection
 from tests.fixtures.debian import PASSWORD, DebianServer
 from tests.fixtures.process import free_port
 from tests.library.helpers import exported
@@ -95,7 +95,9 @@ def test_password_file(debian_server: DebianServer, tmp_path: Path, monkeypatch:
     escaped = PASSWORD.replace("\\", "\\\\").replace(":", "\\:")
     (tmp_path / ".pgpass").write_text(f"127.0.0.1:{given['port']}:*:plain_only:{escaped}\n")
     (tmp_path / ".pgpass").chmod(0o600)
-    bare = make_conninfo("", **{name: value for name, value in given.items() if name != "password"}, passfile=str(tmp_path / ".pgpass"))
+    bare = make_conninfo(
+        "", **{name: value for name, value in given.items() if name != "password"}, passfile=str(tmp_path / ".pgpass")
+    )
     assert resolve(bare).password == PASSWORD
     assert PASSWORD not in repr(resolve(bare))
     assert exported(bare, query="SELECT 1 AS a") == b"a\n1\n"
@@ -131,12 +133,14 @@ def test_tls_parameters(debian_server: DebianServer) -> None:
     assert exported(dsn, query="SELECT ssl AS a FROM pg_stat_ssl WHERE pid = pg_backend_pid()") == b"a\nt\n"
 
 
-def test_certificates_in_libpq_s_folder(debian_server: DebianServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificates_in_libpq_s_folder(
+    debian_server: DebianServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     without_pg(monkeypatch, tmp_path)
     folder = tmp_path / ".postgresql"
     folder.mkdir()
     (folder / "root.crt").write_bytes(debian_server.ca_file.read_bytes())
-    monkeypatch.setattr("polyglot_export.conninfo.LIBPQ_FOLDER", folder)
+    monkeypatch.setattr("polyglot_export.postgres.connect.LIBPQ_FOLDER", folder)
     dsn = debian_server.login_dsn("tls_only", host="localhost", sslmode="require")
     assert resolve(dsn).sslrootcert == str(folder / "root.crt")
     assert resolve(

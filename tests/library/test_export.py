@@ -24,8 +24,8 @@ from polyglot_export import (
     open_export,
     parse_spec,
 )
-from polyglot_export.memory import reservation
-from polyglot_export.planner.segments import PAGES_PER_SEGMENT
+from polyglot_export.planning.reservation import reservation
+from polyglot_export.planning.segments import PAGES_PER_SEGMENT
 from tests.library.helpers import copied, exported, filled
 
 SMALL_WINDOW = RunSettings(workers=2, chunk_bytes=64 * 1024, window_bytes=256 * 1024)
@@ -53,7 +53,13 @@ def test_progress_and_result(dsn: str, conn: psycopg.Connection) -> None:
     conn.execute("ANALYZE t")
     with open_export(parse_spec({"format": "csv", "dataset": "t"}), dsn=dsn, run=SMALL_WINDOW) as chunks:
         before = chunks.progress()
-        assert (before.rows, before.bytes, before.segments_done, before.segments_total, before.fraction) == (0, 0, 0, 3, 0.0)
+        assert (before.rows, before.bytes, before.segments_done, before.segments_total, before.fraction) == (
+            0,
+            0,
+            0,
+            3,
+            0.0,
+        )
         with pytest.raises(InternalError, match="no result before"):
             chunks.result()
         seen = [chunks.progress().fraction or 0.0 for _ in chunks]
@@ -244,7 +250,9 @@ def test_export_to_file(dsn: str, conn: psycopg.Connection, tmp_path: Path) -> N
 def test_the_plan_reads_well(dsn: str, conn: psycopg.Connection) -> None:
     filled(conn, "t", 2 * PAGES_PER_SEGMENT + 1)
     conn.execute("ANALYZE t")
-    plan = explain(parse_spec({"format": "csv", "dataset": "t", "filter": [{"column": "id", "op": ">", "value": 5}]}), dsn=dsn)
+    plan = explain(
+        parse_spec({"format": "csv", "dataset": "t", "filter": [{"column": "id", "op": ">", "value": 5}]}), dsn=dsn
+    )
     text = str(plan)
     for part in (
         "public.t",

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from polyglot_export import SpecError, explain, parse_spec
-from polyglot_export.planner.segments import PAGES_PER_SEGMENT
+from polyglot_export.planning.segments import PAGES_PER_SEGMENT
 from tests.library.helpers import copied, exported, filled
 
 TABLE = """
@@ -116,7 +116,11 @@ def test_a_term_means_what_the_condition_means(table: str, term: tuple[str, str,
 
 
 def test_terms_are_anded(table: str) -> None:
-    terms = [{"column": "i", "op": ">", "value": 3}, {"column": "i", "op": "<", "value": 9}, {"column": "b", "op": "=", "value": True}]
+    terms = [
+        {"column": "i", "op": ">", "value": 3},
+        {"column": "i", "op": "<", "value": 9},
+        {"column": "b", "op": "=", "value": True},
+    ]
     with psycopg.connect(table, autocommit=True) as conn:
         assert exported(table, "t", filter=terms) == copied(conn, "SELECT * FROM t WHERE i > 3 AND i < 9 AND b")
 
@@ -124,8 +128,16 @@ def test_terms_are_anded(table: str) -> None:
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"column": "nope", "op": "=", "value": 1}, "filter.0.column", "there is no column 'nope'; allowed are i, big"),
     ({"column": "i", "op": "=", "value": "abc"}, "filter.0", 'invalid input syntax for type integer: "abc"'),
-    ({"column": "i", "op": "=", "value": Decimal("1.5")}, "filter.0", "has type integer; the value must be a whole number, not 1.5"),
-    ({"column": "big", "op": "in", "value": [1, Decimal("1e-999999999")]}, "filter.0", "the value must be a whole number"),
+    (
+        {"column": "i", "op": "=", "value": Decimal("1.5")},
+        "filter.0",
+        "has type integer; the value must be a whole number, not 1.5",
+    ),
+    (
+        {"column": "big", "op": "in", "value": [1, Decimal("1e-999999999")]},
+        "filter.0",
+        "the value must be a whole number",
+    ),
     ({"column": "i", "op": "=", "value": Decimal("1e999999999")}, "filter.0", "invalid input syntax|out of range"),
     ({"column": "i", "op": "=", "value": 10**20}, "filter.0", "out of range for type integer"),
     ({"column": "i", "op": "=", "value": True}, "filter.0", "a boolean is compared with boolean columns only"),
@@ -134,7 +146,11 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"column": "i", "op": "=", "value": None}, "filter.0", "not null; use isNull"),
     ({"column": "i", "op": "=", "value": [1]}, "filter.0", "one value, not a list"),
     ({"column": "i", "op": "between", "value": [1]}, "filter.0", "a list of two values"),
-    ({"column": "i", "op": "like", "value": "1%"}, "filter.0", "operator like is for bpchar, citext, name, text, varchar"),
+    (
+        {"column": "i", "op": "like", "value": "1%"},
+        "filter.0",
+        "operator like is for bpchar, citext, name, text, varchar",
+    ),
     ({"column": "s", "op": "like", "value": "a\\"}, "filter.0", "single backslash"),
     ({"column": "x", "op": "=", "value": "(1,1)"}, "filter.0", "has no operator ="),
     ({"column": "js", "op": "=", "value": "1"}, "filter.0", "has type json, which has no operator ="),
@@ -174,7 +190,9 @@ def test_order_and_limit_are_the_server_s(table: str, order: list[Any], sql: str
     with psycopg.connect(table, autocommit=True) as conn:
         for limit in (None, 0, 3, 1000):
             tail = "" if limit is None else f" LIMIT {limit}"
-            assert exported(table, "t", order_by=order, limit=limit) == copied(conn, f"SELECT * FROM t ORDER BY {sql}{tail}")
+            assert exported(table, "t", order_by=order, limit=limit) == copied(
+                conn, f"SELECT * FROM t ORDER BY {sql}{tail}"
+            )
 
 
 def test_the_primary_key_breaks_ties(dsn: str, conn: psycopg.Connection) -> None:
@@ -211,7 +229,9 @@ def test_a_filter_goes_into_each_segment_unless_an_index_finds_the_rows(dsn: str
     for workers in (1, 3):
         got = exported(dsn, "t", filter=[{"column": "id", "op": ">", "value": rows // 2}], workers=workers)
         assert got == copied(conn, f"SELECT * FROM t WHERE id > {rows // 2}")
-    assert exported(dsn, "t", filter=[{"column": "id", "op": "=", "value": 5}]) == copied(conn, "SELECT * FROM t WHERE id = 5")
+    assert exported(dsn, "t", filter=[{"column": "id", "op": "=", "value": 5}]) == copied(
+        conn, "SELECT * FROM t WHERE id = 5"
+    )
 
 
 def test_a_composite_of_nulls_is_not_null(dsn: str, conn: psycopg.Connection) -> None:

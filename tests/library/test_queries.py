@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from polyglot_export import AccessDenied, SpecError, UnknownDataset, explain, export, parse_spec
-from polyglot_export.planner.query import trim
+from polyglot_export.sources.query import trim
 from tests.library.helpers import as_role, copied, exported, exported_rows, ndjson, new_role
 
 
@@ -83,7 +83,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_anything_else_is_refused_and_nothing_ran(dsn: str, conn: psycopg.Connection, anyones_folder: Path, name: str) -> None:
+def test_anything_else_is_refused_and_nothing_ran(
+    dsn: str, conn: psycopg.Connection, anyones_folder: Path, name: str
+) -> None:
     conn.execute("CREATE TABLE t AS SELECT 1 AS id; CREATE PROCEDURE p() LANGUAGE sql AS 'DELETE FROM t'")
     ran = anyones_folder / "ran"
     with pytest.raises(SpecError) as raised:
@@ -91,7 +93,9 @@ def test_anything_else_is_refused_and_nothing_ran(dsn: str, conn: psycopg.Connec
     assert raised.value.field in {"query", "dataset"}
     assert "\n" not in str(raised.value)
     assert not ran.exists()
-    tables = conn.execute("SELECT string_agg(relname, ',') FROM pg_class WHERE relnamespace = 'public'::regnamespace").fetchone()
+    tables = conn.execute(
+        "SELECT string_agg(relname, ',') FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+    ).fetchone()
     assert tables == ("t",)
     assert conn.execute("SELECT id FROM t").fetchall() == [(1,)]
 
@@ -144,7 +148,9 @@ def test_columns_of_the_same_name_can_still_be_told_apart(dsn: str) -> None:
 
 
 def test_a_function_that_writes_fails_visibly(dsn: str, conn: psycopg.Connection) -> None:
-    conn.execute("CREATE TABLE t AS SELECT 1 AS id; CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'DELETE FROM t RETURNING id'")
+    conn.execute(
+        "CREATE TABLE t AS SELECT 1 AS id; CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'DELETE FROM t RETURNING id'"
+    )
     with export(dsn, query="SELECT f() AS a") as chunks, pytest.raises(Exception, match="read-only transaction"):
         b"".join(chunks)
     assert conn.execute("SELECT count(*) FROM t").fetchone() == (1,)

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from polyglot_export import explain, export, parse_spec
-from polyglot_export.planner.segments import PAGES_PER_SEGMENT, PARQUET_PAGES_PER_SEGMENT
+from polyglot_export.planning.segments import PAGES_PER_SEGMENT, PARQUET_PAGES_PER_SEGMENT
 from tests.library.helpers import copied, exported, filled, ndjson
 
 ROWS = "SELECT g AS id, 'name ' || g AS name, g * 1.25 AS value FROM generate_series(1, 3000) AS g"
@@ -61,7 +61,12 @@ def test_csv_is_copy_and_ndjson_is_row_to_json(dsn: str, conn: psycopg.Connectio
 
 
 def test_catalogues_are_tables_too(dsn: str, conn: psycopg.Connection) -> None:
-    for name in ("pg_catalog.pg_type", "pg_catalog.pg_operator", "information_schema.columns", "pg_catalog.pg_database"):
+    for name in (
+        "pg_catalog.pg_type",
+        "pg_catalog.pg_operator",
+        "information_schema.columns",
+        "pg_catalog.pg_database",
+    ):
         assert exported(dsn, name) == copied(conn, f"SELECT * FROM {name}"), name
         assert exported(dsn, name, format="ndjson") == ndjson(conn, f"SELECT * FROM {name}"), name
 
@@ -123,7 +128,11 @@ def test_a_table_too_small_to_share_takes_one_connection(dsn: str, conn: psycopg
 
 def test_columns_are_chosen_renamed_repeated_and_ordered(dsn: str, conn: psycopg.Connection) -> None:
     conn.execute(SOURCES["table"].encode())
-    chosen = [{"source": "value", "target": "amount"}, {"source": "id", "target": "id"}, {"source": "value", "target": "again"}]
+    chosen = [
+        {"source": "value", "target": "amount"},
+        {"source": "id", "target": "id"},
+        {"source": "value", "target": "again"},
+    ]
     assert exported(dsn, "t", columns=chosen) == copied(conn, "SELECT value AS amount, id, value AS again FROM t")
     assert exported(dsn, "t", columns={"name": "a b"}) == copied(conn, 'SELECT name AS "a b" FROM t')
     assert exported(dsn, "t", columns=["id"]) == copied(conn, "SELECT id FROM t")

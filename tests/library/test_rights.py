@@ -8,9 +8,9 @@ import psycopg
 import pytest
 
 from polyglot_export import AccessDenied, Plan, SpecError, UnknownDataset, explain, open_export, parse_spec
-from polyglot_export.configured import load_datasets
-from polyglot_export.planner.segments import PAGES_PER_SEGMENT
-from polyglot_export.policy import ConfiguredDatasets, ExposedTables
+from polyglot_export.access.configured import ConfiguredDatasets, load_datasets
+from polyglot_export.access.schema import ExposedTables
+from polyglot_export.planning.segments import PAGES_PER_SEGMENT
 from tests.fixtures.server import Database
 from tests.library.helpers import as_role, copied, exported, filled, new_role
 
@@ -93,7 +93,9 @@ def test_a_policy_on_a_table_holds_in_one_segment(dsn: str, conn: psycopg.Connec
 
 
 def test_column_grants_only(dsn: str, conn: psycopg.Connection) -> None:
-    conn.execute("CREATE TABLE t AS SELECT g AS id, 'secret' || g AS secret, g * 2 AS twice FROM generate_series(1, 50) AS g")
+    conn.execute(
+        "CREATE TABLE t AS SELECT g AS id, 'secret' || g AS secret, g * 2 AS twice FROM generate_series(1, 50) AS g"
+    )
     with new_role(conn, "reader") as role:
         conn.execute(f"GRANT SELECT (id, twice) ON t TO {role}".encode())
         login = as_role(dsn, role)
@@ -110,7 +112,10 @@ def test_column_grants_only(dsn: str, conn: psycopg.Connection) -> None:
 def test_no_right_at_all(dsn: str, conn: psycopg.Connection) -> None:
     conn.execute("CREATE TABLE t AS SELECT 1 AS id; CREATE SCHEMA closed; CREATE TABLE closed.t AS SELECT 1 AS id")
     with new_role(conn, "nobody") as role:
-        for name, sentence in (("t", "permission denied for table t"), ("closed.t", "permission denied for schema closed")):
+        for name, sentence in (
+            ("t", "permission denied for table t"),
+            ("closed.t", "permission denied for schema closed"),
+        ):
             with pytest.raises(AccessDenied, match=sentence) as raised:
                 exported(as_role(dsn, role), name)
             assert raised.value.sqlstate == "42501"
@@ -122,7 +127,9 @@ def test_exposed_tables_are_those_of_one_schema(dsn: str, conn: psycopg.Connecti
     )
 
     def read(login: str, name: str) -> bytes:
-        with open_export(parse_spec({"format": "csv", "dataset": name}), dsn=login, exposure=ExposedTables.public()) as chunks:
+        with open_export(
+            parse_spec({"format": "csv", "dataset": name}), dsn=login, exposure=ExposedTables.public()
+        ) as chunks:
             return b"".join(chunks)
 
     assert read(dsn, "t") == read(dsn, "public.t") == b"id\n1\n"
@@ -137,7 +144,9 @@ def test_exposed_tables_are_those_of_one_schema(dsn: str, conn: psycopg.Connecti
 
 
 def test_views_inside_are_refused_where_the_server_can(dsn: str, conn: psycopg.Connection) -> None:
-    """A policy that reads a view would run it with a privileged login; superusers are exempt from policies, so ask a setting."""
+    """A policy that reads a view would run it with a privileged login; superusers are exempt from policies, so ask a
+    setting.
+    """
     if conn.execute("SELECT current_setting('restrict_nonsystem_relation_kind', true)").fetchone() == (None,):
         pytest.fail("the test server is too old for this test")
     conn.execute("CREATE TABLE t AS SELECT 1 AS id")

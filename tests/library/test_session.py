@@ -6,8 +6,8 @@ import psycopg
 import pytest
 
 from polyglot_export.errors import ConnectionLost
-from polyglot_export.leader import Leader
-from polyglot_export.session import session_settings
+from polyglot_export.postgres.leader import Leader
+from polyglot_export.postgres.settings import session_settings
 
 
 def test_a_server_that_goes_away_at_the_start(dsn: str, conn: psycopg.Connection) -> None:

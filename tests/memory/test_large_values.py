@@ -15,8 +15,8 @@ import psycopg
 import pytest
 
 from polyglot_export import _core
-from polyglot_export.bench.child import Usage, measure
-from polyglot_export.memory import ROW_BYTES
+from polyglot_export.cli.bench.child import Usage, measure
+from polyglot_export.limits import ROW_BYTES
 from tests.fixtures.process import command, environment, serve
 from tests.fixtures.server import Database
 from tests.service.client import create
@@ -27,7 +27,7 @@ MEGABYTE = 1_000_000
 LIMIT = 256 << 20
 """What the whole process may hold, interpreter and libraries included."""
 SEGMENT_PAGES = 1000
-"""Heap pages of a segment, as ``planner/segments.py`` cuts them."""
+"""Heap pages of a segment, as ``planning/segments.py`` cuts them."""
 COLUMNS = ("id", "t", "b", "j")
 UNIT = "a\"b\\c\x01,'\n\t<&>\r0123456789é{}[]"
 """What formats escape."""
@@ -76,7 +76,9 @@ class Large:
 
 @pytest.fixture(scope="module")
 def large(server: Database) -> Iterator[Large]:
-    """A table with the largest rows at the start of segments of their own, which two workers would read at the same time."""
+    """A table with the largest rows at the start of segments of their own, which two workers would read at the same
+    time.
+    """
     assert _core.build_profile == "release", "a debug build holds other buffers; make install makes a release build"
     values = {
         "t": f"repeat(%(unit)s, {LARGEST // len(UNIT.encode())})",
@@ -93,7 +95,9 @@ def large(server: Database) -> Iterator[Large]:
             conn.execute("INSERT INTO large VALUES (0, 'first', '\\x00', 'null')")
             for number, (column, value) in enumerate(values.items()):
                 conn.execute(f"INSERT INTO large (id, {column}) VALUES (-{number}, {value})", {"unit": UNIT})
-                conn.execute(f"INSERT INTO large (id, filler) SELECT n, repeat('x', 7000) FROM generate_series(1, {SEGMENT_PAGES}) n")
+                conn.execute(
+                    f"INSERT INTO large (id, filler) SELECT n, repeat('x', 7000) FROM generate_series(1, {SEGMENT_PAGES}) n"
+                )
             conn.execute("INSERT INTO large (id, t) VALUES (9, 'last')")
         yield Large(dsn, *oracle(dsn))
 

@@ -6,9 +6,10 @@ import psycopg
 import pytest
 
 from polyglot_export import explain
-from polyglot_export.memory import INLINE_ROW_BYTES, Shape, reservation
-from polyglot_export.plan import Plan
-from polyglot_export.spec import parse_spec
+from polyglot_export.limits import INLINE_ROW_BYTES
+from polyglot_export.planning.plan import Plan
+from polyglot_export.planning.reservation import Shape, reservation
+from polyglot_export.request.spec import parse_spec
 
 
 def _plan(dsn: str, dataset: str, format_: str = "csv", **more: object) -> Plan:
@@ -17,13 +18,20 @@ def _plan(dsn: str, dataset: str, format_: str = "csv", **more: object) -> Plan:
 
 def _largest_sent(dsn: str, statement: str) -> int:
     """Bytes of the largest row of a binary COPY."""
-    with psycopg.connect(dsn) as connection, connection.cursor().copy(f"COPY ({statement}) TO STDOUT (FORMAT binary)") as copy:
+    with (
+        psycopg.connect(dsn) as connection,
+        connection.cursor().copy(f"COPY ({statement}) TO STDOUT (FORMAT binary)") as copy,
+    ):
         return max(len(bytes(row)) for row in copy)
 
 
 def test_types_of_a_fixed_length_bound_the_row(dsn: str, conn: psycopg.Connection) -> None:
-    conn.execute("CREATE TABLE fixed (id int, at timestamptz, code varchar(10), kind char(3), flag bool, key uuid, name name)")
-    conn.execute("INSERT INTO fixed VALUES (1, now(), repeat('ü', 10), 'äöü', true, gen_random_uuid(), repeat('x', 63))")
+    conn.execute(
+        "CREATE TABLE fixed (id int, at timestamptz, code varchar(10), kind char(3), flag bool, key uuid, name name)"
+    )
+    conn.execute(
+        "INSERT INTO fixed VALUES (1, now(), repeat('ü', 10), 'äöü', true, gen_random_uuid(), repeat('x', 63))"
+    )
     bound = _plan(dsn, "fixed").largest_row
     assert bound is not None
     assert _largest_sent(dsn, "SELECT * FROM fixed") <= bound < 1_000
@@ -32,7 +40,9 @@ def test_types_of_a_fixed_length_bound_the_row(dsn: str, conn: psycopg.Connectio
 def test_an_empty_toast_table_bounds_it_to_a_page(dsn: str, conn: psycopg.Connection) -> None:
     """Also where a row holds 150 kB, compressed."""
     conn.execute("CREATE TABLE inline (id int, note text, document jsonb)")
-    conn.execute("""INSERT INTO inline SELECT n, repeat(md5(n::text), 50), '{"a": [1, 2]}' FROM generate_series(1, 500) AS n""")
+    conn.execute(
+        """INSERT INTO inline SELECT n, repeat(md5(n::text), 50), '{"a": [1, 2]}' FROM generate_series(1, 500) AS n"""
+    )
     plan = _plan(dsn, "inline")
     assert plan.largest_row is not None
     assert INLINE_ROW_BYTES <= plan.largest_row < 2 * INLINE_ROW_BYTES
@@ -67,7 +77,9 @@ def test_a_large_value_anywhere_below_is_seen(dsn: str, conn: psycopg.Connection
 
 
 def test_what_is_computed_has_no_bound(dsn: str, conn: psycopg.Connection) -> None:
-    conn.execute("CREATE TABLE t (id int); INSERT INTO t VALUES (1); CREATE VIEW v AS SELECT id, repeat('x', 1000000) AS made FROM t")
+    conn.execute(
+        "CREATE TABLE t (id int); INSERT INTO t VALUES (1); CREATE VIEW v AS SELECT id, repeat('x', 1000000) AS made FROM t"
+    )
     assert _plan(dsn, "v").largest_row is None
     query = explain(parse_spec({"format": "csv", "query": "SELECT repeat('x', 1000000) AS made"}), dsn=dsn)
     assert query.largest_row is None
@@ -76,7 +88,11 @@ def test_what_is_computed_has_no_bound(dsn: str, conn: psycopg.Connection) -> No
 
 
 def test_the_row_groups_of_a_small_table_are_small(dsn: str, conn: psycopg.Connection) -> None:
-    conn.execute("CREATE TABLE small (id int, note text); INSERT INTO small SELECT n, 'n' FROM generate_series(1, 1000) AS n")
+    conn.execute(
+        "CREATE TABLE small (id int, note text); INSERT INTO small SELECT n, 'n' FROM generate_series(1, 1000) AS n"
+    )
     plan = _plan(dsn, "small", "parquet")
     assert Shape.of(plan).row_group_bytes < 1 << 20 < plan.encoder.row_group_bytes
-    assert Shape.of(_plan(dsn, "small", "parquet", limit=5)).row_group_bytes == plan.encoder.row_group_bytes, "a statement has no pages"
+    assert Shape.of(_plan(dsn, "small", "parquet", limit=5)).row_group_bytes == plan.encoder.row_group_bytes, (
+        "a statement has no pages"
+    )

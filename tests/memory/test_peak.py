@@ -1,6 +1,7 @@
 """The peak resident set of ``polyglot export`` is bounded, and the same for any number of rows.
 
-Measured as the kernel counts it for a child process (``polyglot_export/bench/child.py``), interpreter and libraries included.
+Measured as the kernel counts it for a child process (``polyglot_export/bench/child.py``), interpreter and libraries
+included.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import psycopg
 import pytest
 
 from polyglot_export import _core
-from polyglot_export.bench.child import Usage, measure
-from polyglot_export.demo.records import fill_records
+from polyglot_export.cli.bench.child import Usage, measure
+from polyglot_export.testing.records import fill_records
 from tests.fixtures.process import command, environment
 from tests.fixtures.server import Database
 
@@ -31,8 +32,8 @@ GROWTH_LIMIT = 25 * MEGABYTE
 large table is 130 MB longer than the small one."""
 
 SMALL, LARGE = 200_000, 600_000
-"""Rows. The small table is already larger than all buffers together (65 MB as csv against a window of 32 MB), so that it
-reaches the peak too."""
+"""Rows. The small table is already larger than all buffers together (65 MB as csv against a window of 32 MB), so that
+it reaches the peak too."""
 
 TEXT = [
     ("csv",),
@@ -66,12 +67,16 @@ def tables(server: Database) -> Iterator[dict[int, str]]:
 
 
 def _export(dsn: str, *arguments: str) -> Usage:
-    usage = measure([*command(), "export", "--workers", "2", "-o", "-", "-f", *arguments], env=environment(dsn), timeout=120)
+    usage = measure(
+        [*command(), "export", "--workers", "2", "-o", "-", "-f", *arguments], env=environment(dsn), timeout=120
+    )
     assert usage.exit_code == 0, usage.errors
     return usage
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(part for part in case[:-1] if not part.startswith("--")))
+@pytest.mark.parametrize(
+    "case", CASES, ids=lambda case: "-".join(part for part in case[:-1] if not part.startswith("--"))
+)
 def test_peak_is_bounded_and_flat(tables: dict[int, str], case: tuple[str | int, ...]) -> None:
     *arguments, limit = case
     peaks = {rows: _export(dsn, *map(str, arguments), "records").peak for rows, dsn in tables.items()}
@@ -80,7 +85,9 @@ def test_peak_is_bounded_and_flat(tables: dict[int, str], case: tuple[str | int,
     assert peaks[LARGE] - peaks[SMALL] <= GROWTH_LIMIT, peaks
 
 
-@pytest.mark.parametrize(("format_name", "limit"), [("csv", TEXT_LIMIT), ("xml", TEXT_LIMIT), ("parquet", PARQUET_LIMIT)])
+@pytest.mark.parametrize(
+    ("format_name", "limit"), [("csv", TEXT_LIMIT), ("xml", TEXT_LIMIT), ("parquet", PARQUET_LIMIT)]
+)
 def test_a_reader_that_stalls_costs_no_more(tables: dict[int, str], format_name: str, limit: int) -> None:
     """Back-pressure: while nobody reads, the workers fill the window and then wait, and so does the server."""
     with subprocess.Popen(

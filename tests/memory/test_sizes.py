@@ -1,4 +1,6 @@
-"""The sizes that an export of the service may get never change its bytes, and each stays within what is reserved for it."""
+"""The sizes that an export of the service may get never change its bytes, and each stays within what is reserved for
+it.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +13,28 @@ from contextlib import ExitStack
 import psycopg
 import pytest
 
-from polyglot_export.allocator import give_back
-from polyglot_export.export import Export, RunSettings, open_export
-from polyglot_export.memory import reservation
-from polyglot_export.plan import Plan
-from polyglot_export.service.capacity.budget import resident_bytes
-from polyglot_export.service.capacity.sizing import SIZES
-from polyglot_export.spec import ExportSpec, parse_spec
+from polyglot_export.execution.allocator import give_back
+from polyglot_export.execution.export import Export, RunSettings
+from polyglot_export.library.sync import open_export
+from polyglot_export.planning.plan import Plan
+from polyglot_export.planning.reservation import reservation
+from polyglot_export.request.spec import ExportSpec, parse_spec
+from polyglot_export.service.admission.machine import resident_bytes
+from polyglot_export.service.admission.opening import SIZES
 from tests.fixtures.server import Database
 
 MB = 1 << 20
 QUEUED = 4
 """Chunks that the service holds of an export: two in the queue, one with the sink, one in the connection's buffer."""
-CASES = [("csv", None), ("csv", "gzip"), ("csv", "zstd"), ("json", None), ("ndjson", "gzip"), ("xml", "zstd"), ("parquet", None)]
+CASES = [
+    ("csv", None),
+    ("csv", "gzip"),
+    ("csv", "zstd"),
+    ("json", None),
+    ("ndjson", "gzip"),
+    ("xml", "zstd"),
+    ("parquet", None),
+]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +43,9 @@ def table(server: Database) -> Iterator[str]:
     with server.database() as dsn:
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute("CREATE TABLE t (id int, name text, price numeric(12,2))")
-            connection.execute("INSERT INTO t SELECT n, repeat(md5(n::text), 24), n FROM generate_series(1, 40000) AS n")
+            connection.execute(
+                "INSERT INTO t SELECT n, repeat(md5(n::text), 24), n FROM generate_series(1, 40000) AS n"
+            )
             connection.execute("VACUUM ANALYZE t")
         yield dsn
 
@@ -43,7 +56,9 @@ def test_the_bytes_are_the_same(table: str, format_: str, compression: str | Non
     found = set()
     for workers, (window, chunk) in itertools.product((1, 3), SIZES[::2] + SIZES[-1:]):
         digest = hashlib.sha256()
-        with open_export(spec, dsn=table, run=RunSettings(workers=workers, chunk_bytes=chunk, window_bytes=window)) as export:
+        with open_export(
+            spec, dsn=table, run=RunSettings(workers=workers, chunk_bytes=chunk, window_bytes=window)
+        ) as export:
             file = b"".join(export)
             # Parquet's footer has the name of the snapshot.
             digest.update(file.replace(export.snapshot.encode(), b"?" * len(export.snapshot)))
@@ -56,7 +71,9 @@ def test_the_bytes_are_the_same(table: str, format_: str, compression: str | Non
     ("format_", "compression", "count", "most"),
     [("csv", None, 24, 4), ("csv", "gzip", 16, 4), ("csv", "zstd", 6, 12), ("parquet", None, 3, 60)],
 )
-def test_stalled_exports_stay_within_what_they_reserve(table: str, format_: str, compression: str | None, count: int, most: int) -> None:
+def test_stalled_exports_stay_within_what_they_reserve(
+    table: str, format_: str, compression: str | None, count: int, most: int
+) -> None:
     """As the service has them when it is crowded: each has given its first chunks to a client that takes no more."""
     give_back()
     window, chunk = SIZES[-1]

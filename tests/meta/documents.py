@@ -2,12 +2,13 @@
 
 A comment before a fenced block marks it:
 
-- ``<!-- test -->``: a ``console`` block is run in a shell and prints exactly what is below its commands; a ``python`` block is run and
-  must not fail.
-- ``<!-- test: numbers differ -->``: numbers, identifiers and times in the output are not compared, everything between them is.
+- ``<!-- test -->``: a ``console`` block is run in a shell and prints exactly what is below its commands; a ``python``
+  block is run and must not fail.
+- ``<!-- test: numbers differ -->``: numbers, identifiers and times in the output are not compared, everything between
+  them is.
 
-The commands of a page run in one folder, in order. ``records`` is there, with a thousand rows of the demo; ``DATABASE_URL`` leads
-to it, in Python also ``dsn``, and ``http://127.0.0.1:8080`` to a service.
+The commands of a page run in one folder, in order. ``records`` is there, with a thousand rows of the demo;
+``DATABASE_URL`` leads to it, in Python also ``dsn``, and ``http://127.0.0.1:8080`` to a service.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from pathlib import Path
 __all__ = ["ROOT", "Example", "examples", "pages", "without_numbers"]
 
 ROOT = Path(__file__).parents[2]
-MARK = re.compile(r"^<!-- test(?P<mode>: numbers differ)? -->\n```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+MARK = re.compile(
+    r"^<!-- test(?P<mode>: numbers differ)? -->\n```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 ANY_MARK = re.compile(r"^<!-- *test", re.MULTILINE)
 VARIABLE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]+|[0-9A-F]{8}-[0-9A-F]{8}-\d|\d[\d,.:TZ-]*|\b[kMG]?B\b")
 """A UUID, a snapshot, a number or a time; and the unit of a size, which may be another one."""

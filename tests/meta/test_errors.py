@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from polyglot_export import errors
-from polyglot_export.errors_from import database_error
+from polyglot_export.postgres.errors import database_error
 
 RUST = Path(__file__).parents[2] / "rust" / "src"
 
@@ -55,7 +55,9 @@ def test_both_sides_sort_every_sqlstate_alike() -> None:
 def test_every_variant_of_the_core_has_a_class() -> None:
     variants = set(
         re.findall(
-            r"^    (\w+)(?:[({,]| \{)", (RUST / "error.rs").read_text().split("pub enum Error {", 1)[1].split("\n}\n", 1)[0], re.MULTILINE
+            r"^    (\w+)(?:[({,]| \{)",
+            (RUST / "error.rs").read_text().split("pub enum Error {", 1)[1].split("\n}\n", 1)[0],
+            re.MULTILINE,
         )
     )
     source = (RUST / "py" / "errors.rs").read_text()
@@ -74,7 +76,9 @@ def test_every_error_of_the_driver_becomes_one_of_ours(state: str) -> None:
 
 
 def test_errors_without_a_sqlstate() -> None:
-    assert isinstance(database_error(psycopg.OperationalError("the connection is closed\n  really")), errors.ConnectionLost)
+    assert isinstance(
+        database_error(psycopg.OperationalError("the connection is closed\n  really")), errors.ConnectionLost
+    )
     assert isinstance(database_error(psycopg.DataError("odd")), errors.StatementFailed)
     assert "\n" not in str(database_error(psycopg.OperationalError("a\nb\n")))
 

@@ -18,7 +18,10 @@ PACKAGE = Path(polyglot_export.__file__).parent
 MODULES = sorted(
     ".".join(("polyglot_export", *path.relative_to(PACKAGE).with_suffix("").parts))
     for path in PACKAGE.rglob("*.py")
-    if path.name != "__init__.py" and "cli" not in path.parts and "service" not in path.parts and "demo" not in path.parts
+    if path.name != "__init__.py"
+    and "cli" not in path.parts
+    and "service" not in path.parts
+    and "demo" not in path.parts
 )
 
 
@@ -46,7 +49,11 @@ def test_what_a_type_checker_sees_is_what_is_loaded() -> None:
 
 
 def test_every_error_is_public() -> None:
-    classes = {name for name, value in vars(errors).items() if inspect.isclass(value) and issubclass(value, errors.PolyglotError)}
+    classes = {
+        name
+        for name, value in vars(errors).items()
+        if inspect.isclass(value) and issubclass(value, errors.PolyglotError)
+    }
     assert classes == {name for name in errors.__all__ if inspect.isclass(getattr(errors, name))}
     assert classes <= set(polyglot_export.__all__)
 
@@ -92,6 +99,6 @@ def test_the_package_loads_nothing_that_is_not_needed() -> None:
 
 
 def test_the_function_is_not_replaced_by_its_module() -> None:
-    code = "import polyglot_export.export; from polyglot_export import export; print(callable(export))"
+    code = "import polyglot_export.execution.export; from polyglot_export import export; print(callable(export))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "True"

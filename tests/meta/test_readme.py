@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from polyglot_export.configured import load_datasets
-from polyglot_export.demo.records import fill_records
+from polyglot_export.access.configured import load_datasets
 from polyglot_export.service.http.auth import Keys
+from polyglot_export.testing.records import fill_records
 from tests.fixtures.process import command, environment, serve
 from tests.meta.documents import ROOT, Example, examples, pages, without_numbers
 

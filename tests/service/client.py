@@ -16,10 +16,11 @@ import psycopg
 from tests.fixtures.process import Service
 
 PATIENCE = 60.0
-"""Seconds after which something that is awaited counts as never happening; far above what it takes on a busy machine."""
+"""Seconds after which something that is awaited counts as never happening; far above what it takes on a busy
+machine."""
 GONE_SECONDS = 10.0
-"""Ceiling of the time in which a query ends that nobody wants any more: within two seconds on a machine that is not busy with other
-tests, and far below the time that it would last by itself."""
+"""Ceiling of the time in which a query ends that nobody wants any more: within two seconds on a machine that is not
+busy with other tests, and far below the time that it would last by itself."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,12 @@ class Answer:
 
 
 def call(
-    service: Service | str, path: str, *, method: str = "GET", body: bytes | None = None, headers: Mapping[str, str] | None = None
+    service: Service | str,
+    path: str,
+    *,
+    method: str = "GET",
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """Send a request and read the whole answer, whatever its status."""
     url = service if isinstance(service, str) else service.url
@@ -53,7 +59,9 @@ def call(
 def post(service: Service | str, spec: object, *, headers: Mapping[str, str] | None = None) -> Answer:
     """``POST /exports`` with a JSON body."""
     body = json.dumps(spec).encode()
-    return call(service, "/exports", method="POST", body=body, headers={"Content-Type": "application/json", **(headers or {})})
+    return call(
+        service, "/exports", method="POST", body=body, headers={"Content-Type": "application/json", **(headers or {})}
+    )
 
 
 def assert_problem(answer: Answer, status: int, code: str, *words: str) -> None:
@@ -106,7 +114,9 @@ def wait_for_status(service: Service, export_id: str, status: str) -> Any:
 def backends(dsn: str, export_id: str) -> list[int]:
     """The server processes that work for an export: its leader and its workers."""
     with psycopg.connect(dsn, autocommit=True) as connection:
-        rows = connection.execute("SELECT pid FROM pg_stat_activity WHERE application_name = %s", [f"polyglot {export_id}"])
+        rows = connection.execute(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = %s", [f"polyglot {export_id}"]
+        )
         return [row[0] for row in rows]
 
 
@@ -114,7 +124,8 @@ def kill_backends(dsn: str, export_id: str) -> int:
     """Terminate the server processes of an export; gives how many there were."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         rows = connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", [f"polyglot {export_id}"]
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s",
+            [f"polyglot {export_id}"],
         )
         return len(rows.fetchall())
 
@@ -134,12 +145,16 @@ def wait_until_stalled(service: Service | str, export_id: str) -> None:
 class RawDownload:
     """A download over a plain socket, with a small receive buffer: it stalls as soon as nobody reads."""
 
-    def __init__(self, service: Service, export_id: str, *, headers: str = "", version: str = "1.1", receive_buffer: int = 65536) -> None:
+    def __init__(
+        self, service: Service, export_id: str, *, headers: str = "", version: str = "1.1", receive_buffer: int = 65536
+    ) -> None:
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(PATIENCE)
         self.socket.connect(("127.0.0.1", service.port))
-        self.socket.sendall(f"GET /exports/{export_id}/download HTTP/{version}\r\nHost: localhost\r\n{headers}\r\n".encode())
+        self.socket.sendall(
+            f"GET /exports/{export_id}/download HTTP/{version}\r\nHost: localhost\r\n{headers}\r\n".encode()
+        )
 
     def __enter__(self) -> Self:
         return self

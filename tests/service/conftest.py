@@ -23,7 +23,9 @@ def anyio_backend() -> str:
 def records(module_dsn: str) -> str:
     """A database with a large table ``records``, a small one and a slow view; gives its DSN."""
     with psycopg.connect(module_dsn, autocommit=True) as connection:
-        connection.execute("CREATE TABLE records (id bigint PRIMARY KEY, name text, value numeric(18,4), created_at timestamptz)")
+        connection.execute(
+            "CREATE TABLE records (id bigint PRIMARY KEY, name text, value numeric(18,4), created_at timestamptz)"
+        )
         connection.execute(
             "INSERT INTO records SELECT n, repeat('name ' || n || ' ', 6), n * 1.25,"
             " '2030-01-01 00:00:00+00'::timestamptz + n * interval '1 s' FROM generate_series(1, %s) AS n",

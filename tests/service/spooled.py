@@ -46,7 +46,13 @@ def serving(dsn: str, folder: Path, **settings: object) -> Iterator[Service]:
     """A service whose spool is ``folder / "spool"``, unless the settings have another one."""
     config = folder / "polyglot.toml"
     config.write_text(CONFIG)
-    given: dict[str, Any] = {"config": config, "default_dataset": "records", "workers": 2, "spool_dir": folder / "spool", **settings}
+    given: dict[str, Any] = {
+        "config": config,
+        "default_dataset": "records",
+        "workers": 2,
+        "spool_dir": folder / "spool",
+        **settings,
+    }
     with serve(dsn, **{name: value for name, value in given.items() if value is not None}) as running:
         yield running
 
@@ -72,5 +78,8 @@ def path_of(folder: Path, export_id: str) -> Path:
 def get(service: Service, export_id: str, method: str = "GET", **headers: str) -> Answer:
     """A download with headers; ``if_range`` stands for ``If-Range``."""
     return call(
-        service, f"/exports/{export_id}/download", method=method, headers={name.replace("_", "-"): value for name, value in headers.items()}
+        service,
+        f"/exports/{export_id}/download",
+        method=method,
+        headers={name.replace("_", "-"): value for name, value in headers.items()},
     )

@@ -42,7 +42,9 @@ class EventStream:
         head = self._until(b"\r\n\r\n").decode()
         status, *lines = head.split("\r\n")
         self.status = int(status.split()[1])
-        self.headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
+        self.headers = {
+            name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)
+        }
 
     def __enter__(self) -> Self:
         return self

@@ -10,7 +10,16 @@ import psycopg
 import pytest
 
 from tests.fixtures.process import Service, serve
-from tests.service.client import GONE_SECONDS, RawDownload, backends, create, job, wait_for, wait_for_status, wait_until_stalled
+from tests.service.client import (
+    GONE_SECONDS,
+    RawDownload,
+    backends,
+    create,
+    job,
+    wait_for,
+    wait_for_status,
+    wait_until_stalled,
+)
 
 
 def leave_by_close(download: RawDownload) -> None:

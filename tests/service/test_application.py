@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.middleware.base import BaseHTTPMiddleware
 
 from polyglot_export.service.app import create_app
-from polyglot_export.settings import ServiceSettings
+from polyglot_export.service.config.environment import ServiceSettings
 from tests.fixtures.process import Service
 from tests.service.client import call, create
 
@@ -81,9 +81,18 @@ def test_the_document_lists_what_is_there_and_nothing_else(service: Service) -> 
     body = document["components"]["schemas"]["ExportRequest"]
     assert body["required"] == ["format"]
     assert "query" not in body["properties"]
-    assert {"format", "dataset", "columns", "filter", "orderBy", "limit", "compression", "compressionAs", "delivery", "options"} == set(
-        body["properties"]
-    )
+    assert {
+        "format",
+        "dataset",
+        "columns",
+        "filter",
+        "orderBy",
+        "limit",
+        "compression",
+        "compressionAs",
+        "delivery",
+        "options",
+    } == set(body["properties"])
 
 
 def test_every_call_is_described_and_every_error_is_a_problem(service: Service) -> None:

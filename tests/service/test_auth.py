@@ -9,9 +9,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from polyglot_export.access.configured import ConfiguredDatasets
+from polyglot_export.access.schema import ExposedTables
 from polyglot_export.errors import SpecError, UnknownDataset
-from polyglot_export.policy import ConfiguredDatasets, ExposedTables
-from polyglot_export.service.context import load_configuration
+from polyglot_export.service.config.file import load_configuration
 from polyglot_export.service.http.auth import Keys, check_binding, hash_key, new_key
 from polyglot_export.service.http.problems import Unauthorized
 from tests.fixtures.process import Service, cli, serve
@@ -28,7 +29,9 @@ def bearer(key: str) -> dict[str, str]:
 def guarded(module_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service with two keys: one for everything, one for two columns of one dataset."""
     with psycopg.connect(module_dsn, autocommit=True) as connection:
-        connection.execute("CREATE TABLE orders (id int, total numeric, secret text); INSERT INTO orders VALUES (1, 2.50, 'hush')")
+        connection.execute(
+            "CREATE TABLE orders (id int, total numeric, secret text); INSERT INTO orders VALUES (1, 2.50, 'hush')"
+        )
         connection.execute("CREATE TABLE staff (id int, salary numeric); INSERT INTO staff VALUES (1, 1000)")
     config = tmp_path_factory.mktemp("config") / "polyglot.toml"
     config.write_text(
@@ -65,7 +68,13 @@ columns = {{ orders = ["id", "total"] }}
 )
 def test_no_key_is_401(guarded: Service, headers: dict[str, str]) -> None:
     export_id = post(guarded, {"format": "csv"}, headers=bearer(ADMIN)).json()["exportId"]
-    for path in ("/datasets", "/exports", f"/exports/{export_id}", f"/exports/{export_id}/download", "/exports/benchmark"):
+    for path in (
+        "/datasets",
+        "/exports",
+        f"/exports/{export_id}",
+        f"/exports/{export_id}/download",
+        "/exports/benchmark",
+    ):
         answer = call(guarded, path, headers=headers)
         assert answer.status == 401
         assert answer.headers["www-authenticate"].startswith("Bearer")
@@ -150,7 +159,8 @@ def test_loopback_names_are_answered(local: Service, host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "evil.example:127.0.0.1", "", "0.0.0.0"]
+    "host",
+    ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "evil.example:127.0.0.1", "", "0.0.0.0"],
 )
 def test_other_names_are_not(local: Service, host: str) -> None:
     """DNS rebinding: a page's own name that points to this machine."""
@@ -166,9 +176,13 @@ def status_for_host(service: Service, host: str) -> int:
 def test_a_page_cannot_post_without_asking_first(local: Service) -> None:
     """What a browser sends to another site without a preflight: no JSON, or no type at all."""
     for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
-        answer = call(local, "/exports", method="POST", body=b'{"format":"csv"}', headers={"Content-Type": content_type})
+        answer = call(
+            local, "/exports", method="POST", body=b'{"format":"csv"}', headers={"Content-Type": content_type}
+        )
         assert answer.status == 415
-    assert "access-control-allow-origin" not in call(local, "/datasets", headers={"Origin": "http://evil.example"}).headers
+    assert (
+        "access-control-allow-origin" not in call(local, "/datasets", headers={"Origin": "http://evil.example"}).headers
+    )
 
 
 def test_the_tables_of_schema_public_are_offered(local: Service) -> None:
@@ -212,7 +226,10 @@ HASH = hash_key("x")
         ("keys = 3", ["keys"]),
         (f"[keys.a]\nhash = '{HASH}'\ncolour = 1", ["keys.a", "'colour'"]),
         (f"[keys.a]\nhash = '{HASH}'\ndatasets = 'orders'", ["keys.a.datasets", "list"]),
-        (f"[keys.a]\nhash = '{HASH}'\ndatasets = ['ordres']\n[datasets.orders]\ntable = 'orders'", ["keys.a", "'ordres'"]),
+        (
+            f"[keys.a]\nhash = '{HASH}'\ndatasets = ['ordres']\n[datasets.orders]\ntable = 'orders'",
+            ["keys.a", "'ordres'"],
+        ),
         (
             f"[keys.a]\nhash = '{HASH}'\ncolumns = {{ orders = ['nope'] }}\n[datasets.orders]\ntable = 'orders'\ncolumns = ['id']",
             ["keys.a.columns.orders", "'nope'"],

@@ -1,4 +1,6 @@
-"""The budget of memory and connections: in turn, never more than there is, much for few and little for many, nothing lost."""
+"""The budget of memory and connections: in turn, never more than there is, much for few and little for many, nothing
+lost.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from polyglot_export.allocator import Trimmer
 from polyglot_export.errors import Busy
-from polyglot_export.memory import Shape
-from polyglot_export.service.capacity import budget as module
-from polyglot_export.service.capacity.budget import MemoryBudget, Reservation, Share, available_memory, resident_bytes
-from polyglot_export.service.capacity.connections import Connections
-from polyglot_export.service.capacity.sizing import LEAST_ROW_LIMIT, PLANNING, Needs, Sized
+from polyglot_export.execution.allocator import Trimmer
+from polyglot_export.planning.reservation import Shape
+from polyglot_export.service.admission import machine as module
+from polyglot_export.service.admission.budget import MemoryBudget, Reservation, Share
+from polyglot_export.service.admission.connections import Connections
+from polyglot_export.service.admission.machine import available_memory, resident_bytes
+from polyglot_export.service.admission.opening import LEAST_ROW_LIMIT, PLANNING, Needs, Sized
 from tests.service.client import PATIENCE
 
 pytestmark = pytest.mark.anyio
@@ -235,13 +238,20 @@ async def test_threads_and_the_loop_together_lose_nothing() -> None:
 MB = 1 << 20
 
 
-def _needs(format_: str, *, segments: int = 100, capacity: int = 165 * MB, row_bytes: int = 16 * MB, **shape: object) -> Needs:
+def _needs(
+    format_: str, *, segments: int = 100, capacity: int = 165 * MB, row_bytes: int = 16 * MB, **shape: object
+) -> Needs:
     return Needs(Shape(format_, **shape), segments, workers=4, row_bytes=row_bytes, capacity=capacity)  # type: ignore[arg-type]
 
 
 def test_sixty_four_exports_fit_into_the_smallest_service() -> None:
     """256 MB without what the process has at rest and its headroom."""
-    for format_, compression, exports in (("csv", None, 64), ("json", None, 64), ("xml", None, 64), ("csv", "gzip", 50)):
+    for format_, compression, exports in (
+        ("csv", None, 64),
+        ("json", None, 64),
+        ("xml", None, 64),
+        ("csv", "gzip", 50),
+    ):
         least = _needs(format_, compression=compression, largest_row=1_000).least
         assert least.workers == 1
         assert exports * least.bytes <= 165 * MB, format_
@@ -281,8 +291,10 @@ def test_the_row_limit_of_parquet_gives_way_to_the_memory() -> None:
 
 
 async def test_freed_memory_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The blocks are small, so the allocator keeps them in its heap; the last one of it keeps the heap from shrinking by itself."""
-    monkeypatch.setattr("polyglot_export.allocator.TRIM_SECONDS", 0.05)
+    """The blocks are small, so the allocator keeps them in its heap; the last one of it keeps the heap from shrinking
+    by itself.
+    """
+    monkeypatch.setattr("polyglot_export.execution.allocator.TRIM_SECONDS", 0.05)
     blocks = [bytes(60_000) + bytes([number % 256]) for number in range(2_000)]
     for block in blocks:
         assert block
@@ -320,7 +332,9 @@ def test_cgroup_v1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "c" / "memory.limit_in_bytes").write_text("2000\n")
     monkeypatch.setattr(module, "_CGROUP_V1", tmp_path)
     read = module._lines
-    monkeypatch.setattr(module, "_lines", lambda path: ["4:cpu:/x", "3:memory:/c"] if path == Path("/proc/self/cgroup") else read(path))
+    monkeypatch.setattr(
+        module, "_lines", lambda path: ["4:cpu:/x", "3:memory:/c"] if path == Path("/proc/self/cgroup") else read(path)
+    )
     assert available_memory(None) == 2000
 
 

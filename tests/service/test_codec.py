@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from polyglot_export.errors import InternalError
 from polyglot_export.jobs.codec import decode_job, decode_run, encode_job, encode_run
 from polyglot_export.jobs.job import Failure, Job, JobStatus, PreparedFile, RequestKey, Run
-from polyglot_export.spec import parse_spec
+from polyglot_export.request.spec import parse_spec
 from tests.service.sample_jobs import make_job
 
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -39,7 +39,9 @@ runs = st.builds(
     st.none() | texts,
 )
 scalars = (
-    st.booleans() | st.decimals(allow_nan=False, allow_infinity=False) | st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+    st.booleans()
+    | st.decimals(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 )
 specs = st.builds(
     lambda dataset, values, limit, header: parse_spec(
@@ -87,7 +89,9 @@ def test_a_job_comes_back_as_it_was(job: Job) -> None:
 
 
 def test_a_number_of_a_filter_keeps_every_digit() -> None:
-    spec = parse_spec({"format": "csv", "filter": [{"column": "a", "op": "=", "value": Decimal("1.2345678901234567890")}]})
+    spec = parse_spec(
+        {"format": "csv", "filter": [{"column": "a", "op": "=", "value": Decimal("1.2345678901234567890")}]}
+    )
     job = decode_job(encode_job(replace(make_job(), spec=spec)))
     value = job.spec.filter[0].value
     assert isinstance(value, Decimal)

@@ -64,9 +64,15 @@ def test_numbers_keep_their_digits(service: Service) -> None:
         ({"format": "csv", "query": "select 1"}, ["query: ", "not taken over HTTP"]),
         ({"format": "csv", "query": None}, ["query: "]),
         ({"format": "csv", "columns": []}, ["columns: "]),
-        ({"format": "csv", "columns": [{"source": "id", "target": "a"}, {"source": "name", "target": "a"}]}, ["columns: ", "'a'"]),
+        (
+            {"format": "csv", "columns": [{"source": "id", "target": "a"}, {"source": "name", "target": "a"}]},
+            ["columns: ", "'a'"],
+        ),
         ({"format": "csv", "columns": [{"source": "nope"}]}, ["columns.0.source: ", "'nope'", "amount"]),
-        ({"format": "csv", "filter": [{"column": "nope", "op": "=", "value": 1}]}, ["filter.0.column: ", "'nope'", "amount"]),
+        (
+            {"format": "csv", "filter": [{"column": "nope", "op": "=", "value": 1}]},
+            ["filter.0.column: ", "'nope'", "amount"],
+        ),
         ({"format": "csv", "filter": [{"column": "id", "op": "~", "value": 1}]}, ["filter.0.op: ", "isNull"]),
         ({"format": "csv", "filter": [{"column": "id", "op": "=", "value": None}]}, ["filter.0", "isNull"]),
         ({"format": "csv", "filter": [{"column": "id", "op": "between", "value": [1]}]}, ["filter.0", "two values"]),
@@ -87,7 +93,9 @@ def test_a_wrong_spec_is_400_with_a_sentence(service: Service, spec: dict[str, o
     assert_problem(post(service, {"dataset": "small", **spec}), 400, "bad-request", *words)
 
 
-@pytest.mark.parametrize("dataset", ["nope", "public.small", "Small", 'small"; drop table small; --', "pg_catalog.pg_authid"])
+@pytest.mark.parametrize(
+    "dataset", ["nope", "public.small", "Small", 'small"; drop table small; --', "pg_catalog.pg_authid"]
+)
 def test_an_unknown_dataset_is_400(service: Service, dataset: str) -> None:
     answer = post(service, {"format": "csv", "dataset": dataset})
     assert_problem(answer, 400, "unknown-dataset", "dataset: ")
@@ -114,7 +122,9 @@ def test_a_wrong_body(service: Service, body: bytes, content_type: str, status: 
 
 def test_a_large_body_without_its_length_is_413(service: Service) -> None:
     with socket.create_connection(("127.0.0.1", service.port), timeout=20) as raw:
-        raw.sendall(b"POST /exports HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+        raw.sendall(
+            b"POST /exports HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
         chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
         for _ in range(17):
             raw.sendall(chunk)
@@ -126,7 +136,8 @@ def test_a_large_body_without_its_length_is_413(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [f"/exports/{UNKNOWN}", f"/exports/{UNKNOWN}/download", "/exports/x", "/exports/%00", "/nothing", "/exports/"]
+    "path",
+    [f"/exports/{UNKNOWN}", f"/exports/{UNKNOWN}/download", "/exports/x", "/exports/%00", "/nothing", "/exports/"],
 )
 def test_what_does_not_exist_is_404(service: Service, path: str) -> None:
     assert_problem(call(service, path), 404, "not-found")
@@ -171,7 +182,10 @@ def test_wrong_parameters_of_a_list_are_400(service: Service, query: str) -> Non
 
 
 def copy_of(dsn: str, query: str) -> bytes:
-    with psycopg.connect(dsn) as connection, connection.cursor().copy(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)".encode()) as copy:
+    with (
+        psycopg.connect(dsn) as connection,
+        connection.cursor().copy(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)".encode()) as copy,
+    ):
         return b"".join(bytes(block) for block in copy)
 
 
@@ -187,9 +201,14 @@ def test_a_large_file_is_what_copy_writes(records: str, service: Service) -> Non
 
 
 def test_every_format(service: Service) -> None:
-    rows = [{"id": 1, "name": "one", "amount": 1.50}, {"id": 2, "name": None, "amount": 2}, {"id": 3, "name": 'three, "3"', "amount": None}]
+    rows = [
+        {"id": 1, "name": "one", "amount": 1.50},
+        {"id": 2, "name": None, "amount": 2},
+        {"id": 3, "name": 'three, "3"', "amount": None},
+    ]
     bodies = {
-        name: download(service, create(service, dataset="small", format=name)) for name in ("tsv", "json", "ndjson", "xml", "parquet")
+        name: download(service, create(service, dataset="small", format=name))
+        for name in ("tsv", "json", "ndjson", "xml", "parquet")
     }
     assert [len(line) for line in csv.reader(io.StringIO(bodies["tsv"].body.decode()), delimiter="\t")] == [3] * 4
     assert json.loads(bodies["json"].body) == rows
@@ -214,7 +233,9 @@ def test_every_format(service: Service) -> None:
         ({"format": "xml", "compression": "zstd", "compressionAs": "file"}, "application/zstd", "small.xml.zst", None),
     ],
 )
-def test_headers_of_a_file(service: Service, spec: dict[str, object], media_type: str, name: str, encoding: str | None) -> None:
+def test_headers_of_a_file(
+    service: Service, spec: dict[str, object], media_type: str, name: str, encoding: str | None
+) -> None:
     export_id = create(service, **{"dataset": "small", **spec})
     known = call(service, f"/exports/{export_id}/download", method="HEAD")
     assert job(service, export_id)["runs"] == [], "HEAD runs nothing"
@@ -260,7 +281,9 @@ def test_each_download_is_a_run(service: Service) -> None:
         ({"column": "name", "op": "=", "value": 3}, ["filter.0: ", "string"]),
     ],
 )
-def test_a_value_that_does_not_fit_is_400_before_the_first_byte(service: Service, term: dict[str, object], words: list[str]) -> None:
+def test_a_value_that_does_not_fit_is_400_before_the_first_byte(
+    service: Service, term: dict[str, object], words: list[str]
+) -> None:
     export_id = create(service, dataset="small", filter=[term])
     assert_problem(download(service, export_id), 400, "bad-request", *words)
     seen = job(service, export_id)
@@ -276,7 +299,9 @@ def test_a_table_that_was_dropped_meanwhile(records: str, service: Service) -> N
             assert_problem(download(service, export_id), 400, "unknown-dataset", "small")
         finally:
             connection.execute("ALTER TABLE IF EXISTS away RENAME TO small; DROP TABLE kept")
-            connection.execute("CREATE VIEW slow AS SELECT n, pg_sleep(30)::text AS pause FROM generate_series(1, 3) AS n")
+            connection.execute(
+                "CREATE VIEW slow AS SELECT n, pg_sleep(30)::text AS pause FROM generate_series(1, 3) AS n"
+            )
 
 
 def test_a_database_timeout_is_504(records: str, service: Service) -> None:

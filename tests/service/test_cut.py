@@ -40,7 +40,9 @@ def test_curl(records: str, service: Service, tmp_path: Path, compression: str |
     target = tmp_path / "file"
     url = f"{service.url}/exports/{export_id}/download"
     rate = RATE if compression is None else "300k"
-    with subprocess.Popen(["curl", "-sS", "--limit-rate", rate, "-o", str(target), url], stderr=subprocess.PIPE) as curl:
+    with subprocess.Popen(
+        ["curl", "-sS", "--limit-rate", rate, "-o", str(target), url], stderr=subprocess.PIPE
+    ) as curl:
         cut_in_the_middle(records, service, export_id)
         _, complaint = curl.communicate(timeout=60)
     assert curl.returncode in (18, 56), complaint
@@ -48,7 +50,9 @@ def test_curl(records: str, service: Service, tmp_path: Path, compression: str |
 
 
 def test_wget_with_its_retries(records: str, service: Service, tmp_path: Path) -> None:
-    """The retry asks for the rest with Range. Answered with another run's bytes it would splice two exports into one file."""
+    """The retry asks for the rest with Range. Answered with another run's bytes it would splice two exports into one
+    file.
+    """
     export_id = create(service)
     url = f"{service.url}/exports/{export_id}/download"
     command = ["wget", "--limit-rate=4m", "--waitretry=1", "-O", str(tmp_path / "file"), url]
@@ -97,7 +101,10 @@ def test_http_1_0_is_refused(service: Service, tmp_path: Path) -> None:
     export_id = create(service, dataset="small")
     url = f"{service.url}/exports/{export_id}/download"
     done = subprocess.run(
-        ["curl", "-sS", "-0", "-D", str(tmp_path / "head"), "-o", str(tmp_path / "file"), url], capture_output=True, check=True, timeout=60
+        ["curl", "-sS", "-0", "-D", str(tmp_path / "head"), "-o", str(tmp_path / "file"), url],
+        capture_output=True,
+        check=True,
+        timeout=60,
     )
     assert done.returncode == 0
     head = (tmp_path / "head").read_text()
@@ -124,14 +131,22 @@ def nginx(service: Service, folder: Path, directives: str) -> Iterator[str]:
         (folder / name).mkdir()
     temporary = "".join(
         f"{name}_temp_path {folder}/{path};"
-        for name, path in (("client_body", "body"), ("proxy", "proxy"), ("fastcgi", "fastcgi"), ("uwsgi", "uwsgi"), ("scgi", "scgi"))
+        for name, path in (
+            ("client_body", "body"),
+            ("proxy", "proxy"),
+            ("fastcgi", "fastcgi"),
+            ("uwsgi", "uwsgi"),
+            ("scgi", "scgi"),
+        )
     )
     (folder / "nginx.conf").write_text(
         f"daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log info; events {{}}\n"
         f"http {{ access_log off; {temporary}\n"
         f"server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass {service.url}; {directives} }} }} }}\n"
     )
-    process = subprocess.Popen(["/usr/sbin/nginx", "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")])
+    process = subprocess.Popen(
+        ["/usr/sbin/nginx", "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")]
+    )
     try:
         wait_for(lambda: _answers(f"http://127.0.0.1:{port}"))
         yield f"http://127.0.0.1:{port}"
@@ -159,14 +174,26 @@ def test_nginx_as_delivered_gets_426(service: Service, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("buffering", ["on", "off"])
 @pytest.mark.parametrize("more", ["", "gzip on; gzip_types text/csv;"], ids=["plain", "gzip"])
-def test_nginx_with_1_1_passes_the_cut_on(records: str, throttled: Service, tmp_path: Path, buffering: str, more: str) -> None:
+def test_nginx_with_1_1_passes_the_cut_on(
+    records: str, throttled: Service, tmp_path: Path, buffering: str, more: str
+) -> None:
     export_id = create(throttled)
     # Our own header switches buffering off; ignored, nginx buffers as it would for any other service.
     ignore = "proxy_ignore_headers X-Accel-Buffering;" if buffering == "on" else ""
     directives = f"proxy_http_version 1.1; proxy_buffering {buffering}; {ignore} {more}"
     with nginx(throttled, tmp_path, directives) as proxy:
         url = f"{proxy}/exports/{export_id}/download"
-        command = ["curl", "-sS", "--limit-rate", RATE, "-H", "Accept-Encoding: gzip", "-o", str(tmp_path / "file"), url]
+        command = [
+            "curl",
+            "-sS",
+            "--limit-rate",
+            RATE,
+            "-H",
+            "Accept-Encoding: gzip",
+            "-o",
+            str(tmp_path / "file"),
+            url,
+        ]
         with subprocess.Popen(command, stderr=subprocess.PIPE) as curl:
             cut_in_the_middle(records, throttled, export_id)
             _, complaint = curl.communicate(timeout=60)

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from polyglot_export.errors import Busy, Cancelled, ConnectionLost, SpecError
-from polyglot_export.export import Progress
+from polyglot_export.execution.export import Progress
 from polyglot_export.jobs.job import Job, JobStatus
-from polyglot_export.jobs.store import MemoryJobStore
-from polyglot_export.service.capacity.budget import MemoryBudget
-from polyglot_export.service.delivery.download import DownloadResponse, Terms
+from polyglot_export.jobs.stores.memory import MemoryJobStore
+from polyglot_export.request.spec import parse_spec
+from polyglot_export.service.admission.budget import MemoryBudget
 from polyglot_export.service.http.problems import ServiceStopping
 from polyglot_export.service.http.protocol import EXTENSION
 from polyglot_export.service.replicas.runs import Runs
-from polyglot_export.spec import parse_spec
+from polyglot_export.service.streams.download import DownloadResponse, Terms
 from tests.service.client import PATIENCE
 
 pytestmark = pytest.mark.anyio
@@ -83,7 +83,9 @@ class FakeConnection:
 
 
 async def settled() -> None:
-    """Let every task go as far as it can without time passing: a sleep may be over before the others have had their turns."""
+    """Let every task go as far as it can without time passing: a sleep may be over before the others have had their
+    turns.
+    """
     for _ in range(100):
         await asyncio.sleep(0)
 
@@ -104,7 +106,9 @@ class Scene:
         self.store = MemoryJobStore(10)
         self.runs = Runs(self.store)
         at = datetime.now(UTC)
-        self.job = Job("the-job", None, parse_spec({"format": "csv"}), "export", at, at + timedelta(hours=1), timedelta(hours=1))
+        self.job = Job(
+            "the-job", None, parse_spec({"format": "csv"}), "export", at, at + timedelta(hours=1), timedelta(hours=1)
+        )
 
     async def receive(self) -> dict[str, Any]:
         await self.gone.wait()
@@ -192,7 +196,9 @@ async def test_the_job_is_complete_and_all_is_released_before_the_client_sees_th
     assert seen == [(JobStatus.COMPLETED, 1, 0)]
 
 
-@pytest.mark.parametrize("error", [ConnectionLost("gone"), Cancelled("stopped"), RuntimeError("a defect"), StopAsyncIteration()])
+@pytest.mark.parametrize(
+    "error", [ConnectionLost("gone"), Cancelled("stopped"), RuntimeError("a defect"), StopAsyncIteration()]
+)
 async def test_a_failure_in_the_middle_is_never_an_end(error: Exception) -> None:
     scene = Scene(ScriptedFeed(b"a", error))
     await scene.play()
@@ -201,7 +207,9 @@ async def test_a_failure_in_the_middle_is_never_an_end(error: Exception) -> None
     await scene.assert_broken(status, codes.get(type(error), "internal-error"))
 
 
-@pytest.mark.parametrize("feed", [ScriptedFeed(SpecError("filter.0: bad")), ScriptedFeed(opening=SpecError("filter.0: bad"))])
+@pytest.mark.parametrize(
+    "feed", [ScriptedFeed(SpecError("filter.0: bad")), ScriptedFeed(opening=SpecError("filter.0: bad"))]
+)
 async def test_a_failure_before_the_first_byte_has_its_own_answer(feed: ScriptedFeed) -> None:
     scene = Scene(feed)
     with pytest.raises(SpecError, match="filter"):
@@ -286,7 +294,9 @@ async def test_waiting_for_the_database_does_not_count_as_slow() -> None:
     await asyncio.wait_for(playing, PATIENCE)
 
 
-@pytest.mark.parametrize("script", [(b"a", HANG), (b"a", b"b", None)], ids=["waits for the database", "waits for the client"])
+@pytest.mark.parametrize(
+    "script", [(b"a", HANG), (b"a", b"b", None)], ids=["waits for the database", "waits for the client"]
+)
 async def test_the_end_of_the_grace_cuts_it(script: tuple[object, ...]) -> None:
     """The task of the response is cancelled by uvicorn."""
     scene = Scene(ScriptedFeed(*script), blocked=None in script)

@@ -1,4 +1,6 @@
-"""``GET /exports/{id}/events``: the present state at once, progress, the end; whoever leaves, and whenever the service ends."""
+"""``GET /exports/{id}/events``: the present state at once, progress, the end; whoever leaves, and whenever the service
+ends.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +16,14 @@ from pathlib import Path
 
 import pytest
 
+from polyglot_export.access.schema import ExposedTables
 from polyglot_export.jobs.job import Job, now
-from polyglot_export.policy import ExposedTables
-from polyglot_export.service.calls import events
-from polyglot_export.service.calls.events import events_of
-from polyglot_export.service.context import Configuration, Service
+from polyglot_export.service.config.environment import ServiceSettings
+from polyglot_export.service.config.file import Configuration
+from polyglot_export.service.container import Service
 from polyglot_export.service.http.auth import Keys
-from polyglot_export.settings import ServiceSettings
+from polyglot_export.service.routes import events
+from polyglot_export.service.routes.events import events_of
 from tests.fixtures.process import Service as Running
 from tests.fixtures.process import serve
 from tests.formats import browser
@@ -48,7 +51,8 @@ def test_a_job_that_waits_runs_and_ends(service: Running) -> None:
             assert second is not None
             assert (second.name, second.data["status"]) == ("state", "running")
             moments: list[Event] = []
-            # Two segments, and far from the end. Who reads slowly hears of it several times before the first segment is done.
+            # Two segments, and far from the end. Who reads slowly hears of it several times before the first segment is
+            # done.
             download.read_some(20_000_000)
             while not moments or not moments[-1].data["segmentsDone"]:
                 event = stream.next()

@@ -12,9 +12,9 @@ import pytest
 from starlette.datastructures import Headers
 
 from polyglot_export.errors import SpecError
-from polyglot_export.service.calls.idempotency import request_key
+from polyglot_export.request.spec import parse_spec
 from polyglot_export.service.http.auth import hash_key, new_key
-from polyglot_export.spec import parse_spec
+from polyglot_export.service.routes.idempotency import request_key
 from tests.fixtures.process import Service, serve
 from tests.fixtures.redis import RedisServer
 from tests.service.client import Answer, assert_problem, call, post
@@ -31,7 +31,9 @@ def dsn_of_small(module_dsn: str) -> str:
 
 
 @pytest.fixture(scope="module", params=["memory", "redis"])
-def keyed(request: pytest.FixtureRequest, dsn_of_small: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def keyed(
+    request: pytest.FixtureRequest, dsn_of_small: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
     """A service with each store and with two callers."""
     config = tmp_path_factory.mktemp("config") / "polyglot.toml"
     callers = f'[keys.one]\nhash = "{hash_key(ONE)}"\n[keys.other]\nhash = "{hash_key(OTHER)}"\n'
@@ -59,7 +61,11 @@ def test_the_same_request_gives_the_same_export(keyed: Service) -> None:
     assert (again.status, again.headers["location"], again.json()) == (201, first.headers["location"], first.json())
     assert download(keyed, first.headers["location"]).status == 200
     later = send(keyed, '"same"')
-    assert (later.status, later.json()["exportId"], later.json()["status"]) == (201, first.json()["exportId"], "completed")
+    assert (later.status, later.json()["exportId"], later.json()["status"]) == (
+        201,
+        first.json()["exportId"],
+        "completed",
+    )
     assert send(keyed, "another").json()["exportId"] != first.json()["exportId"]
 
 
@@ -93,7 +99,10 @@ def test_a_refused_request_leaves_its_key_free(keyed: Service) -> None:
 def test_a_key_is_free_when_its_export_is_forgotten(keyed: Service) -> None:
     first = send(keyed, "forgotten")
     for _ in range(2):
-        assert call(keyed, first.headers["location"], method="DELETE", headers={"Authorization": f"Bearer {ONE}"}).status == 204
+        assert (
+            call(keyed, first.headers["location"], method="DELETE", headers={"Authorization": f"Bearer {ONE}"}).status
+            == 204
+        )
     again = send(keyed, "forgotten", {**SPEC, "limit": 3})
     assert again.status == 201
     assert again.json()["exportId"] != first.json()["exportId"]
@@ -126,7 +135,9 @@ def test_one_key_a_request(keyed: Service) -> None:
         assert client.makefile("rb").readline().split()[1] == b"400"
 
 
-@pytest.mark.parametrize(("sent", "value"), [("a", "a"), ('"a"', "a"), ('"a\\"b\\\\"', 'a"b\\'), ("x" * 255, "x" * 255), ('a"b', 'a"b')])
+@pytest.mark.parametrize(
+    ("sent", "value"), [("a", "a"), ('"a"', "a"), ('"a\\"b\\\\"', 'a"b\\'), ("x" * 255, "x" * 255), ('a"b', 'a"b')]
+)
 def test_keys_bare_and_quoted(sent: str, value: str) -> None:
     key = request_key(Headers({"Idempotency-Key": sent}), parse_spec(dict(SPEC)), "export")
     assert key is not None

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from polyglot_export.jobs.job import EXPIRED_KEPT, MAX_RUNS, Failure, JobStatus, Run
+from polyglot_export.request.spec import parse_spec
 from polyglot_export.service.http.problems import ReplicaLost
 from polyglot_export.service.replicas.endings import Ending
-from polyglot_export.spec import parse_spec
 from tests.service.sample_jobs import HOUR, START, ended, make_job
 
 
@@ -94,8 +94,12 @@ def test_an_end_is_added_where_the_store_has_lost_the_run() -> None:
     assert ending.into(another, late=True) == another
 
 
-@pytest.mark.parametrize(("late", "delivery", "corrected"), [(False, "stream", False), (True, "stream", True), (True, "file", False)])
-def test_the_true_end_corrects_a_verdict_only_where_a_client_has_seen_it(late: bool, delivery: str, corrected: bool) -> None:
+@pytest.mark.parametrize(
+    ("late", "delivery", "corrected"), [(False, "stream", False), (True, "stream", True), (True, "file", False)]
+)
+def test_the_true_end_corrects_a_verdict_only_where_a_client_has_seen_it(
+    late: bool, delivery: str, corrected: bool
+) -> None:
     job = replace(make_job(), spec=parse_spec({"format": "csv", "delivery": delivery})).with_new_run(START, "a")
     judged = job.with_lost_run(1, START)
     ending = Ending(job.id, replace(job.runs[0], status=JobStatus.COMPLETED, finished_at=START, rows=7))

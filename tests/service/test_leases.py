@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from polyglot_export.jobs.job import JobStatus, Run, now
-from polyglot_export.jobs.redis_store import RedisJobStore
-from polyglot_export.jobs.store import Lease, Pulse, SharedJobStore
+from polyglot_export.jobs.stores.base import Lease, Pulse, SharedJobStore
+from polyglot_export.jobs.stores.redis import RedisJobStore
 from tests.fixtures.redis import RedisServer
 from tests.service.client import PATIENCE
 from tests.service.sample_jobs import START, ended, make_job
@@ -76,7 +76,8 @@ async def test_a_lapsed_lease_is_claimed_by_one(leasing: RedisJobStore) -> None:
 
 
 async def test_a_clock_that_is_set_forward_costs_nobody_a_lease(shared_redis: RedisServer, redis_prefix: str) -> None:
-    # A quarter of it is the moment after which a lapsed lease is looked at again: longer than these calls take on any machine.
+    # A quarter of it is the moment after which a lapsed lease is looked at again: longer than these calls take on any
+    # machine.
     leasing = RedisJobStore(shared_redis.url, redis_prefix, 5, lease=4 * LEASE)
     job = make_job().with_new_run(START, "a")
     await leasing.add(job)

@@ -49,7 +49,9 @@ def lines_of(capture: pytest.CaptureFixture[str], form: Literal["text", "json"],
         ("Authorization: Bearer abc.def-123~+/=", "abc.def-123"),
     ],
 )
-def test_secrets_are_not_in_a_line(capsys: pytest.CaptureFixture[str], form: Literal["text", "json"], text: str, secret: str) -> None:
+def test_secrets_are_not_in_a_line(
+    capsys: pytest.CaptureFixture[str], form: Literal["text", "json"], text: str, secret: str
+) -> None:
     line = lines_of(capsys, form, text, 's3c%zz\\"et')
     assert line.count("\n") == 1
     assert secret not in line
@@ -75,7 +77,9 @@ def test_what_is_no_secret_stays(capsys: pytest.CaptureFixture[str]) -> None:
         (None, set()),
     ],
 )
-def test_the_passwords_of_the_settings_are_known(monkeypatch: pytest.MonkeyPatch, connection: str | None, secrets: set[str]) -> None:
+def test_the_passwords_of_the_settings_are_known(
+    monkeypatch: pytest.MonkeyPatch, connection: str | None, secrets: set[str]
+) -> None:
     monkeypatch.delenv("PGPASSWORD", raising=False)
     assert secrets_of(connection) == secrets
     monkeypatch.setenv("PGPASSWORD", "from the environment")
@@ -137,7 +141,9 @@ def test_every_line_of_an_export_has_its_id(records: str, redis_server: RedisSer
     (ended,) = [line for line in lines if line["message"] == "export ended"]
     assert (ended["exportId"], ended["run"], ended["code"]) == (broken, 1, "database-lost")
     assert {
-        line.get("replica") for line in lines if line["message"] in {"service is ending", "service ended", "job store reached"}
+        line.get("replica")
+        for line in lines
+        if line["message"] in {"service is ending", "service ended", "job store reached"}
     } == replicas
 
 

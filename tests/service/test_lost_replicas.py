@@ -1,5 +1,5 @@
-"""A replica that dies, stands still or cannot reach Redis; and Redis that goes away or is silent. In one process, with short leases:
-what depends on the length of a pause.
+"""A replica that dies, stands still or cannot reach Redis; and Redis that goes away or is silent. In one process, with
+short leases: what depends on the length of a pause.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import pytest
 
 from polyglot_export.errors import Cancelled
 from polyglot_export.jobs.job import Job, JobStatus, PreparedFile
-from polyglot_export.jobs.redis_store import RedisJobStore
-from polyglot_export.jobs.store import StoreAway
+from polyglot_export.jobs.stores.base import StoreAway
+from polyglot_export.jobs.stores.redis import RedisJobStore
+from polyglot_export.request.spec import parse_spec
 from polyglot_export.service.http.problems import ReplicaLost
 from polyglot_export.service.replicas import replica as replica_module
 from polyglot_export.service.replicas.replica import Replica
 from polyglot_export.service.replicas.runs import ActiveRun, Runs
-from polyglot_export.spec import parse_spec
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.redis import RedisServer
 from tests.service.client import PATIENCE
@@ -29,7 +29,8 @@ pytestmark = pytest.mark.anyio
 
 LEASE = 0.4
 CONTACT = 1.5
-"""Seconds of contact after which a replica judges others: by far more than a test takes for what must come before that."""
+"""Seconds of contact after which a replica judges others: by far more than a test takes for what must come before
+that."""
 FILE = parse_spec({"format": "csv", "delivery": "file"})
 
 
@@ -107,7 +108,12 @@ class Member:
 @pytest.fixture
 async def members(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Member, Member]]:
     """Two replicas in this process whose times are a small part of the real ones."""
-    for name, seconds in (("BEAT_SECONDS", 0.05), ("GAP_SECONDS", 0.25), ("CONTACT_SECONDS", CONTACT), ("SWEEP_SECONDS", 0.1)):
+    for name, seconds in (
+        ("BEAT_SECONDS", 0.05),
+        ("GAP_SECONDS", 0.25),
+        ("CONTACT_SECONDS", CONTACT),
+        ("SWEEP_SECONDS", 0.1),
+    ):
         monkeypatch.setattr(replica_module, name, seconds)
     both = Member(redis_server.url, "a"), Member(redis_server.url, "b")
     yield both
@@ -174,7 +180,9 @@ async def test_a_silent_redis_is_no_reason_to_judge(
     assert active.reason is None
 
 
-async def test_who_cannot_reach_redis_tells_the_true_end_later(members: tuple[Member, Member], far: tuple[Member, Proxy]) -> None:
+async def test_who_cannot_reach_redis_tells_the_true_end_later(
+    members: tuple[Member, Member], far: tuple[Member, Proxy]
+) -> None:
     _, other = members
     one, proxy = far
     ends, goes_on, file = await one.begin(), await one.begin(), await one.begin(spec=FILE)

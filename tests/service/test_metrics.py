@@ -14,7 +14,16 @@ from polyglot_export.service.http.auth import hash_key
 from polyglot_export.service.http.problems import PROBLEMS
 from tests.fixtures.process import Service, serve
 from tests.fixtures.redis import RedisServer
-from tests.service.client import RawDownload, assert_problem, call, create, kill_backends, post, wait_for, wait_for_status
+from tests.service.client import (
+    RawDownload,
+    assert_problem,
+    call,
+    create,
+    kill_backends,
+    post,
+    wait_for,
+    wait_for_status,
+)
 from tests.service.conftest import ROWS, SLOW_CONFIG
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -131,17 +140,30 @@ def test_clients_cannot_make_series(fresh: Service) -> None:
     assert value(samples, "polyglot_http_requests_total", method="POST", route="/exports", status="400") == 1
     texts = {text for _, labels in samples for _, text in labels}
     assert not [text for text in texts if re.search("none-of-that-id|no/such|BREW|client chose", text)]
-    routes = {text for name, labels in samples if name == "polyglot_http_requests_total" for label, text in labels if label == "route"}
+    routes = {
+        text
+        for name, labels in samples
+        if name == "polyglot_http_requests_total"
+        for label, text in labels
+        if label == "route"
+    }
     documented = set(call(fresh, "/openapi.json").json()["paths"]) | {"other"}
     assert routes <= documented
 
 
 def test_it_speaks_openmetrics_where_that_is_asked_for(service: Service) -> None:
-    answer = call(service, "/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0,text/plain;q=0.5"})
+    answer = call(
+        service, "/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0,text/plain;q=0.5"}
+    )
     assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
     assert answer.body.endswith(b"# EOF\n")
     names = {family.name for family in parse_openmetrics(answer.body.decode())}  # type: ignore[no-untyped-call]  # theirs
-    assert {"polyglot_exports", "polyglot_build", "polyglot_memory_budget_bytes", "process_resident_memory_bytes"} <= names
+    assert {
+        "polyglot_exports",
+        "polyglot_build",
+        "polyglot_memory_budget_bytes",
+        "process_resident_memory_bytes",
+    } <= names
 
 
 @pytest.mark.parametrize("public", [False, True])
@@ -151,7 +173,9 @@ def test_who_may_read_it(records: str, tmp_path: Path, public: bool) -> None:
     with serve(records, config=config, metrics_public=public) as service:
         bearer = {"Authorization": f"Bearer {KEY}"}
         assert value(scrape(service, bearer), "polyglot_job_store_up") == 1
-        assert call(service, "/datasets", headers=bearer).json()["datasets"] == [], "the key of the scraper reads nothing else"
+        assert call(service, "/datasets", headers=bearer).json()["datasets"] == [], (
+            "the key of the scraper reads nothing else"
+        )
         answer = call(service, "/metrics")
         if public:
             assert answer.status == 200
@@ -164,7 +188,8 @@ def test_every_metric_is_explained(service: Service) -> None:
     families = parse_text(call(service, "/metrics").body.decode())
     ours = {family.name for family in families if family.name.startswith("polyglot_")}
     explained = {
-        name.removesuffix("_total").removesuffix("_info") for name in re.findall(r"^\| `(polyglot_\w+)", PAGE.read_text(), re.MULTILINE)
+        name.removesuffix("_total").removesuffix("_info")
+        for name in re.findall(r"^\| `(polyglot_\w+)", PAGE.read_text(), re.MULTILINE)
     }
     assert {name.removesuffix("_total").removesuffix("_info") for name in ours} == explained
 
@@ -176,7 +201,17 @@ def test_a_store_that_is_away_is_a_number_and_not_an_error(records: str, redis_s
         with serve(records, redis_url=redis_server.url) as other:
             samples = scrape(other)
         assert (value(samples, "polyglot_job_store_up"), value(samples, "polyglot_jobs", state="idle")) == (1, 2)
-        assert value(samples, "polyglot_exports_total", status="completed", format="csv", compression="none", delivery="stream") == 0
+        assert (
+            value(
+                samples,
+                "polyglot_exports_total",
+                status="completed",
+                format="csv",
+                compression="none",
+                delivery="stream",
+            )
+            == 0
+        )
         redis_server.stop()
         away = scrape(service)
         assert value(away, "polyglot_job_store_up") == 0

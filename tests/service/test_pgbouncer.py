@@ -15,7 +15,17 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.fixtures.process import free_port, serve
-from tests.service.client import GONE_SECONDS, RawDownload, assert_problem, backends, call, create, post, wait_for, wait_for_status
+from tests.service.client import (
+    GONE_SECONDS,
+    RawDownload,
+    assert_problem,
+    backends,
+    call,
+    create,
+    post,
+    wait_for,
+    wait_for_status,
+)
 
 POOL = 8
 """Server connections that PgBouncer makes for the one user."""
@@ -68,8 +78,13 @@ def _answers(dsn: str) -> bool:
 
 @pytest.mark.parametrize("mode", ["session", "transaction"])
 def test_exports_through_a_pool(records: str, mode: str) -> None:
-    """The same bytes, the name in the server, an end when the client leaves or the owner says so, and a pool as it was found."""
-    with psycopg.connect(records) as connection, connection.cursor().copy("COPY records TO STDOUT (FORMAT csv, HEADER)") as copy:
+    """The same bytes, the name in the server, an end when the client leaves or the owner says so, and a pool as it was
+    found.
+    """
+    with (
+        psycopg.connect(records) as connection,
+        connection.cursor().copy("COPY records TO STDOUT (FORMAT csv, HEADER)") as copy,
+    ):
         original = b"".join(copy)
     with pgbouncer(records, mode) as through, serve(through, workers=2) as service:
         assert call(service, f"/exports/{create(service)}/download").body == original
@@ -86,7 +101,13 @@ def test_exports_through_a_pool(records: str, mode: str) -> None:
         assert wait_for(lambda: not busy(records)) < GONE_SECONDS
         # Whoever comes next gets no setting of ours, and no open transaction.
         with psycopg.connect(through, autocommit=True) as pooled, psycopg.connect(records, autocommit=True) as plain:
-            for setting in ("DateStyle", "extra_float_digits", "statement_timeout", "default_transaction_read_only", "search_path"):
+            for setting in (
+                "DateStyle",
+                "extra_float_digits",
+                "statement_timeout",
+                "default_transaction_read_only",
+                "search_path",
+            ):
                 assert pooled.execute(f"SHOW {setting}").fetchone() == plain.execute(f"SHOW {setting}").fetchone()
 
 

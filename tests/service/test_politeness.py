@@ -1,4 +1,6 @@
-"""Polite to the database: a ceiling for connections, a share of the server's, a limit on the rate; and who a backend works for."""
+"""Polite to the database: a ceiling for connections, a share of the server's, a limit on the rate; and who a backend
+works for.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,12 @@ import pytest
 
 from polyglot_export import aexport, export
 from polyglot_export.cancel import CancelToken
-from polyglot_export.demo.server import EmbeddedServer
 from polyglot_export.errors import Cancelled, SpecError
-from polyglot_export.export import RunSettings, make_spec, open_export
-from polyglot_export.rate import BURST_SECONDS, RateLimit
+from polyglot_export.execution.rate import BURST_SECONDS, RateLimit
+from polyglot_export.execution.run import RunSettings
+from polyglot_export.library.keywords import make_spec
+from polyglot_export.library.sync import open_export
+from polyglot_export.testing.postgres import EmbeddedServer
 from tests.fixtures.process import Service, cli, serve
 from tests.service.client import RawDownload, assert_problem, call, create, job, wait_for
 
@@ -58,7 +62,9 @@ def test_workers_of_all_exports_stay_below_the_ceiling(records: str, polite: Ser
 
 
 def test_a_crowd_has_one_worker_each_and_the_others_wait_their_turn(records: str, polite: Service) -> None:
-    """Eight at once, three of which may read: all are served, and no look at the server shows more than the ceiling and its leaders."""
+    """Eight at once, three of which may read: all are served, and no look at the server shows more than the ceiling and
+    its leaders.
+    """
     ids = [create(polite, filter=[{"column": "id", "op": "<=", "value": 60_000}]) for _ in range(8)]
     served: Counter[int] = Counter()
     most: Counter[str] = Counter()
@@ -99,7 +105,9 @@ def test_a_crowd_has_one_worker_each_and_the_others_wait_their_turn(records: str
 def test_the_server_keeps_three_quarters_for_others() -> None:
     with EmbeddedServer(settings={"max_connections": "19", "superuser_reserved_connections": "3"}) as server:
         with psycopg.connect(server.dsn(), autocommit=True) as connection:
-            connection.execute("CREATE TABLE records AS SELECT n AS id, repeat('x', 200) AS name FROM generate_series(1, 400000) AS n")
+            connection.execute(
+                "CREATE TABLE records AS SELECT n AS id, repeat('x', 200) AS name FROM generate_series(1, 400000) AS n"
+            )
         with serve(server.dsn(), workers=4) as service, ExitStack() as clients:
             wait_for(lambda: "fewer connections for exports" in service.log())
             assert "allowed=16 workers=4" in service.log()
@@ -128,7 +136,10 @@ def test_the_library_limits_the_rate(records: str) -> None:
         size = sum(map(len, limited))
     assert time.monotonic() - began >= size / 4e6 - BURST_SECONDS
     for wrong in (0, -1, float("nan")):
-        with pytest.raises(SpecError, match="rate_limit: must be above 0") as refused, export(records, "records", rate_limit=wrong):
+        with (
+            pytest.raises(SpecError, match="rate_limit: must be above 0") as refused,
+            export(records, "records", rate_limit=wrong),
+        ):
             pass
         assert refused.value.field == "rate_limit"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from polyglot_export import open_export, parse_spec
-from polyglot_export.service.delivery.prepared import AT_ONCE
+from polyglot_export.service.prepared.prepared import AT_ONCE
 from tests.fixtures.disk import small_file_system
 from tests.fixtures.process import Service, serve
 from tests.service.client import (
@@ -106,8 +106,12 @@ def test_a_lost_database_fails_it(service: Service, records: str, folder: Path) 
 
 
 def test_a_wrong_request_is_no_job(service: Service) -> None:
-    assert_problem(post(service, {"format": "csv", "delivery": "post"}), 400, "bad-request", "delivery", "'stream' or 'file'")
-    assert_problem(post(service, {"format": "csv", "delivery": "file", "columns": ["nothing"]}), 400, "bad-request", "nothing")
+    assert_problem(
+        post(service, {"format": "csv", "delivery": "post"}), 400, "bad-request", "delivery", "'stream' or 'file'"
+    )
+    assert_problem(
+        post(service, {"format": "csv", "delivery": "file", "columns": ["nothing"]}), 400, "bad-request", "nothing"
+    )
 
 
 def test_a_filter_that_does_not_fit_fails_the_job(service: Service) -> None:
@@ -172,7 +176,10 @@ def test_a_full_spool_takes_no_job(records: str, tmp_path: Path) -> None:
         first = prepare(service, dataset="small", columns=["id"], options={"header": False, "lineEnd": "lf"}, limit=3)
         size = job(service, first)["file"]["size"]
         assert size < 20
-        assert wait_for_status(service, create(service, dataset="small", delivery="file"), "failed")["error"]["code"] == "spool-full"
+        assert (
+            wait_for_status(service, create(service, dataset="small", delivery="file"), "failed")["error"]["code"]
+            == "spool-full"
+        )
         path_of(tmp_path, first).write_bytes(bytes(20))
         refused = post(service, {"format": "csv", "delivery": "file"})
         assert_problem(refused, 503, "spool-full", "POLYGLOT_SPOOL_LIMIT")
@@ -195,7 +202,10 @@ def test_a_full_disk(records: str, small_disk: Path, tmp_path: Path) -> None:
         kept = prepare(service, dataset="small")
         export_id = create(service, delivery="file")
         error = wait_for_status(service, export_id, "failed")["error"]
-        assert (error["code"], error["message"]) == ("spool-full", "the disk of the spool is full (No space left on device)")
+        assert (error["code"], error["message"]) == (
+            "spool-full",
+            "the disk of the spool is full (No space left on device)",
+        )
         assert spooled(small_disk) == [f"{kept}.1"]
         assert wait_for(lambda: not backends(records, export_id)) < GONE_SECONDS
         assert get(service, kept).status == 200
@@ -251,7 +261,10 @@ def test_what_a_killed_service_leaves_goes_at_the_next_start(records: str, tmp_p
 
 def test_a_spool_that_cannot_be_ends_the_start(records: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(AssertionError, match="POLYGLOT_SPOOL_DIR") as caught, serving(records, tmp_path, spool_dir=tmp_path / "file"):
+    with (
+        pytest.raises(AssertionError, match="POLYGLOT_SPOOL_DIR") as caught,
+        serving(records, tmp_path, spool_dir=tmp_path / "file"),
+    ):
         pass
     assert "ended with 2" in str(caught.value)
 

@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from polyglot_export.service.delivery.file_response import CHUNK
+from polyglot_export.service.prepared.file_response import CHUNK
 from tests.fixtures.process import Service
 from tests.service.client import (
     PATIENCE,
@@ -77,7 +77,9 @@ def curl(*arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 @pytest.mark.parametrize("spec", FORMATS, ids=lambda spec: "-".join(map(str, spec.values())))
-def test_the_file_is_what_the_stream_would_be(service: Service, folder: Path, records: str, spec: dict[str, object]) -> None:
+def test_the_file_is_what_the_stream_would_be(
+    service: Service, folder: Path, records: str, spec: dict[str, object]
+) -> None:
     columns: dict[str, object] = {**spec, "filter": [{"column": "id", "op": "<=", "value": 50_000}]}
     streamed = get(service, create(service, **columns))
     export_id = prepare(service, **columns)
@@ -87,7 +89,9 @@ def test_the_file_is_what_the_stream_would_be(service: Service, folder: Path, re
     taken, named = (given.headers["x-export-snapshot"].encode() for given in (streamed, answer))
     assert answer.body.replace(named, b"") == streamed.body.replace(taken, b"")
     digest = hashlib.sha256(answer.body)
-    (line,) = subprocess.run(["sha256sum", path_of(folder, export_id)], capture_output=True, check=True).stdout.splitlines()
+    (line,) = subprocess.run(
+        ["sha256sum", path_of(folder, export_id)], capture_output=True, check=True
+    ).stdout.splitlines()
     shown = job(service, export_id)
     with psycopg.connect(records) as connection:
         (rows,) = connection.execute("SELECT count(*) FROM records WHERE id <= 50000").fetchone() or (None,)
@@ -100,7 +104,12 @@ def test_the_file_is_what_the_stream_would_be(service: Service, folder: Path, re
     }
     assert line.decode().startswith(digest.hexdigest())
     assert answer.headers["repr-digest"] == f"sha-256=:{base64.b64encode(digest.digest()).decode()}:"
-    assert (shown["rows"], shown["bytes"], shown["progress"], shown["status"]) == (rows, len(answer.body), 1.0, "completed")
+    assert (shown["rows"], shown["bytes"], shown["progress"], shown["status"]) == (
+        rows,
+        len(answer.body),
+        1.0,
+        "completed",
+    )
     for name in ("content-type", "content-disposition", "x-export-id"):
         expected = streamed.headers[name] if name != "x-export-id" else export_id
         assert answer.headers[name] == expected
@@ -161,7 +170,9 @@ def test_several_ranges(service: Service, large: str, content: bytes) -> None:
     assert answer.status == 206
     assert len(answer.body) == int(answer.headers["content-length"])
     assert "content-range" not in answer.headers
-    message = email.message_from_bytes(b"Content-Type: " + answer.headers["content-type"].encode() + b"\r\n" + answer.body)
+    message = email.message_from_bytes(
+        b"Content-Type: " + answer.headers["content-type"].encode() + b"\r\n" + answer.body
+    )
     assert message.get_content_type() == "multipart/byteranges"
     parts: Any = message.get_payload()
     expected = [(0, 10), (2_000_000, 5_000_000), (end - 7, end)]
@@ -170,7 +181,9 @@ def test_several_ranges(service: Service, large: str, content: bytes) -> None:
     boundary = message.get_boundary()
     assert boundary is not None
     pieces = answer.body.split(b"\r\n--" + boundary.encode())
-    assert [piece.partition(b"\r\n\r\n")[2] for piece in pieces[1:-1]] == [content[start:stop] for start, stop in expected]
+    assert [piece.partition(b"\r\n\r\n")[2] for piece in pieces[1:-1]] == [
+        content[start:stop] for start, stop in expected
+    ]
     assert pieces[-1] == b"--\r\n"
 
 
@@ -200,7 +213,9 @@ def test_wget_continues(service: Service, large: str, content: bytes, tmp_path: 
     for size in (len(content) // 3, len(content)):
         target.write_bytes(content[:size])
         done = subprocess.run(
-            ["wget", "-q", "-c", "-O", str(target), f"{service.url}/exports/{large}/download"], capture_output=True, check=False
+            ["wget", "-q", "-c", "-O", str(target), f"{service.url}/exports/{large}/download"],
+            capture_output=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         assert target.read_bytes() == content
@@ -283,7 +298,9 @@ def test_many_slow_clients_wait_for_memory(records: str, tmp_path: Path) -> None
 
 
 def test_nginx_keeps_the_length(service: Service, large: str, content: bytes, folder: Path, tmp_path: Path) -> None:
-    """As delivered it speaks HTTP/1.0 to the service, here with compression to the client; what ends too early is seen."""
+    """As delivered it speaks HTTP/1.0 to the service, here with compression to the client; what ends too early is
+    seen.
+    """
     broken = prepare(service)
     with nginx(service, tmp_path, "gzip on; gzip_types text/csv; proxy_max_temp_file_size 0;") as url:
         done = curl("--compressed", "-D", "-", "-o", str(tmp_path / "file"), f"{url}/exports/{large}/download")

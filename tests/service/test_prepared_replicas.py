@@ -9,19 +9,35 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from polyglot_export import parse_spec
 from polyglot_export.jobs.job import Job
-from polyglot_export.service.context import Service, load_configuration
-from polyglot_export.settings import ServiceSettings
+from polyglot_export.service.config.environment import ServiceSettings
+from polyglot_export.service.config.file import load_configuration
+from polyglot_export.service.container import Service
 from tests.fixtures.process import Service as Running
 from tests.fixtures.redis import RedisServer
-from tests.service.client import GONE_SECONDS, PATIENCE, assert_problem, backends, call, create, job, wait_for, wait_for_status
+from tests.service.client import (
+    GONE_SECONDS,
+    PATIENCE,
+    assert_problem,
+    backends,
+    call,
+    create,
+    job,
+    wait_for,
+    wait_for_status,
+)
 from tests.service.spooled import begun, closed_gate, serving, spooled
 
 TAKEN_UP_SECONDS = 90.0
 """A lease, and the time in touch after which a replica judges others; generous."""
+
+
+def has_two_runs(service: Running, export_id: str) -> bool:
+    return len(job(service, export_id)["runs"]) == 2
 
 
 @contextmanager
@@ -82,7 +98,9 @@ def test_a_store_that_is_away_hears_of_it_later(records: str, redis_server: Redi
 
 
 def test_another_replica_goes_on(records: str, redis_server: RedisServer, tmp_path: Path) -> None:
-    """With what one that was killed had begun, and one that was ended before its file was ready; what was finished stays."""
+    """With what one that was killed had begun, and one that was ended before its file was ready; what was finished
+    stays.
+    """
     with (
         replica(records, redis_server, tmp_path) as killed,
         replica(records, redis_server, tmp_path) as ended,
@@ -98,7 +116,7 @@ def test_another_replica_goes_on(records: str, redis_server: RedisServer, tmp_pa
             for process in (killed.process, ended.process):
                 process.wait(timeout=PATIENCE)
             for export_id in lost:
-                wait_for(lambda export_id=export_id: len(job(survivor, export_id)["runs"]) == 2, seconds=TAKEN_UP_SECONDS)  # type: ignore[misc]
+                wait_for(partial(has_two_runs, survivor, export_id), seconds=TAKEN_UP_SECONDS)
                 assert job(survivor, export_id)["runs"][0]["error"]["code"] == "replica-lost"
         for export_id in lost:
             wait_for_status(survivor, export_id, "completed")

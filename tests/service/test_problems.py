@@ -36,7 +36,9 @@ def test_an_unknown_error_is_a_defect_and_tells_nothing() -> None:
 
 
 def test_where_the_database_is_stays_in_the_log() -> None:
-    error = ConnectionFailed('cannot connect: connection to server at "10.0.0.5" failed: no password for "app"', hint="look there")
+    error = ConnectionFailed(
+        'cannot connect: connection to server at "10.0.0.5" failed: no password for "app"', hint="look there"
+    )
     status, headers, body = document(error)
     assert (status, headers) == (503, {"Retry-After": "5"})
     assert "10.0.0.5" not in str(body)

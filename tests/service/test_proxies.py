@@ -40,7 +40,14 @@ def nginx(service: Service, folder: Path, directives: str) -> Iterator[str]:
 
     def configure(port: int, upstream: int, place: Path) -> tuple[str, list[str]]:
         server = f"server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://127.0.0.1:{upstream}; {directives} }} }}"
-        return nginx_configuration(place, server), ["-p", str(place), "-e", f"{place}/error.log", "-c", "{configuration}"]
+        return nginx_configuration(place, server), [
+            "-p",
+            str(place),
+            "-e",
+            f"{place}/error.log",
+            "-c",
+            "{configuration}",
+        ]
 
     with running(ReverseProxy("nginx", "nginx", configure), service.port, folder) as port:
         yield f"http://127.0.0.1:{port}"
@@ -65,11 +72,17 @@ def deployed_nginx(services: list[Service], folder: Path) -> Iterator[str]:
 
 
 def start_curl(url: str, export_id: str, target: Path, *options: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(["curl", "-sS", "-o", str(target), *options, f"{url}/exports/{export_id}/download"], stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        ["curl", "-sS", "-o", str(target), *options, f"{url}/exports/{export_id}/download"], stderr=subprocess.PIPE
+    )
 
 
-@pytest.mark.parametrize("directives", ["proxy_buffering off;", "proxy_ignore_headers X-Accel-Buffering;"], ids=["buffering off", "on"])
-def test_a_client_that_vanishes_behind_nginx_ends_its_queries(records: str, throttled: Service, tmp_path: Path, directives: str) -> None:
+@pytest.mark.parametrize(
+    "directives", ["proxy_buffering off;", "proxy_ignore_headers X-Accel-Buffering;"], ids=["buffering off", "on"]
+)
+def test_a_client_that_vanishes_behind_nginx_ends_its_queries(
+    records: str, throttled: Service, tmp_path: Path, directives: str
+) -> None:
     export_id = create(throttled)
     with nginx(throttled, tmp_path, f"proxy_http_version 1.1; {directives}") as url:
         with start_curl(url, export_id, tmp_path / "file", *SLOWLY) as curl:
@@ -87,7 +100,9 @@ def pair(records: str) -> Iterator[list[Service]]:
         yield [one, two]
 
 
-def test_the_deployed_nginx_keeps_streams_whole_or_visibly_cut(records: str, pair: list[Service], tmp_path: Path) -> None:
+def test_the_deployed_nginx_keeps_streams_whole_or_visibly_cut(
+    records: str, pair: list[Service], tmp_path: Path
+) -> None:
     one, two = pair
     small = [create(service, dataset="small") for service in pair]
     large = create(one)
@@ -119,13 +134,24 @@ def wait_for_refusal(url: str, export_id: str, folder: Path) -> str:
     """The statuses that an HTTP/1.0 client gets: nginx tells the version in ``Via``."""
     statuses = ""
     for _ in range(4):
-        command = ["curl", "-s", "--http1.0", "-o", str(folder / "old"), "-w", "%{http_code} ", f"{url}/exports/{export_id}/download"]
+        command = [
+            "curl",
+            "-s",
+            "--http1.0",
+            "-o",
+            str(folder / "old"),
+            "-w",
+            "%{http_code} ",
+            f"{url}/exports/{export_id}/download",
+        ]
         statuses += subprocess.run(command, capture_output=True, check=True, text=True).stdout
     assert "200" not in statuses
     return statuses
 
 
-@pytest.mark.parametrize(("via", "status"), [("HTTP/1.0 nginx", 426), ("1.1 a, 1.0 b (old)", 426), ("1.1 a, 2.0 b", 200), ("1.1 1.0", 200)])
+@pytest.mark.parametrize(
+    ("via", "status"), [("HTTP/1.0 nginx", 426), ("1.1 a, 1.0 b (old)", 426), ("1.1 a, 2.0 b", 200), ("1.1 1.0", 200)]
+)
 def test_a_hop_over_http_1_0_is_refused(service: Service, via: str, status: int) -> None:
     """RFC 9110, section 7.6.3: there a cut could look complete, whatever the last proxy speaks to us."""
     answer = call(service, f"/exports/{create(service, dataset='small')}/download", headers={"Via": via})

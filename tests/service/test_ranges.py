@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from polyglot_export.service.delivery.ranges import GAP, MAX_RANGES, Entity, select
 from polyglot_export.service.http.problems import PreconditionFailed, RangeNotSatisfiable
+from polyglot_export.service.prepared.ranges import GAP, MAX_RANGES, Entity, select
 
 ENTITY = Entity('"abc"', datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC), 10_000)
 MADE = "Wed, 02 Jan 2030 03:04:05 GMT"
@@ -97,7 +97,9 @@ def test_what_overlaps_or_nearly_touches_is_one_part() -> None:
     assert chosen(range="bytes=0-99,50-149") == (206, [(0, 150)])
     assert chosen(range=f"bytes=0-99,{100 + GAP}-299") == (206, [(0, 300)])
     assert chosen(range=f"bytes=0-99,{101 + GAP}-299") == (206, [(0, 100), (101 + GAP, 300)])
-    assert chosen(range="bytes=5000-5099,0-99,5050-5199") == (206, [(5000, 5200), (0, 100)]), "in the order of the request"
+    assert chosen(range="bytes=5000-5099,0-99,5050-5199") == (206, [(5000, 5200), (0, 100)]), (
+        "in the order of the request"
+    )
     assert chosen(range="bytes=0-99,1000-1099,50-1050") == (206, [(0, 1100)])
 
 

@@ -32,10 +32,14 @@ def reference(dsn: str, conn: psycopg.Connection) -> str:
 
 
 def client(service: Service, format_: str) -> tuple[str, bytes, str]:
-    """What its client does: POST with format and columns, read exportId, GET the file; the body is decoded as HTTP says."""
+    """What its client does: POST with format and columns, read exportId, GET the file; the body is decoded as HTTP
+    says.
+    """
     columns = [{"source": "id", "target": "id"}, {"source": "value", "target": "amount"}]
     request = urllib.request.Request(
-        f"{service.url}/exports", json.dumps({"format": format_, "columns": columns}).encode(), {"Content-Type": "application/json"}
+        f"{service.url}/exports",
+        json.dumps({"format": format_, "columns": columns}).encode(),
+        {"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request) as answer:
         assert answer.status == 201

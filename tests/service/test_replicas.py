@@ -1,4 +1,6 @@
-"""Several replicas on one Redis: any of them serves any call, and neither a lost replica nor a lost Redis leaves a false word."""
+"""Several replicas on one Redis: any of them serves any call, and neither a lost replica nor a lost Redis leaves a
+false word.
+"""
 
 from __future__ import annotations
 
@@ -42,14 +44,20 @@ def pair(records: str, config: Path, shared_redis: RedisServer) -> Iterator[tupl
     """Two replicas that no test stops."""
     with ExitStack() as stack:
         one, other = (
-            stack.enter_context(serve(records, config=config, workers=2, redis_url=shared_redis.url, redis_prefix="pair:")) for _ in "ab"
+            stack.enter_context(
+                serve(records, config=config, workers=2, redis_url=shared_redis.url, redis_prefix="pair:")
+            )
+            for _ in "ab"
         )
         yield one, other
 
 
 def rows_of(dsn: str) -> bytes:
     """What the table holds, by the server itself."""
-    with psycopg.connect(dsn) as connection, connection.cursor().copy("COPY records TO STDOUT (FORMAT csv, HEADER)") as copy:
+    with (
+        psycopg.connect(dsn) as connection,
+        connection.cursor().copy("COPY records TO STDOUT (FORMAT csv, HEADER)") as copy,
+    ):
         return b"".join(bytes(block) for block in copy)
 
 
@@ -118,7 +126,8 @@ def test_a_lost_replica_is_noticed_and_a_paused_one_does_not_disagree(
         killed, paused, left = (stack.enter_context(serve(records, **settings)) for _ in range(3))
         lost, stalled, fine = (create(service, dataset="records") for service in (killed, paused, left))
         cut, woken, whole = (
-            stack.enter_context(RawDownload(service, export_id)) for service, export_id in ((killed, lost), (paused, stalled), (left, fine))
+            stack.enter_context(RawDownload(service, export_id))
+            for service, export_id in ((killed, lost), (paused, stalled), (left, fine))
         )
         for download in (cut, woken, whole):
             download.read_some(100_000)
@@ -160,7 +169,9 @@ def test_a_lost_replica_is_noticed_and_a_paused_one_does_not_disagree(
 
 def test_redis_goes_away_and_comes_back(records: str, config: Path, redis_server: RedisServer) -> None:
     with ExitStack() as stack:
-        one, other = (stack.enter_context(serve(records, config=config, workers=2, redis_url=redis_server.url)) for _ in "ab")
+        one, other = (
+            stack.enter_context(serve(records, config=config, workers=2, redis_url=redis_server.url)) for _ in "ab"
+        )
         before, over = create(one, dataset="records"), create(one, dataset="records")
         ended, goes_on = (stack.enter_context(RawDownload(one, export_id)) for export_id in (before, over))
         for download in (ended, goes_on):
@@ -189,7 +200,10 @@ def test_redis_goes_away_and_comes_back(records: str, config: Path, redis_server
 
 
 def test_a_wrong_redis_url_ends_the_start(records: str) -> None:
-    with pytest.raises(AssertionError, match=r"POLYGLOT_REDIS_URL: .*scheme"), serve(records, redis_url="http://localhost"):
+    with (
+        pytest.raises(AssertionError, match=r"POLYGLOT_REDIS_URL: .*scheme"),
+        serve(records, redis_url="http://localhost"),
+    ):
         pass
 
 

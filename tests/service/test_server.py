@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from polyglot_export.errors import SpecError
+from polyglot_export.service.config.environment import ServiceSettings, parse_size
 from polyglot_export.service.server import TCP_NOTSENT_LOWAT, listen, user_timeout
-from polyglot_export.settings import ServiceSettings, parse_size
 from tests.fixtures.process import Service, cli, environment, free_port, serve
 from tests.service.client import GONE_SECONDS, PATIENCE, RawDownload, backends, call, create, wait_for
 
@@ -89,7 +89,9 @@ def test_a_variable_of_a_kubernetes_service_is_not_ours(monkeypatch: pytest.Monk
     assert ServiceSettings.load().port == 8080
 
 
-@pytest.mark.parametrize(("text", "size"), [("1", 1), ("1kB", 1024), ("256MB", 256 << 20), ("256 MiB", 256 << 20), ("1g", 1 << 30), (5, 5)])
+@pytest.mark.parametrize(
+    ("text", "size"), [("1", 1), ("1kB", 1024), ("256MB", 256 << 20), ("256 MiB", 256 << 20), ("1g", 1 << 30), (5, 5)]
+)
 def test_sizes(text: object, size: int) -> None:
     assert parse_size(text) == size
 
@@ -136,7 +138,13 @@ def test_json_logs_have_the_id_on_the_line_of_the_run(dsn: str) -> None:
         lines = [json.loads(line) for line in service.log().splitlines()]
     (ended,) = [line for line in lines if line.get("exportId") == export_id]
     assert ended["message"] == "export ended"
-    assert (ended["status"], ended["rows"], ended["format"], ended["dataset"], ended["level"]) == ("completed", 1, "csv", "records", "info")
+    assert (ended["status"], ended["rows"], ended["format"], ended["dataset"], ended["level"]) == (
+        "completed",
+        1,
+        "csv",
+        "records",
+        "info",
+    )
     assert ended["snapshot"]
     started = next(line for line in lines if line["message"] == "service started")
     assert started["url"] == service.url
@@ -168,7 +176,9 @@ def test_an_endless_head_is_cut_off(service: Service) -> None:
 
 
 def test_a_head_that_does_not_come_is_not_waited_for(dsn: str, tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text("import polyglot_export.service.http.protocol as p\np.HEAD_SECONDS = 1.5\n")
+    (tmp_path / "sitecustomize.py").write_text(
+        "import polyglot_export.service.http.protocol as p\np.HEAD_SECONDS = 1.5\n"
+    )
     package = Path(__file__).parents[2] / "python"
     with serve(dsn, env={"PYTHONPATH": f"{tmp_path}:{package}"}) as service:
         for start in (b"", b"GET / HT"):

@@ -1,4 +1,6 @@
-"""Exports whose plan needs more than there is: they wait without a connection, in turn, and leave nothing when they go."""
+"""Exports whose plan needs more than there is: they wait without a connection, in turn, and leave nothing when they
+go.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,18 @@ import psycopg
 import pytest
 
 from tests.fixtures.process import Service, serve
-from tests.service.client import PATIENCE, Answer, RawDownload, assert_problem, backends, call, create, job, wait_for, wait_for_status
+from tests.service.client import (
+    PATIENCE,
+    Answer,
+    RawDownload,
+    assert_problem,
+    backends,
+    call,
+    create,
+    job,
+    wait_for,
+    wait_for_status,
+)
 
 ROWS = 40
 """Rows of 1 MB each: several times what an export holds."""
@@ -22,7 +35,9 @@ def large(module_dsn: str) -> str:
     """A database with a table of large values and one without; gives its DSN."""
     with psycopg.connect(module_dsn, autocommit=True) as connection:
         connection.execute("CREATE TABLE large (id int, payload text STORAGE EXTERNAL)")
-        connection.execute("INSERT INTO large SELECT n, repeat(md5(n::text), 32768) FROM generate_series(1, %s) AS n", [ROWS])
+        connection.execute(
+            "INSERT INTO large SELECT n, repeat(md5(n::text), 32768) FROM generate_series(1, %s) AS n", [ROWS]
+        )
         connection.execute("CREATE TABLE small (id int); INSERT INTO small VALUES (1)")
     return module_dsn
 

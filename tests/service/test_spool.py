@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from polyglot_export.errors import SpecError, TargetFailed
-from polyglot_export.service.delivery.spool import Spool
 from polyglot_export.service.http.problems import SpoolFull
+from polyglot_export.service.prepared.spool import Spool
 
 LIMIT = 100_000
 
@@ -174,7 +174,9 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_a_dead_replica_leaves_what_is_finished(spool: Spool, tmp_path: Path) -> None:
     """Whether a job wants it is for the store to say; what was being written goes at once."""
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path / "spool")], check=False, env={**os.environ, "PYTHONPATH": ":".join(sys.path)}
+        [sys.executable, "-c", KILLED, str(tmp_path / "spool")],
+        check=False,
+        env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
     )
     assert killed.returncode == -9
     assert len(files(tmp_path)) == 2
@@ -238,7 +240,7 @@ def test_what_the_disk_says_without_its_path(
         raise OSError(number, os.strerror(number))
 
     with spool.create(spool.name("job", 1)) as file:
-        monkeypatch.setattr("polyglot_export.sinks.file.write_all", refuse)
+        monkeypatch.setattr("polyglot_export.destinations.file.write_all", refuse)
         with pytest.raises(kind) as caught:
             file.write(b"data")
     assert str(caught.value) == words

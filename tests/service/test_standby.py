@@ -1,4 +1,6 @@
-"""Exports from a replica of the database: a real hot standby, and what vacuum on its primary does to a running export."""
+"""Exports from a replica of the database: a real hot standby, and what vacuum on its primary does to a running
+export.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from polyglot_export.demo.server import EmbeddedServer
+from polyglot_export.testing.postgres import EmbeddedServer
 from tests.fixtures.process import serve
 from tests.service.client import RawDownload, backends, call, create, wait_for, wait_for_status
 
@@ -28,7 +30,9 @@ class Standby(EmbeddedServer):
     def _initdb(self) -> None:
         # The standby follows by what pg_basebackup writes down with -R: the connection string, password included.
         conninfo = make_conninfo(self._primary.dsn(), dbname="")
-        self._run("pg_basebackup", "-D", str(self.data), "-d", conninfo, "-R", "-X", "stream", "-c", "fast", "--no-sync")
+        self._run(
+            "pg_basebackup", "-D", str(self.data), "-d", conninfo, "-R", "-X", "stream", "-c", "fast", "--no-sync"
+        )
 
 
 @dataclass
@@ -40,10 +44,15 @@ class Pair:
 
     def follow(self) -> None:
         """Wait until the standby has replayed what the primary has written."""
-        with psycopg.connect(self.primary.dsn(), autocommit=True) as one, psycopg.connect(self.standby.dsn(), autocommit=True) as two:
+        with (
+            psycopg.connect(self.primary.dsn(), autocommit=True) as one,
+            psycopg.connect(self.standby.dsn(), autocommit=True) as two,
+        ):
             row = one.execute("SELECT pg_current_wal_lsn()").fetchone()
             assert row is not None
-            wait_for(lambda: two.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", [row[0]]).fetchone() == (True,))
+            wait_for(
+                lambda: two.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", [row[0]]).fetchone() == (True,)
+            )
 
     def update_and_vacuum(self) -> None:
         """Remove row versions that an older snapshot still sees."""
@@ -57,7 +66,9 @@ def primary() -> Iterator[EmbeddedServer]:
     with EmbeddedServer(settings=SETTINGS) as server:
         with psycopg.connect(server.dsn(), autocommit=True) as connection:
             connection.execute("CREATE TABLE records (id int PRIMARY KEY, name text) WITH (fillfactor = 90)")
-            connection.execute("INSERT INTO records SELECT n, repeat('name ' || n, 12) FROM generate_series(1, %s) AS n", [ROWS])
+            connection.execute(
+                "INSERT INTO records SELECT n, repeat('name ' || n, 12) FROM generate_series(1, %s) AS n", [ROWS]
+            )
             connection.execute("VACUUM (ANALYZE) records")
         yield server
 
@@ -65,7 +76,11 @@ def primary() -> Iterator[EmbeddedServer]:
 @pytest.fixture(params=["off", "on"])
 def pair(primary: EmbeddedServer, request: pytest.FixtureRequest) -> Iterator[tuple[Pair, bool]]:
     """With ``hot_standby_feedback`` off and on."""
-    settings = {"max_standby_streaming_delay": "1s", "hot_standby_feedback": request.param, "wal_receiver_status_interval": "1s"}
+    settings = {
+        "max_standby_streaming_delay": "1s",
+        "hot_standby_feedback": request.param,
+        "wal_receiver_status_interval": "1s",
+    }
     with Standby(primary, settings) as standby:
         both = Pair(primary, standby)
         both.follow()
@@ -75,7 +90,10 @@ def pair(primary: EmbeddedServer, request: pytest.FixtureRequest) -> Iterator[tu
 def test_an_export_from_a_standby(pair: tuple[Pair, bool]) -> None:
     """Snapshots are exported there as on a primary; vacuum on the primary ends an export only without feedback."""
     both, feedback = pair
-    with psycopg.connect(both.primary.dsn()) as connection, connection.cursor().copy("COPY records TO STDOUT (FORMAT csv, HEADER)") as copy:
+    with (
+        psycopg.connect(both.primary.dsn()) as connection,
+        connection.cursor().copy("COPY records TO STDOUT (FORMAT csv, HEADER)") as copy,
+    ):
         original = b"".join(copy)
     # No session is left on the primary whose snapshot vacuum would have to respect.
     with serve(both.standby.dsn(), workers=2) as service:
@@ -98,7 +116,9 @@ def test_an_export_from_a_standby(pair: tuple[Pair, bool]) -> None:
 
 
 def _vacuum_until_the_leader_is_ended(both: Pair, export_id: str) -> None:
-    """A vacuum removes nothing while a session that is just being closed still has a snapshot: then the next one does."""
+    """A vacuum removes nothing while a session that is just being closed still has a snapshot: then the next one
+    does.
+    """
     with psycopg.connect(both.standby.dsn(), autocommit=True) as connection:
         statement = "SELECT pid FROM pg_stat_activity WHERE application_name = %s ORDER BY backend_start LIMIT 1"
         row = connection.execute(statement, [f"polyglot {export_id}"]).fetchone()

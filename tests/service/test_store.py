@@ -14,10 +14,11 @@ import pytest
 import trustme
 
 from polyglot_export.errors import Busy, SpecError
-from polyglot_export.jobs import redis_store
 from polyglot_export.jobs.job import EXPIRED_KEPT, MAX_RUNS, Job, JobStatus, RequestKey, now
-from polyglot_export.jobs.redis_store import RedisJobStore
-from polyglot_export.jobs.store import MAX_WEIGHT, JobStore, MemoryJobStore, SharedJobStore, StoreAway, cursor_of
+from polyglot_export.jobs.stores import redis as redis_store
+from polyglot_export.jobs.stores.base import MAX_WEIGHT, JobStore, SharedJobStore, StoreAway, cursor_of
+from polyglot_export.jobs.stores.memory import MemoryJobStore
+from polyglot_export.jobs.stores.redis import RedisJobStore
 from tests.fixtures.process import free_port
 from tests.fixtures.redis import RedisServer
 from tests.service.sample_jobs import HOUR, START, ended, make_job
@@ -288,7 +289,14 @@ async def test_tls(tmp_path: Path) -> None:
     authority.cert_pem.write_to_path(tmp_path / "ca")
     stranger.cert_pem.write_to_path(tmp_path / "other")
     port = free_port()
-    files = ("--tls-cert-file", str(tmp_path / "crt"), "--tls-key-file", str(tmp_path / "key"), "--tls-ca-cert-file", str(tmp_path / "ca"))
+    files = (
+        "--tls-cert-file",
+        str(tmp_path / "crt"),
+        "--tls-key-file",
+        str(tmp_path / "key"),
+        "--tls-ca-cert-file",
+        str(tmp_path / "ca"),
+    )
     with RedisServer("--tls-port", str(port), "--tls-auth-clients", "no", *files):
         store = RedisJobStore(f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={tmp_path}/ca", "p:", 5)
         await store.check()
@@ -335,7 +343,13 @@ async def test_a_server_that_is_away_or_silent(redis_server: RedisServer) -> Non
     redis_server.thaw()
     assert await store.get(job.id) == job
     redis_server.stop()
-    for call in (store.get(job.id), store.add(make_job()), store.page(None, limit=1), store.check(), store.remove(job.id)):
+    for call in (
+        store.get(job.id),
+        store.add(make_job()),
+        store.page(None, limit=1),
+        store.check(),
+        store.remove(job.id),
+    ):
         with pytest.raises(StoreAway):
             await call
     redis_server.start()

@@ -11,17 +11,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyglot_export.service.http import wire
+from polyglot_export.service.http import bodies as wire
+from polyglot_export.service.http.bodies import DISCARD_BYTES, loads, read_object
 from polyglot_export.service.http.problems import BodyTooLarge, MalformedRequest, SlowClient, UnsupportedMediaType
-from polyglot_export.service.http.wire import DISCARD_BYTES, dumps, loads, read_object
+from polyglot_export.text.exact_json import dumps
 
 pytestmark = pytest.mark.anyio
 
 JSON = {"content-type": "application/json"}
 NUMBER = st.decimals(allow_nan=False, allow_infinity=False)
 VALUE = st.recursive(
-    st.none() | st.booleans() | st.integers() | NUMBER | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), inner),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | NUMBER
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), inner)
+    ),
 )
 
 
@@ -77,13 +85,19 @@ async def test_a_malformed_body_is_refused_with_a_sentence(body: bytes, sentence
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content_type", [None, "", "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1"])
+@pytest.mark.parametrize(
+    "content_type", [None, "", "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1"]
+)
 async def test_only_json_is_taken(content_type: str | None) -> None:
     with pytest.raises(UnsupportedMediaType):
-        await read_object({} if content_type is None else {"content-type": content_type}, _chunks(b'{"format": "csv"}'), 100)
+        await read_object(
+            {} if content_type is None else {"content-type": content_type}, _chunks(b'{"format": "csv"}'), 100
+        )
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "Application/JSON ; charset=UTF-8", 'application/json; charset="utf-8"'])
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "Application/JSON ; charset=UTF-8", 'application/json; charset="utf-8"']
+)
 async def test_json_in_utf8_is_taken(content_type: str) -> None:
     headers = {"content-type": content_type, "content-length": "17"}
     assert await read_object(headers, _chunks(b'{"format":', b' "csv"}'), 17) == ({"format": "csv"}, 17)

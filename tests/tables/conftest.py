@@ -31,7 +31,8 @@ class Tables:
         self.conn.execute(statements.encode())
 
     def same(self, name: str, *, workers: int = 2, parquet: bool = True, rows: int | None = None) -> bytes:
-        """All of the table, in the server's order: csv as COPY, ndjson as row_to_json, Parquet with as many rows and the same keys.
+        """All of the table, in the server's order: csv as COPY, ndjson as row_to_json, Parquet with as many rows and
+        the same keys.
 
         Args:
             name: As SQL has it, quoted where it must be.
@@ -52,7 +53,9 @@ class Tables:
         count = lines.count(b"\n")
         assert rows is None or count == rows
         if parquet:
-            with export(self.dsn, name, format="parquet", workers=workers, options={"unrepresentable": "null"}) as chunks:
+            with export(
+                self.dsn, name, format="parquet", workers=workers, options={"unrepresentable": "null"}
+            ) as chunks:
                 file = pq.ParquetFile(io.BytesIO(b"".join(chunks)))
                 assert chunks.result().rows == file.metadata.num_rows == count
         return found

@@ -1,6 +1,7 @@
 """Row-level security, grants on columns and views that guard: each login gets what COPY gives to it, on each server.
 
-What is asked of the planner beside it (which relations are read, and whether they are cut) is in ``tests/library/test_rights.py``.
+What is asked of the planner beside it (which relations are read, and whether they are cut) is in
+``tests/library/test_rights.py``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from polyglot_export import AccessDenied, explain, parse_spec
-from polyglot_export.planner.segments import PAGES_PER_SEGMENT
+from polyglot_export.planning.segments import PAGES_PER_SEGMENT
 from tests.library.helpers import as_role, copied, exported, ndjson, new_role
 from tests.tables.conftest import Tables
 
@@ -58,7 +59,9 @@ def _login(tables: Tables, name: str, attributes: str = "") -> Iterator[Login]:
 
 @pytest.fixture(scope="module")
 def guarded(both: Tables) -> Tables:
-    """A tree with a policy on the root and one on a leaf; a leaf of several segments; a table of rows without any policy."""
+    """A tree with a policy on the root and one on a leaf; a leaf of several segments; a table of rows without any
+    policy.
+    """
     both.make(
         f"CREATE TABLE guarded (id int, owner text, value numeric) PARTITION BY RANGE (id);"
         f"CREATE TABLE guarded_low PARTITION OF guarded FOR VALUES FROM (0) TO (500) WITH (fillfactor = 10);"
@@ -74,10 +77,14 @@ def guarded(both: Tables) -> Tables:
 
 
 def test_policies_of_parent_and_leaf(guarded: Tables) -> None:
-    """Those of the relation that is named apply, and no others: a leaf read directly has its own only, as with SELECT."""
+    """Those of the relation that is named apply, and no others: a leaf read directly has its own only, as with
+    SELECT.
+    """
     low = 20 * PAGES_PER_SEGMENT
     with _login(guarded, "reader") as login:
-        guarded.make(f"GRANT SELECT ON guarded, guarded_low, guarded_rest, guarded_2, guarded_others, through TO {login.role}")
+        guarded.make(
+            f"GRANT SELECT ON guarded, guarded_low, guarded_rest, guarded_2, guarded_others, through TO {login.role}"
+        )
         login.gets("guarded", 1 + 334 + (low + 2) // 3)
         login.gets("guarded_low", 499 + low)
         login.gets("guarded_rest", 501)
@@ -87,7 +94,9 @@ def test_policies_of_parent_and_leaf(guarded: Tables) -> None:
         plan = explain(parse_spec({"format": "csv", "dataset": "guarded"}), dsn=login.dsn)
         assert [scan.relation for scan in plan.scans] == ["public.guarded"]
         assert plan.segments == 1
-    assert explain(parse_spec({"format": "csv", "dataset": "guarded_low"}), dsn=guarded.dsn).segments > 1, "there is something to cut"
+    assert explain(parse_spec({"format": "csv", "dataset": "guarded_low"}), dsn=guarded.dsn).segments > 1, (
+        "there is something to cut"
+    )
     guarded.same("guarded", workers=3, rows=1000 + low)
     with _login(guarded, "exempt", "BYPASSRLS") as login:
         guarded.make(f"GRANT SELECT ON guarded, guarded_low, guarded_2 TO {login.role}")
@@ -103,7 +112,9 @@ def test_a_leaf_cannot_be_read_by_a_grant_on_its_parent(guarded: Tables) -> None
 
 
 def test_policies_of_every_kind(both: Tables) -> None:
-    """None at all, for another role, restrictive, by the login's name, by another table, forced on the owner, on an inheritance parent."""
+    """None at all, for another role, restrictive, by the login's name, by another table, forced on the owner, on an
+    inheritance parent.
+    """
     with _login(both, "clerk") as login, _login(both, "holder") as holder:
         both.make(
             f"CREATE TABLE no_policy AS {ROWS}; ALTER TABLE no_policy ENABLE ROW LEVEL SECURITY; CREATE TABLE restricted AS {ROWS};"
@@ -134,7 +145,9 @@ def test_policies_of_every_kind(both: Tables) -> None:
 
 
 def test_grants_on_some_columns(both: Tables) -> None:
-    """Of a table, of a partitioned table (no grant on its leaves, or on some), of a parent, of a view, beside a dropped column."""
+    """Of a table, of a partitioned table (no grant on its leaves, or on some), of a parent, of a view, beside a dropped
+    column.
+    """
     both.make(
         f"CREATE TABLE plain AS SELECT 1 AS gone, * FROM ({ROWS}) AS rows; ALTER TABLE plain DROP gone;"
         f"CREATE TABLE tree (id int, owner text, value numeric) PARTITION BY LIST (owner); CREATE TABLE tree_0 PARTITION OF tree FOR"
@@ -163,7 +176,9 @@ def test_grants_on_some_columns(both: Tables) -> None:
 
 
 def test_grants_that_are_revoked(both: Tables) -> None:
-    """A column's REVOKE takes nothing from a grant on the table; a table's REVOKE takes the grants on its columns too."""
+    """A column's REVOKE takes nothing from a grant on the table; a table's REVOKE takes the grants on its columns
+    too.
+    """
     both.make(f"CREATE TABLE revoked AS {ROWS}; CREATE SCHEMA closed; CREATE TABLE closed.inside AS {ROWS}")
     with _login(both, "clerk") as login:
         login.is_refused("revoked")
@@ -181,7 +196,9 @@ def test_grants_that_are_revoked(both: Tables) -> None:
 
 
 def test_views_that_guard(both: Tables) -> None:
-    """A barrier, a view of another owner (whose policies count), one with the rights of who reads it, and that inside another."""
+    """A barrier, a view of another owner (whose policies count), one with the rights of who reads it, and that inside
+    another.
+    """
     both.make(
         f"CREATE TABLE secrets AS {ROWS}; CREATE VIEW barrier WITH (security_barrier) AS SELECT id, value FROM secrets WHERE owner = 'o1';"
         f"CREATE VIEW invoked WITH (security_invoker) AS SELECT id, owner FROM secrets;"

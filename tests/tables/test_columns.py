@@ -17,12 +17,16 @@ MOST_COLUMNS = 1_600
 
 
 def test_no_rows_and_one_row(both: Tables) -> None:
-    both.make("CREATE TABLE empty (id int, name text); CREATE TABLE one AS SELECT 1 AS id, NULL::text AS name, '' AS nothing")
+    both.make(
+        "CREATE TABLE empty (id int, name text); CREATE TABLE one AS SELECT 1 AS id, NULL::text AS name, '' AS nothing"
+    )
     both.same("empty", rows=0)
     assert exported(both.dsn, "empty", format="json") == b"[]\n"
     assert b"<records" in exported(both.dsn, "empty", format="xml")
     both.same("one", rows=1)
-    assert exported(both.dsn, "one", options={"header": False}) == copied(both.conn, "SELECT * FROM one", "HEADER false")
+    assert exported(both.dsn, "one", options={"header": False}) == copied(
+        both.conn, "SELECT * FROM one", "HEADER false"
+    )
 
 
 def test_no_columns(both: Tables) -> None:
@@ -88,7 +92,9 @@ NAMES = [
 def test_names_of_columns(both: Tables) -> None:
     """Quotes, spaces, reserved words, 63 bytes, and those that generated SQL uses itself."""
     identifiers = [psycopg.sql.Identifier(name).as_string(both.conn) for name in NAMES]
-    both.make(f"CREATE TABLE named ({', '.join(f'{name} inet' if at % 2 else f'{name} int' for at, name in enumerate(identifiers))})")
+    both.make(
+        f"CREATE TABLE named ({', '.join(f'{name} inet' if at % 2 else f'{name} int' for at, name in enumerate(identifiers))})"
+    )
     values = ", ".join(f"'10.0.0.{at}'" if at % 2 else str(at) for at in range(len(NAMES)))
     both.make(f"INSERT INTO named VALUES ({values}); INSERT INTO named DEFAULT VALUES")
     both.same("named", rows=2)
@@ -100,7 +106,9 @@ def test_names_of_columns(both: Tables) -> None:
     )
     kept = {name: target for name, target in some.items() if len(target.encode()) < 64}
     assert exported(both.dsn, "named", columns=kept) == copied(both.conn, f"SELECT {selected} FROM named")
-    assert exported(both.dsn, "named", columns=kept, format="ndjson") == ndjson(both.conn, f"SELECT {selected} FROM named")
+    assert exported(both.dsn, "named", columns=kept, format="ndjson") == ndjson(
+        both.conn, f"SELECT {selected} FROM named"
+    )
     term = {"column": "semi;--", "op": "isNotNull"}
     assert exported(both.dsn, "named", filter=[term], order_by=["%s", "select"], columns=["$1"]) == copied(
         both.conn, 'SELECT "$1" FROM named WHERE "semi;--" IS NOT NULL'

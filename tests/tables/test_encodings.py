@@ -21,7 +21,9 @@ def encoded(server: Database, encoding: str) -> Iterator[tuple[str, psycopg.Conn
     name = sql.Identifier(f"polyglot_{secrets.token_hex(6)}")
     with psycopg.connect(server.admin_dsn, autocommit=True) as admin:
         admin.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {} LOCALE 'C' LOCALE_PROVIDER libc").format(name, sql.Literal(encoding))
+            sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {} LOCALE 'C' LOCALE_PROVIDER libc").format(
+                name, sql.Literal(encoding)
+            )
         )
         dsn = server.dsn(name.as_string().strip('"'))
         try:
@@ -71,7 +73,9 @@ def test_sql_ascii(request: pytest.FixtureRequest, database: str) -> None:
     server = request.getfixturevalue(database)
     assert isinstance(server, Database)
     with encoded(server, "SQL_ASCII") as (dsn, conn):
-        conn.execute("CREATE TABLE good AS SELECT g AS id, 'Zoë 😀 ' || g AS t FROM generate_series(1, 5) AS g".encode())
+        conn.execute(
+            "CREATE TABLE good AS SELECT g AS id, 'Zoë 😀 ' || g AS t FROM generate_series(1, 5) AS g".encode()
+        )
         assert exported(dsn, "good") == copied(conn, "SELECT * FROM good")
         assert exported(dsn, "good", format="ndjson") == ndjson(conn, "SELECT * FROM good")
         conn.execute(

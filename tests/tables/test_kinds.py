@@ -1,4 +1,6 @@
-"""Relations of every kind: partitions of partitions, foreign ones, inheritance, views with rules. Rights are in ``test_access.py``."""
+"""Relations of every kind: partitions of partitions, foreign ones, inheritance, views with rules. Rights are in
+``test_access.py``.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from polyglot_export import SpecError, explain, export, parse_spec
-from polyglot_export.planner.segments import PAGES_PER_SEGMENT
+from polyglot_export.planning.segments import PAGES_PER_SEGMENT
 from tests.library.helpers import copied, exported, filled
 from tests.tables.conftest import Tables
 
@@ -19,7 +21,9 @@ ROWS = "SELECT g AS id, 'name ' || g AS name, g * 1.25 AS value FROM generate_se
 
 
 def test_partitions_of_partitions(both: Tables) -> None:
-    """Other column orders, dropped columns, a default, empty leaves, leaves in another schema, and leaves of several segments."""
+    """Other column orders, dropped columns, a default, empty leaves, leaves in another schema, and leaves of several
+    segments.
+    """
     both.make(
         "CREATE SCHEMA other; CREATE TABLE tree (id int, gone int, name text, value numeric) PARTITION BY RANGE (id); ALTER TABLE tree"
         " DROP gone;"
@@ -50,12 +54,16 @@ def test_a_partition_attached_meanwhile(both: Tables) -> None:
         f"CREATE TABLE grown (id int, name text, value numeric) PARTITION BY RANGE (id); CREATE TABLE grown_1 PARTITION OF grown"
         f" DEFAULT; INSERT INTO grown {ROWS}"
     )
-    tables.make("CREATE TABLE more (id int, name text, value numeric); INSERT INTO more SELECT 9000, 'new', 1 FROM generate_series(1, 10)")
+    tables.make(
+        "CREATE TABLE more (id int, name text, value numeric); INSERT INTO more SELECT 9000, 'new', 1 FROM generate_series(1, 10)"
+    )
     expected = copied(tables.conn, "SELECT * FROM grown")
     with export(tables.dsn, "grown", workers=2) as chunks:
         with psycopg.connect(tables.dsn, autocommit=True) as other, pytest.raises(psycopg.errors.LockNotAvailable):
             # A default partition has to be locked and looked through for it.
-            other.execute("SET lock_timeout = '300ms'; ALTER TABLE grown ATTACH PARTITION more FOR VALUES FROM (9000) TO (9999)")
+            other.execute(
+                "SET lock_timeout = '300ms'; ALTER TABLE grown ATTACH PARTITION more FOR VALUES FROM (9000) TO (9999)"
+            )
         assert b"".join(chunks) == expected
     tables.make("ALTER TABLE grown ATTACH PARTITION more FOR VALUES FROM (9000) TO (9999)")
     assert tables.same("grown", rows=3010) != expected
@@ -70,10 +78,14 @@ def servers_folder() -> Iterator[Path]:
 
 
 def test_foreign_tables_and_partitions(debian_tables: Tables, servers_folder: Path) -> None:
-    """A csv file by file_fdw, the same server by postgres_fdw, and a partitioned table over both and a table of its own."""
+    """A csv file by file_fdw, the same server by postgres_fdw, and a partitioned table over both and a table of its
+    own.
+    """
     tables = debian_tables
     file = servers_folder / "rows.csv"
-    file.write_bytes(copied(tables.conn, "SELECT g AS id, 'from \"file\", ' || g AS name FROM generate_series(1000, 1999) AS g"))
+    file.write_bytes(
+        copied(tables.conn, "SELECT g AS id, 'from \"file\", ' || g AS name FROM generate_series(1000, 1999) AS g")
+    )
     target = conninfo_to_dict(tables.dsn)
     tables.make(
         "CREATE EXTENSION file_fdw; CREATE EXTENSION postgres_fdw; CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;"
@@ -108,16 +120,22 @@ def test_inheritance(both: Tables) -> None:
     both.same("parent", rows=3000, workers=3)
     both.same("child", rows=2000)
     both.same("second", rows=1000)
-    both.make("CREATE TABLE lonely (id int); CREATE TABLE once () INHERITS (lonely); DROP TABLE once; INSERT INTO lonely VALUES (1)")
+    both.make(
+        "CREATE TABLE lonely (id int); CREATE TABLE once () INHERITS (lonely); DROP TABLE once; INSERT INTO lonely VALUES (1)"
+    )
     both.same("lonely", rows=1)
 
 
 def test_temporary_tables(both: Tables) -> None:
     """An export has sessions of its own: one of another session is refused, and its rows are no part of a parent."""
-    both.make(f"CREATE TABLE lasting AS {ROWS}; CREATE TEMP TABLE passing AS {ROWS}; CREATE TEMP TABLE heir () INHERITS (lasting)")
+    both.make(
+        f"CREATE TABLE lasting AS {ROWS}; CREATE TEMP TABLE passing AS {ROWS}; CREATE TEMP TABLE heir () INHERITS (lasting)"
+    )
     both.make("INSERT INTO heir SELECT * FROM passing")
     with psycopg.connect(both.dsn, autocommit=True) as other:
-        (schema,) = both.conn.execute("SELECT relnamespace::regnamespace::text FROM pg_class WHERE relname = 'passing'").fetchone() or ("",)
+        (schema,) = both.conn.execute(
+            "SELECT relnamespace::regnamespace::text FROM pg_class WHERE relname = 'passing'"
+        ).fetchone() or ("",)
         for name in ("heir", "passing"):
             with pytest.raises(SpecError, match="temporary table of another session"):
                 exported(both.dsn, f"{schema}.{name}")
@@ -140,7 +158,9 @@ def test_unlogged_tables_and_materialized_views(both: Tables) -> None:
 
 
 def test_views(both: Tables) -> None:
-    """Plain, over views, with a rule, with INSTEAD OF, security barrier, recursive, with a function that sets its own columns."""
+    """Plain, over views, with a rule, with INSTEAD OF, security barrier, recursive, with a function that sets its own
+    columns.
+    """
     both.make(
         f"CREATE TABLE base AS {ROWS}; CREATE VIEW simple AS SELECT value, id FROM base WHERE id % 7 = 0 ORDER BY id DESC; CREATE VIEW"
         f" over AS SELECT id + 1 AS next, * FROM simple;"

@@ -1,4 +1,6 @@
-"""How rows are stored: out of line, compressed, bloated, in segments without a row; and a table that changes meanwhile."""
+"""How rows are stored: out of line, compressed, bloated, in segments without a row; and a table that changes
+meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from polyglot_export import RowTooLarge, RunSettings, explain, export, open_export, parse_spec
-from polyglot_export.demo.server import EmbeddedServer, PostgresServer
-from polyglot_export.planner.segments import PAGES_PER_SEGMENT
+from polyglot_export.planning.segments import PAGES_PER_SEGMENT
+from polyglot_export.testing.postgres import EmbeddedServer, PostgresServer
 from tests.fixtures.debian import newest_installation
 from tests.library.helpers import copied, exported, filled, ndjson
 from tests.tables.conftest import Tables
@@ -34,7 +36,9 @@ def test_toasted_and_compressed_values(both: Tables) -> None:
         " generate_series(1, 30) AS g"
     )
     try:
-        both.make("ALTER TABLE toasted ADD lz text COMPRESSION lz4; UPDATE toasted SET lz = repeat('lz4' || id, 9000) WHERE id > 20")
+        both.make(
+            "ALTER TABLE toasted ADD lz text COMPRESSION lz4; UPDATE toasted SET lz = repeat('lz4' || id, 9000) WHERE id > 20"
+        )
     except psycopg.errors.FeatureNotSupported:
         both.make("ALTER TABLE toasted ADD lz text")
     both.same("toasted", rows=30)
@@ -71,7 +75,10 @@ def test_a_row_beyond_the_limit_names_itself(tables: Tables) -> None:
     )
     for format_ in ("csv", "ndjson", "xml", "parquet"):
         spec = parse_spec({"format": format_, "dataset": "heavy"})
-        with open_export(spec, dsn=tables.dsn, run=RunSettings(row_bytes=MEGABYTE)) as chunks, pytest.raises(RowTooLarge) as caught:
+        with (
+            open_export(spec, dsn=tables.dsn, run=RunSettings(row_bytes=MEGABYTE)) as chunks,
+            pytest.raises(RowTooLarge) as caught,
+        ):
             for _ in chunks:
                 pass
         assert caught.value.row == 3

@@ -46,7 +46,8 @@ BEGIN
 EXCEPTION WHEN invalid_table_definition THEN RETURN false;
 END $$;
 """
-"""``invalid_table_definition``: a composite with a pseudo-type in it, which no column outside of pg_catalog can have."""
+"""``invalid_table_definition``: a composite with a pseudo-type in it, which no column outside of pg_catalog can
+have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,12 @@ def build(conn: psycopg.Connection, dsn: str) -> Catalogue:
     found = Catalogue(dsn, conn.info.server_version, types)
     with conn.transaction():
         for number, chunk in enumerate(_chunks(sorted(types.values(), key=lambda type_: type_.element != 0))):
-            _add_table(conn, found, f"types_{number:02}", [(_column_name(found, type_), type_, type_.sql, -1) for type_ in chunk])
+            _add_table(
+                conn,
+                found,
+                f"types_{number:02}",
+                [(_column_name(found, type_), type_, type_.sql, -1) for type_ in chunk],
+            )
         _add_table(conn, found, "types_with_modifiers", list(_with_modifiers(conn, types)))
     return found
 
@@ -167,7 +173,9 @@ def _with_modifiers(conn: psycopg.Connection, types: dict[int, Type]) -> Iterato
     for name in _MODIFIERS:
         with conn.transaction(force_rollback=True):
             conn.execute(f"CREATE TABLE probe (c {name})".encode())
-            row = conn.execute("SELECT atttypid, atttypmod FROM pg_attribute WHERE attrelid = 'probe'::regclass AND attnum = 1").fetchone()
+            row = conn.execute(
+                "SELECT atttypid, atttypmod FROM pg_attribute WHERE attrelid = 'probe'::regclass AND attnum = 1"
+            ).fetchone()
         assert row is not None
         yield name, types[row[0]], name, row[1]
 
@@ -197,7 +205,9 @@ def _values(conn: psycopg.Connection, found: Catalogue, type_: Type, sql: str) -
         candidates = _arrays(conn, found, type_) if type_.element else _candidates(found, type_)
         usable = _usable(conn, candidates, sql)
         if type_.name in VALUES:
-            found.refused += [f"{type_.name}: {value}" for value in candidates if f"({literal(value)})::{sql}" not in usable]
+            found.refused += [
+                f"{type_.name}: {value}" for value in candidates if f"({literal(value)})::{sql}" not in usable
+            ]
         found.usable[type_.oid] = usable
     return found.usable[type_.oid]
 
@@ -225,8 +235,13 @@ _STORED: dict[str, tuple[Sql, ...]] = {
     "pg_mcv_list": (Sql("(SELECT stxdmcv FROM pg_statistic_ext_data LIMIT 1)"),),
 }
 """Types that only the server itself makes values of: taken from its catalogues."""
-_BOUNDS = ("[-2147483648:-2147483647]={NULL,NULL}", "[2147483645:2147483646]={NULL,NULL}", "[0:0][5:5][-1:-1]={{{NULL}}}")
-"""Bounds at both ends of an int, and of several dimensions. An empty array has none: the server refuses ``[3:2]={}``."""
+_BOUNDS = (
+    "[-2147483648:-2147483647]={NULL,NULL}",
+    "[2147483645:2147483646]={NULL,NULL}",
+    "[0:0][5:5][-1:-1]={{{NULL}}}",
+)
+"""Bounds at both ends of an int, and of several dimensions. An empty array has none: the server refuses
+``[3:2]={}``."""
 
 
 def _arrays(conn: psycopg.Connection, found: Catalogue, array: Type) -> list[Value]:

@@ -1,7 +1,8 @@
 """What a Parquet file must hold, from the driver's side and from a reader's side, in one form that can be compared.
 
-A value is an int (also for dates, times and timestamps: days or microseconds since 1970 or midnight), the bits of a float, a
-Decimal with its scale, text, bytes, or a list of these. Nothing passes through a Python date, which ends in the year 9999.
+A value is an int (also for dates, times and timestamps: days or microseconds since 1970 or midnight), the bits of a
+float, a Decimal with its scale, text, bytes, or a list of these. Nothing passes through a Python date, which ends in
+the year 9999.
 """
 
 from __future__ import annotations
@@ -70,7 +71,9 @@ LEAVES: dict[str, Leaf] = {
     "float8": Leaf(pa.float64(), "{0}", _bits8),
     "bytea": Leaf(pa.binary(), "encode({0}, 'hex')", lambda raw: bytes.fromhex(raw.decode())),
     "date": Leaf(pa.date32(), f"CASE WHEN NOT {_FINITE} THEN {{0}} - '1970-01-01'::date END", int, _FINITE),
-    "time": Leaf(pa.time64("us"), f"CASE WHEN {{0}} <> '24:00:00' THEN ({_OF_DAY})::bigint END", int, "{0} = '24:00:00'"),
+    "time": Leaf(
+        pa.time64("us"), f"CASE WHEN {{0}} <> '24:00:00' THEN ({_OF_DAY})::bigint END", int, "{0} = '24:00:00'"
+    ),
     "timestamp": Leaf(pa.timestamp("us"), _STAMP, int, _STAMP_LOST),
     "timestamptz": Leaf(pa.timestamp("us", "UTC"), _STAMP, int, _STAMP_LOST),
     "uuid": Leaf(pa.uuid(), "{0}", lambda raw: bytes.fromhex(raw.decode().replace("-", ""))),
@@ -127,10 +130,16 @@ def _numeric(modifier: int) -> Leaf:
 
 def _list(conn: psycopg.Connection, table: str, reference: str, leaf: Leaf) -> Expected:
     """A list has one dimension: others are lost whole."""
-    rows = _read(conn, f"SELECT id, {{0}} IS NULL, coalesce(array_ndims({{0}}), 1) > 1 FROM {table} ORDER BY id", reference)
-    found: dict[bytes | None, list[Any] | None] = {at: None if null == b"t" or deep == b"t" else [] for at, null, deep in rows}
+    rows = _read(
+        conn, f"SELECT id, {{0}} IS NULL, coalesce(array_ndims({{0}}), 1) > 1 FROM {table} ORDER BY id", reference
+    )
+    found: dict[bytes | None, list[Any] | None] = {
+        at: None if null == b"t" or deep == b"t" else [] for at, null, deep in rows
+    }
     losses = sum(deep == b"t" for _, _, deep in rows)
-    select = f"SELECT id, {leaf.select.format('the_item')}, coalesce({leaf.lost.format('the_item')}, false) FROM {table}"
+    select = (
+        f"SELECT id, {leaf.select.format('the_item')}, coalesce({leaf.lost.format('the_item')}, false) FROM {table}"
+    )
     items = f"{select}, unnest({{0}}) WITH ORDINALITY AS u(the_item, place) WHERE coalesce(array_ndims({{0}}), 1) = 1 ORDER BY id, place"
     for at, raw, lost in _read(conn, items, reference):
         values = found[at]

@@ -67,10 +67,21 @@ def _fixed(digits: int, scale: int) -> st.SearchStrategy[str]:
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 ODD_TEXT = st.text("\\.\"',;\n\r\t|{}()[] nNtf0-=é😀", max_size=40)
 _SHORT_TEXT = (TEXT | ODD_TEXT).map(lambda text: text[:7])  # within a record a longer one is an error
-_CLOCK = st.builds("{:02}:{:02}:{:02}.{:06}".format, st.integers(0, 23), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999_999))
-_ZONE = st.builds("{}{:02}:{:02}:{:02}".format, st.sampled_from("+-"), st.integers(0, 15), st.integers(0, 59), st.integers(0, 59))
+_CLOCK = st.builds(
+    "{:02}:{:02}:{:02}.{:06}".format,
+    st.integers(0, 23),
+    st.integers(0, 59),
+    st.integers(0, 59),
+    st.integers(0, 999_999),
+)
+_ZONE = st.builds(
+    "{}{:02}:{:02}:{:02}".format, st.sampled_from("+-"), st.integers(0, 15), st.integers(0, 59), st.integers(0, 59)
+)
 _AFTER = st.builds(
-    "{:04}-{:02}-{:02}".format, st.one_of(st.integers(1, 9999), st.integers(1, 294_246)), st.integers(1, 12), st.integers(1, 28)
+    "{:04}-{:02}-{:02}".format,
+    st.one_of(st.integers(1, 9999), st.integers(1, 294_246)),
+    st.integers(1, 12),
+    st.integers(1, 28),
 )
 _BEFORE = st.builds("{:04}-{:02}-{:02}".format, st.integers(1, 4712), st.integers(1, 12), st.integers(1, 28))
 _ENDS = st.sampled_from(["infinity", "-infinity"])
@@ -87,11 +98,16 @@ _LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan
 def _documents(strings: st.SearchStrategy[str], *, escaped: bool) -> st.SearchStrategy[str]:
     """JSON as text; lone surrogates can only be written as escapes."""
     values = st.recursive(
-        st.one_of(_LEAVES, strings), lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4), max_leaves=12
+        st.one_of(_LEAVES, strings),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+        max_leaves=12,
     )
     ascii_only = st.just(True) if escaped else st.booleans()
     return st.builds(
-        lambda value, indent, ascii_: json.dumps(value, indent=indent, ensure_ascii=ascii_), values, st.sampled_from([None, 2]), ascii_only
+        lambda value, indent, ascii_: json.dumps(value, indent=indent, ensure_ascii=ascii_),
+        values,
+        st.sampled_from([None, 2]),
+        ascii_only,
     )
 
 
@@ -154,17 +170,27 @@ def _array(element: Kind, _number: int) -> Kind:
 
 
 def _domain(base: Kind, number: int) -> Kind:
-    return Kind(f"{{}}.domain_{number}", f"{base.define} CREATE DOMAIN {{}}.domain_{number} AS {base.sql};", base.values)
+    return Kind(
+        f"{{}}.domain_{number}", f"{base.define} CREATE DOMAIN {{}}.domain_{number} AS {base.sql};", base.values
+    )
 
 
 def _composite(field: Kind, number: int) -> Kind:
-    values = st.builds("({},{})".format, st.builds(_quoted, st.none() | field.values), st.builds(_quoted, st.none() | ODD_TEXT))
-    return Kind(f"{{}}.pair_{number}", f'{field.define} CREATE TYPE {{}}.pair_{number} AS (f {field.sql}, "g ""h" text);', values)
+    values = st.builds(
+        "({},{})".format, st.builds(_quoted, st.none() | field.values), st.builds(_quoted, st.none() | ODD_TEXT)
+    )
+    return Kind(
+        f"{{}}.pair_{number}",
+        f'{field.define} CREATE TYPE {{}}.pair_{number} AS (f {field.sql}, "g ""h" text);',
+        values,
+    )
 
 
 def _enum(number: int) -> Kind:
     labels = ", ".join("'" + label.replace("'", "''") + "'" for label in ENUM_LABELS)
-    return Kind(f"{{}}.enum_{number}", f"CREATE TYPE {{}}.enum_{number} AS ENUM ({labels});", st.sampled_from(ENUM_LABELS))
+    return Kind(
+        f"{{}}.enum_{number}", f"CREATE TYPE {{}}.enum_{number} AS ENUM ({labels});", st.sampled_from(ENUM_LABELS)
+    )
 
 
 _WRAPPERS: tuple[Callable[[Kind, int], Kind], ...] = (_array, _domain, _composite)

@@ -35,22 +35,31 @@ def shared(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection]:
 
 
 @given(example=tables())
-def test_a_random_table_is_what_the_server_says(shared: psycopg.Connection, shared_dsn: str, example: RandomTable) -> None:
+def test_a_random_table_is_what_the_server_says(
+    shared: psycopg.Connection, shared_dsn: str, example: RandomTable
+) -> None:
     with _made(shared, example) as name:
         assert exported(shared_dsn, name) == copied(shared, f"SELECT * FROM {name}")
         assert exported(shared_dsn, name, format="ndjson") == ndjson(shared, f"SELECT * FROM {name}")
 
 
 @given(example=tables())
-def test_a_random_table_in_parquet_is_what_a_driver_returns(shared: psycopg.Connection, shared_dsn: str, example: RandomTable) -> None:
+def test_a_random_table_in_parquet_is_what_a_driver_returns(
+    shared: psycopg.Connection, shared_dsn: str, example: RandomTable
+) -> None:
     with _made(shared, example) as name:
         catalogue = Catalogue(shared_dsn, shared.info.server_version, read_types(shared))
-        expected = [(column.name, expected_column(shared, catalogue, name, column)) for column in _columns(shared, catalogue, name)]
+        expected = [
+            (column.name, expected_column(shared, catalogue, name, column))
+            for column in _columns(shared, catalogue, name)
+        ]
         with export(shared_dsn, name, format="parquet", order_by=["id"], options={"unrepresentable": "null"}) as chunks:
             file = pq.read_table(io.BytesIO(b"".join(chunks)))
             assert dict(chunks.result().losses) == {column: each.losses for column, each in expected if each.losses}
         assert file.num_rows == len(example.rows)
-        assert [(field.name, field.type) for field in file.schema] == [(column, each.arrow) for column, each in expected]
+        assert [(field.name, field.type) for field in file.schema] == [
+            (column, each.arrow) for column, each in expected
+        ]
         for column, each in expected:
             assert list(map(repr, canonical(file[column], each.arrow))) == list(map(repr, each.values)), column
 
@@ -66,11 +75,17 @@ def _made(conn: psycopg.Connection, example: RandomTable) -> Iterator[str]:
     """The table of an example, for the time of the block."""
     name = f"{SCHEMA}.t"
     types = [kind.sql.replace("{}", SCHEMA) for _, kind in example.columns]
-    columns = ["id int", *(f"{quoted(column)} {type_}" for (column, _), type_ in zip(example.columns, types, strict=True))]
+    columns = [
+        "id int",
+        *(f"{quoted(column)} {type_}" for (column, _), type_ in zip(example.columns, types, strict=True)),
+    ]
     statements = [f"CREATE SCHEMA {SCHEMA};", *(kind.define.replace("{}", SCHEMA) for _, kind in example.columns)]
     statements.append(f"CREATE TABLE {name} ({', '.join(columns)});")
     for at, row in enumerate(example.rows):
-        cells = [f"{literal(value)}::{type_}" if value is not None else "NULL" for value, type_ in zip(row, types, strict=True)]
+        cells = [
+            f"{literal(value)}::{type_}" if value is not None else "NULL"
+            for value, type_ in zip(row, types, strict=True)
+        ]
         statements.append(f"INSERT INTO {name} VALUES ({', '.join([str(at), *cells])});")
     try:
         conn.execute(" ".join(statements).encode())
@@ -81,6 +96,7 @@ def _made(conn: psycopg.Connection, example: RandomTable) -> Iterator[str]:
 
 def _columns(conn: psycopg.Connection, catalogue: Catalogue, name: str) -> list[Column]:
     rows = conn.execute(
-        "SELECT attname, atttypid, atttypmod FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 ORDER BY attnum", [name]
+        "SELECT attname, atttypid, atttypmod FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 ORDER BY attnum",
+        [name],
     ).fetchall()
     return [Column(column, catalogue.types[type_], modifier, ()) for column, type_, modifier in rows]

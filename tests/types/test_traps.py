@@ -1,4 +1,6 @@
-"""The traps of ``docs/formats/types.md``: what makes the plain ways to read a value differ from what the server writes."""
+"""The traps of ``docs/formats/types.md``: what makes the plain ways to read a value differ from what the server
+writes.
+"""
 
 from __future__ import annotations
 
@@ -158,7 +160,9 @@ ZONES = (
 
 @pytest.mark.parametrize("database", ["server", "debian"])
 def test_other_time_zones(request: pytest.FixtureRequest, database: str) -> None:
-    """Local mean time in 1880, seconds in the offset, both sides of a change, BC and both infinities: as this server has its zones."""
+    """Local mean time in 1880, seconds in the offset, both sides of a change, BC and both infinities: as this server
+    has its zones.
+    """
     chosen = request.getfixturevalue(database)
     assert isinstance(chosen, Database)
     with chosen.database() as dsn, psycopg.connect(dsn, autocommit=True) as conn:
@@ -179,7 +183,10 @@ def test_other_time_zones(request: pytest.FixtureRequest, database: str) -> None
                     expected = b"".join(bytes(part) for part in copy)
                 rows = its.execute(f"SELECT row_to_json(the_row)::text FROM ({query}) AS the_row".encode()).fetchall()
             assert exported(dsn, "t", options={"timeZone": zone}) == expected, zone
-            assert exported(dsn, "t", format="ndjson", options={"timeZone": zone}) == "".join(row[0] + "\n" for row in rows).encode(), zone
+            assert (
+                exported(dsn, "t", format="ndjson", options={"timeZone": zone})
+                == "".join(row[0] + "\n" for row in rows).encode()
+            ), zone
 
 
 def test_infinite_intervals(dsn: str, debian_dsn: str) -> None:
@@ -189,23 +196,36 @@ def test_infinite_intervals(dsn: str, debian_dsn: str) -> None:
         with psycopg.connect(its, autocommit=True) as conn:
             value = "infinity" if conn.info.server_version >= 170000 else finite
             conn.execute(
-                sql.SQL("CREATE TABLE t AS SELECT {0}::interval AS a, ARRAY[{0}]::interval[] AS b, {1}::interval AS c").format(
-                    value, finite.replace("7 mons", "6 mons")
-                )
+                sql.SQL(
+                    "CREATE TABLE t AS SELECT {0}::interval AS a, ARRAY[{0}]::interval[] AS b, {1}::interval AS c"
+                ).format(value, finite.replace("7 mons", "6 mons"))
             )
             same(its, conn)
 
 
 _HOURS_2_31 = 2**31 * 3_600_000_000
 """2^31 hours in microseconds: beyond it, the hours fill more than an int."""
-_TIMES = (-(2**63), 1 - 2**63, -_HOURS_2_31 - 1, -_HOURS_2_31, -1, 0, 59_999_999, _HOURS_2_31 - 1, _HOURS_2_31, _HOURS_2_31 + 1, 2**63 - 1)
+_TIMES = (
+    -(2**63),
+    1 - 2**63,
+    -_HOURS_2_31 - 1,
+    -_HOURS_2_31,
+    -1,
+    0,
+    59_999_999,
+    _HOURS_2_31 - 1,
+    _HOURS_2_31,
+    _HOURS_2_31 + 1,
+    2**63 - 1,
+)
 _COUNTS = (-(2**31), 1 - 2**31, -13, 0, 1, 2**31 - 2, 2**31 - 1)
 """Of days and of months."""
 
 
 @pytest.mark.parametrize("database", ["server", "debian"])
 def test_extreme_intervals(request: pytest.FixtureRequest, database: str) -> None:
-    """All ends of microseconds, days and months together, also those that no text makes: stored by binary COPY, which takes any bits.
+    """All ends of microseconds, days and months together, also those that no text makes: stored by binary COPY, which
+    takes any bits.
 
     Alone, in arrays, in a composite, and as text in Parquet; 17 and later print two of them as infinity.
     """
@@ -215,8 +235,15 @@ def test_extreme_intervals(request: pytest.FixtureRequest, database: str) -> Non
         conn.execute("CREATE TYPE span AS (i interval, t text); CREATE TABLE bits (v interval)")
         values = [struct.pack(">qii", *bits) for bits in itertools.product(_TIMES, _COUNTS, _COUNTS)]
         with conn.cursor().copy("COPY bits FROM STDIN (FORMAT binary)") as copy:
-            copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"".join(struct.pack(">hi", 1, 16) + value for value in values) + b"\xff\xff")
-        conn.execute("CREATE TABLE t AS SELECT v AS a, ARRAY[v, NULL] AS b, ROW(v, 'x')::span AS c, ARRAY[[v], [v]] AS d FROM bits")
+            copy.write(
+                b"PGCOPY\n\xff\r\n\0"
+                + bytes(8)
+                + b"".join(struct.pack(">hi", 1, 16) + value for value in values)
+                + b"\xff\xff"
+            )
+        conn.execute(
+            "CREATE TABLE t AS SELECT v AS a, ARRAY[v, NULL] AS b, ROW(v, 'x')::span AS c, ARRAY[[v], [v]] AS d FROM bits"
+        )
         assert scalar(conn, "SELECT count(DISTINCT a::text) FROM t") == len(values)
         same(dsn, conn)
         with export(dsn, "t", format="parquet", columns=["a", "b"]) as chunks:
@@ -245,7 +272,9 @@ def test_high_bytes_of_char(dsn: str, conn: psycopg.Connection) -> None:
 
 
 def test_floats_at_the_edge_of_their_rounding_interval(dsn: str, conn: psycopg.Connection) -> None:
-    """Dense from 2^24 to 2^90 in both widths, around each power of two and at whole decimals: not the digits of other printers."""
+    """Dense from 2^24 to 2^90 in both widths, around each power of two and at whole decimals: not the digits of other
+    printers.
+    """
     conn.execute(
         "CREATE TABLE t AS SELECT m * 2::float8 ^ (e - 52) AS d, (m4 * 2::float8 ^ (e - 23))::float4 AS f, -(m * 2::float8 ^ (e - 52)) AS n"
         " FROM generate_series(24, 90) AS e, generate_series(0, 79) AS k,"
@@ -262,7 +291,9 @@ def test_floats_at_the_edge_of_their_rounding_interval(dsn: str, conn: psycopg.C
 
 
 def test_floats_of_any_bits(dsn: str, conn: psycopg.Connection) -> None:
-    """NaN with a sign, a payload or signalling, and the ends of the denormals, as another program's binary COPY may have stored them."""
+    """NaN with a sign, a payload or signalling, and the ends of the denormals, as another program's binary COPY may
+    have stored them.
+    """
     wide = (
         0x7FF8 << 48,
         0xFFF8 << 48,
@@ -292,7 +323,9 @@ def test_floats_of_any_bits(dsn: str, conn: psycopg.Connection) -> None:
         rows = b"".join(struct.pack(">hiQiI", 2, 8, eight, 4, four) for eight, four in zip(wide, narrow, strict=True))
         copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + rows + b"\xff\xff")
     assert scalar(conn, "SELECT count(*) FROM t WHERE d = 'NaN' AND f = 'NaN'") == 4
-    conn.execute("INSERT INTO t SELECT NULL, NULL; CREATE TABLE arrays AS SELECT array_agg(d) AS ds, array_agg(f) AS fs FROM t")
+    conn.execute(
+        "INSERT INTO t SELECT NULL, NULL; CREATE TABLE arrays AS SELECT array_agg(d) AS ds, array_agg(f) AS fs FROM t"
+    )
     same(dsn, conn)
     same(dsn, conn, "arrays")
 

@@ -23,7 +23,9 @@ def as_array(conn: psycopg.Connection, query: str) -> bytes:
     """The rows of ``row_to_json`` in the array that is ours."""
     with conn.transaction(force_rollback=True):
         conn.execute("SET LOCAL TimeZone = 'UTC'")
-        rows = conn.execute(f"SELECT row_to_json(the_oracles_row)::text FROM ({query}) AS the_oracles_row".encode()).fetchall()
+        rows = conn.execute(
+            f"SELECT row_to_json(the_oracles_row)::text FROM ({query}) AS the_oracles_row".encode()
+        ).fetchall()
     return ("[\n" + ",\n".join(text for (text,) in rows) + "\n]\n").encode()
 
 
@@ -39,7 +41,9 @@ def test_every_type_is_what_the_server_says(catalogue: Catalogue, format_: str) 
 
 @pytest.mark.parametrize("format_", ["csv", "json"])
 def test_every_type_alone_in_its_file(catalogue: Catalogue, format_: str) -> None:
-    r"""A file of one column has rules of its own (``\.``, empty lines): the tables once more, for types with texts in them."""
+    r"""A file of one column has rules of its own (``\.``, empty lines): the tables once more, for types with texts in
+    them.
+    """
     with psycopg.connect(catalogue.dsn, autocommit=True) as conn:
         for table in catalogue.tables:
             for column in table.columns:
@@ -61,6 +65,9 @@ def _deviations(conn: psycopg.Connection, catalogue: Catalogue, table: Table, fo
         expected = ORACLES[format_](conn, f"SELECT {quoted(column.name)} FROM {table.name}")
         actual = exported(catalogue.dsn, table.name, columns=[column.name], format=format_)
         if actual != expected:
-            at = next((i for i, (a, b) in enumerate(zip(actual, expected, strict=False)) if a != b), min(len(actual), len(expected)))
+            at = next(
+                (i for i, (a, b) in enumerate(zip(actual, expected, strict=False)) if a != b),
+                min(len(actual), len(expected)),
+            )
             around = slice(max(0, at - SHOWN), at + SHOWN)
             yield f"{table.name}.{column.name} at byte {at}: {actual[around]!r}, the server says {expected[around]!r}"

@@ -1,4 +1,6 @@
-"""Every type of the catalogue in Parquet: schema and values as pyarrow, DuckDB and polars read them equal the driver's."""
+"""Every type of the catalogue in Parquet: schema and values as pyarrow, DuckDB and polars read them equal the
+driver's.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def test_every_type_is_what_a_driver_returns(catalogue: Catalogue, reader: str, 
     with psycopg.connect(catalogue.dsn, autocommit=True) as conn:
         for table in catalogue.tables:
             expected = {column.name: expected_column(conn, catalogue, table.name, column) for column in table.columns}
-            with export(catalogue.dsn, table.name, format="parquet", order_by=["id"], options={"unrepresentable": "null"}) as chunks:
+            with export(
+                catalogue.dsn, table.name, format="parquet", order_by=["id"], options={"unrepresentable": "null"}
+            ) as chunks:
                 file = b"".join(chunks)
                 losses = dict(chunks.result().losses)
             assert losses == {name: each.losses for name, each in expected.items() if each.losses}
@@ -51,7 +55,9 @@ REFUSED_BY_DUCKDB = frozenset({"json", "_json"})
 
 def _duckdb(table: Table, expected: dict[str, Expected], file: bytes, path: Path) -> list[str]:
     path.write_bytes(file)
-    columns = ", ".join(f"NULL AS {quoted(name)}" if name in REFUSED_BY_DUCKDB else quoted(name) for name in ("id", *expected))
+    columns = ", ".join(
+        f"NULL AS {quoted(name)}" if name in REFUSED_BY_DUCKDB else quoted(name) for name in ("id", *expected)
+    )
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         found = connection.sql(f"SELECT {columns} FROM read_parquet('{path}')").to_arrow_table()

@@ -1,6 +1,8 @@
-"""Every type of the catalogue in XML: three strict parsers read it, and each leaf is the text of the type's output function.
+"""Every type of the catalogue in XML: three strict parsers read it, and each leaf is the text of the type's output
+function.
 
-Characters that XML 1.0 cannot hold are replaced here; that they are an error by default is in ``tests/formats/test_xml.py``.
+Characters that XML 1.0 cannot hold are replaced here; that they are an error by default is in
+``tests/formats/test_xml.py``.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import psycopg
 import pytest
 
 from polyglot_export import export
-from polyglot_export.planner.columns import NATIVE
+from polyglot_export.planning.type_table import NATIVE
 from tests.formats.xml_reader import Json, Members, column, from_json, leaf, marked, records, without_scalar_types
 from tests.types.catalogue import Catalogue, Column, Table, Type, quoted
 
@@ -35,7 +37,9 @@ def test_every_type_is_what_its_output_function_says(catalogue: Catalogue) -> No
     nested = 0
     with psycopg.connect(catalogue.dsn, autocommit=True) as conn:
         for table in catalogue.tables:
-            with export(catalogue.dsn, table.name, format="xml", order_by=["id"], options={"invalidXmlChars": "replace"}) as chunks:
+            with export(
+                catalogue.dsn, table.name, format="xml", order_by=["id"], options={"invalidXmlChars": "replace"}
+            ) as chunks:
                 found = records(b"".join(chunks))
                 losses = set(chunks.result().losses)
             lossy = set()
@@ -48,7 +52,9 @@ def test_every_type_is_what_its_output_function_says(catalogue: Catalogue) -> No
                 actual = [read(element) for element in column(found, each.name)]
                 if actual != held:
                     at = next((at for at, pair in enumerate(zip(actual, held, strict=False)) if pair[0] != pair[1]), -1)
-                    deviations.append(f"{table.name}.{each.name} row {at}: {actual[at]!r:.300}, the server says {held[at]!r:.300}")
+                    deviations.append(
+                        f"{table.name}.{each.name} row {at}: {actual[at]!r:.300}, the server says {held[at]!r:.300}"
+                    )
                 if held != expected:
                     lossy.add(each.name)
             assert losses == lossy, table.name
@@ -69,7 +75,10 @@ def _expected(conn: psycopg.Connection, catalogue: Catalogue, table: Table, each
             flat.setdefault(str(at), []).append(_value(element, value))
         lengths = ", ".join(f"array_length({name}, {at})" for at in (1, 2, 3))
         rows = _texts(conn, f"SELECT id, {name} IS NULL, {lengths} FROM {table.name} ORDER BY id")
-        return [None if null == "t" else _shaped(flat.get(str(at), []), [int(n) for n in sizes if n]) for at, null, *sizes in rows]
+        return [
+            None if null == "t" else _shaped(flat.get(str(at), []), [int(n) for n in sizes if n])
+            for at, null, *sizes in rows
+        ]
     return [_value(type_, value) for (value,) in _texts(conn, f"SELECT {name} FROM {table.name} ORDER BY id")]
 
 
@@ -106,7 +115,8 @@ def _held(value: Json) -> Json:
     match value:
         case str():
             return "".join(
-                "\ufffd" if (c < " " and c not in "\t\n\r") or "\ud800" <= c <= "\udfff" or c in "\ufffe\uffff" else c for c in value
+                "\ufffd" if (c < " " and c not in "\t\n\r") or "\ud800" <= c <= "\udfff" or c in "\ufffe\uffff" else c
+                for c in value
             )
         case Members(pairs):
             return Members(tuple((key, _held(item)) for key, item in pairs))

@@ -1,7 +1,7 @@
 """The command ``polyglot``: what all commands share, and what an error becomes.
 
-Exit codes: 0 done, 1 failed, 2 wrong use. A signal that ended the command ends the process as well, which a shell shows as
-128 plus its number (130 for Ctrl-C, 143 for SIGTERM). Every error is one line on standard error.
+Exit codes: 0 done, 1 failed, 2 wrong use. A signal that ended the command ends the process as well, which a shell shows
+as 128 plus its number (130 for Ctrl-C, 143 for SIGTERM). Every error is one line on standard error.
 
 Nothing heavy is imported here: each command imports what it needs when it runs, so that ``polyglot --help`` is quick.
 """
@@ -19,9 +19,9 @@ from typing import NoReturn
 
 import click
 
-from polyglot_export.cli.common import is_debugging, say
-from polyglot_export.cli.complaints import error_line
-from polyglot_export.cli.interrupt import Interrupted, die_by
+from polyglot_export.cli.errors import error_line
+from polyglot_export.cli.options import is_debugging, say
+from polyglot_export.cli.signals import Interrupted, die_by
 from polyglot_export.errors import PolyglotError, SpecError
 
 __all__ = ["app", "exit_code", "main"]
@@ -33,7 +33,8 @@ FAILED = 1
 WRONG_USE = 2
 
 COMMANDS = ("export", "explain", "datasets", "serve", "keys", "demo", "bench")
-"""In the order of the help. ``NAME_command`` is in the module ``cli.NAME``, which is imported when the command is asked for."""
+"""In the order of the help. ``NAME_command`` is in the module ``cli.commands.NAME``, which is imported when the command
+is asked for."""
 
 
 class _Commands(click.Group):
@@ -45,7 +46,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(f"polyglot_export.cli.{cmd_name}"), f"{cmd_name}_command")
+        command = getattr(import_module(f"polyglot_export.cli.commands.{cmd_name}"), f"{cmd_name}_command")
         return command if isinstance(command, click.Command) else None
 
     def invoke(self, ctx: click.Context) -> object:
@@ -70,9 +71,13 @@ def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) 
     no_args_is_help=False,
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": HELP_COLUMNS},
 )
-@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version and exit.")
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version and exit."
+)
 def app() -> None:
-    """Any PostgreSQL table, view or query as CSV, TSV, JSON, NDJSON, XML or Parquet: faithful, and in bounded memory."""
+    """Any PostgreSQL table, view or query as CSV, TSV, JSON, NDJSON, XML or Parquet: faithful, and in bounded
+    memory.
+    """
 
 
 def main() -> NoReturn:
@@ -88,7 +93,8 @@ def main() -> NoReturn:
 
 
 def _end(code: int) -> NoReturn:
-    """End the process with what Python does at its end, except that it does not take every module apart (a tenth of a short export).
+    """End the process with what Python does at its end, except that it does not take every module apart (a tenth of a
+    short export).
 
     Threads that still run are waited for as usual.
     """
@@ -125,7 +131,10 @@ def _run(arguments: list[str]) -> int:
         return exit_code(error)
     except Exception as error:  # noqa: BLE001 - a person gets one line, and the traceback with --debug
         _trace(error)
-        say(f"internal error, please report it: {type(error).__name__}: {error}{'' if is_debugging() else ' (--debug shows where)'}")
+        say(
+            f"internal error, please report it: {type(error).__name__}: "
+            f"{error}{'' if is_debugging() else ' (--debug shows where)'}"
+        )
         return FAILED
     if not arguments:
         return WRONG_USE
@@ -144,7 +153,12 @@ def _usage_line(error: click.ClickException) -> str:
     if context is None:
         return message
     if message.startswith("No such option"):
-        known = [name for parameter in context.command.get_params(context) for name in parameter.opts if name.startswith("--")]
+        known = [
+            name
+            for parameter in context.command.get_params(context)
+            for name in parameter.opts
+            if name.startswith("--")
+        ]
         message = f"{message}; options are {', '.join(known)}"
     elif message.startswith("No such command"):
         message = f"{message}; commands are {', '.join(context.command.list_commands(context))}"

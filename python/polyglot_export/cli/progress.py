@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
     from polyglot_export.cli.transfer import Meter
-    from polyglot_export.export import Export, ExportResult
+    from polyglot_export.execution.export import Export, ExportResult
 
 __all__ = ["Bar", "NoBar", "losses_line", "meter_for", "size", "summary_line"]
 
@@ -40,8 +40,8 @@ class NoBar:
 class Bar:
     """A line that is drawn again and again: share done, rows, size, rows a second, time left.
 
-    The share and the time left come from the segments that are done, or from the estimated rows; a query of which nothing
-    is known in advance has a moving bar and no time left.
+    The share and the time left come from the segments that are done, or from the estimated rows; a query of which
+    nothing is known in advance has a moving bar and no time left.
     """
 
     def __init__(self) -> None:
@@ -101,13 +101,18 @@ def meter_for(*, quiet: bool, to_terminal: bool) -> Meter:
 def summary_line(result: ExportResult, target: str) -> str:
     """``1,000,000 rows, 152.4 MB in 1.9 s (526,315 rows/s) to orders.csv``."""
     speed = _speed(result.rows, result.seconds) if result.rows >= SPEED_ROWS else ""
-    return f"{_count(result.rows, 'row')}, {size(result.bytes)} in {result.seconds:.1f} s{f' ({speed})' if speed else ''} to {target}"
+    pace = f" ({speed})" if speed else ""
+    return f"{_count(result.rows, 'row')}, {size(result.bytes)} in {result.seconds:.1f} s{pace} to {target}"
 
 
 def losses_line(losses: Mapping[str, int]) -> str | None:
     """What an option allowed to be lost, by column; ``None`` when nothing was."""
     lost = [f"{column}: {_count(number, 'value')}" for column, number in losses.items() if number]
-    return f"warning: the format could not hold all values and the options allowed to change them: {', '.join(lost)}" if lost else None
+    return (
+        f"warning: the format could not hold all values and the options allowed to change them: {', '.join(lost)}"
+        if lost
+        else None
+    )
 
 
 def size(number: float) -> str:

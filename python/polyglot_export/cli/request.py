@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from polyglot_export.bare import bare_spec
-from polyglot_export.cli.target import Target
+from polyglot_export.destinations.naming import Target
 from polyglot_export.errors import SpecError
+from polyglot_export.request.bare import bare_spec
 
 if TYPE_CHECKING:
-    from polyglot_export.spec import ExportSpec
+    from polyglot_export.request.spec import ExportSpec
 
 __all__ = ["build_spec"]
 
@@ -32,13 +32,16 @@ def build_spec(
         SpecError: In one sentence, with the option that is wrong.
     """
     if (source is None) == (query is None):
-        raise SpecError("name a table or view, or give --query" if source is None else "give SOURCE or --query, not both", field="dataset")
+        raise SpecError(
+            "name a table or view, or give --query" if source is None else "give SOURCE or --query, not both",
+            field="dataset",
+        )
     if not (columns or where or order_by or option):
         bare = bare_spec(target.format, dataset=source, query=query, limit=limit, compression=target.compression)
         if bare is not None:
             return bare
-    from polyglot_export.cli.arguments import parse_columns, parse_options, parse_order, parse_where
-    from polyglot_export.spec import parse_spec
+    from polyglot_export.cli.language.arguments import parse_columns, parse_options, parse_order, parse_where
+    from polyglot_export.request.spec import parse_spec
 
     data: dict[str, object] = {
         "format": target.format,

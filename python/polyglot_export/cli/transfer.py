@@ -1,4 +1,6 @@
-"""One export into one sink: a thread moves the bytes, the main thread minds signals, the reader and the progress bar."""
+"""One export into one sink: a thread moves the bytes, the main thread minds signals, the reader and the progress
+bar.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +10,13 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from polyglot_export.cli.interrupt import Interrupted, Interrupts
+from polyglot_export.cli.signals import Interrupted, Interrupts
 from polyglot_export.errors import Cancelled, InternalError, PolyglotError, TargetFailed
 
 if TYPE_CHECKING:
     from polyglot_export.cancel import CancelToken
-    from polyglot_export.export import Export, ExportResult
-    from polyglot_export.sinks import Sink
+    from polyglot_export.destinations import Sink
+    from polyglot_export.execution.export import Export, ExportResult
 
 __all__ = ["Meter", "ReaderLeft", "transfer"]
 
@@ -22,10 +24,12 @@ REDRAW_SECONDS = 0.1
 """Between two pictures of the progress bar."""
 
 GRACE_SECONDS = 5.0
-"""How long a cancelled export may take to end: a server that does not answer (or a host that is not there) must not hold a Ctrl-C."""
+"""How long a cancelled export may take to end: a server that does not answer (or a host that is not there) must not
+hold a Ctrl-C."""
 
 PIPE_GRACE_SECONDS = 0.5
-"""The same where the target is a pipe: there is nothing to take back, and a reader that takes nothing (``| less``) blocks the writer."""
+"""The same where the target is a pipe: there is nothing to take back, and a reader that takes nothing (``| less``)
+blocks the writer."""
 
 Opener = Callable[["CancelToken"], "Export"]
 
@@ -91,9 +95,9 @@ class _Worker(threading.Thread):
 def transfer(opener: Opener, sink: Sink, meter: Meter) -> ExportResult:
     """Run an export into a sink.
 
-    The first Ctrl-C, SIGTERM or SIGHUP cancels the query in the server and takes the target back; a second one, or a server that
-    does not react within five seconds, makes this return at once with a thread that still runs: the caller has to end the process
-    (the temporary file is gone).
+    The first Ctrl-C, SIGTERM or SIGHUP cancels the query in the server and takes the target back; a second one, or a
+    server that does not react within five seconds, makes this return at once with a thread that still runs: the caller
+    has to end the process (the temporary file is gone).
 
     Args:
         opener: Opens the export; called in another thread.
@@ -157,7 +161,8 @@ def _patience(meter: Meter, deadline: float | None) -> float | None:
 def _give_up(sink: Sink, number: int | None) -> NoReturn:
     """Leave without waiting for the worker; the process is about to end by this signal.
 
-    The server ends the query when it sees that the connection is gone. ``None`` means that the reader left: nobody is to hear of it.
+    The server ends the query when it sees that the connection is gone. ``None`` means that the reader left: nobody is
+    to hear of it.
     """
     sink.abandon()
     if number is None:

@@ -1,7 +1,7 @@
 """Jobs as JSON, for stores outside of this process.
 
-Numbers of a filter are decimals and keep every digit: pydantic's own JSON would turn them into strings, which mean something
-else in a filter.
+Numbers of a filter are decimals and keep every digit: pydantic's own JSON would turn them into strings, which mean
+something else in a filter.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from polyglot_export.errors import InternalError, SpecError
 from polyglot_export.jobs.job import Job, JobStatus, Run
-from polyglot_export.service.http.wire import dumps
-from polyglot_export.spec import parse_spec
+from polyglot_export.request.spec import parse_spec
+from polyglot_export.text.exact_json import dumps
 
 __all__ = ["VERSION", "decode_job", "decode_run", "encode_job", "encode_run"]
 
 VERSION = 1
-"""Of the form below. It goes up when an older service would misread what is written; members that are only added are ignored."""
+"""Of the form below. It goes up when an older service would misread what is written; members that are only added are
+ignored."""
 
 _JOB: TypeAdapter[Job] = TypeAdapter(Job)
 _RUN: TypeAdapter[Run] = TypeAdapter(Run)
@@ -49,7 +50,9 @@ def decode_job(text: str, *, brief: bool = False) -> Job:
         raise InternalError(f"a job in the store has version {version!r}; this service reads version {VERSION}")
     try:
         if brief:
-            members["runs"] = [run for run in members["runs"][:-1] if run["status"] == JobStatus.RUNNING] + members["runs"][-1:]
+            members["runs"] = [run for run in members["runs"][:-1] if run["status"] == JobStatus.RUNNING] + members[
+                "runs"
+            ][-1:]
         return _JOB.validate_python({**members, "spec": parse_spec(members["spec"])})
     except (ValidationError, SpecError, KeyError, TypeError) as error:
         raise InternalError(f"a job in the store cannot be read: {error}") from error

@@ -3,7 +3,8 @@
     pending ──► running ──► completed | failed | cancelled        (each download is a run; it may be run again)
        │           │
        └───────────┴─► cancelled by its owner                     (ends the job: it cannot be run again)
-    any but running ──► expired ──► forgotten                     (the retention time has passed, and EXPIRED_KEPT after it)
+    any but running ──► expired ──► forgotten                     (the retention time has passed, and EXPIRED_KEPT after
+    it)
 
 The status of a job is computed, never stored: that of its latest run, unless the owner cancelled it or it expired.
 """
@@ -15,14 +16,26 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from polyglot_export.spec import ExportSpec
+from polyglot_export.request.spec import ExportSpec
 
-__all__ = ["EXPIRED_KEPT", "MAX_RUNS", "REPLICA_LOST", "Failure", "Job", "JobStatus", "PreparedFile", "RequestKey", "Run", "now"]
+__all__ = [
+    "EXPIRED_KEPT",
+    "MAX_RUNS",
+    "REPLICA_LOST",
+    "Failure",
+    "Job",
+    "JobStatus",
+    "PreparedFile",
+    "RequestKey",
+    "Run",
+    "now",
+]
 
 MAX_RUNS = 100
 """Runs that a job lists; older ones are forgotten, so that a job asked for every minute does not grow for ever."""
 EXPIRED_KEPT = timedelta(hours=1)
-"""How long an expired job is still known, so that its owner reads "expired" (410) before "there is no such export" (404)."""
+"""How long an expired job is still known, so that its owner reads "expired" (410) before "there is no such export"
+(404)."""
 REPLICA_LOST = "replica-lost"
 """The code of a run that another replica has declared failed, because its own did not renew its lease."""
 
@@ -102,7 +115,9 @@ class Run:
 
     @property
     def eta_seconds(self) -> float | None:
-        """Seconds to the end if it goes on at its mean rate; ``None`` where that cannot be told, and once it has ended."""
+        """Seconds to the end if it goes on at its mean rate; ``None`` where that cannot be told, and once it has
+        ended.
+        """
         if self.ended or not self.progress or self.elapsed <= 0:
             return None
         return self.elapsed * (1 - self.progress) / self.progress

@@ -1,8 +1,8 @@
 """Assembly: settings and configuration in, one ASGI application out.
 
-Only pure ASGI middleware may be added here. Starlette's ``BaseHTTPMiddleware`` (and ``@app.middleware("http")``) sends the
-last, empty part of the body before it raises again, so that every export that breaks would look complete; a test walks
-the stack.
+Only pure ASGI middleware may be added here. Starlette's ``BaseHTTPMiddleware`` (and ``@app.middleware("http")``) sends
+the last, empty part of the body before it raises again, so that every export that breaks would look complete; a test
+walks the stack.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import FastAPI
 
 from polyglot_export.errors import PolyglotError
-from polyglot_export.service.calls import benchmark, datasets, events, exports, health, metrics, page
-from polyglot_export.service.context import Service, load_configuration
+from polyglot_export.service.config.environment import ServiceSettings
+from polyglot_export.service.config.file import load_configuration
+from polyglot_export.service.container import Service
 from polyglot_export.service.http.answers import add_exception_handlers
 from polyglot_export.service.http.auth import HostGuard
 from polyglot_export.service.http.openapi import describe
 from polyglot_export.service.logs import event
-from polyglot_export.settings import ServiceSettings
+from polyglot_export.service.routes import benchmark, datasets, events, exports, health, metrics, page
 
 __all__ = ["create_app"]
 

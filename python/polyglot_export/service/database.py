@@ -10,9 +10,9 @@ from typing import TypeVar
 import psycopg
 
 from polyglot_export.cancel import CancelToken
-from polyglot_export.conninfo import connect
 from polyglot_export.errors import ConnectionFailed
-from polyglot_export.errors_from import database_error
+from polyglot_export.postgres.connect import connect
+from polyglot_export.postgres.errors import database_error
 
 __all__ = ["Database"]
 
@@ -23,7 +23,8 @@ QUESTION_SECONDS = 10.0
 HEALTH_SECONDS = 3.0
 """The same for the health check: orchestrators give up after a few seconds themselves."""
 STATEMENT_SHARE = 0.8
-"""Part of the limit after which the server itself ends a statement: its reason (a lock, for example) is better than ours."""
+"""Part of the limit after which the server itself ends a statement: its reason (a lock, for example) is better than
+ours."""
 HEALTH_AGE = 1.0
 """Seconds for which an answer of the health check is used again: anyone may ask, and each answer costs a connection."""
 
@@ -89,7 +90,8 @@ class Database:
             try:
                 connection.read_only = True
                 connection.execute(
-                    "SELECT pg_catalog.set_config('statement_timeout', %s, false)", [str(int(seconds * STATEMENT_SHARE * 1000))]
+                    "SELECT pg_catalog.set_config('statement_timeout', %s, false)",
+                    [str(int(seconds * STATEMENT_SHARE * 1000))],
                 )
                 return question(connection)
             except psycopg.Error as error:

@@ -1,8 +1,8 @@
 """The service's log: one line an event, as key=value or as JSON, with the export's id on every line about an export.
 
-What a task is about (:func:`about`) is kept in a context variable, so that lines of uvicorn, of asyncio and of code that
-knows nothing of exports carry it too. Passwords never get into a line: what the settings have of them is replaced, and
-so is whatever stands where a connection string has its password, since drivers quote what they cannot read.
+What a task is about (:func:`about`) is kept in a context variable, so that lines of uvicorn, of asyncio and of code
+that knows nothing of exports carry it too. Passwords never get into a line: what the settings have of them is replaced,
+and so is whatever stands where a connection string has its password, since drivers quote what they cannot read.
 """
 
 from __future__ import annotations
@@ -28,12 +28,15 @@ LEAST_SECRET = 4
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:/@+-#[]")
 _about: ContextVar[Mapping[str, Any]] = ContextVar("about", default={})  # noqa: B039 - never changed, only replaced
 _URL_PASSWORD = re.compile(r"(?<=://)([^:/?#@\s]*):([^/?#\s]*)@")
-_WORD_PASSWORD = re.compile(r"\b(password|passwd|pwd|sslpassword)(\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&'\"]+)", re.IGNORECASE)
+_WORD_PASSWORD = re.compile(
+    r"\b(password|passwd|pwd|sslpassword)(\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&'\"]+)", re.IGNORECASE
+)
 _BEARER = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]+", re.IGNORECASE)
 
 
 def about(**fields: Any) -> None:
-    """Say what the current task is about: these fields are on every line that it logs, and the tasks that it starts, from now on.
+    """Say what the current task is about: these fields are on every line that it logs, and the tasks that it starts,
+    from now on.
 
     Args:
         fields: Data; ``None`` is left out.
@@ -41,7 +44,9 @@ def about(**fields: Any) -> None:
     _about.set({**_about.get(), **{name: value for name, value in fields.items() if value is not None}})
 
 
-def event(logger: logging.Logger, level: int, message: str, *, error: BaseException | None = None, **fields: Any) -> None:
+def event(
+    logger: logging.Logger, level: int, message: str, *, error: BaseException | None = None, **fields: Any
+) -> None:
     """Log a message with data beside it.
 
     Args:
@@ -111,7 +116,9 @@ class _Formatter(logging.Formatter):
         """The event's own fields, then what its task is about. Numbers stay numbers, all else is text."""
         own: dict[str, Any] = getattr(record, "fields", {})
         fields = own | {name: value for name, value in _about.get().items() if name not in own}
-        return {name: value if isinstance(value, int | float) else self.hide(str(value)) for name, value in fields.items()}
+        return {
+            name: value if isinstance(value, int | float) else self.hide(str(value)) for name, value in fields.items()
+        }
 
     def trace(self, record: logging.LogRecord) -> str:
         """The traceback, if there is one."""
@@ -132,7 +139,11 @@ class _JsonFormatter(_Formatter):
     """One object a line; a traceback is a member of it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {"time": _time(record), "level": record.levelname.lower(), "message": self.message(record)}
+        line: dict[str, Any] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "message": self.message(record),
+        }
         line |= self.fields(record)
         trace = self.trace(record)
         if trace:
@@ -146,7 +157,9 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _text_value(value: Any) -> str:
-    """Bare where that is unambiguous, else a JSON string: a value can neither end its line nor look like another field."""
+    """Bare where that is unambiguous, else a JSON string: a value can neither end its line nor look like another
+    field.
+    """
     text = f"{value:.3f}" if isinstance(value, float) else str(value)
     return text if text and _PLAIN.issuperset(text) else json.dumps(text)
 

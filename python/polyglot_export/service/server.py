@@ -9,15 +9,15 @@ from types import FrameType
 
 import uvicorn
 
-from polyglot_export import allocator
 from polyglot_export.errors import InternalError, SpecError
+from polyglot_export.execution import allocator
 from polyglot_export.service import logs
 from polyglot_export.service.app import create_app
-from polyglot_export.service.context import Service
+from polyglot_export.service.config.environment import ServiceSettings
+from polyglot_export.service.container import Service
 from polyglot_export.service.http.auth import check_binding
 from polyglot_export.service.http.protocol import ExportProtocol
 from polyglot_export.service.logs import event
-from polyglot_export.settings import ServiceSettings
 
 __all__ = ["listen", "run"]
 
@@ -26,15 +26,18 @@ KEEPALIVE_INTERVAL = 5
 KEEPALIVE_COUNT = 3
 """Seconds and tries: a peer that vanished while nothing is being sent is noticed after 30 s instead of two hours."""
 USER_TIMEOUT = 60
-"""Seconds that sent bytes may stay unacknowledged: without it a peer that vanished is noticed after a quarter of an hour.
-Linux counts a full receive window the same way (tcp_probe_timer), so a client that is only slow falls under it as well."""
+"""Seconds that sent bytes may stay unacknowledged: without it a peer that vanished is noticed after a quarter of an
+hour. Linux counts a full receive window the same way (tcp_probe_timer), so a client that is only slow falls under it as
+well."""
 USER_TIMEOUT_MARGIN = 15
-"""Seconds by which our own cut of a slow client comes first: the kernel drops the connection without telling the client."""
+"""Seconds by which our own cut of a slow client comes first: the kernel drops the connection without telling the
+client."""
 NOTSENT_LOWAT = 128 << 10
 """Bytes not sent yet that the kernel takes: a stalled client then costs 0.14 MB of kernel memory instead of 3.9."""
 TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 IDLE_SECONDS = 75
-"""Seconds an idle connection is kept: longer than proxies keep theirs, so that they never send into one being closed."""
+"""Seconds an idle connection is kept: longer than proxies keep theirs, so that they never send into one being
+closed."""
 BACKLOG = 2048
 
 _log = logging.getLogger(__name__)
@@ -141,7 +144,9 @@ class _Server(uvicorn.Server):
         self._service = service
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
-        """The first signal drains, the second one does not wait. uvicorn would raise both again after an orderly end."""
+        """The first signal drains, the second one does not wait. uvicorn would raise both again after an orderly
+        end.
+        """
         if self.should_exit:
             self.force_exit = True
         self.should_exit = True

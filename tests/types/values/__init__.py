@@ -11,5 +11,11 @@ from tests.types.values.sql import Sql, Value, literal
 
 __all__ = ["VALUES", "Sql", "Value", "literal"]
 
-VALUES: dict[str, tuple[Value, ...]] = {**numbers.VALUES, **texts.VALUES, **times.VALUES, **documents.VALUES, **others.VALUES}
+VALUES: dict[str, tuple[Value, ...]] = {
+    **numbers.VALUES,
+    **texts.VALUES,
+    **times.VALUES,
+    **documents.VALUES,
+    **others.VALUES,
+}
 """By ``pg_type.typname``."""

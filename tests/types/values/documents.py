@@ -1,4 +1,6 @@
-r"""json, jsonb and what is made of them: nesting, keys that repeat, numbers no double holds, ``\u0000`` and lone surrogates."""
+r"""json, jsonb and what is made of them: nesting, keys that repeat, numbers no double holds, ``\u0000`` and lone
+surrogates.
+"""
 
 from __future__ import annotations
 

@@ -12,5 +12,8 @@ CANDIDATES = (
 )  # fmt: skip
 """Also for domains and for ranges and multiranges of types that somebody makes."""
 
-WITHOUT_VALUES = frozenset({"pg_brin_bloom_summary", "pg_brin_minmax_multi_summary", "gtsvector", "ghstore", "ltree_gist", "intbig_gkey"})
-"""Types that only live inside indexes: their input function refuses everything, so that a column of them holds NULLs."""
+WITHOUT_VALUES = frozenset(
+    {"pg_brin_bloom_summary", "pg_brin_minmax_multi_summary", "gtsvector", "ghstore", "ltree_gist", "intbig_gkey"}
+)
+"""Types that only live inside indexes: their input function refuses everything, so that a column of them holds
+NULLs."""

@@ -5,7 +5,11 @@ from __future__ import annotations
 from tests.types.values.sql import Sql, Value
 
 VALUES: dict[str, tuple[Value, ...]] = {
-    "uuid": ("00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"),
+    "uuid": (
+        "00000000-0000-0000-0000-000000000000",
+        "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11",
+    ),
     "inet": ("10.0.0.1", "10.0.0.1/32", "10.1.2.3/8", "0.0.0.0/0", "::", "::1/64", "fe80::1", "::ffff:1.2.3.4"),
     "cidr": ("10.0.0.1", "10.0.0.0/8", "0.0.0.0/0", "::/0", "2001:db8::/32", "::1"),
     "macaddr": ("08:00:2b:01:02:03", "ff-ff-ff-ff-ff-ff"),

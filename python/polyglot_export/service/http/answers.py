@@ -13,10 +13,15 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ExceptionHandler
 
 from polyglot_export.errors import PolyglotError, SpecError
-from polyglot_export.service.calls.views import ProblemView
 from polyglot_export.service.http import problems
-from polyglot_export.service.http.problems import MalformedRequest, MethodNotAllowed, NotFound, ServiceError
-from polyglot_export.service.http.wire import ExactJSONResponse
+from polyglot_export.service.http.bodies import ExactJSONResponse
+from polyglot_export.service.http.problems import (
+    MalformedRequest,
+    MethodNotAllowed,
+    NotFound,
+    ProblemView,
+    ServiceError,
+)
 from polyglot_export.service.logs import event
 
 __all__ = ["add_exception_handlers", "answer", "described", "problem_response", "problems_for"]
@@ -70,7 +75,15 @@ async def _on_error(request: Request, error: PolyglotError) -> ExactJSONResponse
     row = problems.problem_of(error)
     if row.sentence is not None or row.status >= 500:
         # What the client is not told is told here.
-        event(_log, logging.WARNING, "request failed", path=request.url.path, status=row.status, code=row.code, reason=str(error))
+        event(
+            _log,
+            logging.WARNING,
+            "request failed",
+            path=request.url.path,
+            status=row.status,
+            code=row.code,
+            reason=str(error),
+        )
     return problem_response(request, error)
 
 
@@ -79,7 +92,9 @@ async def _on_http_exception(request: Request, error: HTTPException) -> ExactJSO
     known: ServiceError
     if error.status_code == 405:
         allowed = ", ".join(_allowed_methods(request))
-        known = MethodNotAllowed(f"{request.method} is not allowed here; allowed are {allowed}", headers={"Allow": allowed})
+        known = MethodNotAllowed(
+            f"{request.method} is not allowed here; allowed are {allowed}", headers={"Allow": allowed}
+        )
     elif error.status_code == 404:
         known = NotFound(f"there is nothing at {request.url.path}; /docs lists what there is")
     else:

@@ -22,8 +22,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from polyglot_export.errors import SpecError
 from polyglot_export.service.http import problems
+from polyglot_export.service.http.bodies import ExactJSONResponse
 from polyglot_export.service.http.problems import Forbidden, Unauthorized
-from polyglot_export.service.http.wire import ExactJSONResponse
 
 __all__ = ["LOCAL", "Caller", "HostGuard", "Key", "Keys", "check_binding", "hash_key", "new_key"]
 
@@ -155,7 +155,10 @@ class HostGuard:
         if scope["type"] == "http":
             host = Headers(scope=scope).get("host", "")
             if not _LOOPBACK_HOST.fullmatch(host):
-                error = Forbidden(f"without keys only localhost, 127.0.0.1 and [::1] are answered, not the Host {host!r}", field="Host")
+                error = Forbidden(
+                    f"without keys only localhost, 127.0.0.1 and [::1] are answered, not the Host {host!r}",
+                    field="Host",
+                )
                 status, headers, body = problems.document(error, scope["path"])
                 await ExactJSONResponse(body, status, headers, problems.CONTENT_TYPE)(scope, receive, send)
                 return

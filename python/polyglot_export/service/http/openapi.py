@@ -7,8 +7,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from polyglot_export.service.calls.views import ProblemView
-from polyglot_export.spec import ExportSpec
+from polyglot_export.request.spec import ExportSpec
+from polyglot_export.service.http.problems import ProblemView
 
 __all__ = ["describe"]
 
@@ -17,11 +17,16 @@ _DESCRIPTION = (
     "Every error is problem+json (RFC 9457) with a code for programs and a sentence for people."
 )
 _REF = "#/components/schemas/{model}"
-_EXAMPLE: dict[str, Any] = {"format": "csv", "columns": [{"source": "id", "target": "id"}, {"source": "value", "target": "amount"}]}
+_EXAMPLE: dict[str, Any] = {
+    "format": "csv",
+    "columns": [{"source": "id", "target": "id"}, {"source": "value", "target": "amount"}],
+}
 
 
 def describe(app: FastAPI) -> None:
-    """Replace the application's ``openapi()`` by one that tells the truth; the document is made once, when it is asked for."""
+    """Replace the application's ``openapi()`` by one that tells the truth; the document is made once, when it is asked
+    for.
+    """
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

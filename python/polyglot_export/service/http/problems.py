@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel
+
 from polyglot_export import errors
 from polyglot_export.errors import PolyglotError
 from polyglot_export.jobs.job import REPLICA_LOST
-from polyglot_export.jobs.store import StoreAway
+from polyglot_export.jobs.stores.base import StoreAway
 
 __all__ = [
     "PROBLEMS",
@@ -31,6 +33,7 @@ __all__ = [
     "NotReady",
     "PreconditionFailed",
     "Problem",
+    "ProblemView",
     "RangeNotSatisfiable",
     "RangeRefused",
     "ReplicaLost",
@@ -222,7 +225,8 @@ _BY_CLASS = {row.exception: row for row in PROBLEMS}
 _STATEMENT_TIMEOUTS = frozenset({"55P03", "57014"})
 """lock_not_available and query_canceled: a limit of the server's ran out (PostgreSQL manual, Error Codes)."""
 _NO_RESOURCES = ("53", "57P03")
-"""Class 53 is insufficient resources, 57P03 a server that is starting or stopping: the same request may succeed later."""
+"""Class 53 is insufficient resources, 57P03 a server that is starting or stopping: the same request may succeed
+later."""
 
 
 def problem_of(error: BaseException) -> Problem:
@@ -268,6 +272,25 @@ def document(error: BaseException, instance: str | None = None) -> tuple[int, di
 
 
 def _attributes(error: PolyglotError) -> dict[str, Any]:
-    """The data that an error carries beside its sentence; the server's DETAIL is left out, as it can quote other rows."""
+    """The data that an error carries beside its sentence; the server's DETAIL is left out, as it can quote other
+    rows.
+    """
     names = ("field", "sqlstate", "hint", "row", "column")
     return {name: value for name in names if (value := getattr(error, name)) is not None}
+
+
+class ProblemView(BaseModel):
+    """Problem details (RFC 9457); ``error`` repeats ``detail`` for clients of the reference system."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    error: str
+    instance: str | None = None
+    field: str | None = None
+    sqlstate: str | None = None
+    hint: str | None = None
+    row: int | None = None
+    column: str | None = None

@@ -97,7 +97,11 @@ class ExportProtocol(HttpToolsProtocol):
             self._expect_head()
         super().data_received(data)
         if self._in_head and self._head_bytes > MAX_HEAD and not self.transport.is_closing():
-            self._refuse(problems.HeaderTooLarge(f"the request's line and headers have more than {MAX_HEAD} bytes, which is the limit"))
+            self._refuse(
+                problems.HeaderTooLarge(
+                    f"the request's line and headers have more than {MAX_HEAD} bytes, which is the limit"
+                )
+            )
 
     def on_message_begin(self) -> None:
         """Give the scope of the new request its extension."""
@@ -124,8 +128,8 @@ class ExportProtocol(HttpToolsProtocol):
     def eof_received(self) -> None:
         """A peer that half-closes counts as gone, even while bytes for it wait in our buffer.
 
-        A stream is reset at once: the transport would answer the peer's FIN with one of its own, and a peer that still reads
-        would see an orderly end.
+        A stream is reset at once: the transport would answer the peer's FIN with one of its own, and a peer that still
+        reads would see an orderly end.
         """
         if self.discarding and any(not cycle.response_complete for cycle in self._cycles):
             Connection(self).abort()

@@ -1,4 +1,6 @@
-"""How the end of a run gets into the store, also when the store is away at that moment, or another replica was faster."""
+"""How the end of a run gets into the store, also when the store is away at that moment, or another replica was
+faster.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from dataclasses import dataclass
 
 from polyglot_export.errors import PolyglotError
 from polyglot_export.jobs.job import Job, PreparedFile, Run
-from polyglot_export.jobs.store import JobStore, StoreAway
+from polyglot_export.jobs.stores.base import JobStore, StoreAway
 from polyglot_export.service.http.problems import ReplicaLost
 from polyglot_export.service.logs import event
 
@@ -33,8 +35,9 @@ class Ending:
 
         Args:
             job: As it is stored.
-            late: The client has seen the end already. Then the end is the truth, and corrects a verdict that was given because
-                nothing was heard of this replica. A prepared file has no such client, and another replica is already making it.
+            late: The client has seen the end already. Then the end is the truth, and corrects a verdict that was given
+                because nothing was heard of this replica. A prepared file has no such client, and another replica is
+                already making it.
 
         Raises:
             ReplicaLost: Another replica has declared the run failed.
@@ -45,7 +48,9 @@ class Ending:
             return job
         if known is not None and known.lost:
             if not late or job.spec.delivery == "file":
-                raise ReplicaLost("the service lost contact with this replica, and another one has declared the export failed")
+                raise ReplicaLost(
+                    "the service lost contact with this replica, and another one has declared the export failed"
+                )
         elif known is not None and known.ended:
             # Written before, and the answer was lost.
             return job
@@ -88,7 +93,14 @@ class Endings:
             except StoreAway:
                 raise
             except PolyglotError as error:
-                event(_log, logging.WARNING, "end of a run not stored", exportId=ending.job_id, run=ending.run.number, reason=str(error))
+                event(
+                    _log,
+                    logging.WARNING,
+                    "end of a run not stored",
+                    exportId=ending.job_id,
+                    run=ending.run.number,
+                    reason=str(error),
+                )
             else:
                 event(_log, logging.INFO, "end of a run stored late", exportId=ending.job_id, run=ending.run.number)
             self._waiting.pop(place, None)
@@ -108,7 +120,12 @@ class Endings:
         except StoreAway as error:
             self._keep(ending)
             event(
-                _log, logging.WARNING, "end of a run waits for the store", exportId=ending.job_id, run=ending.run.number, reason=str(error)
+                _log,
+                logging.WARNING,
+                "end of a run waits for the store",
+                exportId=ending.job_id,
+                run=ending.run.number,
+                reason=str(error),
             )
 
     def _keep(self, ending: Ending) -> None:

@@ -1,8 +1,9 @@
-"""This process among the others that share its store: it renews the leases of its runs, hears of cancels, and ends the runs of
-replicas that were lost.
+"""This process among the others that share its store: it renews the leases of its runs, hears of cancels, and ends the
+runs of replicas that were lost.
 
-A lease that is not renewed lapses. Another replica then claims it, so that exactly one deals with it, and declares the run
-failed; a file that was being prepared is begun again. Who was only paused finds its run ended when it wakes up, and cuts it.
+A lease that is not renewed lapses. Another replica then claims it, so that exactly one deals with it, and declares the
+run failed; a file that was being prepared is begun again. Who was only paused finds its run ended when it wakes up, and
+cuts it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Protocol
 
 from polyglot_export.errors import InternalError
 from polyglot_export.jobs.job import Job, now
-from polyglot_export.jobs.store import Lease, SharedJobStore, StoreAway
+from polyglot_export.jobs.stores.base import Lease, SharedJobStore, StoreAway
 from polyglot_export.service.http.problems import ReplicaLost
 from polyglot_export.service.logs import event
 from polyglot_export.service.replicas.runs import Runs
@@ -29,10 +30,11 @@ BEAT_SECONDS = 0.5
 GAP_SECONDS = 3.0
 """A beat that is so late means that this process or Redis stood still: what it believed of others is out of date."""
 CONTACT_SECONDS = 9.0
-"""How long a replica must have been in contact without a gap before it judges others: when Redis was away, they get as much time
-to renew their leases as they have had it. More than a lease."""
+"""How long a replica must have been in contact without a gap before it judges others: when Redis was away, they get as
+much time to renew their leases as they have had it. More than a lease."""
 SWEEP_SECONDS = 1.0
-"""Between two looks at lapsed leases, half of it more or less at random, so that replicas do not look at the same time."""
+"""Between two looks at lapsed leases, half of it more or less at random, so that replicas do not look at the same
+time."""
 CLAIMS = 100
 """Lapsed leases that are claimed at once."""
 
@@ -40,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 
 class Background(Protocol):
-    """What prepares files (:class:`polyglot_export.service.delivery.prepared.Preparations`)."""
+    """What prepares files (:class:`polyglot_export.service.prepared.prepared.Preparations`)."""
 
     @property
     def held(self) -> frozenset[str]:
@@ -139,7 +141,11 @@ class Replica:
         pulse = await self._store.renew(self._name, [*self._runs.leases(), *waiting, *self._claims.values()])
         for job_id, number in pulse.lost:
             self._runs.stop(
-                job_id, number, ReplicaLost("this replica did not renew its lease in time, and another one has declared the export failed")
+                job_id,
+                number,
+                ReplicaLost(
+                    "this replica did not renew its lease in time, and another one has declared the export failed"
+                ),
             )
         for job_id in pulse.cancelled:
             self._runs.cancel(job_id)

@@ -12,14 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 from polyglot_export.errors import Cancelled, InternalError, PolyglotError
 from polyglot_export.jobs.job import Failure, Job, JobStatus, PreparedFile, Run, now
-from polyglot_export.jobs.store import JobStore, Lease
+from polyglot_export.jobs.stores.base import JobStore, Lease
 from polyglot_export.service.http import problems
-from polyglot_export.service.http.problems import ClientGone, Expired, NotFound, ReplicaLost, ServiceStopping, TookTooLong, WrongState
+from polyglot_export.service.http.problems import (
+    ClientGone,
+    Expired,
+    NotFound,
+    ReplicaLost,
+    ServiceStopping,
+    TookTooLong,
+    WrongState,
+)
 from polyglot_export.service.logs import about, event
 from polyglot_export.service.replicas.endings import Ending, Endings
 
 if TYPE_CHECKING:
-    from polyglot_export.export import Progress
+    from polyglot_export.execution.export import Progress
 
 __all__ = ["ActiveRun", "Runs", "check_runnable"]
 
@@ -90,7 +98,9 @@ class ActiveRun:
             task.cancel()
 
     def stop(self, reason: PolyglotError) -> None:
-        """Stop the run; the first reason is the one that counts. Does not wait, and does nothing once the run has ended."""
+        """Stop the run; the first reason is the one that counts. Does not wait, and does nothing once the run has
+        ended.
+        """
         if self.reason is None and not self.ended.is_set():
             self.reason = reason
             if self._task is not None:
@@ -175,8 +185,8 @@ class Runs:
         """Record how a run ended and the file that it made, if any, and log it. Only the first call counts.
 
         Raises:
-            ReplicaLost: It was delivered, but another replica has declared it failed, since this one did not renew its lease.
-                Nobody waits for a file, which is simply not the job's.
+            ReplicaLost: It was delivered, but another replica has declared it failed, since this one did not renew its
+                lease. Nobody waits for a file, which is simply not the job's.
         """
         if active.ended.is_set():
             return
@@ -267,7 +277,9 @@ def check_runnable(job: Job) -> None:
         case JobStatus.EXPIRED:
             raise Expired(f"export {job.id} has expired; create a new one with POST /exports")
         case JobStatus.CANCELLED if job.cancelled_at is not None:
-            raise WrongState(f"export {job.id} was cancelled and cannot be downloaded; create a new one with POST /exports")
+            raise WrongState(
+                f"export {job.id} was cancelled and cannot be downloaded; create a new one with POST /exports"
+            )
         case _:
             return
 

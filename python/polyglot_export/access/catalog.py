@@ -1,0 +1,183 @@
+"""What a caller may export: datasets with their columns, types and estimates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import pq, sql
+
+from polyglot_export.access.configured import ConfiguredDatasets
+from polyglot_export.access.exposure import Exposure
+from polyglot_export.access.schema import ExposedTables
+from polyglot_export.cancel import CancelToken
+from polyglot_export.errors import PolyglotError, UnknownDataset
+from polyglot_export.postgres.catalogue.relations import KINDS, find_relation, privileged
+from polyglot_export.postgres.catalogue.types import read_types
+from polyglot_export.postgres.errors import database_error
+from polyglot_export.postgres.leader import Leader
+from polyglot_export.sources.base import QuerySource, TableSource
+from polyglot_export.sources.query import describe_query
+
+__all__ = ["Dataset", "DatasetColumn", "describe_dataset", "list_datasets"]
+
+_RELATIONS = sql.SQL(
+    "WITH closed AS MATERIALIZED (SELECT relation FROM pg_locks WHERE locktype = 'relation' AND mode = "
+    "'AccessExclusiveLock'"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())),"
+    " found AS MATERIALIZED (SELECT n.nspname, c.relname, c.relkind, c.oid,"
+    " CASE WHEN c.reltuples >= 0 AND c.relkind <> 'v' AND (c.reltuples > 0 OR c.relpages > 0) THEN "
+    "c.reltuples::bigint END AS rows,"
+    " CASE WHEN c.relkind NOT IN ('r', 'm') THEN NULL"
+    " WHEN c.oid IN (SELECT relation FROM closed) OR c.reltoastrelid IN (SELECT relation FROM closed)"
+    " THEN nullif(c.relpages + coalesce(t.relpages, 0), 0) * current_setting('block_size')::bigint"
+    " ELSE pg_table_size(c.oid) END AS bytes"
+    " FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace LEFT JOIN pg_class AS t ON t.oid = "
+    "c.reltoastrelid"
+    " WHERE {condition} AND c.relkind IN ({kinds}) AND NOT c.relispartition AND NOT pg_is_other_temp_schema(n.oid)"
+    " AND has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT'))"
+    " SELECT f.nspname, f.relname, f.relkind, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull, "
+    "f.rows, f.bytes, f.oid"
+    " FROM found AS f JOIN pg_attribute AS a ON a.attrelid = f.oid AND a.attnum > 0 AND NOT a.attisdropped"
+    " WHERE has_column_privilege(f.oid, a.attnum, 'SELECT') ORDER BY f.nspname, f.relname, a.attnum"
+)
+"""Reads no table and waits for no lock. ``pg_table_size`` would wait for an ACCESS EXCLUSIVE lock, also behind one that
+itself waits (for a running export, say), so it is not asked where ``pg_locks`` shows one."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetColumn:
+    """A column that may be exported."""
+
+    name: str
+    type: str
+    """As PostgreSQL prints it, with its modifier."""
+    nullable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Something that may be exported."""
+
+    name: str
+    """What an export's ``dataset`` is set to."""
+    kind: str
+    """``table``, ``view``, ``materialized view``, ``partitioned table``, ``foreign table`` or ``query``."""
+    columns: tuple[DatasetColumn, ...]
+    estimated_rows: int | None
+    """From the last ANALYZE; ``None`` where there is none."""
+    estimated_bytes: int | None
+    """Size of the heap with TOAST now, or at the last VACUUM or ANALYZE while someone holds or waits for the one lock
+    that excludes readers; ``None`` for what is not stored."""
+
+
+def list_datasets(connection: psycopg.Connection, exposure: Exposure) -> list[Dataset]:
+    """All that the exposure offers and the login may read.
+
+    Args:
+        connection: In autocommit mode.
+        exposure: What may be read. A configured dataset that does not exist (any more) is left out.
+
+    Raises:
+        PolyglotError: The database refused a query.
+    """
+    with _reading(connection) as leader:
+        if isinstance(exposure, ConfiguredDatasets):
+            return [found for name in exposure.datasets if (found := _configured(leader, exposure, name)) is not None]
+        if isinstance(exposure, ExposedTables):
+            views = not privileged(leader) if exposure.views is None else exposure.views
+            kinds = [kind for kind in KINDS if kind != "v" or views]
+            return _relations(leader, sql.SQL("n.nspname = {}").format(sql.Literal(exposure.schema)), kinds, bare=True)
+        users = sql.SQL("n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'")
+        return _relations(leader, users, list(KINDS), bare=False)
+
+
+def describe_dataset(connection: psycopg.Connection, exposure: Exposure, name: str) -> Dataset:
+    """One dataset.
+
+    Raises:
+        UnknownDataset: There is none of that name, or it is not exposed.
+        PolyglotError: The database refused a query.
+    """
+    source = exposure.resolve(name)
+    with _reading(connection) as leader:
+        return _describe(leader, source, name)
+
+
+@contextmanager
+def _reading(connection: psycopg.Connection) -> Iterator[Leader]:
+    """A read-only transaction that is rolled back."""
+    try:
+        leader = Leader(connection, CancelToken())
+        leader.begin((), None)
+        try:
+            yield leader
+        finally:
+            if connection.info.transaction_status != pq.TransactionStatus.UNKNOWN:
+                leader.rollback()
+    except psycopg.Error as error:
+        raise database_error(error) from None
+
+
+def _configured(leader: Leader, exposure: ConfiguredDatasets, name: str) -> Dataset | None:
+    leader.run("SAVEPOINT dataset")
+    try:
+        return _describe(leader, exposure.resolve(name), name)
+    except PolyglotError:
+        if leader.connection.closed:
+            raise
+        return None
+    finally:
+        if not leader.connection.closed:
+            leader.run("ROLLBACK TO SAVEPOINT dataset")
+
+
+def _describe(leader: Leader, source: TableSource | QuerySource, name: str) -> Dataset:
+    if isinstance(source, QuerySource):
+        described = describe_query(leader, source.query).described
+        types = read_types(leader, (type_ for _, type_, _ in described.columns))
+        columns = tuple(DatasetColumn(column, types[type_].display, True) for column, type_, _ in described.columns)
+        return Dataset(name, "query", _allowed(columns, source.columns), None, None)
+    relation = find_relation(leader, source)
+    found = _relations(leader, sql.SQL("c.oid = {}").format(sql.Literal(relation.oid)), list(KINDS), bare=False)
+    if not found:
+        raise UnknownDataset(f"dataset: there is no table or view {name!r} that this login can see", field="dataset")
+    one = found[0]
+    return Dataset(name, one.kind, _allowed(one.columns, source.columns), one.estimated_rows, one.estimated_bytes)
+
+
+def _allowed(columns: tuple[DatasetColumn, ...], allowed: tuple[str, ...] | None) -> tuple[DatasetColumn, ...]:
+    if allowed is None:
+        return columns
+    by_name = {column.name: column for column in columns}
+    return tuple(by_name[name] for name in allowed if name in by_name)
+
+
+def _relations(leader: Leader, condition: sql.Composable, kinds: Sequence[str], *, bare: bool) -> list[Dataset]:
+    """Relations with the columns that the login may read. The leaves of a partitioned table are not listed beside
+    it.
+    """
+    rows = leader.catalogue(
+        _RELATIONS.format(condition=condition, kinds=sql.SQL(", ").join(sql.Literal(kind) for kind in kinds))
+    )
+    return [_dataset(group, bare=bare) for group in _grouped(rows)]
+
+
+def _grouped(rows: list[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    group: list[tuple[Any, ...]] = []
+    for row in rows:
+        if group and group[-1][-1] != row[-1]:
+            yield group
+            group = []
+        group.append(row)
+    if group:
+        yield group
+
+
+def _dataset(rows: list[tuple[Any, ...]], *, bare: bool) -> Dataset:
+    schema, name, kind, *_, estimated_rows, estimated_bytes, _ = rows[0]
+    columns = tuple(DatasetColumn(row[3], row[4], row[5]) for row in rows)
+    return Dataset(name if bare else f"{schema}.{name}", KINDS[kind], columns, estimated_rows, estimated_bytes)

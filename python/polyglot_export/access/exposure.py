@@ -1,0 +1,68 @@
+"""What may be exported: the one place that turns a dataset's name into something the planner reads.
+
+Three kinds of exposure:
+
+* :data:`EVERYTHING`: library and command line. PostgreSQL's own rights of the login decide, and SQL queries are
+  allowed.
+* :meth:`ExposedTables.public`: a service without configuration offers the tables of one schema.
+* :class:`ConfiguredDatasets`: ``polyglot.toml`` (``access/configured.py``) names each dataset with its table or query and its
+  columns.
+
+Names from a request never become SQL: :mod:`polyglot_export.postgres.catalogue.relations` finds the relation in the
+catalogue and writes the catalogue's name.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from polyglot_export.errors import SpecError
+from polyglot_export.sources.base import QuerySource, TableSource
+
+if TYPE_CHECKING:
+    from polyglot_export.request.spec import ExportSpec
+
+
+__all__ = ["EVERYTHING", "Exposure"]
+
+
+class Exposure(ABC):
+    """What may be read."""
+
+    allows_queries: bool = False
+    """Whether a request may bring its own SQL."""
+
+    @abstractmethod
+    def resolve(self, name: str) -> TableSource | QuerySource:
+        """The source that a dataset's name stands for.
+
+        Raises:
+            UnknownDataset: There is none, or it is not exposed; the two are not told apart.
+        """
+
+    def source_of(self, spec: ExportSpec) -> TableSource | QuerySource:
+        """The source of an export.
+
+        Raises:
+            SpecError: Neither dataset nor query is given, or a query where none is allowed.
+            UnknownDataset: As in :meth:`resolve`.
+        """
+        if spec.query is not None:
+            if not self.allows_queries:
+                raise SpecError("query: SQL is not taken here; name a dataset", field="query")
+            return QuerySource(spec.query)
+        if spec.dataset is None:
+            raise SpecError("dataset: name the table, view or dataset to export", field="dataset")
+        return self.resolve(spec.dataset)
+
+
+class _Everything(Exposure):
+    allows_queries = True
+
+    def resolve(self, name: str) -> TableSource:
+        return TableSource(name)
+
+
+EVERYTHING: Exposure = _Everything()
+"""All that the database login may read."""

@@ -1,0 +1,42 @@
+"""``polyglot export`` as it is measured: the command as users start it."""
+
+from __future__ import annotations
+
+import sys
+from typing import ClassVar
+
+from polyglot_export.cli.bench.cases import CASES
+from polyglot_export.cli.bench.peer import Job, Peer
+
+__all__ = ["Polyglot"]
+
+
+class Polyglot(Peer):
+    """Our own command.
+
+    Args:
+        workers: ``--workers``; ``None`` leaves it to the command.
+    """
+
+    name: ClassVar[str] = "polyglot"
+    cases: ClassVar[tuple[str, ...]] = tuple(CASES)
+
+    def __init__(self, workers: int | None) -> None:
+        self._workers = workers
+
+    def missing(self) -> str | None:
+        """It is here."""
+        return None
+
+    def command(self, job: Job) -> list[str]:
+        """The arguments; ``-o -`` is not used, since the target of the peers is a file too."""
+        case = CASES[job.case]
+        code = "import sys; sys.argv[0] = 'polyglot'; from polyglot_export.cli.main import main; main()"
+        command = [sys.executable, "-c", code, "export", job.name, "-f", case.format, "-o", job.path, "--quiet"]
+        if self._workers is not None:
+            command += ["--workers", str(self._workers)]
+        if case.compression is not None:
+            command += ["--compression", case.compression]
+        for option in case.options:
+            command += ["--option", option]
+        return command

@@ -1,0 +1,90 @@
+"""Counts the rows of a file with a reader that is not ours. A file that is not well formed raises the error of its
+reader.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Final
+
+import ijson
+import pyarrow.parquet
+from lxml import etree
+
+from polyglot_export.cli.bench.cases import Case
+from polyglot_export.cli.bench.source import Source
+from polyglot_export.testing.readers import check, opened
+
+__all__ = ["count_rows", "problem_of"]
+
+BATCH_ROWS: Final = 65_536
+ROW_TAGS: Final = ("record", "row")
+"""What a row is called in XML: by polyglot, and by ClickHouse."""
+
+
+def problem_of(path: Path, case: Case, source: Source, *, ours: bool) -> tuple[int, str | None]:
+    """The rows of a file, and what is wrong with it, if anything is.
+
+    Args:
+        path: The file.
+        case: What it is said to be.
+        source: The table that it should hold.
+        ours: Whether it is ours: of the demo's table the sums are compared too. Other tools change values
+            (docs/benchmarks.md).
+    """
+    if ours and source.sums is not None:
+        return check(path, case.format, case.compression, source.sums)
+    try:
+        rows = count_rows(path, case)
+    except Exception as error:  # noqa: BLE001 (whatever a reader raises, it says that the file is not well formed)
+        return 0, f"{type(error).__name__}: {error}"
+    return rows, None if rows == source.rows else f"{rows:,} rows instead of {source.rows:,}"
+
+
+def count_rows(path: Path, case: Case) -> int:
+    """Read the file to its end."""
+    with opened(path, case.compression) as file:
+        return _COUNTERS[case.format](file)
+
+
+def _csv(file: IO[bytes]) -> int:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    try:
+        return sum(1 for _ in csv.reader(text, strict=True)) - 1
+    finally:
+        text.detach()
+
+
+def _json(file: IO[bytes]) -> int:
+    return sum(1 for _ in ijson.items(file, "item", buf_size=1 << 20))
+
+
+def _ndjson(file: IO[bytes]) -> int:
+    return sum(1 for line in file if isinstance(json.loads(line), dict))
+
+
+def _xml(file: IO[bytes]) -> int:
+    rows = 0
+    for _, element in etree.iterparse(file, events=("end",), tag=ROW_TAGS):
+        rows += 1
+        element.clear()
+        while element.getprevious() is not None:
+            del element.getparent()[0]
+    return rows
+
+
+def _parquet(file: IO[bytes]) -> int:
+    return sum(batch.num_rows for batch in pyarrow.parquet.ParquetFile(file).iter_batches(BATCH_ROWS))
+
+
+_COUNTERS: Final[dict[str, Callable[[IO[bytes]], int]]] = {
+    "csv": _csv,
+    "json": _json,
+    "ndjson": _ndjson,
+    "xml": _xml,
+    "parquet": _parquet,
+}

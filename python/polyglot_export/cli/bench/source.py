@@ -1,0 +1,129 @@
+"""What is measured: a server, a table on it, and how many rows the table has."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+
+from polyglot_export.cli.bench.wide import fill_wide
+from polyglot_export.errors import PolyglotError, UnknownDataset
+from polyglot_export.postgres.connect import connect
+from polyglot_export.testing.postgres import PostgresServer
+from polyglot_export.testing.records import Sums, fill_records, sums_of_server
+
+__all__ = ["SAMPLES", "Server", "Source", "filled", "found"]
+
+SAMPLES = ("records", "wide")
+"""Tables that can be filled: the demo's, and one of 30 columns without documents."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where the table is, in parts: each tool has its own way to be told."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    dbname: str
+
+    @property
+    def uri(self) -> str:
+        """``postgresql://…``; the folder of a unix socket is written as libpq reads it."""
+        login = (
+            f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
+            if self.password
+            else quote(self.user, safe="")
+        )
+        return f"postgresql://{login}@{quote(self.host, safe='.:[]')}:{self.port}/{quote(self.dbname, safe='')}"
+
+    def environment(self) -> dict[str, str]:
+        """This process's environment with the variables of libpq for this server and no others."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        own = {
+            "PGHOST": self.host,
+            "PGPORT": str(self.port),
+            "PGUSER": self.user,
+            "PGPASSWORD": self.password,
+            "PGDATABASE": self.dbname,
+        }
+        return kept | own | {"DATABASE_URL": self.uri}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table.
+
+    Attributes:
+        server: Where it is.
+        schema: Its schema.
+        table: Its name.
+        rows: How many rows it has.
+        psql: The psql that is the measure.
+        postmaster: Process id of the server's first process where it runs on this machine and is known, for its CPU
+        time.
+        sums: What the rows of the demo's table add up to; ``None`` for other tables.
+    """
+
+    server: Server
+    schema: str
+    table: str
+    rows: int
+    psql: str
+    postmaster: int | None = None
+    sums: Sums | None = None
+
+    def server_cpu(self) -> float | None:
+        """CPU seconds of all backends that have ended: ``cutime`` and ``cstime`` of the postmaster (proc(5))."""
+        if self.postmaster is None:
+            return None
+        try:
+            fields = Path(f"/proc/{self.postmaster}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return None
+        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
+
+def filled(server: PostgresServer, sample: str, rows: int, on_progress: Callable[[int], None]) -> Source:
+    """Fill a table of the samples on a server of our own."""
+    dsn = server.dsn()
+    if sample == "wide":
+        fill_wide(dsn, rows, on_progress)
+    else:
+        fill_records(dsn, rows, on_progress)
+    where = Server(server.host, server.port, server.user, server.password, "postgres")
+    sums = sums_of_server(dsn) if sample == "records" else None
+    return Source(where, "public", sample, rows, str(server.bin_dir / "psql"), server.pid, sums)
+
+
+def found(dsn: str | None, name: str) -> Source:
+    """A table that is there already; its rows are counted.
+
+    Raises:
+        UnknownDataset: There is no such table.
+        PolyglotError: No connection, or no psql on PATH.
+    """
+    psql = shutil.which("psql")
+    if psql is None:
+        raise PolyglotError("psql is not on PATH, and it is what everything is compared with")
+    with connect(dsn, application_name="polyglot bench") as connection:
+        row = connection.execute(
+            "SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE "
+            "c.oid = to_regclass(%s)",
+            [name],
+        ).fetchone()
+        if row is None:
+            raise UnknownDataset(f"there is no table {name!r} that this login can see", field="dataset")
+        counted = connection.execute(
+            psycopg.sql.SQL("SELECT count(*) FROM {}").format(psycopg.sql.Identifier(*row))
+        ).fetchone()
+        info = connection.info
+        server = Server(info.host, info.port, info.user, info.password, info.dbname)
+    schema, table = row
+    return Source(server, schema, table, counted[0] if counted is not None else 0, psql)

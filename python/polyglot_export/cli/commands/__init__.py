@@ -1,0 +1,1 @@
+"""A file a command; the folder is the list of commands."""

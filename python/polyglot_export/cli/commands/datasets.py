@@ -1,0 +1,86 @@
+"""``polyglot datasets``: what this login may export."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from polyglot_export.cli.errors import suggesting
+from polyglot_export.cli.options import database, debug_option, dsn_option, show
+from polyglot_export.cli.progress import size
+
+if TYPE_CHECKING:
+    from polyglot_export.access.catalog import Dataset
+
+__all__ = ["datasets_command"]
+
+
+@click.command("datasets")
+@click.argument("name", metavar="[NAME]", required=False, help="Show the columns of this one.")
+@dsn_option
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+@debug_option
+def datasets_command(*, name: str | None, dsn: str | None, as_json: bool) -> None:
+    """List the tables and views that can be exported, or the columns of one.
+
+    Rows and size are the estimates of PostgreSQL's statistics; a table that was never analyzed has none.
+    """
+    from polyglot_export.access.catalog import describe_dataset, list_datasets
+    from polyglot_export.access.exposure import EVERYTHING
+    from polyglot_export.postgres.connect import connect
+
+    with suggesting(database(dsn), name), connect(database(dsn), application_name="polyglot datasets") as connection:
+        datasets = (
+            list_datasets(connection, EVERYTHING) if name is None else [describe_dataset(connection, EVERYTHING, name)]
+        )
+    if as_json:
+        import json
+
+        show(json.dumps([_as_json(dataset) for dataset in datasets], ensure_ascii=False, indent=2))
+    elif name is not None:
+        show(
+            _table(
+                ("COLUMN", "TYPE", "NULL"),
+                [(c.name, c.type, "yes" if c.nullable else "no") for c in datasets[0].columns],
+            )
+        )
+    else:
+        show(
+            _table(
+                ("NAME", "KIND", "COLUMNS", "ROWS", "SIZE"), [_row(dataset) for dataset in datasets], right=(2, 3, 4)
+            )
+        )
+
+
+def _row(dataset: Dataset) -> tuple[str, ...]:
+    rows = "" if dataset.estimated_rows is None else f"~{dataset.estimated_rows:,}"
+    bytes_ = "" if dataset.estimated_bytes is None else size(dataset.estimated_bytes)
+    return dataset.name, dataset.kind, str(len(dataset.columns)), rows, bytes_
+
+
+def _as_json(dataset: Dataset) -> dict[str, object]:
+    """The members that ``GET /datasets`` has."""
+    return {
+        "name": dataset.name,
+        "kind": dataset.kind,
+        "columns": [
+            {"name": column.name, "type": column.type, "nullable": column.nullable} for column in dataset.columns
+        ],
+        "estimatedRows": dataset.estimated_rows,
+        "estimatedBytes": dataset.estimated_bytes,
+    }
+
+
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], right: Sequence[int] = ()) -> str:
+    """Aligned columns, readable by people and by awk."""
+    widths = [max(len(cells[at]) for cells in (header, *rows)) for at in range(len(header))]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if at in right else cell.ljust(width)
+            for at, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
+        for cells in (header, *rows)
+    ]
+    return "\n".join(line.rstrip() for line in lines)

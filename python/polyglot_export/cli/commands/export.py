@@ -1,0 +1,162 @@
+"""``polyglot export``: a table, view or query into a file or standard output."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from polyglot_export.cli.errors import suggesting
+from polyglot_export.cli.options import COMPRESSION_NAMES, database, debug_option, leave_quietly, say, selection_options
+from polyglot_export.cli.signals import Interrupted
+from polyglot_export.destinations.naming import STDOUT, Target, choose
+from polyglot_export.errors import SpecError
+
+if TYPE_CHECKING:
+    from polyglot_export.cancel import CancelToken
+    from polyglot_export.destinations import Sink
+    from polyglot_export.execution.export import Export
+    from polyglot_export.request.spec import ExportSpec
+
+__all__ = ["export_command"]
+
+
+@click.command("export")
+@selection_options
+@click.option(
+    "--output",
+    "-o",
+    metavar="FILE",
+    default="",
+    help="File to write; it appears complete or not at all, and replaces one of that name. - is standard output, the "
+    "default.",
+)
+@click.option(
+    "--compression",
+    type=click.Choice(COMPRESSION_NAMES),
+    help="Compress the text formats. Default: what the file name says (.gz, .zst).",
+)
+@click.option(
+    "--workers",
+    "-w",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Connections that read at the same time. Default: one a CPU, at most 4.",
+)
+@click.option(
+    "--rate-limit", metavar="RATE", help="Bytes a second that are read at most, as in 20MB. Default: no limit."
+)
+@click.option("--quiet", is_flag=True, help="No progress bar and no summary. Errors and lost values are still told.")
+@debug_option
+def export_command(
+    *,
+    source: str | None,
+    query: str | None,
+    dsn: str | None,
+    format_name: str | None,
+    output: str,
+    columns: Sequence[str],
+    where: Sequence[str],
+    order_by: Sequence[str],
+    limit: int | None,
+    compression: str | None,
+    option: Sequence[str],
+    workers: int | None,
+    rate_limit: str | None,
+    quiet: bool,
+) -> None:
+    """Export a table, a view or a query.
+
+    The format is that of the file name (.csv, .tsv, .json, .ndjson, .jsonl, .xml, .parquet, with .gz or .zst behind
+    it), or the one of --format. What is exported is one moment of the database, whole: an export that fails leaves no
+    file and does not touch the one that is there.
+
+    Exit codes: 0 done (or the reader of the pipe had enough), 1 failed, 2 wrong use. Ctrl-C and SIGTERM end the command
+    as signals do (130, 143).
+
+    \b
+    polyglot export orders -o orders.parquet
+    polyglot export sales.orders -o orders.csv.gz --columns id,value=amount --where 'id <= 1000'
+    polyglot export --query 'select state, count(*) from orders group by 1' -f ndjson | jq .
+    """  # noqa: D301 - click reads the backspace as: do not join these lines
+    # Nothing is garbage before the first chunk, and a twentieth of the start would be spent on looking for it.
+    gc.disable()
+    target = choose(output or STDOUT, format_name, compression)
+    to_terminal = target.path == STDOUT and sys.stdout is not None and sys.stdout.isatty()
+    if to_terminal and target.is_binary and not output:
+        raise SpecError(
+            f"{target.compression or target.format} is not for a terminal: give -o FILE, or -o - to insist",
+            field="output",
+        )
+    from polyglot_export.cli.request import build_spec
+
+    spec = build_spec(
+        source, query, target=target, columns=columns, where=where, order_by=order_by, limit=limit, option=option
+    )
+    how = _Run(dsn, workers, _rate(rate_limit))
+    _run(spec, target, how, quiet=quiet, to_terminal=to_terminal)
+
+
+class _Run(NamedTuple):
+    dsn: str | None
+    workers: int | None
+    rate_limit: float | None
+
+
+def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_terminal: bool) -> None:
+    from polyglot_export.cli.progress import losses_line, meter_for, summary_line
+    from polyglot_export.cli.transfer import ReaderLeft, transfer
+    from polyglot_export.execution import allocator
+    from polyglot_export.execution.export import RunSettings
+    from polyglot_export.library.sync import open_export
+    from polyglot_export.limits import CHUNK_BYTES, FILE_CHUNK_BYTES
+
+    to_stdout = target.path == STDOUT
+    # A file wants large writes; who reads a pipe wants the first rows early.
+    chunk_bytes = CHUNK_BYTES if to_stdout else FILE_CHUNK_BYTES
+    run = RunSettings(workers=how.workers, chunk_bytes=chunk_bytes, rate_limit=how.rate_limit)
+
+    def opener(token: CancelToken) -> Export:
+        opened = open_export(spec, dsn=database(how.dsn), run=run, token=token)
+        allocator.keep()
+        gc.freeze()
+        gc.enable()
+        return opened
+
+    try:
+        with suggesting(database(how.dsn), spec.dataset):
+            result = transfer(opener, _sink(target), meter_for(quiet=quiet, to_terminal=to_terminal))
+    except ReaderLeft:
+        leave_quietly()
+    except Interrupted as interrupted:
+        interrupted.remark = "; the output is not complete" if to_stdout else f"; {target.path} was not written"
+        raise
+    lost = losses_line(result.losses)
+    if lost is not None:
+        say(lost)
+    if not quiet:
+        say(summary_line(result, "standard output" if to_stdout else target.path))
+
+
+def _rate(text: str | None) -> float | None:
+    """The value of --rate-limit in bytes a second."""
+    if text is None:
+        return None
+    from polyglot_export.execution.rate import check_rate
+    from polyglot_export.text.sizes import parse_size
+
+    try:
+        rate = float(str(parse_size(text)))
+    except ValueError as error:
+        raise SpecError(f"rate_limit: {error} (got {text!r})", field="rate_limit") from None
+    check_rate(rate)
+    return rate
+
+
+def _sink(target: Target) -> Sink:
+    from polyglot_export.destinations import FileSink, StdoutSink
+
+    return StdoutSink() if target.path == STDOUT else FileSink(target.path)

@@ -1,0 +1,89 @@
+"""Errors in the words of the command line: the option instead of the field, and names that are nearly right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from polyglot_export.errors import PolyglotError, SpecError, UnknownDataset
+
+__all__ = ["error_line", "suggesting"]
+
+FIELDS = {
+    "columns": "--columns",
+    "filter": "--where",
+    "orderBy": "--order-by",
+    "order_by": "--order-by",
+    "options": "--option",
+    "query": "--query",
+    "limit": "--limit",
+    "format": "--format",
+    "compression": "--compression",
+    "workers": "--workers",
+    "dsn": "--dsn",
+    "dataset": "SOURCE",
+}
+"""Where a field of a spec comes from."""
+
+FIELD = re.compile(r"(?P<field>[A-Za-z_]+)(?:\.(?P<number>\d+))?(?:\.(?P<member>[A-Za-z0-9_]+))?: ")
+SUGGESTIONS = 3
+
+
+def error_line(error: PolyglotError) -> str:
+    """The message with the option that it is about, and what the server said besides."""
+    message = error.message
+    if isinstance(error, SpecError):
+        message = FIELD.sub(_option, message, count=1) if FIELD.match(message) else message
+    extra = [text for text in (error.detail, f"hint: {error.hint}" if error.hint else None) if text]
+    return f"{message} ({'; '.join(extra)})" if extra else message
+
+
+def _option(found: re.Match[str]) -> str:
+    option = FIELDS.get(found["field"])
+    if option is None:
+        return found[0]
+    if option == "--option" and found["member"]:
+        return f"--option {found['member']}: "
+    # The user counts from one, and counts only where there is more than one.
+    number = int(found["number"] or 0) + 1
+    return f"{option} (number {number}): " if number > 1 else f"{option}: "
+
+
+@contextmanager
+def suggesting(dsn: str | None, name: str | None) -> Iterator[None]:
+    """Add to an unknown name the names that are near to it.
+
+    Args:
+        dsn: The database that was asked.
+        name: What the user wrote.
+    """
+    try:
+        yield
+    except UnknownDataset as error:
+        near = _near(dsn, name or "")
+        if near:
+            raise UnknownDataset(f"{error.message}; did you mean {' or '.join(near)}?", field=error.field) from error
+        raise
+
+
+def _near(dsn: str | None, name: str) -> list[str]:
+    """Names that can be exported and look like this one; none when the database does not tell."""
+    from difflib import get_close_matches
+
+    from polyglot_export.access.catalog import list_datasets
+    from polyglot_export.access.exposure import EVERYTHING
+    from polyglot_export.postgres.connect import connect
+
+    try:
+        with connect(dsn, application_name="polyglot names") as connection:
+            names = [dataset.name for dataset in list_datasets(connection, EVERYTHING)]
+    except PolyglotError:
+        return []
+    # The right name in another schema is as likely as a slip of the finger.
+    written = {each.rpartition(".")[2].casefold(): each for each in names} | {each.casefold(): each for each in names}
+    wanted = name.casefold()
+    found = get_close_matches(wanted, written, n=SUGGESTIONS) or get_close_matches(
+        wanted.rpartition(".")[2], written, n=SUGGESTIONS
+    )
+    return list(dict.fromkeys(written[each] for each in found))

@@ -1,0 +1,160 @@
+"""The small languages of the command line: ``--columns``, ``--order-by``, ``--where`` and ``--option``.
+
+Names are written bare or in double quotes, where ``""`` stands for one quote, as in SQL. Unlike in SQL a bare name
+keeps its case, so quotes are needed only around spaces, commas and signs. Values are bare or in single quotes and stay
+text: the planner casts them to the column's type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from polyglot_export.cli.language.scanner import Scanner
+from polyglot_export.errors import SpecError
+
+__all__ = ["parse_columns", "parse_options", "parse_order", "parse_where"]
+
+Data = dict[str, object]
+"""A member of a spec, as ``parse_spec`` reads it."""
+
+OPERATOR = r"(?:<=|>=|<>|!=|=|<|>)(?![=<>~!])|(?:is\s+not\s+null|is\s+null|isnotnull|isnull|between|like|in)(?!\w)"
+OPERATORS = "=, !=, <, <=, >, >=, in (…), between … and …, like, is null, is not null"
+
+
+def parse_columns(texts: Iterable[str]) -> list[Data]:
+    """Read ``id,value=amount`` (``source=target``); several ``--columns`` add up.
+
+    Raises:
+        SpecError: A name is missing or not closed.
+    """
+    return [choice for text in texts for choice in _columns(Scanner("--columns", text))]
+
+
+def parse_order(texts: Iterable[str]) -> list[Data]:
+    """Read ``created_at:desc,id``; several ``--order-by`` add up, the first sorts first.
+
+    Raises:
+        SpecError: A name is missing, or the direction is neither ``asc`` nor ``desc``.
+    """
+    return [term for text in texts for term in _sort_keys(Scanner("--order-by", text))]
+
+
+def parse_where(text: str) -> Data:
+    """Read one term, ``column operator value``.
+
+    Raises:
+        SpecError: No column, an unknown operator, or a value that does not fit the operator.
+    """
+    scanner = Scanner("--where", text)
+    column = scanner.name(' \t\r\n"=<>!()')
+    operator = scanner.accept(OPERATOR)
+    if operator is None:
+        raise scanner.wrong(f"after the column comes one of the operators {OPERATORS}")
+    term: Data = {"column": column, "op": _OPERATOR_NAMES.get("".join(operator.lower().split()), operator.lower())}
+    match term["op"]:
+        case "isNull" | "isNotNull":
+            pass
+        case "in":
+            term["value"] = _list(scanner)
+        case "between":
+            term["value"] = _bounds(scanner)
+        case _:
+            if scanner.accept(r"null\s*\Z"):
+                raise scanner.wrong(
+                    "nothing compares with null: write is null or is not null, or quote the text: 'null'"
+                )
+            term["value"] = scanner.value(r"\Z")
+    scanner.expect_end()
+    return term
+
+
+_OPERATOR_NAMES = {"<>": "!=", "isnull": "isNull", "isnotnull": "isNotNull"}
+
+
+def parse_options(texts: Iterable[str], format_name: str) -> Data:
+    """Read ``key=value`` pairs for the options of a format.
+
+    Raises:
+        SpecError: Not a pair, an option that this format does not have (the allowed ones are listed), or one given
+        twice.
+    """
+    from polyglot_export.formats.registry import options_model
+
+    aliases = {name: field.alias or name for name, field in options_model(format_name).model_fields.items()}
+    options: Data = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        name = aliases.get(key.strip(), key.strip())
+        if not equals:
+            raise SpecError(f"--option {text!r}: write key=value", field="options")
+        if name not in aliases.values():
+            allowed = ", ".join(aliases.values())
+            raise SpecError(
+                f"--option {text!r}: {format_name} has no such option; allowed are {allowed}", field="options"
+            )
+        if name in options:
+            raise SpecError(f"--option {text!r}: {name} is given twice", field="options")
+        options[name] = (
+            _names(Scanner("--option forceQuote", value)) if name == "forceQuote" and value != "*" else value
+        )
+    return options
+
+
+def _columns(scanner: Scanner) -> Iterator[Data]:
+    while True:
+        source = scanner.name(",=")
+        target = scanner.name(",=") if scanner.accept("=") else source
+        yield {"source": source, "target": target}
+        if not _another(scanner):
+            return
+
+
+def _sort_keys(scanner: Scanner) -> Iterator[Data]:
+    while True:
+        column = scanner.name(",:")
+        direction = "asc"
+        if scanner.accept(":"):
+            direction = scanner.until(",").lower()
+            if direction not in {"asc", "desc"}:
+                raise scanner.wrong(
+                    f"the direction of {column!r} is asc or desc; a name with a colon goes in double quotes"
+                )
+        yield {"column": column, "direction": direction}
+        if not _another(scanner):
+            return
+
+
+def _names(scanner: Scanner) -> list[str]:
+    names = [scanner.name(",")]
+    while _another(scanner):
+        names.append(scanner.name(","))
+    return names
+
+
+def _another(scanner: Scanner) -> bool:
+    """True at a comma; anything else than a comma or the end is refused."""
+    if scanner.accept(","):
+        return True
+    scanner.expect_end()
+    return False
+
+
+def _list(scanner: Scanner) -> list[str]:
+    if not scanner.accept(r"\("):
+        raise scanner.wrong("in takes a list: in (1, 2, 'three')")
+    values: list[str] = []
+    if scanner.accept(r"\)"):
+        return values
+    while True:
+        values.append(scanner.value(r"[,)]"))
+        if scanner.accept(r"\)"):
+            return values
+        if not scanner.accept(","):
+            raise scanner.wrong("the list has no ) at its end")
+
+
+def _bounds(scanner: Scanner) -> list[str]:
+    low = scanner.value(r"\sand\s")
+    if not scanner.accept(r"and\s"):
+        raise scanner.wrong("between takes two values: between 1 and 10")
+    return [low, scanner.value(r"\Z")]

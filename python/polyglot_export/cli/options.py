@@ -1,0 +1,150 @@
+"""The options that several commands share, and how a command speaks to people: one line on standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+__all__ = [
+    "COMPRESSION_NAMES",
+    "FORMAT_NAMES",
+    "database",
+    "debug_option",
+    "dsn_option",
+    "is_debugging",
+    "one_line",
+    "say",
+    "selection_options",
+    "show",
+]
+
+FORMAT_NAMES = ("csv", "tsv", "json", "ndjson", "xml", "parquet")
+"""The values of ``formats.Format``, written out so that ``--help`` need not import it; a test compares them."""
+
+COMPRESSION_NAMES = ("gzip", "zstd")
+"""The values of ``formats.Compression``."""
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_state = {"debug": False}
+
+
+def _set_debug(_context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        _state["debug"] = True
+
+
+def is_debugging() -> bool:
+    """True when ``--debug`` was given: errors are then shown with their traceback."""
+    return _state["debug"]
+
+
+dsn_option = click.option(
+    "--dsn",
+    metavar="DSN",
+    help="Database, as postgresql://user@host/name or key=value pairs. Default: DATABASE_URL, else the PG* variables "
+    "of libpq.",
+)
+debug_option = click.option(
+    "--debug",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_set_debug,
+    help="Show the traceback of an error.",
+)
+_SELECTION = (
+    click.argument(
+        "source", metavar="[SOURCE]", required=False, help="Table, view or materialized view: name or schema.name."
+    ),
+    click.option("--query", "-q", metavar="SQL", help="Export the rows of this SELECT instead of a table."),
+    dsn_option,
+    click.option(
+        "--format",
+        "-f",
+        "format_name",
+        type=click.Choice(FORMAT_NAMES),
+        help="Format of the file. Default: what the file name says, else csv.",
+    ),
+    click.option(
+        "--columns",
+        "-c",
+        multiple=True,
+        metavar="NAMES",
+        help="Columns in this order, as id,value=amount: value is called amount in the file. Names with a comma, = or "
+        '" go in double '
+        "quotes. Default: all.",
+    ),
+    click.option(
+        "--where",
+        multiple=True,
+        metavar="TERM",
+        help="Only rows for which this holds, as 'id <= 1000', \"state in ('new', 'paid')\" or 'note is null'. "
+        "Operators: =, !=, <, "
+        "<=, >, >=, in, between … and …, like, is null, is not null. All of several terms must hold.",
+    ),
+    click.option(
+        "--order-by",
+        multiple=True,
+        metavar="KEYS",
+        help="Sort, as created_at:desc,id. The primary key is added to make the order complete.",
+    ),
+    click.option("--limit", "-n", type=click.IntRange(min=0), metavar="N", help="At most this many rows."),
+    click.option(
+        "--option",
+        "-O",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="An option of the format, as delimiter=';'. Each format has its own.",
+    ),
+)
+
+
+def selection_options(command: Function) -> Function:
+    """What is exported and in which form: the options that ``export`` and ``explain`` share."""
+    for decorate in reversed(_SELECTION):
+        command = decorate(command)
+    return command
+
+
+def database(dsn: str | None) -> str | None:
+    """Which database: ``--dsn``, else ``DATABASE_URL``; ``None`` leaves it to libpq's own variables and files."""
+    return dsn or os.environ.get("DATABASE_URL") or None
+
+
+def one_line(text: str) -> str:
+    """Text that came from elsewhere as one line that cannot steer a terminal."""
+    lines = "; ".join(line.strip() for line in text.splitlines() if line.strip())
+    return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in lines)
+
+
+def say(message: str) -> None:
+    """Write one line to standard error, the place for everything that is not data."""
+    if sys.stderr is None:
+        return
+    try:
+        print(f"polyglot: {one_line(message)}", file=sys.stderr, flush=True)
+    except OSError:
+        # Nobody listens any more; the exit code says the same.
+        return
+
+
+def show(text: str) -> None:
+    """Write the result of a command to standard output. A reader that has left (``| head``) ends the command
+    quietly.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        leave_quietly()
+
+
+def leave_quietly() -> NoReturn:
+    """End with exit code 0 because the reader of standard output wanted no more."""
+    # Python flushes standard output once more at its end, and would complain there.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise click.exceptions.Exit(0)

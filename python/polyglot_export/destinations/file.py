@@ -1,0 +1,167 @@
+"""A file that appears complete or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from polyglot_export.destinations.descriptor import named, pipe_of, write_all
+from polyglot_export.errors import TargetFailed
+
+__all__ = ["FileSink"]
+
+NAME_BYTES = 255
+"""The longest name of a file that the usual file systems take (NAME_MAX)."""
+
+OWN_DESCRIPTOR = re.compile(r"(?:/dev/fd|/proc/(?:self|thread-self)/fd)/(\d+)|/dev/std(out|err)")
+"""Names for a descriptor of this process. Opened by name, a redirected file would be written from its start again."""
+
+
+class FileSink:
+    """Writes a temporary file in the target's folder and renames it on ``commit``.
+
+    Until the rename the target is untouched, so that a reader sees the old file or the whole new one, never a part
+    (rename(2) is atomic). The data is on the disk before the name is (fsync of the file, then of its folder), so that
+    a crash of the machine keeps that promise. Without ``commit``, the temporary file is removed.
+
+    - The temporary file is called ``.NAME.<random>.part``. A process that is killed with SIGKILL leaves it behind.
+    - A new file gets the rights that the umask allows; a replaced one hands its rights (and, where allowed, its owner)
+      on. A file that the user may not write is not replaced.
+    - A symbolic link stays: the file that it leads to is replaced.
+    - ``/dev/null``, ``/dev/stdout``, a FIFO and other special files are written directly, with nothing to take back.
+
+    Args:
+        path: The target.
+        mode: Rights of a new file, as far as the umask allows them.
+
+    Raises:
+        TargetFailed: With the system's reason, from every method.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], mode: int = 0o666) -> None:
+        self._name = os.fspath(path)
+        self._mode = mode
+        self._target = Path(self._name)
+        self._part: Path | None = None
+        self._descriptor: int | None = None
+        self._replaced: os.stat_result | None = None
+
+    def __enter__(self) -> Self:
+        with named(self._name):
+            own = OWN_DESCRIPTOR.fullmatch(self._name)
+            if own is not None:
+                self._descriptor = os.dup(_descriptor_number(own))
+            elif (found := _stat(self._name)) is None or stat.S_ISREG(found.st_mode):
+                self._open_part(found)
+            else:
+                self._descriptor = os.open(self._name, os.O_WRONLY)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.discard()
+
+    def write(self, chunk: bytes) -> None:
+        """Append a chunk, whole."""
+        if self._descriptor is None:
+            raise TargetFailed(f"cannot write {self._name}: it is closed")
+        with named(self._name):
+            write_all(self._descriptor, chunk)
+
+    def commit(self) -> None:
+        """Give the complete file its name, durably. Afterwards the sink is closed."""
+        descriptor, part = self._descriptor, self._part
+        if descriptor is None:
+            raise TargetFailed(f"cannot write {self._name}: it is closed")
+        try:
+            with named(self._name):
+                if part is not None:
+                    self._hand_rights_on(descriptor)
+                    os.fsync(descriptor)
+                self._descriptor = None
+                os.close(descriptor)
+                if part is not None:
+                    part.replace(self._target)
+                    self._part = None
+                    _sync_folder(self._target.parent)
+        finally:
+            self.discard()
+
+    def discard(self) -> None:
+        """Remove the temporary file and close. Never raises; does nothing after :meth:`commit`."""
+        self.abandon()
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with suppress(OSError):
+                os.close(descriptor)
+
+    def abandon(self) -> None:
+        """Remove the temporary file while another thread may still be writing to it, as the last act of a process."""
+        part, self._part = self._part, None
+        if part is not None:
+            with suppress(OSError):
+                part.unlink()
+
+    def pipe(self) -> int | None:
+        """The descriptor when the target is a FIFO or a pipe of this process."""
+        return None if self._descriptor is None else pipe_of(self._descriptor)
+
+    def _open_part(self, replaced: os.stat_result | None) -> None:
+        """Make the temporary file beside the real target; ``replaced`` is what is there now."""
+        self._target = Path(os.path.realpath(self._name))
+        if replaced is not None and not os.access(self._target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        self._replaced = replaced
+        part = self._target.with_name(_part_name(self._target.name))
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        # The rights of a replaced file are given at the end: until then nobody else reads what may be secret.
+        self._descriptor = os.open(part, flags, 0o600 if replaced is not None else self._mode)
+        self._part = part
+
+    def _hand_rights_on(self, descriptor: int) -> None:
+        """Give the new file the owner and the rights of the one it replaces."""
+        if self._replaced is None:
+            return
+        mode = self._replaced.st_mode & 0o777
+        try:
+            os.fchown(descriptor, self._replaced.st_uid, self._replaced.st_gid)
+        except PermissionError:
+            # Only root gives files away. What the old group was allowed, another group is not.
+            mode = mode & 0o707 | (mode & 0o007) << 3
+        os.fchmod(descriptor, mode)
+
+
+def _stat(path: str) -> os.stat_result | None:
+    """What is there, through symbolic links; ``None`` when nothing is."""
+    try:
+        return Path(path).stat()
+    except FileNotFoundError:
+        return None
+
+
+def _descriptor_number(own: re.Match[str]) -> int:
+    """The descriptor that a name of our own descriptors stands for."""
+    return int(own[1]) if own[1] is not None else {"out": 1, "err": 2}[own[2]]
+
+
+def _part_name(name: str) -> str:
+    """A name for the temporary file that nobody has, cut so that the file system takes it."""
+    ending = f".{os.urandom(4).hex()}.part"
+    kept = os.fsencode(name)[: NAME_BYTES - len(ending) - 1]
+    return f".{os.fsdecode(kept)}{ending}"
+
+
+def _sync_folder(folder: Path) -> None:
+    """Write the folder's entry to the disk. File systems that cannot sync a folder say so with an error that means
+    nothing here.
+    """
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

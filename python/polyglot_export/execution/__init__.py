@@ -1,0 +1,1 @@
+"""A plan becomes bytes: the running export, its feed and its pace."""

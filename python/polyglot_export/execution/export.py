@@ -1,0 +1,267 @@
+"""The way in: a spec becomes a plan, a plan becomes a stream, and a stream becomes bytes.
+
+``request/spec.py`` (what the caller wants) → ``access/exposure.py`` (what that name stands for) → ``postgres/leader.py`` (locks and snapshot) →
+``planner/`` (SQL, columns, segments) → ``_core`` (the workers) → ``sinks/`` (where the bytes go). ``library/aio.py`` is the
+same for asyncio.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from psycopg import sql
+
+from polyglot_export import _core
+from polyglot_export.cancel import CancelToken
+from polyglot_export.errors import Cancelled, ConnectionLost, InternalError, PolyglotError, SourceChanged
+from polyglot_export.execution.rate import RateLimit
+from polyglot_export.execution.run import ExportResult, Progress, RunSettings
+from polyglot_export.library.keywords import make_spec
+from polyglot_export.planning import Planned
+from polyglot_export.planning.plan import Plan
+from polyglot_export.postgres.explain import explain_statement
+from polyglot_export.postgres.leader import Leader
+from polyglot_export.postgres.settings import WORKER_SETTINGS
+
+if TYPE_CHECKING:
+    from polyglot_export.request.spec import ExportSpec
+
+
+__all__ = ["Export", "ExportResult", "Progress", "RunSettings", "make_spec"]
+
+LOCK_NOT_AVAILABLE = "55P03"
+
+
+class Export:
+    """The bytes of one export: a context manager and an iterator.
+
+    Iteration ends only when the export is complete; any failure raises. Close it, best with ``with``: it holds
+    connections and locks. One thread pulls; :meth:`cancel`, :meth:`progress` and :meth:`close` may be called from any.
+
+    Memory:
+        The sum that ``memory.reservation(export.plan)`` gives; it does not grow with the number of rows.
+    """
+
+    def __init__(
+        self,
+        spec: ExportSpec,
+        planned: Planned,
+        leader: Leader,
+        token: CancelToken,
+        started: float,
+        rate_limit: float | None = None,
+    ) -> None:
+        """Use :func:`open_export` or :func:`export`.
+
+        Args:
+            spec: What was asked for.
+            planned: How it is read.
+            leader: In its transaction; owned by this object from now on.
+            token: Cancels the export.
+            started: ``time.monotonic()`` of the call.
+            rate_limit: Bytes a second to give out at most.
+        """
+        self.spec = spec
+        self.plan: Plan = planned.plan
+        self._recheck = planned.recheck
+        self._leader = leader
+        self._token = token
+        self._started = started
+        self._lock = threading.Lock()
+        self._closed = False
+        self._complete: ExportResult | None = None
+        self._failure: PolyglotError | None = None
+        self._locked = leader.locked() if planned.recheck is not None else frozenset()
+        stream = _core.ChunkStream(self.plan)
+        self._stream: _core.ChunkStream | _EndedStream = stream
+        self._rate = RateLimit(rate_limit) if rate_limit is not None else None
+        # Nothing here may hold this object: one that is forgotten is closed by its end.
+        self._forget = token.on_cancel(_stopping(stream, self._rate))
+
+    @property
+    def snapshot(self) -> str:
+        """The identifier of the snapshot that all rows are seen in."""
+        return self.plan.snapshot
+
+    def next_chunk(self) -> bytes | None:
+        """Wait for the next chunk; ``None`` means that the export is complete and was one moment to its end.
+
+        Raises:
+            PolyglotError: The export has failed; every later call raises it again.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if self._complete is not None:
+            return None
+        if self._closed:
+            raise Cancelled("the export was closed before its end")
+        try:
+            return self._pull()
+        except PolyglotError as error:
+            self._failure = self._cause(error)
+            if self._failure is error:
+                raise
+            raise self._failure from None
+
+    def progress(self) -> Progress:
+        """How far the export is; never blocks."""
+        now = self._stream.progress()
+        return Progress(
+            rows=now.rows,
+            bytes=now.bytes,
+            segments_done=now.segments_done,
+            segments_total=now.segments_total,
+            estimated_rows=self.plan.estimated_rows,
+            losses=self._losses(now.losses),
+            finished=self._complete is not None,
+        )
+
+    def result(self) -> ExportResult:
+        """What the export was.
+
+        Raises:
+            InternalError: It is not complete (yet).
+        """
+        if self._complete is None:
+            raise InternalError("the export has no result before it is complete")
+        return self._complete
+
+    def cancel(self) -> None:
+        """Cancel the queries in the server; ``next_chunk`` raises ``Cancelled``. Does not block."""
+        self._token.cancel()
+
+    def close(self) -> None:
+        """Stop what still runs and release every connection. Idempotent."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._forget()
+        if self._rate is not None:
+            self._rate.stop()
+        try:
+            self._stream.close()
+        finally:
+            self._leader.close()
+            # Its buffers go now: an error that was raised keeps this object until the garbage collector finds the
+            # circle.
+            self._stream = _EndedStream(self._stream.progress())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        chunk = self.next_chunk()
+        if chunk is None:
+            raise StopIteration
+        return chunk
+
+    def __del__(self) -> None:
+        # An object whose __init__ failed has no _closed.
+        if not getattr(self, "_closed", True):
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=1)
+            self.close()
+
+    def __repr__(self) -> str:
+        state = "complete" if self._complete else "failed" if self._failure else "closed" if self._closed else "running"
+        return f"<Export of {self.plan.source} as {self.plan.encoder.format}, {state}>"
+
+    def _pull(self) -> bytes | None:
+        self._leader.check()
+        chunk = self._stream.next_chunk()
+        if self._recheck is not None:
+            self._see_same_children(self._recheck)
+            self._recheck = None
+        if chunk is not None:
+            if self._rate is not None:
+                self._rate.take(len(chunk))
+            return chunk
+        # Only its locks kept the rows where they are: the leader must have lived to the end.
+        self._leader.prove_alive()
+        now = self._stream.progress()
+        self._complete = ExportResult(
+            now.rows, now.bytes, time.monotonic() - self._started, self._losses(now.losses), self.snapshot
+        )
+        return None
+
+    def _see_same_children(self, statement: sql.Composable) -> None:
+        """A worker plans a whole statement itself: it must have met the partitions that the leader has locked.
+
+        The first chunk shows that it has planned; a partition that was attached before it did so is among what the same
+        statement locks now.
+        """
+        self._leader.run("; ".join(WORKER_SETTINGS))
+        explain_statement(self._leader, statement)
+        if self._leader.locked() - self._locked:
+            raise SourceChanged(
+                f"a partition or child table was added to {self.plan.source} while its moment was being taken; start "
+                "again"
+            )
+
+    def _cause(self, error: PolyglotError) -> PolyglotError:
+        """What went wrong first: a cancel makes workers fail, and so does the loss of the leader, whose snapshot they
+        import.
+        """
+        if isinstance(error, Cancelled):
+            return error
+        if self._token.cancelled:
+            return Cancelled("the export was cancelled")
+        try:
+            self._leader.check()
+        except ConnectionLost as lost:
+            return lost
+        if error.sqlstate == LOCK_NOT_AVAILABLE:
+            message = (
+                f"another session waits to change what {self.plan.source} reads, and no worker could lock it any more;"
+                " start again"
+            )
+            return SourceChanged(message, sqlstate=error.sqlstate)
+        return error
+
+    def _losses(self, counts: Sequence[int]) -> dict[str, int]:
+        return {column.target: count for column, count in zip(self.plan.columns, counts, strict=False) if count}
+
+
+def _stopping(stream: _core.ChunkStream, rate: RateLimit | None) -> Callable[[], None]:
+    """What a cancel does; it does not block."""
+
+    def stop() -> None:
+        stream.cancel()
+        if rate is not None:
+            rate.stop()
+
+    return stop
+
+
+class _EndedStream:
+    """What is left of a stream that was closed."""
+
+    def __init__(self, progress: _core.Progress) -> None:
+        self._progress = progress
+
+    def progress(self) -> _core.Progress:
+        """How far it came."""
+        return self._progress
+
+    def next_chunk(self) -> bytes | None:
+        """There is none any more."""
+        raise Cancelled("the export was closed before its end")
+
+    def cancel(self) -> None:
+        """Nothing is left to cancel."""
+
+    def close(self) -> None:
+        """Nothing is left to close."""

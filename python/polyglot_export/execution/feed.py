@@ -1,0 +1,161 @@
+"""An export pulled in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+from polyglot_export.cancel import CancelToken
+from polyglot_export.errors import Cancelled, InternalError
+from polyglot_export.execution.export import Export
+
+__all__ = ["QUEUE_DEPTH", "ChunkFeed"]
+
+QUEUE_DEPTH = 2
+"""Chunks that wait for the consumer: one is being taken while the next one is made. More would only cost memory."""
+
+
+class _Wakeup:
+    """How the thread wakes the tasks of the loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        self.finished = asyncio.Event()
+
+    async def change(self) -> None:
+        """Wait until the thread has something new."""
+        await self._changed.wait()
+        self._changed.clear()
+
+    def changed(self) -> None:
+        """From the thread: there is something new."""
+        self._set(self._changed)
+
+    def done(self) -> None:
+        """From the thread: it ends, and holds nothing any more."""
+        self._set(self._changed)
+        self._set(self.finished)
+
+    def _set(self, event: asyncio.Event) -> None:
+        # A closed loop has nobody who waits.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(event.set)
+
+
+class ChunkFeed:
+    """Pulls an export in a thread of its own.
+
+    Memory:
+        ``depth`` chunks beside those of the export.
+    """
+
+    def __init__(self, opener: Callable[[CancelToken], Export], depth: int = QUEUE_DEPTH) -> None:
+        """Set up; the thread starts with :meth:`start`.
+
+        Args:
+            opener: Opens the export; runs in the thread, and must obey the token.
+            depth: How many chunks may wait.
+        """
+        self._opener = opener
+        self._depth = depth
+        self._token = CancelToken()
+        self._room = threading.Condition()
+        self._chunks: deque[bytes] = deque()
+        self._stopping = False
+        self._export: Export | None = None
+        self._error: BaseException | None = None
+        self._ended = False
+        self._wakeup: _Wakeup | None = None
+        self._thread: threading.Thread | None = None
+
+    async def start(self) -> Export:
+        """Open the export in the thread and wait for it.
+
+        Returns:
+            The export, for its plan and progress; its chunks come from :meth:`next_chunk` only.
+
+        Raises:
+            PolyglotError: What opening it raised.
+        """
+        if self._wakeup is not None:
+            raise InternalError("a feed is started once")
+        if self._stopping:
+            raise Cancelled("the export was cancelled")
+        self._wakeup = _Wakeup()
+        self._thread = threading.Thread(target=self._run, args=(self._wakeup,), name="polyglot-feed", daemon=True)
+        self._thread.start()
+        while self._export is None:
+            if self._error is not None:
+                raise self._error
+            await self._wakeup.change()
+        return self._export
+
+    async def next_chunk(self) -> bytes | None:
+        """The next chunk, or ``None`` once the export is complete.
+
+        Raises:
+            PolyglotError: The export has failed; chunks that waited are not given out any more.
+        """
+        if self._wakeup is None:
+            raise InternalError("a feed must be started before its chunks are taken")
+        while True:
+            with self._room:
+                if self._error is not None:
+                    raise self._error
+                if self._chunks:
+                    chunk = self._chunks.popleft()
+                    self._room.notify()
+                    return chunk
+                if self._ended:
+                    return None
+            await self._wakeup.change()
+
+    def cancel(self) -> None:
+        """Stop the export, also while it is being opened. From any thread; does not block."""
+        self._token.cancel()
+        with self._room:
+            self._stopping = True
+            self._room.notify()
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread has started and still holds the export."""
+        return self._wakeup is not None and not self._ended and self._error is None
+
+    async def aclose(self) -> None:
+        """Stop, and wait until the thread and every connection are gone. Idempotent."""
+        self.cancel()
+        if self._wakeup is not None and self._thread is not None:
+            await self._wakeup.finished.wait()
+            self._thread.join()  # that was its last act
+
+    def _run(self, wakeup: _Wakeup) -> None:
+        try:
+            with self._opener(self._token) as export:
+                self._export = export
+                wakeup.changed()
+                while (chunk := export.next_chunk()) is not None:
+                    self._put(chunk)
+                    # Not kept while the next one is waited for, nor by the traceback of an error.
+                    chunk = None
+                    wakeup.changed()
+            with self._room:
+                self._ended = True
+        except BaseException as error:  # noqa: BLE001 - handed to the task that waits
+            with self._room:
+                self._error = error
+                self._chunks.clear()
+        wakeup.done()
+
+    def _put(self, chunk: bytes) -> None:
+        """Wait for room, or until the consumer has gone."""
+        with self._room:
+            while len(self._chunks) >= self._depth and not self._stopping:
+                self._room.wait()
+            if self._stopping:
+                raise Cancelled("the export was cancelled")
+            self._chunks.append(chunk)

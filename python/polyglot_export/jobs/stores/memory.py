@@ -1,0 +1,105 @@
+"""Jobs in the memory of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from polyglot_export.errors import Busy
+from polyglot_export.jobs.job import Job, now
+from polyglot_export.jobs.stores.base import MAX_WEIGHT, order_of, parse_cursor
+
+__all__ = ["MemoryJobStore"]
+
+
+class MemoryJobStore:
+    """Jobs in a dictionary: gone with the process, for one replica only. There is one thread, so every call is atomic.
+
+    Memory: At most ``max_jobs`` jobs with at most ``MAX_RUNS`` runs each, and requests of :data:`MAX_WEIGHT` together;
+        beyond it the oldest that are not running go.
+    """
+
+    def __init__(self, max_jobs: int) -> None:
+        self._max_jobs = max_jobs
+        self._jobs: dict[str, Job] = {}
+        self._keys: dict[tuple[str | None, str], str] = {}
+        """The id of the job by its owner and the key of its request."""
+
+    async def add(self, job: Job) -> Job:
+        """See the protocol."""
+        self._forget_the_forgotten()
+        if job.key is not None and (known := self._keys.get((job.owner, job.key.value))) is not None:
+            return self._jobs[known]
+        weight = job.weight + sum(known.weight for known in self._jobs.values())
+        while self._jobs and (len(self._jobs) >= self._max_jobs or weight > MAX_WEIGHT):
+            weight -= self._forget_one().weight
+        self._jobs[job.id] = job
+        if job.key is not None:
+            self._keys[(job.owner, job.key.value)] = job.id
+        return job
+
+    async def get(self, job_id: str) -> Job | None:
+        """See the protocol."""
+        return self._known(job_id)
+
+    async def update(self, job_id: str, change: Callable[[Job], Job]) -> Job | None:
+        """See the protocol."""
+        job = self._known(job_id)
+        if job is None:
+            return None
+        changed = change(job)
+        self._jobs[job_id] = changed
+        return changed
+
+    async def remove(self, job_id: str) -> None:
+        """See the protocol."""
+        if job_id in self._jobs:
+            self._forget(job_id)
+
+    async def page(self, owner: str | None, *, limit: int, after: str | None = None) -> list[Job]:
+        """See the protocol."""
+        self._forget_the_forgotten()
+        bound = parse_cursor(after) if after is not None else None
+        own = (job for job in self._jobs.values() if job.owner == owner)
+        ordered = sorted(own, key=order_of, reverse=True)
+        return [job for job in ordered if bound is None or order_of(job) < bound][:limit]
+
+    async def check(self) -> None:
+        """Always usable."""
+
+    async def counts(self) -> dict[str, int]:
+        """See the protocol."""
+        self._forget_the_forgotten()
+        at = now()
+        running = sum(job.running for job in self._jobs.values())
+        expired = sum(job.expires_at <= at for job in self._jobs.values() if not job.running)
+        return {"running": running, "idle": len(self._jobs) - running - expired, "expired": expired}
+
+    async def close(self) -> None:
+        """Nothing to release."""
+
+    def _known(self, job_id: str) -> Job | None:
+        job = self._jobs.get(job_id)
+        if job is None or not job.forgotten():
+            return job
+        self._forget(job_id)
+        return None
+
+    def _forget_the_forgotten(self) -> None:
+        at = now()
+        for job in [job for job in self._jobs.values() if job.forgotten(at)]:
+            self._forget(job.id)
+
+    def _forget_one(self) -> Job:
+        """Forget an expired job before others, the oldest first, never one that is running."""
+        at = now()
+        idle = [job for job in self._jobs.values() if not job.running]
+        if not idle:
+            raise Busy(f"all {len(self._jobs)} exports that are kept are running; try again later")
+        oldest = min(idle, key=lambda job: (job.expires_at > at, order_of(job)))
+        return self._forget(oldest.id)
+
+    def _forget(self, job_id: str) -> Job:
+        job = self._jobs.pop(job_id)
+        if job.key is not None:
+            del self._keys[(job.owner, job.key.value)]
+        return job

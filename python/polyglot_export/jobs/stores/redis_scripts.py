@@ -1,0 +1,210 @@
+"""The Lua scripts of the Redis store: each one is a transaction, and reads the server's clock, never a replica's.
+
+Keys, behind the prefix:
+
+    job:{id}        hash    doc (JSON), rev (counts the changes), token (of the last change); expires when the job is
+    forgotten progress:{id}   hash    number of a run → the run as it stands (JSON); only while the job is running
+    key:{digest}    string  id of the job that was made with this Idempotency-Key owner:{name}    zset    the jobs of an
+    owner in their order: "microseconds-id", all with score 0 (ZREVRANGEBYLEX) meta            hash    id → where the
+    job is in the others (JSON), so that it can be forgotten when it has expired weight          string  sum of the
+    weights of all jobs idle            zset    ids of jobs that are not running, by the time they were made expiry
+    zset    the same, by the time they expire (milliseconds) leases          zset    "id/run/replica", by the time the
+    lease ends (milliseconds) suspects        hash    members of leases that have lapsed → their score and when it was
+    seen cancelled       set     ids of jobs that are running and were cancelled by their owner
+
+They are built from the prefix inside of the scripts, so they are for one server and its replicas, not for Redis
+Cluster.
+"""
+
+from __future__ import annotations
+
+__all__ = ["ADD", "CLAIM", "COUNT", "PAGE", "READ", "REMOVE", "RENEW", "SAVE"]
+
+_COMMON = """
+local P = KEYS[1]
+local KEPT, SLACK = tonumber(ARGV[1]), 60000
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function forget(id)
+  local raw = redis.call('HGET', P .. 'meta', id)
+  if not raw then return end
+  local meta = cjson.decode(raw)
+  redis.call('ZREM', P .. 'owner:' .. meta.owner, meta.place)
+  redis.call('DECRBY', P .. 'weight', meta.weight)
+  redis.call('DEL', P .. 'job:' .. id, P .. 'progress:' .. id)
+  redis.call('HDEL', P .. 'meta', id)
+  redis.call('ZREM', P .. 'idle', id)
+  redis.call('ZREM', P .. 'expiry', id)
+  redis.call('SREM', P .. 'cancelled', id)
+  if meta.key ~= '' then redis.call('DEL', P .. 'key:' .. meta.key) end
+end
+
+local function forget_due()
+  local due = redis.call('ZRANGEBYSCORE', P .. 'expiry', '-inf', now - KEPT, 'LIMIT', 0, 1000)
+  for _, id in ipairs(due) do forget(id) end
+end
+
+local function put(id, doc, rev, token, state)
+  local job = P .. 'job:' .. id
+  redis.call('HSET', job, 'doc', doc, 'rev', rev, 'token', token)
+  local meta = cjson.decode(redis.call('HGET', P .. 'meta', id))
+  if state.running then
+    redis.call('PERSIST', job)
+    redis.call('ZREM', P .. 'idle', id)
+    redis.call('ZREM', P .. 'expiry', id)
+    if meta.key ~= '' then redis.call('SET', P .. 'key:' .. meta.key, id) end
+  else
+    local gone = string.format('%.0f', state.expires + KEPT + SLACK)
+    redis.call('PEXPIREAT', job, gone)
+    redis.call('ZADD', P .. 'idle', state.created, id)
+    redis.call('ZADD', P .. 'expiry', state.expires, id)
+    redis.call('DEL', P .. 'progress:' .. id)
+    if meta.key ~= '' then redis.call('SET', P .. 'key:' .. meta.key, id, 'PXAT', gone) end
+  end
+  redis.call(state.running and state.cancelled and 'SADD' or 'SREM', P .. 'cancelled', id)
+  for _, member in ipairs(state.leases) do redis.call('ZADD', P .. 'leases', now + state.lease, member) end
+  for _, member in ipairs(state.ended) do redis.call('ZREM', P .. 'leases', member) end
+end
+"""
+
+READ = (
+    _COMMON
+    + """
+-- ARGV: kept, id → doc, rev, progress; or nothing
+local found = redis.call('HMGET', P .. 'job:' .. ARGV[2], 'doc', 'rev')
+if not found[1] then return {} end
+return {found[1], found[2], redis.call('HGETALL', P .. 'progress:' .. ARGV[2])}
+"""
+)
+
+ADD = (
+    _COMMON
+    + """
+-- ARGV: kept, id, doc, token, state, meta, most jobs, most weight
+-- → the id that has the key; '' when all jobs are running
+local id, state, meta = ARGV[2], cjson.decode(ARGV[5]), cjson.decode(ARGV[6])
+forget_due()
+if meta.key ~= '' then
+  local known = redis.call('GET', P .. 'key:' .. meta.key)
+  if known and redis.call('EXISTS', P .. 'job:' .. known) == 1 then return known end
+end
+-- Sent again after its answer was lost.
+if redis.call('EXISTS', P .. 'job:' .. id) == 1 then return id end
+while redis.call('HLEN', P .. 'meta') > 0 and (redis.call('HLEN', P .. 'meta') >= tonumber(ARGV[7])
+    or tonumber(redis.call('GET', P .. 'weight')) + meta.weight > tonumber(ARGV[8])) do
+  local oldest = redis.call('ZRANGEBYSCORE', P .. 'expiry', '-inf', now, 'LIMIT', 0, 1)[1]
+  oldest = oldest or redis.call('ZRANGE', P .. 'idle', 0, 0)[1]
+  if not oldest then return '' end
+  forget(oldest)
+end
+redis.call('HSET', P .. 'meta', id, ARGV[6])
+redis.call('INCRBY', P .. 'weight', meta.weight)
+redis.call('ZADD', P .. 'owner:' .. meta.owner, 0, meta.place)
+put(id, ARGV[3], 1, ARGV[4], state)
+return id
+"""
+)
+
+SAVE = (
+    _COMMON
+    + """
+-- ARGV: kept, id, doc, token, state, rev that was read → 'saved', 'changed' by someone else, or 'gone'
+local id = ARGV[2]
+local found = redis.call('HMGET', P .. 'job:' .. id, 'rev', 'token')
+if not found[1] then return 'gone' end
+-- Sent again after its answer was lost.
+if found[2] == ARGV[4] then return 'saved' end
+if found[1] ~= ARGV[6] then return 'changed' end
+put(id, ARGV[3], found[1] + 1, ARGV[4], cjson.decode(ARGV[5]))
+return 'saved'
+"""
+)
+
+COUNT = (
+    _COMMON
+    + """
+-- ARGV: kept → jobs that are kept, those of them that are not running, those of these that have expired
+forget_due()
+local expired = redis.call('ZCOUNT', P .. 'expiry', '-inf', now)
+return {redis.call('HLEN', P .. 'meta'), redis.call('ZCARD', P .. 'idle'), expired}
+"""
+)
+
+REMOVE = (
+    _COMMON
+    + """
+-- ARGV: kept, id
+forget(ARGV[2])
+"""
+)
+
+PAGE = (
+    _COMMON
+    + """
+-- ARGV: kept, owner, bound, limit → doc and progress of each job
+forget_due()
+local places = redis.call('ZREVRANGEBYLEX', P .. 'owner:' .. ARGV[2], ARGV[3], '-', 'LIMIT', 0, tonumber(ARGV[4]))
+local found = {}
+for _, place in ipairs(places) do
+  local id = string.sub(place, string.find(place, '-', 1, true) + 1)
+  local doc = redis.call('HGET', P .. 'job:' .. id, 'doc')
+  if doc then found[#found + 1] = {doc, redis.call('HGETALL', P .. 'progress:' .. id)} end
+end
+return found
+"""
+)
+
+RENEW = (
+    _COMMON
+    + """
+-- ARGV: kept, lease, then for each run: id, number, replica, the run as it stands
+-- → the runs that are lost, the jobs that are cancelled
+local lost, cancelled = {}, {}
+for i = 3, #ARGV, 4 do
+  local id, number, run = ARGV[i], ARGV[i + 1], ARGV[i + 3]
+  local member = id .. '/' .. number .. '/' .. ARGV[i + 2]
+  if redis.call('ZSCORE', P .. 'leases', member) then
+    redis.call('ZADD', P .. 'leases', now + ARGV[2], member)
+    if run ~= '' then
+      redis.call('HSET', P .. 'progress:' .. id, number, run)
+      redis.call('PEXPIRE', P .. 'progress:' .. id, KEPT)
+    end
+    if redis.call('SISMEMBER', P .. 'cancelled', id) == 1 then cancelled[#cancelled + 1] = id end
+  else
+    -- Only a run that is known to have ended is lost: that Redis has lost its data is no reason to cut a download.
+    local doc = redis.call('HGET', P .. 'job:' .. id, 'doc')
+    for _, known in ipairs(doc and cjson.decode(doc).runs or {}) do
+      local ours = known.number == tonumber(number) and known.replica == ARGV[i + 2]
+      if ours and known.status ~= 'running' then lost[#lost + 1] = {id, known.number} end
+    end
+  end
+end
+return {lost, cancelled}
+"""
+)
+
+CLAIM = (
+    _COMMON
+    + """
+-- ARGV: kept, replica, lease, pause, limit → the members that were claimed
+local lapsed = redis.call('ZRANGEBYSCORE', P .. 'leases', '-inf', now, 'WITHSCORES', 'LIMIT', 0, tonumber(ARGV[5]))
+local claimed = {}
+for i = 1, #lapsed, 2 do
+  local member, score = lapsed[i], lapsed[i + 1]
+  -- A server whose clock was set forward sees every lease lapse: one is claimed when it is still not renewed
+  -- a moment later.
+  local before, at = string.match(redis.call('HGET', P .. 'suspects', member) or '', '^(.*)@(.*)$')
+  if before ~= score or tonumber(at) > now then
+    redis.call('HSET', P .. 'suspects', member, score .. '@' .. string.format('%.0f', now))
+    redis.call('PEXPIRE', P .. 'suspects', 60000)
+  elseif now - at >= tonumber(ARGV[4]) then
+    redis.call('HDEL', P .. 'suspects', member)
+    redis.call('ZREM', P .. 'leases', member)
+    redis.call('ZADD', P .. 'leases', now + ARGV[3], string.match(member, '^(.*/)') .. ARGV[2])
+    claimed[#claimed + 1] = member
+  end
+end
+return claimed
+"""
+)

@@ -1,0 +1,91 @@
+"""Every buffer of an export, with its reason, and their sum.
+
+Nothing here depends on how many rows there are. The service grants an export its sum before it reads a row; the tests
+in ``tests/memory`` measure processes against it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+__all__ = [
+    "CHUNK_BYTES",
+    "DEFAULT_WORKERS_LIMIT",
+    "FILE_CHUNK_BYTES",
+    "INLINE_ROW_BYTES",
+    "LEADER_BYTES",
+    "PARQUET_ROW_BYTES",
+    "ROW_BYTES",
+    "WINDOW_BYTES",
+    "Limits",
+    "default_workers",
+]
+
+KB = 1 << 10
+MB = 1 << 20
+
+CHUNK_BYTES = 256 * KB
+"""Bytes handed out at a time to a network sink: a client that stalls holds 0.8 to 1.6 MB, with 1 MB chunks 2 to 5."""
+FILE_CHUNK_BYTES = 1 * MB
+"""Bytes handed out at a time to a file: fewer crossings, and a file never stalls."""
+WINDOW_BYTES = 16 * MB
+"""Bytes of later segments that may wait for the head segment, so that workers need not run in step. Two segments: more
+gains nothing."""
+ROW_BYTES = 128 * MB
+"""Largest row that is accepted. PostgreSQL allows 1 GB; a row must fit in memory once, as it is read: with it a process
+stays below 256 MB. What is written of it goes on in pieces (``rust/src/encode/outlet.rs``)."""
+PARQUET_ROW_BYTES = 16 * MB
+"""The same for Parquet: about ten times the largest value is held while its page is built (the batch, the page, its
+compressed copy, least and greatest value), so a larger row would not fit the memory that an export reserves."""
+READ_BUFFER_BYTES = 256 * KB
+"""Bytes read from a socket at a time, one buffer a worker."""
+HELD_CHUNKS = 10
+"""Chunks of an export whose client takes nothing: four in the pool, two of the head segment, one being cut, two in the
+feed's queue, one with the sink."""
+LEADER_BYTES = 512 * KB
+"""The control connection with its TLS state, the plan, and the thread that pulls."""
+CONNECTION_BYTES = 256 * KB
+"""A worker's thread stack in use, socket and TLS state."""
+COLUMN_BYTES = 5 * KB
+"""A worker's decoder and encoder of one column, and its part of the plan: seen in tables of 1,600 columns."""
+COMPRESSOR_BYTES = 1 * MB
+"""A worker's deflate state (about 300 KB), its raw input and its output."""
+ZSTD_BYTES = 7 * MB
+"""One multi-threaded zstd stream at level 1: jobs of 1 MB, some as read and some compressed, and a window for each
+thread."""
+PARQUET_COLUMN_BYTES = 64 * KB
+"""A worker's builders, open page and dictionary of one column of a Parquet file …"""
+PARQUET_COLUMNS_BYTES = 48 * MB
+"""… and of all columns together, whose buffers share bounds: seen with 1,600 columns."""
+APPENDED_ROW_GROUPS = 2
+"""Row groups that have left their worker: one is the head's, one is being handed out."""
+TEXT_ROW_FACTOR = 1.3
+"""A large row as it is read, with the room that the buffer grows by; what is written of it leaves in pieces."""
+PARQUET_ROW_FACTOR = 13
+"""A large row as it is read, in the batch, in the page, compressed, and as the page's least and greatest value."""
+INLINE_ROW_BYTES = 256 * KB
+"""What is reserved for the largest row of a table without large values: such a row is stored in one page (8 kB), and
+this is what it may become when it is printed or was compressed 32-fold. A row that becomes more is still read, as one
+row at a time."""
+PAGE_BYTES = 8 * KB
+"""PostgreSQL's page, as it is built everywhere."""
+DEFAULT_WORKERS_LIMIT = 4
+"""More connections than this an export takes only when it is told to: each is a backend of the server, which does as
+much work for it as we do."""
+
+
+def default_workers() -> int:
+    """One worker a CPU that this process may use, at most :data:`DEFAULT_WORKERS_LIMIT`."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(usable, DEFAULT_WORKERS_LIMIT))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The sizes that the memory budget has granted. The bytes of the export do not depend on them."""
+
+    workers: int = 2
+    chunk_bytes: int = 1 << 20
+    window_bytes: int = 16 << 20
+    row_bytes: int = 128 << 20

@@ -1,0 +1,135 @@
+"""The type table: how each PostgreSQL type is read, and what it is in Parquet.
+
+Native types have a decoder in ``rust/src/copy/decode``; every other type goes by text, with the one expression that
+equals COPY's text for every value of every type. ``docs/formats/types.md`` is this table for people, with the reasons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from psycopg import sql
+
+from polyglot_export.formats.names import MAX_DECIMAL_PRECISION, Format
+from polyglot_export.planning.plan import Column
+from polyglot_export.planning.type_table import NATIVE
+from polyglot_export.postgres.catalogue.columns import SourceColumn
+from polyglot_export.postgres.catalogue.types import Type, Types
+
+if TYPE_CHECKING:
+    from polyglot_export.formats.parquet import ParquetOptions
+    from polyglot_export.formats.registry import FormatOptions
+
+
+__all__ = ["Chosen", "Reading"]
+
+
+_NUMERIC_HEADER = 4
+"""``VARHDRSZ``, which a numeric's type modifier has added to it (PostgreSQL's numeric.c, ``make_numeric_typmod``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A column of the export and the expression that reads it."""
+
+    column: Column
+    expression: sql.Composable
+
+
+class Reading:
+    """Chooses decoder, Parquet type and expression for the columns of one export."""
+
+    def __init__(self, types: Types, format_: Format, options: FormatOptions) -> None:
+        self._types = types
+        self._json = format_ in (Format.JSON, Format.NDJSON)
+        self._parquet = cast("ParquetOptions", options) if format_ is Format.PARQUET else None
+        # In text, other zones depend on the server's own zone tables. Parquet stores the instant, which needs no zone.
+        utc = options.time_zone.upper() == "UTC"
+        self._instants_native = utc or self._parquet is not None
+        self._arrays_of_instants_native = utc or (self._parquet is not None and self._parquet.arrays == "list")
+
+    def choose(self, source: SourceColumn, target: str) -> Chosen:
+        """How one column is read."""
+        type_, modifier = self._types.under(source.type, source.modifier)
+        kind = self._native(type_)
+        parquet = "string"
+        if self._parquet is not None:
+            kind, parquet = self._in_parquet(type_, modifier, kind, self._parquet)
+        elif kind is None:
+            kind = "json_text" if self._json else "by_text"
+        expression = _expression(source.reference, kind, native=self._native(type_) == kind)
+        return Chosen(Column(source.name, target, kind, parquet, source.display), expression)
+
+    def _native(self, type_: Type) -> str | None:
+        """The decoder of a type, or ``None`` where there is none."""
+        scalar = self._scalar(type_)
+        if scalar is not None:
+            return scalar if scalar != "timestamptz" or self._instants_native else None
+        element = self._types.element(type_)
+        if element is None or not type_.sendable or not element.sendable:
+            return None
+        scalar = self._scalar(self._types.under(element.oid)[0])
+        if scalar is None or (scalar == "timestamptz" and not self._arrays_of_instants_native):
+            return None
+        return f"array:{scalar}:{element.delimiter}"
+
+    def _scalar(self, type_: Type) -> str | None:
+        if not type_.sendable:
+            return None
+        if type_.kind == "e":
+            return None if self._json and type_.json_cast else "text"
+        if type_.schema != "pg_catalog" or type_.name not in NATIVE:
+            return None
+        return NATIVE[type_.name][0]
+
+    def _in_parquet(self, type_: Type, modifier: int, kind: str | None, options: ParquetOptions) -> tuple[str, str]:
+        is_array = self._types.element(type_) is not None
+        if is_array and options.arrays == "json":
+            # The server's own JSON where there is no decoder; it arrives as a value of type json.
+            return (kind, "json") if kind is not None else ("json", "json")
+        if kind is None:
+            return "by_text", "string"
+        if is_array:
+            element, element_modifier = self._types.under(type_.element, modifier)
+            return kind, f"list:{_parquet_scalar(element, element_modifier, options)}"
+        return kind, _parquet_scalar(type_, modifier, options)
+
+
+def _parquet_scalar(type_: Type, modifier: int, options: ParquetOptions) -> str:
+    if type_.kind == "e":
+        return "string"
+    parquet = NATIVE[type_.name][1]
+    if parquet == "decimal":
+        return _decimal(modifier) or options.numeric_fallback
+    if parquet == "time" and options.time24 == "text":
+        return "string"
+    return parquet
+
+
+def _decimal(modifier: int) -> str | None:
+    """DECIMAL(p,s) of a numeric's modifier; ``None`` where it has none, or one that DECIMAL cannot express.
+
+    The scale is an 11-bit two's complement number from PostgreSQL 15 on, and never negative before.
+    """
+    if modifier < _NUMERIC_HEADER:
+        return None
+    packed = modifier - _NUMERIC_HEADER
+    precision = packed >> 16
+    scale = ((packed & 0x7FF) ^ 0x400) - 0x400
+    if not (1 <= precision <= MAX_DECIMAL_PRECISION and 0 <= scale <= precision):
+        return None
+    return f"decimal({precision},{scale})"
+
+
+def _expression(reference: sql.Composable, kind: str, *, native: bool) -> sql.Composable:
+    """What is selected.
+
+    By text it is not ``c::text`` (differs for bool, inet, bpchar, xml and wherever a user made a cast) and not guarded
+    by IS NOT NULL (which drops a composite of NULLs).
+    """
+    if native:
+        return reference
+    if kind == "by_text":
+        return sql.SQL("CASE WHEN {0} IS DISTINCT FROM NULL THEN pg_catalog.format('%s', {0}) END").format(reference)
+    return sql.SQL("pg_catalog.to_json({})").format(reference)

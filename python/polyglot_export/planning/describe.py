@@ -1,0 +1,80 @@
+"""A plan for people: what ``polyglot explain`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from polyglot_export.limits import MB
+from polyglot_export.planning.plan import Plan, Scan
+from polyglot_export.planning.reservation import reservation
+
+__all__ = ["plan_text"]
+
+MAX_SCANS = 20
+"""Scans that are listed; a table may have thousands of partitions."""
+
+
+def plan_text(plan: Plan) -> str:
+    """Source, segments, columns, the SQL of the first segment and the reasons."""
+    parquet = plan.encoder.format == "parquet"
+    header = ("COLUMN", "TARGET", "TYPE", "READ AS", *(("PARQUET",) if parquet else ()))
+    rows = [
+        (column.source, column.target, column.sql_type, column.kind, *((column.parquet,) if parquet else ()))
+        for column in plan.columns
+    ]
+    facts = [
+        ("source", plan.source),
+        ("format", plan.encoder.format + (f", {plan.compression}" if plan.compression else "")),
+        ("rows", "unknown" if plan.estimated_rows is None else f"about {plan.estimated_rows:,}"),
+        ("segments", f"{plan.segments:,}"),
+        ("workers", str(plan.limits.workers)),
+        ("memory", f"at most {reservation(plan) / MB:.0f} MB"),
+        ("server", f"PostgreSQL {plan.server_version // 10000}.{plan.server_version % 10000}"),
+        *(("note", note) for note in plan.notes),
+    ]
+    width = max(len(name) for name, _ in facts)
+    lines = [f"{name.ljust(width)}  {value}" for name, value in facts]
+    lines += [
+        "",
+        *_table(header, rows),
+        "",
+        "scans:",
+        *_scans(plan.scans),
+        "",
+        "SQL of the first segment:",
+        _first_sql(plan),
+    ]
+    return "\n".join(lines)
+
+
+def _scans(scans: Sequence[Scan]) -> list[str]:
+    lines = [f"  {scan.relation}: {_segments(scan)}" for scan in scans[:MAX_SCANS]]
+    if len(scans) > MAX_SCANS:
+        lines.append(f"  … and {len(scans) - MAX_SCANS:,} more")
+    return lines
+
+
+def _segments(scan: Scan) -> str:
+    if scan.pages is None:
+        return "whole, 1 segment"
+    return f"{scan.pages:,} pages in {scan.segments:,} segments of {scan.pages_per_segment:,}"
+
+
+def _first_sql(plan: Plan) -> str:
+    if not plan.scans:
+        return "(none)"
+    scan = plan.scans[0]
+    if scan.pages is None:
+        return scan.before + scan.after
+    upper = (
+        f" AND ctid OPERATOR(pg_catalog.<) '({scan.pages_per_segment},0)'::pg_catalog.tid" if scan.segments > 1 else ""
+    )
+    return f"{scan.before}ctid OPERATOR(pg_catalog.>=) '(0,0)'::pg_catalog.tid{upper}{scan.after}"
+
+
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(cells[at]) for cells in (header, *rows)) for at in range(len(header))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        for cells in (header, *rows)
+    ]

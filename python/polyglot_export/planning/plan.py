@@ -1,0 +1,89 @@
+"""A finished plan: plain data that the Rust core reads and does not interpret.
+
+The attribute names are the seam: ``rust/src/py/plan.rs`` reads them by name. ``polyglot explain`` prints a plan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from polyglot_export.formats.base import EncoderOptions
+from polyglot_export.limits import Limits
+from polyglot_export.postgres.parameters import Connection
+
+__all__ = ["Column", "Plan", "Scan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One ``COPY (SELECT …) TO STDOUT (FORMAT binary)``. A segment's SQL is ``before`` + TID range + ``after``.
+
+    With ``pages`` the heap is cut into runs of ``pages_per_segment`` and the range predicate is put between the two;
+    without, the scan is one segment.
+    """
+
+    before: str
+    after: str
+    pages: int | None = None
+    pages_per_segment: int = 1
+    relation: str = ""
+    """For people: the relation or leaf that is read."""
+
+    @property
+    def segments(self) -> int:
+        """Into how many segments the scan is cut."""
+        if self.pages is None:
+            return 1
+        return max(1, -(-self.pages // self.pages_per_segment))
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: how its bytes are read and what it is in the file."""
+
+    source: str
+    target: str
+    kind: str
+    """The decoder: ``bool``, ``int2`` … ``jsonb``, ``by_text``, ``json_text``, or ``array:<kind>:<delimiter>``."""
+    parquet: str = "string"
+    """``int32``, ``decimal(18,4)``, ``list:int32`` …; read for Parquet only."""
+    sql_type: str = ""
+    """For people: the type as PostgreSQL prints it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything the core needs to run one export."""
+
+    connection: Connection
+    session: tuple[str, ...]
+    """``SET LOCAL …`` statements, and for tables a LOCK, run in each worker before the snapshot is imported."""
+    snapshot: str
+    server_version: int
+    scans: tuple[Scan, ...]
+    columns: tuple[Column, ...]
+    encoder: EncoderOptions
+    compression: str | None = None
+    """``gzip`` or ``zstd``."""
+    compression_level: int = 2
+    limits: Limits = field(default_factory=Limits)
+    notes: tuple[str, ...] = ()
+    """For people: why the plan is as it is (why it could not be cut, say)."""
+    source: str = ""
+    """For people and manifests: the dataset, table or query that is read."""
+    estimated_rows: int | None = None
+    """What the planner expects; good for a progress bar and for nothing else."""
+    largest_row: int | None = None
+    """Bytes of the largest row that there can be, for the reservation of memory; ``None`` where only
+    ``limits.row_bytes`` bounds it."""
+
+    @property
+    def segments(self) -> int:
+        """How many segments all scans have."""
+        return sum(scan.segments for scan in self.scans)
+
+    def __str__(self) -> str:
+        """For people: what ``polyglot explain`` prints."""
+        from polyglot_export.planning.describe import plan_text
+
+        return plan_text(self)

@@ -1,0 +1,99 @@
+"""The memory of an export, from its plan: the sum of all its buffers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from polyglot_export.limits import (
+    APPENDED_ROW_GROUPS,
+    COLUMN_BYTES,
+    COMPRESSOR_BYTES,
+    CONNECTION_BYTES,
+    HELD_CHUNKS,
+    LEADER_BYTES,
+    MB,
+    PAGE_BYTES,
+    PARQUET_COLUMN_BYTES,
+    PARQUET_COLUMNS_BYTES,
+    PARQUET_ROW_FACTOR,
+    READ_BUFFER_BYTES,
+    TEXT_ROW_FACTOR,
+    ZSTD_BYTES,
+    Limits,
+)
+from polyglot_export.planning.plan import Plan
+
+__all__ = ["Shape", "export_bytes", "reservation", "row_allowance", "row_factor"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the memory of an export depends on, apart from its sizes."""
+
+    format: str
+    """``parquet`` holds row groups, the text formats hold chunks."""
+    compression: str | None = None
+    """``gzip``, ``zstd`` or ``None``."""
+    columns: int = 16
+    row_group_bytes: int = 16 * MB
+    """Bound of a row group, encoded."""
+    largest_row: int | None = None
+    """Bytes of the largest row that there can be; ``None`` where only the row limit bounds it."""
+
+    @classmethod
+    def of(cls, plan: Plan) -> Shape:
+        """The shape of a planned export."""
+        return cls(plan.encoder.format, plan.compression, len(plan.columns), _row_group_bytes(plan), plan.largest_row)
+
+
+def reservation(plan: Plan) -> int:
+    """Bytes that this export may take at its highest, apart from what the process has anyway."""
+    return export_bytes(Shape.of(plan), plan.limits, segments=plan.segments)
+
+
+def export_bytes(shape: Shape, limits: Limits, *, segments: int | None = None) -> int:
+    """The sum of all buffers.
+
+    Args:
+        shape: What is exported.
+        limits: Its sizes. The largest row is counted once for the whole export: it passes through one worker at a time.
+        segments: How many there are, if that is known: nothing waits behind the only one.
+    """
+    worker = CONNECTION_BYTES + READ_BUFFER_BYTES + 2 * limits.chunk_bytes + COLUMN_BYTES * shape.columns
+    if shape.format == "parquet":
+        worker += shape.row_group_bytes + min(PARQUET_COLUMN_BYTES * shape.columns, PARQUET_COLUMNS_BYTES)
+    if shape.compression == "gzip":
+        worker += COMPRESSOR_BYTES
+    shared = LEADER_BYTES + HELD_CHUNKS * limits.chunk_bytes + row_allowance(shape, limits)
+    if segments != 1:
+        shared += limits.window_bytes
+    if shape.format == "parquet":
+        shared += APPENDED_ROW_GROUPS * shape.row_group_bytes
+    if shape.compression == "zstd":
+        shared += ZSTD_BYTES
+    return limits.workers * worker + shared
+
+
+def row_allowance(shape: Shape, limits: Limits) -> int:
+    """Bytes for the largest row and its copies."""
+    largest = limits.row_bytes if shape.largest_row is None else min(limits.row_bytes, shape.largest_row)
+    return int(row_factor(shape.format) * largest)
+
+
+def row_factor(format_: str) -> float:
+    """How often a large row is held."""
+    return PARQUET_ROW_FACTOR if format_ == "parquet" else TEXT_ROW_FACTOR
+
+
+def _row_group_bytes(plan: Plan) -> int:
+    """A row group is no larger than its segment, whose rows are stored in pages: twice their bytes where nothing is
+    stored elsewhere.
+
+    The factor is what text gains over its stored form (a jsonb document, say); a table that is small on disk because
+    its values are compressed is compressed again in the file.
+    """
+    bound = plan.encoder.row_group_bytes
+    pages = [min(scan.pages, scan.pages_per_segment) for scan in plan.scans if scan.pages is not None]
+    if plan.largest_row is None or len(pages) < len(plan.scans):
+        return bound
+    return min(bound, 2 * PAGE_BYTES * max([1, *pages]))

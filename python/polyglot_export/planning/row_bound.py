@@ -1,0 +1,93 @@
+"""The largest row that an export can meet, as far as the catalogue proves it.
+
+A value that is not stored in its own page is in the relation's TOAST table (PostgreSQL manual, "TOAST"). Where that is
+empty every row is within one page, and where all types have a length, the row has one too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from psycopg import sql
+
+from polyglot_export.limits import INLINE_ROW_BYTES
+from polyglot_export.postgres.catalogue.columns import SourceColumn
+from polyglot_export.postgres.catalogue.relations import Relation
+from polyglot_export.postgres.catalogue.types import Type, Types
+from polyglot_export.postgres.leader import Leader
+
+__all__ = ["largest_row"]
+
+FIXED_BYTES = 64
+"""No value of a type of fixed length is longer, on the wire or as text (a name has 63 bytes)."""
+CHARACTER_BYTES = 4
+"""Bytes of a character in UTF-8, at most."""
+_HEADER = 4
+"""``VARHDRSZ``, which the modifier of varchar and bpchar has added to it (PostgreSQL's varchar.c)."""
+_FIXED = frozenset(
+    {
+        "bool",
+        "int2",
+        "int4",
+        "int8",
+        "oid",
+        "float4",
+        "float8",
+        "char",
+        "name",
+        "date",
+        "time",
+        "timetz",
+        "timestamp",
+        "timestamptz",
+        "interval",
+        "uuid",
+        "money",
+        "macaddr",
+        "macaddr8",
+    }
+)
+_CHARACTERS = frozenset({"varchar", "bpchar"})
+
+
+def largest_row(leader: Leader, relation: Relation | None, columns: Iterable[SourceColumn], types: Types) -> int | None:
+    """Bytes of the largest row, or ``None`` where nothing bounds it but the row limit.
+
+    Args:
+        leader: In the export's transaction, with the snapshot taken: what it sees is on disk.
+        relation: What is read; ``None`` for a query, which can make anything.
+        columns: Those of the export.
+        types: Their types.
+    """
+    bounds = [_bound(*types.under(column.type, column.modifier)) for column in columns]
+    fixed = sum(bound for bound in bounds if bound is not None)
+    if None not in bounds:
+        return fixed
+    if relation is None or relation.kind in "vf" or _has_large_values(leader, relation):
+        return None
+    return fixed + INLINE_ROW_BYTES
+
+
+def _bound(type_: Type, modifier: int) -> int | None:
+    """Bytes of the largest value of a type."""
+    if type_.kind == "e":
+        return FIXED_BYTES
+    if type_.schema != "pg_catalog":
+        return None
+    if type_.name in _CHARACTERS and modifier >= _HEADER:
+        return (modifier - _HEADER) * CHARACTER_BYTES
+    return FIXED_BYTES if type_.name in _FIXED else None
+
+
+def _has_large_values(leader: Leader, relation: Relation) -> bool:
+    """Whether a TOAST table of the relation or of one below it has a page, or one is not stored the usual way."""
+    rows = leader.catalogue(
+        sql.SQL(
+            "WITH RECURSIVE tree(oid) AS (SELECT {}::oid UNION SELECT i.inhrelid FROM tree JOIN pg_inherits AS i ON "
+            "i.inhparent = tree.oid)"
+            " SELECT bool_or(c.relkind = 'f' OR (c.relkind <> 'p' AND am.amname IS DISTINCT FROM 'heap')"
+            " OR coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0) > 0)"
+            " FROM tree JOIN pg_class AS c ON c.oid = tree.oid LEFT JOIN pg_am AS am ON am.oid = c.relam"
+        ).format(sql.Literal(relation.oid))
+    )
+    return rows[0][0] is not False

@@ -1,0 +1,204 @@
+"""How the work is cut: TID ranges where a range of heap pages is exactly a part of the result, else the whole
+statement.
+
+A range ``ctid >= '(a,0)' AND ctid < '(b,0)'`` is a part of the result only where nothing stands between the heap and
+the rows that the statement gives: not a view, not a policy or grant on a partitioned parent (they do not apply to a
+leaf that is read directly), not children of an inheritance parent (their ctids overlap), not an index that finds few
+rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from polyglot_export.formats.names import Format
+from polyglot_export.planning.plan import Scan
+from polyglot_export.planning.statement import Statement
+from polyglot_export.postgres.catalogue.relations import Relation
+from polyglot_export.postgres.explain import Explained
+from polyglot_export.postgres.leader import Leader
+from polyglot_export.postgres.moved import Moved
+
+__all__ = ["PAGES_PER_SEGMENT", "PARQUET_PAGES_PER_SEGMENT", "Cut", "cut"]
+
+PAGES_PER_SEGMENT = 1_000
+"""Heap pages of a segment, 8 MB with PostgreSQL's usual page size: large enough that the 1 ms that a statement costs
+does not show, small enough that the last segments keep all workers busy and that finished ones fit the window. A
+constant: the bytes of a gzip file depend on where segments end, and they must not depend on the number of workers."""
+PARQUET_PAGES_PER_SEGMENT = 4_000
+"""The same for Parquet, 32 MB: each segment ends its own row group, and 32 MB of heap are about the 16 MB of encoded
+data that a row group should have; smaller row groups cost readers more than they give them."""
+TID_RANGE_SCAN = 140000
+"""``server_version_num`` of the first version with TID range scans; before it, each range would read the whole
+table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The scans, and why they are as they are."""
+
+    scans: tuple[Scan, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    identifier: sql.Identifier
+    title: str
+    heap: bool
+    pages: int
+    readable: bool
+    """No policy is active on it, and the login may read its ctid and the columns of the export."""
+    known: bool
+    """The snapshot has it among the partitions."""
+
+
+def cut(
+    leader: Leader,
+    relation: Relation | None,
+    statement: Statement,
+    explained: Explained,
+    *,
+    columns: frozenset[str],
+    format_: Format,
+) -> Cut:
+    """Cut a statement into scans.
+
+    Args:
+        leader: In the export's transaction, with the locks held.
+        relation: What is read; ``None`` for a query.
+        statement: The whole statement.
+        explained: The planner's answer for it.
+        columns: The names of all columns that it reads.
+        format_: Parquet has larger segments.
+
+    Raises:
+        Moved: A partition was attached after the snapshot was taken.
+    """
+    step = PARQUET_PAGES_PER_SEGMENT if format_ is Format.PARQUET else PAGES_PER_SEGMENT
+    reason = _cannot_be_cut(leader, relation, statement)
+    if reason is not None or relation is None:
+        return _whole(leader, relation, statement, reason or "")
+    scans = explained.scans()
+    if scans is None:
+        return _whole(leader, relation, statement, "the planner reads it in more than one step")
+    if relation.kind == "r":
+        if not scans or not scans[0].sequential:
+            return _whole(leader, relation, statement, "the planner finds the rows by an index")
+        return _cut_table(leader, relation, statement, step)
+    names = [(scan.schema, scan.relation) for scan in scans]
+    leaves = _leaves(leader, relation, names, columns)
+    if not all(leaf.readable for leaf in leaves):
+        return _whole(leader, relation, statement, "a partition has a policy, or the login may not read it directly")
+    if not leaves:
+        return _whole(leader, relation, statement, "no partition can hold rows of it")
+    parts = [
+        _leaf_scan(leader, statement, leaf, step, scan.sequential) for leaf, scan in zip(leaves, scans, strict=True)
+    ]
+    return Cut(tuple(parts), (f"{len(parts)} partitions, in the planner's order",))
+
+
+def _cannot_be_cut(leader: Leader, relation: Relation | None, statement: Statement) -> str | None:
+    """Why the source as such is one segment; ``None`` where the planner's answer decides."""
+    if relation is None:
+        return "a query is read whole"
+    if relation.kind not in "rp":
+        return "only tables have ranges of pages"
+    if statement.order:
+        return "an order is made over all rows"
+    if statement.limit is not None:
+        return "a limit counts over all rows"
+    if leader.version < TID_RANGE_SCAN:
+        return "the server is older than version 14, which cannot scan a range of pages"
+    if relation.policies:
+        return "row-level security is active on it"
+    if relation.kind == "r":
+        if relation.has_children:
+            return "other tables inherit from it"
+        if relation.access_method != "heap":
+            return f"its access method is {relation.access_method}, not heap"
+        if not relation.select and not _may_read_ctid(leader, relation):
+            return "the login may read some of its columns only"
+    return None
+
+
+def _may_read_ctid(leader: Leader, relation: Relation) -> bool:
+    rows = leader.catalogue(
+        sql.SQL("SELECT has_column_privilege({}::oid, 'ctid', 'SELECT')").format(sql.Literal(relation.oid))
+    )
+    return bool(rows[0][0])
+
+
+def _whole(leader: Leader, relation: Relation | None, statement: Statement, reason: str) -> Cut:
+    before, after = statement.copy()
+    title = relation.title if relation is not None else "query"
+    scan = Scan(before.as_string(leader.connection), after.as_string(leader.connection), relation=title)
+    return Cut((scan,), (f"one segment: {reason}",) if reason else ())
+
+
+def _cut_table(leader: Leader, relation: Relation, statement: Statement, step: int) -> Cut:
+    (row,) = leader.catalogue(sql.SQL("SELECT {}").format(_pages(sql.Literal(relation.oid))))
+    scan = _range_scan(leader, statement, int(row[0]), step, relation.title)
+    notes = ("one segment: the table is too small to share",) if scan.segments == 1 else ()
+    return Cut((scan,), notes)
+
+
+def _range_scan(leader: Leader, statement: Statement, pages: int, step: int, title: str) -> Scan:
+    before, after = statement.copy_of_range()
+    return Scan(before.as_string(leader.connection), after.as_string(leader.connection), pages, step, title)
+
+
+def _leaf_scan(leader: Leader, statement: Statement, leaf: _Leaf, step: int, sequential: bool) -> Scan:
+    own = statement.of(leaf.identifier)
+    if leaf.heap and sequential:
+        return _range_scan(leader, own, leaf.pages, step, leaf.title)
+    before, after = own.copy()
+    return Scan(before.as_string(leader.connection), after.as_string(leader.connection), relation=leaf.title)
+
+
+def _leaves(leader: Leader, parent: Relation, names: list[tuple[str, str]], columns: frozenset[str]) -> list[_Leaf]:
+    """What the catalogue says about the leaves that the planner reads, in the planner's order.
+
+    Policies are looked for on every ancestor up to the parent: none of them applies to a leaf that is read directly.
+    """
+    if not names:
+        return []
+    listed = sql.SQL(", ").join(
+        sql.SQL("({}, {}, {})").format(sql.Literal(at), sql.Literal(schema), sql.Literal(name))
+        for at, (schema, name) in enumerate(names)
+    )
+    wanted = sql.SQL(", ").join(sql.Literal(name) for name in sorted(columns | {"ctid"}))
+    rows = leader.catalogue(
+        sql.SQL(
+            "WITH RECURSIVE tree(oid, guarded) AS ("
+            " SELECT {parent}::oid, row_security_active({parent}::oid)"
+            " UNION ALL SELECT i.inhrelid, tree.guarded OR row_security_active(i.inhrelid)"
+            " FROM tree JOIN pg_inherits AS i ON i.inhparent = tree.oid),"
+            " planned(at, nspname, relname) AS (VALUES {listed})"
+            " SELECT planned.nspname, planned.relname, c.relkind = 'r' AND am.amname = 'heap',"
+            " CASE WHEN c.relkind = 'r' THEN {pages} ELSE 0 END,"
+            " NOT tree.guarded AND (SELECT bool_and(has_column_privilege(c.oid, a.attname, 'SELECT')) FROM "
+            "pg_attribute AS a"
+            " WHERE a.attrelid = c.oid AND a.attname IN ({wanted})), tree.oid IS NOT NULL"
+            " FROM planned LEFT JOIN pg_namespace AS n ON n.nspname = planned.nspname"
+            " LEFT JOIN pg_class AS c ON c.relname = planned.relname AND c.relnamespace = n.oid"
+            " LEFT JOIN pg_am AS am ON am.oid = c.relam LEFT JOIN tree ON tree.oid = c.oid ORDER BY planned.at"
+        ).format(parent=sql.Literal(parent.oid), listed=listed, pages=_pages(sql.SQL("c.oid")), wanted=wanted)
+    )
+    leaves = [
+        _Leaf(
+            sql.Identifier(schema, name), f"{schema}.{name}", bool(heap), int(pages or 0), bool(readable), bool(known)
+        )
+        for schema, name, heap, pages, readable, known in rows
+    ]
+    attached = [leaf.title for leaf in leaves if not leaf.known]
+    if attached:
+        raise Moved(attached)
+    return leaves
+
+
+def _pages(oid: sql.Composable) -> sql.Composable:
+    """The size now, in pages; ``relpages`` may be stale."""
+    return sql.SQL("pg_relation_size({}::oid) / current_setting('block_size')::bigint").format(oid)

@@ -1,0 +1,67 @@
+"""The statement of an export: columns, source, filter, order and limit, with every name from the catalogue and
+quoted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from psycopg import sql
+
+__all__ = ["Statement"]
+
+_COPY = sql.SQL("COPY (")
+_TO_STDOUT = sql.SQL(") TO STDOUT (FORMAT binary)")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A SELECT in parts, so that a segment can put its TID range in the middle."""
+
+    expressions: tuple[sql.Composable, ...]
+    source: sql.Composable
+    """What stands after FROM: ``"schema"."table" AS r`` or ``(query) AS q(c1, …)``."""
+    filters: tuple[sql.Composable, ...] = ()
+    order: tuple[sql.Composable, ...] = ()
+    limit: int | None = None
+
+    def select(self) -> sql.Composable:
+        """The whole statement."""
+        return sql.Composed([self._head(), _where(self.filters), self._tail()])
+
+    def copy(self) -> tuple[sql.Composable, sql.Composable]:
+        """The whole statement as COPY, before and after a place where nothing is put."""
+        return _COPY + self.select(), _TO_STDOUT
+
+    def copy_of_range(self) -> tuple[sql.Composable, sql.Composable]:
+        """COPY before and after the TID range of a segment."""
+        rest = sql.SQL("").join(sql.SQL(" AND {}").format(term) for term in self.filters)
+        return sql.Composed([_COPY, self._head(), sql.SQL(" WHERE ")]), sql.Composed([rest, _TO_STDOUT])
+
+    def of(self, relation: sql.Identifier) -> Statement:
+        """The same for one leaf of the partitioned table; the names of columns are the same there."""
+        return replace(self, source=aliased(relation))
+
+    def _head(self) -> sql.Composable:
+        # A table without columns is selected with an empty list.
+        return sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(self.expressions), self.source)
+
+    def _tail(self) -> sql.Composable:
+        parts: list[sql.Composable] = []
+        if self.order:
+            parts.append(sql.SQL(" ORDER BY {}").format(sql.SQL(", ").join(self.order)))
+        if self.limit is not None:
+            parts.append(sql.SQL(" LIMIT {}").format(sql.Literal(self.limit)))
+        return sql.Composed(parts)
+
+
+def aliased(relation: sql.Identifier) -> sql.Composable:
+    """A relation as FROM names it; columns are then ``r."name"``, which no column's name can shadow."""
+    return sql.SQL("{} AS r").format(relation)
+
+
+def _where(terms: Sequence[sql.Composable]) -> sql.Composable:
+    if not terms:
+        return sql.SQL("")
+    return sql.SQL(" WHERE {}").format(sql.SQL(" AND ").join(terms))

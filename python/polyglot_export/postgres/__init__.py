@@ -1,0 +1,1 @@
+"""The control connection: connecting, settings, locks, errors."""

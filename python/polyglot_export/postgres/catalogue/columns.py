@@ -1,0 +1,62 @@
+"""The columns of a relation, from the catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from polyglot_export.postgres.catalogue.relations import Relation
+from polyglot_export.postgres.leader import Leader
+
+__all__ = ["SourceColumn", "primary_key", "readable_columns", "relation_columns"]
+
+
+def relation_columns(leader: Leader, relation: Relation) -> tuple[SourceColumn, ...]:
+    """All columns in their order: dropped ones left out, generated ones kept."""
+    rows = leader.catalogue(
+        sql.SQL(
+            "SELECT attname, atttypid, atttypmod, format_type(atttypid, atttypmod) FROM pg_attribute"
+            " WHERE attrelid = {} AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+        ).format(sql.Literal(relation.oid))
+    )
+    return tuple(
+        SourceColumn(name, sql.SQL("r.{}").format(sql.Identifier(name)), type_, modifier, display)
+        for name, type_, modifier, display in rows
+    )
+
+
+def readable_columns(leader: Leader, relation: Relation) -> list[str]:
+    """The columns that a login with column grants may read."""
+    rows = leader.catalogue(
+        sql.SQL(
+            "SELECT attname FROM pg_attribute WHERE attrelid = {0} AND attnum > 0 AND NOT attisdropped"
+            " AND has_column_privilege({0}::oid, attnum, 'SELECT') ORDER BY attnum"
+        ).format(sql.Literal(relation.oid))
+    )
+    return [row[0] for row in rows]
+
+
+def primary_key(leader: Leader, relation: Relation) -> list[str]:
+    """The columns of the primary key in its order; empty where there is none."""
+    rows = leader.catalogue(
+        sql.SQL(
+            "SELECT a.attname FROM pg_constraint AS c, unnest(c.conkey) WITH ORDINALITY AS k(attnum, position)"
+            " JOIN pg_attribute AS a ON a.attnum = k.attnum"
+            " WHERE c.conrelid = {} AND c.contype = 'p' AND a.attrelid = c.conrelid ORDER BY k.position"
+        ).format(sql.Literal(relation.oid))
+    )
+    return [row[0] for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceColumn:
+    """A column of the table or query."""
+
+    name: str
+    reference: sql.Composable
+    """How generated SQL names it: ``r."name"``, or ``q.c1`` where names may repeat."""
+    type: int
+    modifier: int
+    display: str
+    """The type as PostgreSQL prints it."""

@@ -1,0 +1,177 @@
+"""From a dataset's name to a relation of the catalogue: what it is and how it can be locked and read.
+
+A name without quotes is taken literally first (``Orders`` finds the table "Orders"), with and without a schema in front
+of a dot, and then as SQL reads it (folded to lower case). A name with quotes is read as SQL reads it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from polyglot_export.errors import AccessDenied, PolyglotError, SpecError, UnknownDataset
+from polyglot_export.postgres.leader import Leader
+from polyglot_export.sources.base import TableSource
+
+__all__ = ["Relation", "find_relation", "privileged", "read_relation"]
+
+KINDS = {
+    "r": "table",
+    "p": "partitioned table",
+    "v": "view",
+    "m": "materialized view",
+    "f": "foreign table",
+}
+"""``pg_class.relkind`` of what can be exported."""
+_OTHER_KINDS = {"S": "a sequence", "i": "an index", "I": "an index", "c": "a composite type", "t": "a TOAST table"}
+
+_IDENTIFIER = r'(?:[^\W\d][\w$]*|"(?:[^"]|"")+")'
+_SQL_NAME = re.compile(rf"{_IDENTIFIER}(?:\.{_IDENTIFIER})?")
+MAX_NAME = 1_000
+"""Characters of a name that are looked at; PostgreSQL's identifiers have at most 63 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """What the catalogue said before the locks; the planner reads it again once they are held."""
+
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    """``pg_class.relkind``."""
+    access_method: str | None
+    has_children: bool
+    """``pg_class.relhassubclass``: it may be the parent of others (inheritance)."""
+    select: bool
+    """The login may read all of it (not only granted columns)."""
+    policies: bool
+    """Row-level security is active for this login."""
+    other_temporary: bool
+    """It is a temporary table of another session."""
+
+    @property
+    def identifier(self) -> sql.Identifier:
+        """The qualified name, quoted."""
+        return sql.Identifier(self.schema, self.name)
+
+    @property
+    def lockable(self) -> bool:
+        """Whether ``LOCK TABLE … IN ACCESS SHARE MODE`` is possible (PostgreSQL manual, LOCK)."""
+        return self.kind in "rp" and self.select
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return f"{self.schema}.{self.name}"
+
+
+def find_relation(leader: Leader, source: TableSource) -> Relation:
+    """Look the relation up; to be called in a transaction that the locks do not belong to.
+
+    Raises:
+        UnknownDataset: It does not exist, is no table or view, or is not offered.
+        AccessDenied: The login may not look into the schema.
+    """
+    oid = _oid(leader, source)
+    if oid is None:
+        raise _unknown(source)
+    relation = read_relation(leader, oid)
+    if relation is None:
+        raise _unknown(source)
+    if relation.kind not in KINDS:
+        raise UnknownDataset(
+            f"dataset: {source.name!r} is {_OTHER_KINDS.get(relation.kind, 'no table or view')}; what can be exported "
+            "are tables and views",
+            field="dataset",
+        )
+    if relation.other_temporary:
+        raise SpecError(
+            f"dataset: {source.name!r} is a temporary table of another session and cannot be read", field="dataset"
+        )
+    if relation.kind == "v" and not _views_allowed(leader, source):
+        raise _unknown(source)
+    return relation
+
+
+def read_relation(leader: Leader, oid: int) -> Relation | None:
+    """What the catalogue says about a relation; ``None`` where it is gone."""
+    rows = leader.catalogue(
+        sql.SQL(
+            "SELECT c.oid, n.nspname, c.relname, c.relkind, am.amname, c.relhassubclass, has_table_privilege(c.oid, "
+            "'SELECT'),"
+            " row_security_active(c.oid), pg_is_other_temp_schema(c.relnamespace)"
+            " FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace LEFT JOIN pg_am AS am ON am.oid = "
+            "c.relam"
+            " WHERE c.oid = {}"
+        ).format(sql.Literal(oid))
+    )
+    return Relation(*rows[0]) if rows else None
+
+
+def privileged(leader: Leader) -> bool:
+    """Whether the login may do more than read what was granted to it: superuser, RLS bypass, a predefined role."""
+    rows = leader.catalogue(
+        sql.SQL(
+            "SELECT bool_or(r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolreplication) OR EXISTS ("
+            "SELECT FROM pg_roles AS p WHERE p.rolname LIKE 'pg\\_%' AND p.rolname <> 'pg_database_owner'"
+            " AND pg_has_role(p.oid, 'USAGE')) FROM pg_roles AS r WHERE r.rolname = current_user"
+        )
+    )
+    return bool(rows[0][0])
+
+
+def _views_allowed(leader: Leader, source: TableSource) -> bool:
+    return not privileged(leader) if source.views is None else source.views
+
+
+def _oid(leader: Leader, source: TableSource) -> int | None:
+    candidates = _candidates(source, leader)
+    if not candidates:
+        return None
+    # to_regclass gives NULL for a name that stands for nothing; the search path is the login's own here.
+    tries = sql.SQL(", ").join(
+        sql.SQL("pg_catalog.to_regclass({})::pg_catalog.oid").format(sql.Literal(name)) for name in candidates
+    )
+    try:
+        found = leader.run(sql.SQL("SELECT {}").format(tries))[0]
+    except AccessDenied:
+        raise
+    except PolyglotError as error:
+        if error.sqlstate in ("42602", "42601", "0A000"):  # invalid name, syntax, a name with another database in front
+            return None
+        raise
+    return next((int(oid) for oid in found if oid is not None), None)
+
+
+def _candidates(source: TableSource, leader: Leader) -> list[str]:
+    """The spellings to try, most literal first, each as SQL text."""
+    name = source.name
+    if not name or len(name) > MAX_NAME or "\0" in name:
+        return []
+
+    def quoted(*parts: str) -> str:
+        return sql.Identifier(*parts).as_string(leader.connection)
+
+    if source.schema is not None:
+        return [quoted(source.schema, name)]
+    spellings: list[str] = []
+    if '"' not in name:
+        spellings.append(quoted(name))
+        spellings += [
+            quoted(name[:at], name[at + 1 :])
+            for at, character in enumerate(name)
+            if character == "." and 0 < at < len(name) - 1
+        ]
+    if _SQL_NAME.fullmatch(name):
+        spellings.append(name)
+    return spellings
+
+
+def _unknown(source: TableSource) -> UnknownDataset:
+    name = source.title or source.name
+    return UnknownDataset(
+        f"dataset: there is no table or view {name!r} that this login can see", field="dataset", sqlstate="42P01"
+    )

@@ -1,0 +1,180 @@
+"""From a DSN to a connection, and from a connection to parameters that reach the same server again.
+
+psycopg and libpq resolve everything: URI or key=value, ``PG*`` variables, service file, ``.pgpass``, several hosts,
+``target_session_attrs`` (PostgreSQL manual, "Database Connection Control Functions"). The workers then get what the
+leader's connection really used: a snapshot can be imported on the server that exported it and on no other.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import psycopg
+from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from polyglot_export.cancel import CancelToken
+from polyglot_export.errors import Cancelled, InternalError
+from polyglot_export.postgres.errors import connect_error, conninfo_error
+from polyglot_export.postgres.parameters import Connection
+
+__all__ = ["connect", "resolved"]
+
+KEEPALIVES: dict[str, int] = {
+    # A leader says nothing for as long as the export runs. A probe each 15 s keeps NAT tables open and notices a
+    # vanished server within 30 s, where the kernel would take two hours.
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    # Milliseconds that a sent statement may stay unacknowledged: bounds the last proof that the server is alive.
+    "tcp_user_timeout": 60_000,
+}
+LIBPQ_FOLDER = Path("~/.postgresql")
+"""Where libpq looks for certificates that no parameter names (PostgreSQL manual, "SSL Support")."""
+
+
+def connect(dsn: str | None, *, application_name: str, token: CancelToken | None = None) -> psycopg.Connection:
+    """Connect in autocommit mode.
+
+    The attempt runs in a thread of its own, so that a cancel is obeyed at once also while a name is being looked up or
+    a host does not answer; an attempt that nobody waits for any more is closed as soon as it succeeds.
+
+    Args:
+        dsn: URI or key=value string; ``None`` or empty leaves everything to the environment.
+        application_name: What ``pg_stat_activity`` shows.
+        token: A cancel of it ends the wait.
+
+    Raises:
+        ConnectionFailed: One sentence, never with the password.
+        Cancelled: The token was cancelled.
+    """
+    try:
+        given = conninfo_to_dict(dsn or "")
+    except psycopg.Error as error:
+        raise conninfo_error(error) from None
+    except UnicodeEncodeError:
+        raise conninfo_error(psycopg.ProgrammingError("")) from None
+    parameters: dict[str, str | int] = {
+        **KEEPALIVES,
+        **{name: value for name, value in given.items() if value is not None},
+    }
+    # Names and messages are read as UTF-8 whatever the environment says.
+    parameters |= {"application_name": application_name, "client_encoding": "UTF8"}
+    attempt = _Attempt(make_conninfo("", **parameters))
+    try:
+        return attempt.wait(token)
+    except psycopg.Error as error:
+        raise connect_error(error, str(given.get("password") or os.environ.get("PGPASSWORD") or "") or None) from None
+
+
+class _Attempt:
+    """One connection attempt in its own thread."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        self._abandoned = False
+        self._connection: psycopg.Connection | None = None
+        self._error: BaseException | None = None
+
+    def wait(self, token: CancelToken | None) -> psycopg.Connection:
+        """Start, and wait for the connection, an error or a cancel."""
+        threading.Thread(target=self._run, name="polyglot-connect", daemon=True).start()
+        forget = token.on_cancel(self._done.set) if token is not None else (lambda: None)
+        try:
+            self._done.wait()
+        except BaseException:
+            self._abandon()
+            raise
+        finally:
+            forget()
+        if token is not None and token.cancelled:
+            self._abandon()
+            raise Cancelled("the export was cancelled")
+        if self._connection is None:
+            raise self._error or InternalError("a connection attempt ended without a result")
+        return self._connection
+
+    def _run(self) -> None:
+        connection = None
+        try:
+            connection = psycopg.Connection.connect(self._conninfo, autocommit=True, prepare_threshold=None)
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
+            self._error = error
+        with self._lock:
+            self._connection = connection
+            abandoned = self._abandoned
+        if abandoned and connection is not None:
+            connection.close()
+        self._done.set()
+
+    def _abandon(self) -> None:
+        with self._lock:
+            self._abandoned = True
+            connection = self._connection
+        if connection is not None:
+            connection.close()
+
+
+def resolved(connection: psycopg.Connection) -> Connection:
+    """The parameters that reach this connection's server again, as this user and on this address."""
+    info = connection.info
+    values = {
+        option.keyword.decode(): option.val.decode()
+        for option in connection.pgconn.info
+        if option.val is not None and option.val != b""
+    }
+    root, certificate, key = _certificates(values)
+    return Connection(
+        host=info.host,
+        port=info.port,
+        user=info.user,
+        dbname=info.dbname,
+        password=info.password or None,
+        hostaddr=_address(connection.pgconn, info.host),
+        sslmode=values.get("sslmode", "prefer"),
+        sslrootcert=root,
+        sslcert=certificate,
+        sslkey=key,
+        sslnegotiation=values.get("sslnegotiation", "postgres"),
+        channel_binding=values.get("channel_binding", "prefer"),
+        connect_timeout=_timeout(values.get("connect_timeout")),
+        application_name=values.get("application_name", "polyglot"),
+        options=info.options or None,
+    )
+
+
+def _address(pgconn: pq.abc.PGconn, host: str) -> str | None:
+    """The address that was connected to: a name may stand for several servers. None for a unix socket."""
+    if host.startswith(("/", "@")):
+        return None
+    return pgconn.hostaddr.decode() or None
+
+
+def _timeout(value: str | None) -> float | None:
+    """The rule of libpq: zero or less waits without a limit, and one second is taken as two."""
+    seconds = float(value) if value else 0.0
+    return max(seconds, 2.0) if seconds > 0 else None
+
+
+def _certificates(values: dict[str, str]) -> tuple[str | None, str | None, str | None]:
+    """Root certificate, client certificate and its key, from libpq's folder where no parameter names them."""
+    root = values.get("sslrootcert") or _in_folder("root.crt")
+    if values.get("sslcertmode") == "disable":
+        return root, None, None
+    certificate = values.get("sslcert") or _in_folder("postgresql.crt")
+    key = values.get("sslkey") or (_in_folder("postgresql.key") if certificate else None)
+    return root, certificate, key
+
+
+def _in_folder(name: str) -> str | None:
+    try:
+        path = (LIBPQ_FOLDER / name).expanduser()
+    except RuntimeError:  # no home folder
+        return None
+    # Not Path.exists(): a folder that may not be searched (HOME of somebody else, under sudo) is for libpq one without
+    # the file.
+    return str(path) if os.path.exists(path) else None  # noqa: PTH110

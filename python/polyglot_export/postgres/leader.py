@@ -1,0 +1,265 @@
+"""The leader: the one control connection of an export, which holds its moment still.
+
+Its order of steps is what makes an export one moment ("One moment, or an error" in ``docs/architecture.md``):
+
+1. ``BEGIN`` REPEATABLE READ READ ONLY, the session settings, and ``LOCK TABLE … IN ACCESS SHARE MODE``: nothing of this
+   takes a snapshot, so whatever is seen later is seen with the locks held.
+2. The first query takes the snapshot. Where LOCK is not possible the EXPLAIN of the statement takes the locks, after
+   the snapshot; therefore :meth:`Leader.moved` compares the files that the snapshot knows with those that exist now.
+3. The snapshot is exported to the workers. As long as this connection lives in its transaction, nobody can truncate,
+   rewrite or drop what is read; when it is lost, the export has failed.
+"""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg
+from psycopg import generators, pq, sql
+
+from polyglot_export.cancel import CancelToken
+from polyglot_export.errors import Cancelled, ConnectionLost
+from polyglot_export.postgres import connect as conninfo
+from polyglot_export.postgres.errors import database_error
+from polyglot_export.postgres.parameters import Connection
+
+__all__ = ["Described", "Leader"]
+
+Row = tuple[Any, ...]
+
+CANCEL_INTERVAL = 0.1
+"""Seconds between two cancel requests: one that arrives between two statements has no effect."""
+CANCEL_TIMEOUT = 1.0
+"""Seconds that a cancel request may take before the next one is sent."""
+
+
+class Described:
+    """The columns a statement would return, known without running it."""
+
+    __slots__ = ("columns", "parameters")
+
+    def __init__(self, columns: tuple[tuple[str, int, int], ...], parameters: int) -> None:
+        self.columns = columns
+        """Name, type OID and type modifier of each."""
+        self.parameters = parameters
+        """How many parameters (``$1``) the statement has."""
+
+
+class Leader:
+    """A connection whose statements can be cancelled from any thread, and whose errors are ours."""
+
+    def __init__(self, connection: psycopg.Connection, token: CancelToken) -> None:
+        self.connection = connection
+        self.version = connection.info.server_version
+        self._token = token
+        self._parting_words: str | None = None
+        connection.add_notice_handler(self._keep_fatal)
+        self._search_path = str(self.run("SELECT pg_catalog.current_setting('search_path')")[0][0])
+
+    @classmethod
+    def open(cls, dsn: str | None, *, application_name: str, token: CancelToken | None = None) -> Self:
+        """Connect.
+
+        Raises:
+            ConnectionFailed: The database cannot be reached or refused the login.
+            Cancelled: The token was cancelled meanwhile.
+        """
+        token = token or CancelToken()
+        connection = conninfo.connect(dsn, application_name=application_name, token=token)
+        try:
+            return cls(connection, token)
+        except BaseException:
+            connection.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def parameters(self) -> Connection:
+        """What the workers need to reach the same server."""
+        return conninfo.resolved(self.connection)
+
+    def run(self, statement: str | sql.Composable, parameters: list[Any] | None = None) -> list[Row]:
+        """Run one statement (several without parameters: the last one's rows are returned).
+
+        Raises:
+            Cancelled: The token is cancelled, before or while the statement ran.
+            PolyglotError: What the server said, as ``errors.statement_error`` sorts it.
+        """
+        query = statement.encode() if isinstance(statement, str) else statement.as_bytes(self.connection)
+        with self._cancellable():
+            cursor = self.connection.execute(query, parameters)
+            while cursor.nextset():
+                pass
+            return cursor.fetchall() if cursor.description is not None else []
+
+    def catalogue(self, query: sql.Composable) -> list[Row]:
+        """Read PostgreSQL's catalogue within the transaction, with nothing before ``pg_catalog`` in the search path.
+
+        A user's schema may hold operators that fit better than the system's; ``query`` needs no qualified names here.
+        """
+        path = sql.SQL("SELECT pg_catalog.set_config('search_path', {}, true)")
+        batch = sql.SQL("; ").join(
+            [path.format(sql.Literal("pg_catalog")), query, path.format(sql.Literal(self._search_path))]
+        )
+        with self._cancellable():
+            cursor = self.connection.execute(batch.as_bytes(self.connection))
+            cursor.nextset()
+            return cursor.fetchall()
+
+    def describe(self, statement: str) -> Described:
+        """Parse a statement alone by the extended protocol, which takes exactly one and runs nothing.
+
+        PostgreSQL manual, "Message Flow", Extended Query: a Parse message may not include more than one statement.
+        """
+        pgconn = self.connection.pgconn
+        with self._cancellable():
+            pgconn.send_prepare(b"", statement.encode())
+            self._result()
+            pgconn.send_describe_prepared(b"")
+            result = self._result()
+        names = (result.fname(index) or b"" for index in range(result.nfields))
+        columns = tuple(
+            (name.decode(self.connection.info.encoding, "replace"), result.ftype(index), result.fmod(index))
+            for index, name in enumerate(names)
+        )
+        return Described(columns, result.nparams)
+
+    def begin(self, settings: tuple[str, ...], lock: sql.Composable | None) -> None:
+        """Open the transaction and lock, in one message; no snapshot is taken."""
+        statements = ["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", *settings]
+        if lock is not None:
+            statements.append(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(lock).as_string(self.connection))
+        self.run("; ".join(statements))
+
+    def rollback(self) -> None:
+        """Leave the transaction, whatever state it is in."""
+        with self._cancellable():
+            self.connection.rollback()
+
+    def locked(self) -> frozenset[int]:
+        """The OIDs of all relations that this transaction holds locks on."""
+        held = sql.SQL("SELECT relation FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation'")
+        return frozenset(row[0] for row in self.catalogue(held))
+
+    def moved(self) -> list[str]:
+        """Relations that we hold locks on but that are not what the snapshot knows: rewritten, truncated or new since.
+
+        Mapped catalogues have no ``relfilenode`` of their own (0) and cannot be compared; they cannot be truncated
+        either.
+        """
+        rows = self.catalogue(
+            sql.SQL(
+                "SELECT coalesce(c.oid::regclass::text, l.relation::text)"
+                " FROM pg_locks AS l LEFT JOIN pg_class AS c ON c.oid = l.relation"
+                " WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation'"
+                " AND (c.oid IS NULL OR (c.relkind IN ('r', 'm', 't') AND c.relfilenode <> 0"
+                " AND c.relfilenode IS DISTINCT FROM pg_relation_filenode(c.oid)))"
+            )
+        )
+        return [row[0] for row in rows]
+
+    def export_snapshot(self) -> str:
+        """The identifier under which workers import this transaction's snapshot (manual, "Snapshot
+        Synchronization").
+        """
+        return str(self.run("SELECT pg_catalog.pg_export_snapshot()")[0][0])
+
+    def check(self) -> None:
+        """See, without a round trip, whether the server has ended the connection.
+
+        Raises:
+            ConnectionLost: It has.
+        """
+        try:
+            poll = select.poll()
+            poll.register(self.connection.fileno(), select.POLLIN)
+            while poll.poll(0):
+                self.connection.pgconn.consume_input()
+                self.connection.pgconn.is_busy()  # hands notices to _keep_fatal
+        except psycopg.Error as error:
+            raise self._lost(error) from None
+
+    def prove_alive(self) -> None:
+        """A round trip inside the transaction: if it succeeds, every lock was held until now.
+
+        Raises:
+            ConnectionLost: The connection or its transaction is gone.
+        """
+        try:
+            self.connection.execute("SELECT 1")
+        except psycopg.Error as error:
+            raise self._lost(error) from None
+        if self.connection.info.transaction_status != pq.TransactionStatus.INTRANS:
+            raise ConnectionLost("the leader's transaction ended before the export was complete")
+
+    def close(self) -> None:
+        """Close; the server rolls back. Idempotent."""
+        self.connection.close()
+
+    def _lost(self, error: psycopg.Error) -> ConnectionLost:
+        reason = self._parting_words or str(error).strip().replace("\n", " ")
+        return ConnectionLost(f"the leader's connection to the database was lost: {reason}", sqlstate=error.sqlstate)
+
+    def _keep_fatal(self, diagnostic: psycopg.errors.Diagnostic) -> None:
+        """The server's reason for ending an idle connection arrives as a notice."""
+        if diagnostic.severity_nonlocalized in ("FATAL", "PANIC"):
+            self._parting_words = diagnostic.message_primary
+
+    def _result(self) -> pq.abc.PGresult:
+        """The one result of what was sent, or its error as psycopg's exception."""
+        results: list[pq.abc.PGresult] = self.connection.wait(generators.execute(self.connection.pgconn))
+        result = results[-1]
+        if result.status != pq.ExecStatus.COMMAND_OK:
+            raise psycopg.errors.error_from_result(result, self.connection.info.encoding)
+        return result
+
+    def _cancellable(self) -> _Cancellable:
+        return _Cancellable(self.connection, self._token)
+
+
+class _Cancellable:
+    """While a statement runs, a cancelled token cancels it in the server; its error then is ``Cancelled``."""
+
+    def __init__(self, connection: psycopg.Connection, token: CancelToken) -> None:
+        self._connection = connection
+        self._token = token
+        self._running = threading.Event()
+
+    def __enter__(self) -> None:
+        if self._token.cancelled:
+            raise Cancelled("the export was cancelled")
+        self._running.set()
+        self._forget = self._token.on_cancel(self._start)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._running.clear()
+        self._forget()
+        if isinstance(error, psycopg.Error):
+            if self._token.cancelled:
+                raise Cancelled("the export was cancelled") from None
+            raise database_error(error) from None
+
+    def _start(self) -> None:
+        # The thread that cancels may be that of an event loop and must not wait for the network.
+        threading.Thread(target=self._insist, name="polyglot-cancel", daemon=True).start()
+
+    def _insist(self) -> None:
+        while self._running.is_set():
+            try:
+                self._connection.cancel_safe(timeout=CANCEL_TIMEOUT)
+            except psycopg.Error:
+                if self._connection.closed:
+                    return
+            time.sleep(CANCEL_INTERVAL)

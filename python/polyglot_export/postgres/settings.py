@@ -1,0 +1,118 @@
+"""The settings under which leader and workers read: the rules of ``docs/formats/types.md``, one ``SET LOCAL`` each.
+
+They are statements, not calls of ``set_config``: a SELECT would take the snapshot before the locks are held.
+"""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg import sql
+
+from polyglot_export.errors import SpecError
+from polyglot_export.postgres.errors import database_error
+
+__all__ = ["TABLE_SETTINGS", "WORKER_SETTINGS", "session_settings", "worker_settings"]
+
+_FIXED = {
+    # How values and names are printed.
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "client_encoding": "UTF8",
+    "standard_conforming_strings": "on",
+    "quote_all_identifiers": "off",
+    # The order of rows: a sequential scan that joins another one would start in the middle.
+    "synchronize_seqscans": "off",
+    # Segments are short statements: compiling each costs more than it saves.
+    "jit": "off",
+    "enable_tidscan": "on",
+    # Any other value lets a GIN index leave rows out.
+    "gin_fuzzy_search_limit": "0",
+    # Our own limits take the place of the server's, and policies always apply.
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "row_security": "on",
+}
+TABLE_SETTINGS = ("SET LOCAL max_parallel_workers_per_gather = '0'",)
+"""For tables: parallelism is ours there, and a Gather would give the rows in another order each time."""
+
+WORKER_SETTINGS = ("SET LOCAL lock_timeout = '5s'",)
+"""For the workers. The leader holds every lock already, so a worker waits for one only behind a session that itself
+waits for the leader: neither would ever end, and the server's deadlock detector cannot see that the leader waits for
+the worker. Five seconds let that session give up first, as careful migrations do; then the export fails visibly
+(SQLSTATE 55P03)."""
+
+_LATER = (
+    # A client that is gone is noticed within a second while a query runs for it.
+    (140000, "client_connection_check_interval", "1s"),
+    (170000, "transaction_timeout", "0"),
+)
+"""Settings that came with a later version (``server_version_num``)."""
+
+_UNKNOWN_OR_UNSUPPORTED = frozenset({"42704", "22023"})
+
+
+def session_settings(connection: psycopg.Connection, time_zone: str, *, views: bool) -> tuple[str, ...]:
+    """The ``SET LOCAL`` statements for this server, each tried once in a transaction that is rolled back.
+
+    Args:
+        connection: The leader's, in autocommit mode and outside a transaction.
+        time_zone: Zone of timestamptz in text.
+        views: Whether views may be read; if not, servers that can are told to refuse them.
+
+    Raises:
+        SpecError: The server does not know the time zone.
+        PolyglotError: What else the server said, or that it is gone.
+    """
+    try:
+        return _tried(connection, time_zone, views=views)
+    except psycopg.Error as error:
+        raise database_error(error) from None
+
+
+def _tried(connection: psycopg.Connection, time_zone: str, *, views: bool) -> tuple[str, ...]:
+    version = connection.info.server_version
+    fixed = [_set(name, value) for name, value in _FIXED.items()]
+    optional = [_set(name, value) for since, name, value in _LATER if version >= since]
+    if not views:
+        optional.append(_set("restrict_nonsystem_relation_kind", "view"))
+    zone = "SET LOCAL TimeZone = " + sql.Literal(time_zone).as_string(connection)
+    with connection.transaction(force_rollback=True):
+        connection.execute("; ".join(fixed).encode())
+        # Not every platform can watch its clients, and not every minor version can refuse views.
+        accepted = [statement for statement in optional if _accepted(connection, statement)]
+        try:
+            connection.execute(zone.encode())
+        except psycopg.errors.InvalidParameterValue as error:
+            message = f"options.timeZone: the server does not know the time zone {time_zone!r}"
+            raise SpecError(message, field="options.timeZone", sqlstate=error.sqlstate) from None
+    return (zone, *fixed, *accepted)
+
+
+def worker_settings(connection: psycopg.Connection) -> tuple[str, ...]:
+    """What a worker sets after all others, so that it gets bytes as they are stored.
+
+    An SQL_ASCII database holds any bytes. A server that is to send them as UTF8 refuses those that are not, and says
+    neither row nor column (PostgreSQL manual, "Character Set Support"); sent as they are, csv passes them on and the
+    encoders of the other formats name both.
+    """
+    if connection.info.parameter_status("server_encoding") != "SQL_ASCII":
+        return WORKER_SETTINGS
+    return (*WORKER_SETTINGS, _set("client_encoding", "SQL_ASCII"))
+
+
+def _set(name: str, value: str) -> str:
+    # Names and values are the constants above.
+    return f"SET LOCAL {name} = '{value}'"
+
+
+def _accepted(connection: psycopg.Connection, statement: str) -> bool:
+    try:
+        with connection.transaction():
+            connection.execute(statement.encode())
+    except psycopg.Error as error:
+        if error.sqlstate not in _UNKNOWN_OR_UNSUPPORTED:
+            raise database_error(error) from None
+        return False
+    return True

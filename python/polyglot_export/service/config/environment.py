@@ -1,0 +1,129 @@
+"""The service's settings: environment variables, validated once; ``docs/reference/settings.md`` lists each one.
+
+What may be exported and who may ask is not here but in the configuration file (``POLYGLOT_CONFIG``, ``polyglot.toml``).
+Only ``polyglot serve`` imports this module: pydantic-settings is part of the ``serve`` extra.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from polyglot_export.errors import SpecError
+from polyglot_export.text.sizes import parse_size
+
+__all__ = ["ServiceSettings", "parse_size"]
+
+Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class ServiceSettings(BaseSettings):
+    """Everything that ``polyglot serve`` reads from its environment.
+
+    The names of the reference system (``DATABASE_URL``, ``PORT``, ``DB_CURSOR_BATCH_SIZE``) are kept; all others start
+    with ``POLYGLOT_``. An empty variable counts as not set. Keyword arguments use the field names and win.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        case_sensitive=True,
+        env_ignore_empty=True,
+        validate_by_name=True,
+        validate_by_alias=True,
+    )
+
+    database_url: str | None = Field(None, validation_alias="DATABASE_URL", repr=False)
+    """Connection URI or key=value string of the database; without it libpq's ``PG*`` variables decide."""
+    host: str = Field("127.0.0.1", validation_alias="HOST", min_length=1)
+    """Address or name to listen on. Without keys in the configuration only loopback addresses are accepted."""
+    port: int = Field(8080, validation_alias="PORT", ge=0, le=65535)
+    """TCP port to listen on; 0 takes a free one and prints it."""
+    db_cursor_batch_size: str | None = Field(None, validation_alias="DB_CURSOR_BATCH_SIZE")
+    """Read for compatibility and not used: no cursor is opened. A log line at the start says so."""
+    config: Path | None = Field(None, validation_alias="POLYGLOT_CONFIG")
+    """The configuration file: datasets and keys. Without it ``polyglot.toml`` in the current folder is read if it
+    exists."""
+    default_dataset: str = Field("records", validation_alias="POLYGLOT_DEFAULT_DATASET", min_length=1)
+    """The dataset of a request that names none."""
+    workers: int | None = Field(None, validation_alias="POLYGLOT_WORKERS", ge=1, le=64)
+    """Connections and threads of one export; without it the number of CPUs that the process may use, at most four."""
+    max_connections: int = Field(10, validation_alias="POLYGLOT_MAX_CONNECTIONS", ge=1)
+    """Connections that the workers of all running exports may have together; each export has one more for its leader. A
+    quarter of what the server allows its users is never exceeded."""
+    rate_limit: Size | None = Field(None, validation_alias="POLYGLOT_RATE_LIMIT")
+    """Bytes a second, or with kB, MB, GB, that one export is read at most; without it there is no limit."""
+    memory_limit: Size | None = Field(None, validation_alias="POLYGLOT_MEMORY_LIMIT")
+    """Memory the whole process may use, in bytes or with kB, MB, GB; without it the limit of the cgroup, else 256
+    MB."""
+    row_limit: Size = Field(16 << 20, validation_alias="POLYGLOT_ROW_LIMIT")
+    """Largest row that is exported, in bytes or with kB, MB, GB; an export of a source that may hold such rows reserves
+    room for one."""
+    queue_timeout: Seconds = Field(10.0, validation_alias="POLYGLOT_QUEUE_TIMEOUT")
+    """Seconds that a download waits for its share of the memory before it is answered 503."""
+    slow_client_timeout: Seconds = Field(45.0, validation_alias="POLYGLOT_SLOW_CLIENT_TIMEOUT")
+    """Seconds over which a client's rate is measured; one that is below the least rate holds a snapshot of the database
+    open for too long and is cut off."""
+    min_rate: Annotated[int, BeforeValidator(parse_size), Field(ge=0)] = Field(
+        1 << 10, validation_alias="POLYGLOT_MIN_RATE"
+    )
+    """Bytes a second, or with kB, MB, GB, that a client must take on average while an export waits for it; with 0 any
+    byte will do."""
+    max_duration: Seconds = Field(86_400.0, validation_alias="POLYGLOT_MAX_DURATION")
+    """Seconds that a run may take from its request to its last byte, the time in the queue included."""
+    statement_timeout: Seconds | None = Field(None, validation_alias="POLYGLOT_STATEMENT_TIMEOUT")
+    """Seconds that the database may work on one statement of an export (one segment, or a whole query); without it
+    there is no limit."""
+    shutdown_grace: Seconds = Field(10.0, validation_alias="POLYGLOT_SHUTDOWN_GRACE")
+    """Seconds that running downloads get to end after SIGTERM before they are cut and marked as failed."""
+    max_body: Size = Field(1 << 20, validation_alias="POLYGLOT_MAX_BODY")
+    """Largest body of a request, in bytes or with kB, MB, GB."""
+    job_retention: Seconds = Field(86_400.0, validation_alias="POLYGLOT_JOB_RETENTION")
+    """Seconds after its last activity at which a job expires."""
+    max_jobs: int = Field(1_000, validation_alias="POLYGLOT_MAX_JOBS", ge=1)
+    """Jobs that are kept; beyond it the oldest that are not running are forgotten."""
+    spool_dir: Path | None = Field(None, validation_alias="POLYGLOT_SPOOL_DIR")
+    """Directory of prepared files, which the replicas of a service share; without it a private one below the system's
+    temporary directory."""
+    spool_limit: Size = Field(10 << 30, validation_alias="POLYGLOT_SPOOL_LIMIT")
+    """Bytes that prepared files may take together, those being written included; in bytes or with kB, MB, GB."""
+    file_attempts: int = Field(3, validation_alias="POLYGLOT_FILE_ATTEMPTS", ge=1)
+    """Times that a file is begun to be prepared, when replicas that did it went away before the end."""
+    redis_url: str | None = Field(None, validation_alias="POLYGLOT_REDIS_URL", repr=False)
+    """Redis or Valkey (6.2 or later) that keeps the jobs for several replicas: ``redis://``, ``rediss://`` or
+    ``unix://``; without it they are kept in the memory of this process."""
+    redis_prefix: str = Field("polyglot:", validation_alias="POLYGLOT_REDIS_PREFIX")
+    """Before the name of every key in Redis; the replicas of one service have the same, different services different
+    ones."""
+    benchmark_rows: int = Field(1_000_000, validation_alias="POLYGLOT_BENCHMARK_ROWS", ge=1)
+    """Most rows that one run of GET /exports/benchmark reads of the default dataset."""
+    metrics_public: bool = Field(False, validation_alias="POLYGLOT_METRICS_PUBLIC")
+    """Whether ``GET /metrics`` is answered without a key where keys are configured."""
+    log_format: Literal["text", "json"] = Field("text", validation_alias="POLYGLOT_LOG_FORMAT")
+    """``text`` writes key=value lines, ``json`` one object a line."""
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", validation_alias="POLYGLOT_LOG_LEVEL")
+    """The least important lines that are written."""
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the environment; ``overrides`` (field names, ``None`` means not given) win over it.
+
+        Raises:
+            SpecError: One sentence that names the first wrong variable and what is allowed.
+        """
+        try:
+            return cls(**{name: value for name, value in overrides.items() if value is not None})
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            name = _environment_name(cls, str(first["loc"][0])) if first["loc"] else "settings"
+            message = str(first["msg"]).removeprefix("Value error, ")
+            raise SpecError(f"{name}: {message}", field=name) from None
+
+
+def _environment_name(settings: type[ServiceSettings], field: str) -> str:
+    info = settings.model_fields.get(field)
+    return str(info.validation_alias) if info is not None else field

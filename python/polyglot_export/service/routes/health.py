@@ -1,0 +1,46 @@
+"""``/health``: is the service of use, is it alive, is it ready for more."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from polyglot_export.service.container import ServiceDep
+from polyglot_export.service.http.answers import answer, problems_for
+from polyglot_export.service.http.bodies import ExactJSONResponse
+from polyglot_export.service.http.problems import ServiceStopping
+from polyglot_export.service.routes.schemas import HealthView
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["health"])
+_HEALTHY = HealthView()
+
+
+@router.get(
+    "/health",
+    summary="Does the service answer, and can it reach the database?",
+    responses=answer(HealthView) | problems_for(503),
+)
+@router.head("/health", include_in_schema=False)
+async def health(service: ServiceDep) -> ExactJSONResponse:
+    """503 when the database is out of reach."""
+    await service.database.check()
+    return ExactJSONResponse(_HEALTHY.members())
+
+
+@router.get("/health/live", summary="Does the process answer?", responses=answer(HealthView))
+@router.head("/health/live", include_in_schema=False)
+async def live() -> ExactJSONResponse:
+    """Always 200: when this does not answer, restarting the process is the cure."""
+    return ExactJSONResponse(_HEALTHY.members())
+
+
+@router.get("/health/ready", summary="Should it get requests?", responses=answer(HealthView) | problems_for(503))
+@router.head("/health/ready", include_in_schema=False)
+async def ready(service: ServiceDep) -> ExactJSONResponse:
+    """503 when the database or the job store is out of reach, or the service is being shut down."""
+    if service.runs.stopping:
+        raise ServiceStopping("the service is being shut down")
+    await service.store.check()
+    await service.database.check()
+    return ExactJSONResponse(_HEALTHY.members())

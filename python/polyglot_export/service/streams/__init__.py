@@ -1,0 +1,1 @@
+"""Bytes on their way to a client."""

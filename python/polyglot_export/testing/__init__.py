@@ -1,0 +1,1 @@
+"""A throw-away PostgreSQL with records in it, and readers of files: for demo, benchmark and tests."""

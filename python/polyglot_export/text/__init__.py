@@ -1,0 +1,1 @@
+"""Sizes, times and exact JSON as text."""
