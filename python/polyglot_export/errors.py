@@ -74,7 +74,29 @@ class PolyglotError(Exception):
 
 
 class SpecError(PolyglotError, ValueError):
-    """The request is wrong; ``field`` names the part of it."""
+    """The request is wrong.
+
+    Attributes:
+        field: The part of the request that is meant, such as ``columns.0.source``; ``None`` for the whole of it.
+        reason: What is wrong with it and what is allowed, without the field. The message is both.
+    """
+
+    def __init__(
+        self,
+        field: str | None,
+        reason: str,
+        *,
+        sqlstate: str | None = None,
+        detail: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        message = f"{field}: {reason}" if field else reason
+        super().__init__(message, sqlstate=sqlstate, detail=detail, hint=hint, field=field)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep the attributes when the error crosses a process."""
+        return (self.__class__, (self.field, self.reason), self.__dict__)
 
 
 class UnknownDataset(SpecError):

@@ -208,7 +208,7 @@ async def test_a_failure_in_the_middle_is_never_an_end(error: Exception) -> None
 
 
 @pytest.mark.parametrize(
-    "feed", [ScriptedFeed(SpecError("filter.0: bad")), ScriptedFeed(opening=SpecError("filter.0: bad"))]
+    "feed", [ScriptedFeed(SpecError("filter.0", "bad")), ScriptedFeed(opening=SpecError("filter.0", "bad"))]
 )
 async def test_a_failure_before_the_first_byte_has_its_own_answer(feed: ScriptedFeed) -> None:
     scene = Scene(feed)

@@ -54,7 +54,7 @@ def test_the_servers_states(sqlstate: str | None, status: int) -> None:
 
 
 def test_attributes_are_members() -> None:
-    _, _, body = document(SpecError("limit: bad", field="limit", sqlstate="22023", hint="less"), "/exports")
+    _, _, body = document(SpecError("limit", "bad", sqlstate="22023", hint="less"), "/exports")
     assert body["instance"] == "/exports"
     assert (body["field"], body["sqlstate"], body["hint"]) == ("limit", "22023", "less")
     _, _, body = document(PolyglotError("no", row=5, column="value", detail="Key (a)=(hush)"))

@@ -144,7 +144,7 @@ def _describe(leader: Leader, source: TableSource | QuerySource, name: str) -> D
     relation = find_relation(leader, source)
     found = _relations(leader, sql.SQL("c.oid = {}").format(sql.Literal(relation.oid)), list(KINDS), bare=False)
     if not found:
-        raise UnknownDataset(f"dataset: there is no table or view {name!r} that this login can see", field="dataset")
+        raise UnknownDataset("dataset", f"there is no table or view {name!r} that this login can see")
     one = found[0]
     return Dataset(name, one.kind, _allowed(one.columns, source.columns), one.estimated_rows, one.estimated_bytes)
 

@@ -55,7 +55,7 @@ def load_datasets(source: Path | Mapping[str, Any]) -> ConfiguredDatasets:
         try:
             content: Mapping[str, Any] = tomllib.loads(source.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise SpecError(f"{where}: {error}", field="config") from None
+            raise SpecError(None, f"{where}: {error}") from None
     else:
         content = source
     try:
@@ -63,7 +63,7 @@ def load_datasets(source: Path | Mapping[str, Any]) -> ConfiguredDatasets:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         path = ".".join(["datasets", *(str(part) for part in first["loc"])])
-        raise SpecError(f"{where}: {path}: {str(first['msg']).removeprefix('Value error, ')}", field=path) from None
+        raise SpecError(None, f"{where}: {path}: {str(first['msg']).removeprefix('Value error, ')}") from None
 
 
 class ConfiguredDatasets(Exposure):
@@ -76,5 +76,5 @@ class ConfiguredDatasets(Exposure):
         """A configured name, exactly as it is written there."""
         dataset = self.datasets.get(name)
         if dataset is None:
-            raise UnknownDataset(f"dataset: there is no dataset {name!r}", field="dataset")
+            raise UnknownDataset("dataset", f"there is no dataset {name!r}")
         return dataset.source(name)

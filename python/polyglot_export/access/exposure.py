@@ -5,8 +5,8 @@ Three kinds of exposure:
 * :data:`EVERYTHING`: library and command line. PostgreSQL's own rights of the login decide, and SQL queries are
   allowed.
 * :meth:`ExposedTables.public`: a service without configuration offers the tables of one schema.
-* :class:`ConfiguredDatasets`: ``polyglot.toml`` (``access/configured.py``) names each dataset with its table or query and its
-  columns.
+* :class:`ConfiguredDatasets`: ``polyglot.toml`` (``access/configured.py``) names each dataset with its table or query
+  and its columns.
 
 Names from a request never become SQL: :mod:`polyglot_export.postgres.catalogue.relations` finds the relation in the
 catalogue and writes the catalogue's name.
@@ -50,10 +50,10 @@ class Exposure(ABC):
         """
         if spec.query is not None:
             if not self.allows_queries:
-                raise SpecError("query: SQL is not taken here; name a dataset", field="query")
+                raise SpecError("query", "SQL is not taken here; name a dataset")
             return QuerySource(spec.query)
         if spec.dataset is None:
-            raise SpecError("dataset: name the table, view or dataset to export", field="dataset")
+            raise SpecError("dataset", "name the table, view or dataset to export")
         return self.resolve(spec.dataset)
 
 

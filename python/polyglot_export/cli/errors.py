@@ -22,6 +22,9 @@ FIELDS = {
     "compression": "--compression",
     "workers": "--workers",
     "dsn": "--dsn",
+    "output": "--output",
+    "rate_limit": "--rate-limit",
+    "formats": "--formats",
     "dataset": "SOURCE",
 }
 """Where a field of a spec comes from."""
@@ -63,7 +66,7 @@ def suggesting(dsn: str | None, name: str | None) -> Iterator[None]:
     except UnknownDataset as error:
         near = _near(dsn, name or "")
         if near:
-            raise UnknownDataset(f"{error.message}; did you mean {' or '.join(near)}?", field=error.field) from error
+            raise UnknownDataset(error.field, f"{error.reason}; did you mean {' or '.join(near)}?") from error
         raise
 
 

@@ -33,8 +33,7 @@ def build_spec(
     """
     if (source is None) == (query is None):
         raise SpecError(
-            "name a table or view, or give --query" if source is None else "give SOURCE or --query, not both",
-            field="dataset",
+            "dataset", "name a table or view, or give --query" if source is None else "give SOURCE or --query, not both"
         )
     if not (columns or where or order_by or option):
         bare = bare_spec(target.format, dataset=source, query=query, limit=limit, compression=target.compression)

@@ -96,7 +96,7 @@ _WAY_OUT = "change one of them (or write to standard output: -o - > name)"
 
 
 def _wrong(message: str) -> SpecError:
-    return SpecError(f"--output: {message}", field="output")
+    return SpecError("output", message)
 
 
 def _mode(path: str) -> int | None:

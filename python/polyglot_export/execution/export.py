@@ -1,8 +1,8 @@
 """The way in: a spec becomes a plan, a plan becomes a stream, and a stream becomes bytes.
 
-``request/spec.py`` (what the caller wants) → ``access/exposure.py`` (what that name stands for) → ``postgres/leader.py`` (locks and snapshot) →
-``planner/`` (SQL, columns, segments) → ``_core`` (the workers) → ``sinks/`` (where the bytes go). ``library/aio.py`` is the
-same for asyncio.
+``request/spec.py`` (what the caller wants) → ``access/exposure.py`` (what that name stands for) →
+``postgres/leader.py`` (locks and snapshot) → ``planner/`` (SQL, columns, segments) → ``_core`` (the workers) →
+``sinks/`` (where the bytes go). ``library/aio.py`` is the same for asyncio.
 """
 
 from __future__ import annotations

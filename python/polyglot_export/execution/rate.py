@@ -61,4 +61,4 @@ def check_rate(rate: float | None) -> None:
         SpecError: It is not above zero.
     """
     if rate is not None and not rate > 0:
-        raise SpecError(f"rate_limit: must be above 0 bytes a second (got {rate:g})", field="rate_limit")
+        raise SpecError("rate_limit", f"must be above 0 bytes a second (got {rate:g})")

@@ -46,7 +46,7 @@ class RunSettings:
         """The sizes for the core."""
         workers = default_workers() if self.workers is None else self.workers
         if workers < 1:
-            raise SpecError(f"workers: must be at least 1 (got {workers})", field="workers")
+            raise SpecError("workers", f"must be at least 1 (got {workers})")
         check_rate(self.rate_limit)
         return Limits(workers, self.chunk_bytes, self.window_bytes, self.row_bytes)
 

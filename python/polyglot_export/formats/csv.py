@@ -77,8 +77,8 @@ def _csv(options: CsvOptions, targets: Sequence[str]) -> EncoderOptions:
     quoted = targets if options.force_quote == "*" else options.force_quote
     unknown = next((name for name in quoted if name not in targets), None)
     if unknown is not None:
-        message = f"options.forceQuote: there is no column {unknown!r} in the export; allowed are {', '.join(targets)}"
-        raise SpecError(message, field="options.forceQuote")
+        message = f"there is no column {unknown!r} in the export; allowed are {', '.join(targets)}"
+        raise SpecError("options.forceQuote", message)
     return EncoderOptions(
         "csv",
         delimiter=options.delimiter,

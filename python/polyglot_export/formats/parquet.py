@@ -50,7 +50,7 @@ MANIFEST = "polyglot.{}"
 
 def _parquet(options: ParquetOptions, targets: Sequence[str], manifest: dict[str, str]) -> EncoderOptions:
     if not targets:
-        raise SpecError("columns: parquet needs at least one column", field="columns")
+        raise SpecError("columns", "parquet needs at least one column")
     return EncoderOptions(
         "parquet",
         parquet_compression=options.compression,

@@ -40,7 +40,7 @@ def exposed(columns: Iterable[SourceColumn], allowed: tuple[str, ...] | None) ->
     by_name = {column.name: column for column in found}
     missing = [name for name in allowed if name not in by_name]
     if missing:
-        raise SpecError(f"columns: the configured column {missing[0]!r} does not exist", field="columns")
+        raise SpecError("columns", f"the configured column {missing[0]!r} does not exist")
     return tuple(by_name[name] for name in allowed)
 
 
@@ -65,7 +65,7 @@ def choose_columns(
         if choice.source not in by_name:
             raise unknown_column(choice.source, by_name, field)
         if choice.source not in unambiguous:
-            raise SpecError(f"{field}: two columns are called {choice.source!r}; rename one with AS", field=field)
+            raise SpecError(field, f"two columns are called {choice.source!r}; rename one with AS")
     _refuse_repeated([choice.target for choice in chosen], "two columns have the target {!r}; targets must differ")
     return [(by_name[choice.source], choice.target) for choice in chosen]
 
@@ -85,11 +85,11 @@ def _refuse_repeated(names: list[str], message: str) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise SpecError(f"columns: {message.format(name)}", field="columns")
+            raise SpecError("columns", f"{message.format(name)}")
         seen.add(name)
 
 
 def unknown_column(name: str, columns: Mapping[str, object], field: str) -> SpecError:
     """The error for a column that is not there; it lists what is allowed."""
     allowed = ", ".join(columns) or "none"
-    return SpecError(f"{field}: there is no column {name!r}; allowed are {allowed}", field=field)
+    return SpecError(field, f"there is no column {name!r}; allowed are {allowed}")

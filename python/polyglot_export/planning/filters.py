@@ -219,7 +219,7 @@ class _Term:
         return f'"{self._column.name}"'
 
     def _error(self, message: str) -> SpecError:
-        return SpecError(f"{self._field}: {message}", field=self._field)
+        return SpecError(self._field, f"{message}")
 
 
 def refused_value(error: PolyglotError, field: str) -> PolyglotError:
@@ -227,7 +227,7 @@ def refused_value(error: PolyglotError, field: str) -> PolyglotError:
     state = error.sqlstate or ""
     # Class 22 is "data exception", 42 "syntax error or access rule violation" (a missing operator, an ambiguous one).
     if state.startswith("22") or (state.startswith("42") and state != "42501"):
-        return SpecError(f"{field}: {error.message}", field=field, sqlstate=error.sqlstate, hint=error.hint)
+        return SpecError(field, f"{error.message}", sqlstate=error.sqlstate, hint=error.hint)
     return error
 
 

@@ -253,7 +253,7 @@ def _explain(leader: Leader, found: _Source, statement: Statement) -> Explained:
             raise Moved([found.title]) from None
         raise
     if explained.locks_rows():
-        raise SpecError("query: must only read; FOR UPDATE and FOR SHARE lock rows", field="query")
+        raise SpecError("query", "must only read; FOR UPDATE and FOR SHARE lock rows")
     return explained
 
 

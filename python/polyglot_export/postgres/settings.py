@@ -85,8 +85,8 @@ def _tried(connection: psycopg.Connection, time_zone: str, *, views: bool) -> tu
         try:
             connection.execute(zone.encode())
         except psycopg.errors.InvalidParameterValue as error:
-            message = f"options.timeZone: the server does not know the time zone {time_zone!r}"
-            raise SpecError(message, field="options.timeZone", sqlstate=error.sqlstate) from None
+            message = f"the server does not know the time zone {time_zone!r}"
+            raise SpecError("options.timeZone", message, sqlstate=error.sqlstate) from None
     return (zone, *fixed, *accepted)
 
 

@@ -1,8 +1,8 @@
 """The spec of an export that asks for a source, a format, a compression and a limit, and for nothing else.
 
-That is most exports of the command line. Importing pydantic and building the models of ``request/spec.py`` takes longer than
-connecting, so for them the same members are put together here, with the defaults written out; a test compares both for
-every format.
+That is most exports of the command line. Importing pydantic and building the models of ``request/spec.py`` takes longer
+than connecting, so for them the same members are put together here, with the defaults written out; a test compares both
+for every format.
 """
 
 from __future__ import annotations

@@ -198,7 +198,7 @@ def spec_error(error: ValidationError, model: type[BaseModel] = ExportSpec, with
     elif first["type"] == "too_short":
         message = "must not be empty"
     field = ".".join(([within] if within else []) + parts)
-    return SpecError(f"{field}: {message}{shown}" if field else f"{message}{shown}", field=field or None)
+    return SpecError(field or None, f"{message}{shown}")
 
 
 _MEMBER_MODELS: dict[str, type[BaseModel]] = {

@@ -92,10 +92,8 @@ def _shared_store(settings: ServiceSettings) -> SharedJobStore | None:
     try:
         from polyglot_export.jobs.stores.redis import RedisJobStore
     except ModuleNotFoundError as error:
-        message = (
-            f"POLYGLOT_REDIS_URL: needs the package {error.name}; pip install 'polyglot-export[serve,redis]' brings it"
-        )
-        raise SpecError(message, field="POLYGLOT_REDIS_URL") from None
+        message = f"needs the package {error.name}; pip install 'polyglot-export[serve,redis]' brings it"
+        raise SpecError("POLYGLOT_REDIS_URL", message) from None
     return RedisJobStore(settings.redis_url, settings.redis_prefix, settings.max_jobs)
 
 

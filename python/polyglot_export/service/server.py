@@ -112,7 +112,7 @@ def listen(host: str, port: int, user_timeout_seconds: float) -> list[socket.soc
     except OSError as error:
         for sock in sockets:
             sock.close()
-        raise SpecError(f"PORT: cannot listen on {host} port {port}: {error.strerror}", field="PORT") from None
+        raise SpecError("PORT", f"cannot listen on {host} port {port}: {error.strerror}") from None
     return sockets
 
 

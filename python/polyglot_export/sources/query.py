@@ -32,7 +32,7 @@ _TOKEN = re.compile(
 )
 _COMMENT_PART = re.compile(r"/\*|\*/")
 
-_ONE_SELECT = "query: must be one SELECT, VALUES, TABLE or WITH … SELECT statement"
+_ONE_SELECT = "must be one SELECT, VALUES, TABLE or WITH … SELECT statement"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +60,15 @@ def describe_query(leader: Leader, query: str) -> Query:
     """
     text = trim(query)
     if "\0" in text:
-        raise SpecError("query: must not hold the character U+0000", field="query")
+        raise SpecError("query", "must not hold the character U+0000")
     try:
         described = leader.describe(text)
     except StatementFailed as error:
         raise _refused(error) from None
     if described.parameters:
-        raise SpecError("query: must not have parameters ($1); write the values", field="query")
+        raise SpecError("query", "must not have parameters ($1); write the values")
     if not described.columns:
-        raise SpecError(f"{_ONE_SELECT}; this one returns no columns", field="query")
+        raise SpecError("query", f"{_ONE_SELECT}; this one returns no columns")
     found = Query(text, described)
     try:
         leader.describe(sql.SQL("SELECT FROM {}").format(found.subquery).as_string(leader.connection))
@@ -116,25 +116,17 @@ def _refused(error: StatementFailed) -> PolyglotError:
         case "57014":
             return error
         case "42P01":
-            return UnknownDataset(f"query: {error.message}", field="query", sqlstate=error.sqlstate, hint=error.hint)
+            return UnknownDataset("query", f"{error.message}", sqlstate=error.sqlstate, hint=error.hint)
         case "42601" if "multiple commands" in error.message:
-            return SpecError(
-                "query: must be one statement; a second one follows", field="query", sqlstate=error.sqlstate
-            )
+            return SpecError("query", "must be one statement; a second one follows", sqlstate=error.sqlstate)
         case "42P02" | "42P18":
-            return SpecError(
-                "query: must not have parameters ($1); write the values", field="query", sqlstate=error.sqlstate
-            )
-    return SpecError(
-        f"query: {error.message}", field="query", sqlstate=error.sqlstate, detail=error.detail, hint=error.hint
-    )
+            return SpecError("query", "must not have parameters ($1); write the values", sqlstate=error.sqlstate)
+    return SpecError("query", f"{error.message}", sqlstate=error.sqlstate, detail=error.detail, hint=error.hint)
 
 
 def _not_wrappable(error: StatementFailed) -> PolyglotError:
     if error.sqlstate == "0A000":  # "WITH clause containing a data-modifying statement must be at the top level"
-        return SpecError(
-            f"{_ONE_SELECT} that only reads; a statement in WITH writes", field="query", sqlstate=error.sqlstate
-        )
+        return SpecError("query", f"{_ONE_SELECT} that only reads; a statement in WITH writes", sqlstate=error.sqlstate)
     if error.sqlstate == "42601":
-        return SpecError(f"{_ONE_SELECT} that only reads", field="query", sqlstate=error.sqlstate)
+        return SpecError("query", f"{_ONE_SELECT} that only reads", sqlstate=error.sqlstate)
     return _refused(error)

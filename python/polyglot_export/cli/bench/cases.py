@@ -66,7 +66,5 @@ def chosen_cases(names: str | None) -> tuple[Case, ...]:
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     unknown = [name for name in wanted if name not in CASES]
     if unknown or not wanted:
-        raise SpecError(
-            f"--formats: {unknown[0] if unknown else names!r} is none of {', '.join(CASES)}", field="formats"
-        )
+        raise SpecError("formats", f"{unknown[0] if unknown else names!r} is none of {', '.join(CASES)}")
     return tuple(CASES[name] for name in dict.fromkeys(wanted))

@@ -119,7 +119,7 @@ def found(dsn: str | None, name: str) -> Source:
             [name],
         ).fetchone()
         if row is None:
-            raise UnknownDataset(f"there is no table {name!r} that this login can see", field="dataset")
+            raise UnknownDataset("dataset", f"there is no table {name!r} that this login can see")
         counted = connection.execute(
             psycopg.sql.SQL("SELECT count(*) FROM {}").format(psycopg.sql.Identifier(*row))
         ).fetchone()

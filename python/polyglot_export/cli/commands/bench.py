@@ -90,7 +90,7 @@ def bench_command(
     are counted.
     """
     if source is None and dsn is not None:
-        raise SpecError("--dsn: name the table to measure, or leave both away for a sample table", field="dataset")
+        raise SpecError("dsn", "name the table to measure, or leave both away for a sample table")
     try:
         from polyglot_export.cli.bench.cases import chosen_cases
         from polyglot_export.cli.bench.run import Choices, run

@@ -88,8 +88,7 @@ def export_command(
     to_terminal = target.path == STDOUT and sys.stdout is not None and sys.stdout.isatty()
     if to_terminal and target.is_binary and not output:
         raise SpecError(
-            f"{target.compression or target.format} is not for a terminal: give -o FILE, or -o - to insist",
-            field="output",
+            "output", f"{target.compression or target.format} is not for a terminal: give -o FILE, or -o - to insist"
         )
     from polyglot_export.cli.request import build_spec
 
@@ -151,7 +150,7 @@ def _rate(text: str | None) -> float | None:
     try:
         rate = float(str(parse_size(text)))
     except ValueError as error:
-        raise SpecError(f"rate_limit: {error} (got {text!r})", field="rate_limit") from None
+        raise SpecError("rate_limit", f"{error} (got {text!r})") from None
     check_rate(rate)
     return rate
 

@@ -37,7 +37,7 @@ def keys_command(*, name: str, stdin: bool) -> None:
         raise missing_extra(error, "serve") from error
     key = sys.stdin.readline().strip() if stdin else new_key()
     if not key:
-        raise SpecError("standard input holds no key", field="stdin")
+        raise SpecError("stdin", "standard input holds no key")
     # TOML's basic strings have the escapes of JSON (TOML 1.0, "String").
     table = name if BARE_TOML_KEY.fullmatch(name) else json.dumps(name)
     show(f'[keys.{table}]\nhash = "{hash_key(key)}"')

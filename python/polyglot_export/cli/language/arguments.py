@@ -86,14 +86,12 @@ def parse_options(texts: Iterable[str], format_name: str) -> Data:
         key, equals, value = text.partition("=")
         name = aliases.get(key.strip(), key.strip())
         if not equals:
-            raise SpecError(f"--option {text!r}: write key=value", field="options")
+            raise SpecError(None, f"--option {text!r}: write key=value")
         if name not in aliases.values():
             allowed = ", ".join(aliases.values())
-            raise SpecError(
-                f"--option {text!r}: {format_name} has no such option; allowed are {allowed}", field="options"
-            )
+            raise SpecError(None, f"--option {text!r}: {format_name} has no such option; allowed are {allowed}")
         if name in options:
-            raise SpecError(f"--option {text!r}: {name} is given twice", field="options")
+            raise SpecError(None, f"--option {text!r}: {name} is given twice")
         options[name] = (
             _names(Scanner("--option forceQuote", value)) if name == "forceQuote" and value != "*" else value
         )

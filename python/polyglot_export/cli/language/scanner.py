@@ -70,7 +70,7 @@ class Scanner:
 
     def wrong(self, reason: str) -> SpecError:
         """The error for this text."""
-        return SpecError(f"{self._option} {self._text!r}: {reason}", field=self._option)
+        return SpecError(None, f"{self._option} {self._text!r}: {reason}")
 
     def _quoted(self, quote: str, what: str) -> str:
         found = re.compile(f"{quote}((?:[^{quote}]|{quote}{quote})*){quote}").match(self._text, self._at)

@@ -146,5 +146,5 @@ def parse_cursor(text: str) -> tuple[int, str]:
     """
     time, _, job_id = text.partition("-")
     if not (time.isascii() and time.isdigit() and len(time) < 20 and job_id):
-        raise SpecError(f"after: must be the value of next in the page before (got {text!r})", field="after")
+        raise SpecError("after", f"must be the value of next in the page before (got {text!r})")
     return (int(time), job_id)

@@ -81,7 +81,7 @@ class RedisJobStore:
                 client_name="polyglot-export",
             )
         except (ValueError, RedisError) as error:
-            raise SpecError(f"POLYGLOT_REDIS_URL: {error}", field="POLYGLOT_REDIS_URL") from None
+            raise SpecError("POLYGLOT_REDIS_URL", f"{error}") from None
         self._redis: Redis = Redis(connection_pool=self._pool)
         self._prefix = prefix
         self._max_jobs = max_jobs

@@ -83,14 +83,12 @@ def find_relation(leader: Leader, source: TableSource) -> Relation:
         raise _unknown(source)
     if relation.kind not in KINDS:
         raise UnknownDataset(
-            f"dataset: {source.name!r} is {_OTHER_KINDS.get(relation.kind, 'no table or view')}; what can be exported "
+            "dataset",
+            f"{source.name!r} is {_OTHER_KINDS.get(relation.kind, 'no table or view')}; what can be exported "
             "are tables and views",
-            field="dataset",
         )
     if relation.other_temporary:
-        raise SpecError(
-            f"dataset: {source.name!r} is a temporary table of another session and cannot be read", field="dataset"
-        )
+        raise SpecError("dataset", f"{source.name!r} is a temporary table of another session and cannot be read")
     if relation.kind == "v" and not _views_allowed(leader, source):
         raise _unknown(source)
     return relation
@@ -172,6 +170,4 @@ def _candidates(source: TableSource, leader: Leader) -> list[str]:
 
 def _unknown(source: TableSource) -> UnknownDataset:
     name = source.title or source.name
-    return UnknownDataset(
-        f"dataset: there is no table or view {name!r} that this login can see", field="dataset", sqlstate="42P01"
-    )
+    return UnknownDataset("dataset", f"there is no table or view {name!r} that this login can see", sqlstate="42P01")

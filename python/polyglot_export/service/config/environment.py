@@ -121,7 +121,7 @@ class ServiceSettings(BaseSettings):
             first = error.errors(include_url=False, include_input=False)[0]
             name = _environment_name(cls, str(first["loc"][0])) if first["loc"] else "settings"
             message = str(first["msg"]).removeprefix("Value error, ")
-            raise SpecError(f"{name}: {message}", field=name) from None
+            raise SpecError(name, f"{message}") from None
 
 
 def _environment_name(settings: type[ServiceSettings], field: str) -> str:

@@ -49,17 +49,17 @@ def load_configuration(path: Path | None) -> Configuration:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SpecError(f"{path}: {error}", field="POLYGLOT_CONFIG") from None
+        raise SpecError(None, f"{path}: {error}") from None
     try:
         return _configuration(document, path)
     except SpecError as error:
-        raise SpecError(f"{path}: {error.message.removeprefix('configuration: ')}", field=error.field) from None
+        raise SpecError(None, f"{path}: {error.message.removeprefix('configuration: ')}") from None
 
 
 def _configuration(document: Mapping[str, Any], path: Path) -> Configuration:
     unknown = sorted(set(document) - _TABLES)
     if unknown:
-        raise SpecError(f"unknown table {unknown[0]!r}; datasets and keys are allowed", field=unknown[0])
+        raise SpecError(None, f"unknown table {unknown[0]!r}; datasets and keys are allowed")
     keys = Keys.from_document(document)
     if not document:
         return Configuration(ExposedTables.public(), keys, path)
@@ -75,11 +75,9 @@ def _check_scope(key: Key, datasets: ConfiguredDatasets) -> None:
     where = f"keys.{key.name}"
     for name in sorted({*(key.datasets or ()), *key.columns}):
         if name not in datasets.datasets:
-            raise SpecError(f"{where}: there is no dataset {name!r} in this file", field=where)
+            raise SpecError(where, f"there is no dataset {name!r} in this file")
     for name, columns in key.columns.items():
         exposed = datasets.datasets[name].columns
         unknown = [column for column in columns if exposed is not None and column not in exposed]
         if unknown:
-            raise SpecError(
-                f"{where}.columns.{name}: the dataset does not offer the column {unknown[0]!r}", field=where
-            )
+            raise SpecError(f"{where}.columns.{name}", f"the dataset does not offer the column {unknown[0]!r}")

@@ -113,7 +113,7 @@ async def _on_validation_error(request: Request, error: RequestValidationError) 
     """A parameter of the query string that FastAPI checked; its own answer would be 422 in a form of its own."""
     first = error.errors()[0]
     name = str(first["loc"][-1])
-    return problem_response(request, SpecError(f"{name}: {first['msg']} (got {first.get('input')!r})", field=name))
+    return problem_response(request, SpecError(name, f"{first['msg']} (got {first.get('input')!r})"))
 
 
 async def _on_defect(request: Request, error: Exception) -> ExactJSONResponse:

@@ -91,10 +91,10 @@ class Keys:
         """
         table = document.get("keys", {})
         if not isinstance(table, dict):
-            raise SpecError("keys: must be tables such as [keys.reports]", field="keys")
+            raise SpecError("keys", "must be tables such as [keys.reports]")
         keys = [_read_key(str(name), entry) for name, entry in table.items()]
         if len({key.hash for key in keys}) != len(keys):
-            raise SpecError("keys: two entries have the same hash; a key has one name", field="keys")
+            raise SpecError("keys", "two entries have the same hash; a key has one name")
         return cls(keys)
 
     def caller(self, authorization: str | None) -> Caller:
@@ -131,16 +131,16 @@ def check_binding(host: str, keys: Keys) -> None:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
-        raise SpecError(f"HOST: {host!r} cannot be resolved ({error.strerror or error})", field="HOST") from None
+        raise SpecError("HOST", f"{host!r} cannot be resolved ({error.strerror or error})") from None
     if keys:
         return
     for entry in found:
         address = ipaddress.ip_address(str(entry[4][0]).partition("%")[0])
         if not address.is_loopback:
             raise SpecError(
-                f"HOST: {host!r} is reachable from the network ({address}) and no keys are configured; "
+                "HOST",
+                f"{host!r} is reachable from the network ({address}) and no keys are configured; "
                 "listen on 127.0.0.1, or add [keys.NAME] tables to the configuration file",
-                field="HOST",
             )
 
 
@@ -168,22 +168,22 @@ class HostGuard:
 def _read_key(name: str, entry: object) -> Key:
     where = f"keys.{name}"
     if not isinstance(entry, dict):
-        raise SpecError(f"{where}: must be a table", field=where)
+        raise SpecError(where, "must be a table")
     unknown = sorted(set(entry) - {"hash", "datasets", "columns"})
     if unknown:
-        raise SpecError(f"{where}: unknown member {unknown[0]!r}; hash, datasets and columns are allowed", field=where)
+        raise SpecError(where, f"unknown member {unknown[0]!r}; hash, datasets and columns are allowed")
     digest = entry.get("hash")
     if not isinstance(digest, str) or not _HASH.fullmatch(digest):
-        raise SpecError(f'{where}.hash: must be "sha256:" and 64 lower-case hexadecimal digits', field=f"{where}.hash")
+        raise SpecError(f"{where}.hash", 'must be "sha256:" and 64 lower-case hexadecimal digits')
     datasets = frozenset(_names(entry["datasets"], f"{where}.datasets", empty=True)) if "datasets" in entry else None
     columns = entry.get("columns", {})
     if not isinstance(columns, dict):
-        raise SpecError(f"{where}.columns: must be a table of lists, one a dataset", field=f"{where}.columns")
+        raise SpecError(f"{where}.columns", "must be a table of lists, one a dataset")
     limited = {str(dataset): _names(names, f"{where}.columns.{dataset}") for dataset, names in columns.items()}
     return Key(name, digest, datasets, limited)
 
 
 def _names(value: object, where: str, *, empty: bool = False) -> tuple[str, ...]:
     if not isinstance(value, list) or not (value or empty) or not all(isinstance(item, str) and item for item in value):
-        raise SpecError(f"{where}: must be a list of names{'' if empty else ' that is not empty'}", field=where)
+        raise SpecError(where, f"must be a list of names{'' if empty else ' that is not empty'}")
     return tuple(value)

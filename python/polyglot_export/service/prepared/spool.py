@@ -93,9 +93,7 @@ class Spool:
                 self._open()
             except OSError as error:
                 where = self._root if self._root is not None else "the system's temporary directory"
-                raise SpecError(
-                    f"POLYGLOT_SPOOL_DIR: {where} cannot be used: {error.strerror or error}", field="POLYGLOT_SPOOL_DIR"
-                ) from None
+                raise SpecError("POLYGLOT_SPOOL_DIR", f"{where} cannot be used: {error.strerror or error}") from None
 
     def close(self, *, keep: bool) -> None:
         """Give the folder up.

@@ -220,7 +220,7 @@ async def own_job(service: Service, caller: Caller, export_id: str) -> Job:
 def _read_spec(data: dict[str, Any], default_dataset: str) -> tuple[ExportSpec, str]:
     """The spec of a request, complete, and the stem of its file's name."""
     if "query" in data:
-        raise SpecError("query: SQL is not taken over HTTP; name a dataset (GET /datasets lists them)", field="query")
+        raise SpecError("query", "SQL is not taken over HTTP; name a dataset (GET /datasets lists them)")
     named = data.get("dataset") is not None
     spec = parse_spec(data if named else {**data, "dataset": default_dataset})
     return spec, (spec.dataset or DEFAULT_STEM) if named else DEFAULT_STEM

@@ -41,7 +41,7 @@ def request_key(headers: Headers, spec: ExportSpec, file_stem: str) -> RequestKe
     quoted = _QUOTED.fullmatch(given[0].strip())
     value = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted is not None else given[0].strip()
     if len(given) > 1 or _KEY.fullmatch(value) is None:
-        raise SpecError(f"{HEADER}: must be one key of 1 to 255 visible ASCII characters, such as a UUID", field=HEADER)
+        raise SpecError(HEADER, "must be one key of 1 to 255 visible ASCII characters, such as a UUID")
     canonical = dumps([spec.model_dump(by_alias=True, exclude_none=True), file_stem])
     return RequestKey(value, hashlib.sha256(canonical.encode()).hexdigest())
 
