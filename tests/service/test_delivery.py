@@ -13,7 +13,7 @@ from polyglot_export.errors import Busy, Cancelled, ConnectionLost, SpecError
 from polyglot_export.execution.export import Progress
 from polyglot_export.jobs.job import Job, JobStatus
 from polyglot_export.jobs.stores.memory import MemoryJobStore
-from polyglot_export.request.spec import parse_spec
+from polyglot_export.request.parse import parse_spec
 from polyglot_export.service.admission.budget import MemoryBudget
 from polyglot_export.service.http.problems import ServiceStopping
 from polyglot_export.service.http.protocol import EXTENSION

@@ -12,7 +12,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from polyglot_export.errors import SpecError
-from polyglot_export.request.spec import parse_spec
+from polyglot_export.request.parse import parse_spec
 from polyglot_export.service.http.auth import hash_key, new_key
 from polyglot_export.service.routes.idempotency import request_key
 from tests.fixtures.process import Service, serve

@@ -15,7 +15,8 @@ from starlette.responses import Response
 from polyglot_export.cli.bench.cases import CASES
 from polyglot_export.errors import Busy, Cancelled
 from polyglot_export.execution.feed import ChunkFeed
-from polyglot_export.request.spec import ExportSpec, parse_spec
+from polyglot_export.request.parse import parse_spec
+from polyglot_export.request.spec import ExportSpec
 from polyglot_export.service.admission import opening as sizing
 from polyglot_export.service.admission.machine import resident_bytes
 from polyglot_export.service.container import CallerDep, Service, ServiceDep

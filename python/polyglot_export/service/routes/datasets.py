@@ -8,7 +8,6 @@ from fastapi import APIRouter
 
 from polyglot_export.access.catalog import Dataset, describe_dataset, list_datasets
 from polyglot_export.errors import UnknownDataset
-from polyglot_export.formats.registry import encoder_options
 from polyglot_export.planning.choose import unknown_column
 from polyglot_export.request.spec import ExportSpec
 from polyglot_export.service.container import CallerDep, Service, ServiceDep
@@ -72,7 +71,8 @@ async def check(service: Service, caller: Caller, spec: ExportSpec) -> None:
     for field, name in _named_columns(spec):
         if name not in columns:
             raise unknown_column(name, columns, field)
-    encoder_options(spec, [choice.target for choice in spec.columns] if spec.columns is not None else list(columns), {})
+    targets = [choice.target for choice in spec.columns] if spec.columns is not None else list(columns)
+    spec.format.record.encoder_options(spec.options, targets, {})
 
 
 def _named_columns(spec: ExportSpec) -> Iterable[tuple[str, str]]:

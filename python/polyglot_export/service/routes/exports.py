@@ -15,7 +15,8 @@ from polyglot_export.errors import SpecError
 from polyglot_export.execution.feed import ChunkFeed
 from polyglot_export.jobs.job import Job, JobStatus, now
 from polyglot_export.jobs.stores.base import cursor_of
-from polyglot_export.request.spec import ExportSpec, parse_spec
+from polyglot_export.request.parse import parse_spec
+from polyglot_export.request.spec import ExportSpec
 from polyglot_export.service.admission import opening as sizing
 from polyglot_export.service.container import CallerDep, Service, ServiceDep
 from polyglot_export.service.http.answers import answer, described, problems_for

@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from polyglot_export.formats.names import Format
+from polyglot_export.formats.registry import Format
 from polyglot_export.jobs.job import Run
 from polyglot_export.jobs.stores.base import StoreAway
 from polyglot_export.service.container import Service, ServiceDep

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from polyglot_export.jobs.job import Failure, Job, JobStatus, PreparedFile, Run
+from polyglot_export.request.parse import dump_spec
 from polyglot_export.request.spec import ExportSpec
 
 __all__ = [
@@ -235,7 +236,7 @@ def _file(file: PreparedFile | None) -> FileView | None:
 
 def _spec(spec: ExportSpec) -> dict[str, Any]:
     """The spec with its defaults; ``query`` is never taken over HTTP and left out with the other absent members."""
-    return spec.model_dump(by_alias=True, exclude_none=True)
+    return dump_spec(spec)
 
 
 def _pace(run: Run | None) -> dict[str, Any]:
