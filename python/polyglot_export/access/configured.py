@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from polyglot_export.access.exposure import Exposure
 from polyglot_export.errors import SpecError, UnknownDataset
-from polyglot_export.sources.base import QuerySource, TableSource
+from polyglot_export.sources.query import QuerySource
+from polyglot_export.sources.table import TableSource
 
 __all__ = ["ConfiguredDatasets", "Dataset", "load_datasets"]
 

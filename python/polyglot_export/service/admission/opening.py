@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 from polyglot_export.access.exposure import Exposure
 from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import Busy, Cancelled, InternalError
-from polyglot_export.execution.export import Export, RunSettings
+from polyglot_export.execution.export import Export
+from polyglot_export.execution.run import RunSettings
 from polyglot_export.library.sync import open_export
 from polyglot_export.limits import CHUNK_BYTES, INLINE_ROW_BYTES, Limits, default_workers
 from polyglot_export.planning.plan import Plan

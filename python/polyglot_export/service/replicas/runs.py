@@ -27,7 +27,7 @@ from polyglot_export.service.logs import about, event
 from polyglot_export.service.replicas.endings import Ending, Endings
 
 if TYPE_CHECKING:
-    from polyglot_export.execution.export import Progress
+    from polyglot_export.execution.run import Progress
 
 __all__ = ["ActiveRun", "Runs", "check_runnable"]
 

@@ -28,7 +28,7 @@ from polyglot_export.service.replicas.runs import ActiveRun, Runs
 from polyglot_export.service.streams.pace import ClientPace
 
 if TYPE_CHECKING:
-    from polyglot_export.execution.export import Progress
+    from polyglot_export.execution.run import Progress
 
 __all__ = ["DownloadResponse", "Feed", "OpenedExport", "Terms", "until_gone"]
 
