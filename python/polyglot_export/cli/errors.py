@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,12 +9,11 @@ from polyglot_export.errors import PolyglotError, SpecError, UnknownDataset
 
 __all__ = ["error_line", "suggesting"]
 
-FIELDS = {
+OPTIONS = {
     "columns": "--columns",
     "filter": "--where",
     "orderBy": "--order-by",
     "order_by": "--order-by",
-    "options": "--option",
     "query": "--query",
     "limit": "--limit",
     "format": "--format",
@@ -27,30 +25,32 @@ FIELDS = {
     "formats": "--formats",
     "dataset": "SOURCE",
 }
-"""Where a field of a spec comes from."""
+"""Which option a member of a spec, or an argument of a call, comes from."""
 
-FIELD = re.compile(r"(?P<field>[A-Za-z_]+)(?:\.(?P<number>\d+))?(?:\.(?P<member>[A-Za-z0-9_]+))?: ")
 SUGGESTIONS = 3
 
 
 def error_line(error: PolyglotError) -> str:
     """The message with the option that it is about, and what the server said besides."""
     message = error.message
-    if isinstance(error, SpecError):
-        message = FIELD.sub(_option, message, count=1) if FIELD.match(message) else message
+    if isinstance(error, SpecError) and error.field is not None:
+        message = f"{_option(error.field)}: {error.reason}"
     extra = [text for text in (error.detail, f"hint: {error.hint}" if error.hint else None) if text]
     return f"{message} ({'; '.join(extra)})" if extra else message
 
 
-def _option(found: re.Match[str]) -> str:
-    option = FIELDS.get(found["field"])
-    if option is None:
-        return found[0]
-    if option == "--option" and found["member"]:
-        return f"--option {found['member']}: "
+def _option(field: str) -> str:
+    """What the user wrote for a field: ``--where (number 2)`` for ``filter.1.value``, ``--option quote`` for
+    ``options.quote``.
+    """
+    member, *path = field.split(".")
+    if member == "options" and path:
+        return f"--option {path[0]}"
+    if member not in OPTIONS:
+        return field
     # The user counts from one, and counts only where there is more than one.
-    number = int(found["number"] or 0) + 1
-    return f"{option} (number {number}): " if number > 1 else f"{option}: "
+    number = int(path[0]) + 1 if path and path[0].isdecimal() else 1
+    return f"{OPTIONS[member]} (number {number})" if number > 1 else OPTIONS[member]
 
 
 @contextmanager

@@ -14,11 +14,11 @@ import signal
 import sys
 import threading
 from contextlib import suppress
-from importlib import import_module
 from typing import NoReturn
 
 import click
 
+from polyglot_export.cli.commands import command_names, find_command
 from polyglot_export.cli.errors import error_line
 from polyglot_export.cli.options import is_debugging, say
 from polyglot_export.cli.signals import Interrupted, die_by
@@ -32,22 +32,15 @@ HELP_COLUMNS = 100
 FAILED = 1
 WRONG_USE = 2
 
-COMMANDS = ("export", "explain", "datasets", "serve", "keys", "demo", "bench")
-"""In the order of the help. ``NAME_command`` is in the module ``cli.commands.NAME``, which is imported when the command
-is asked for."""
-
 
 class _Commands(click.Group):
-    """The commands by name; only the one that runs is imported."""
+    """The commands of the folder ``commands``; only the one that runs is imported."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(COMMANDS)
+        return command_names()
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
-            return None
-        command = getattr(import_module(f"polyglot_export.cli.commands.{cmd_name}"), f"{cmd_name}_command")
-        return command if isinstance(command, click.Command) else None
+        return find_command(cmd_name)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command. click would answer a Ctrl-C with an empty line."""

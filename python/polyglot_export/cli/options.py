@@ -1,21 +1,31 @@
-"""The options that several commands share, and how a command speaks to people: one line on standard error."""
+"""The options that several commands share and the spec they make, and how a command speaks to people: one line on
+standard error.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
+
+from polyglot_export.errors import SpecError
+
+if TYPE_CHECKING:
+    from polyglot_export.destinations.naming import Target
+    from polyglot_export.request.spec import ExportSpec
 
 __all__ = [
     "COMPRESSION_NAMES",
     "FORMAT_NAMES",
+    "build_spec",
     "database",
     "debug_option",
     "dsn_option",
     "is_debugging",
+    "leave_quietly",
     "one_line",
     "say",
     "selection_options",
@@ -109,6 +119,44 @@ def selection_options(command: Function) -> Function:
     for decorate in reversed(_SELECTION):
         command = decorate(command)
     return command
+
+
+def build_spec(
+    source: str | None,
+    query: str | None,
+    *,
+    target: Target,
+    columns: Sequence[str],
+    where: Sequence[str],
+    order_by: Sequence[str],
+    limit: int | None,
+    option: Sequence[str],
+) -> ExportSpec:
+    """The options of the command line as a spec.
+
+    Raises:
+        SpecError: In one sentence, with the option that is wrong.
+    """
+    if (source is None) == (query is None):
+        raise SpecError(
+            "dataset", "name a table or view, or give --query" if source is None else "give SOURCE or --query, not both"
+        )
+    from polyglot_export.cli.language.arguments import parse_columns, parse_options, parse_order, parse_where
+    from polyglot_export.request.parse import parse_spec
+
+    data: dict[str, object] = {
+        "format": target.format,
+        "dataset": source,
+        "query": query,
+        "filter": [parse_where(term) for term in where],
+        "orderBy": parse_order(order_by),
+        "limit": limit,
+        "compression": target.compression,
+        "options": parse_options(option, target.format),
+    }
+    if columns:
+        data["columns"] = parse_columns(columns)
+    return parse_spec(data)
 
 
 def database(dsn: str | None) -> str | None:

@@ -10,7 +10,9 @@ from polyglot_export.cli.extras import missing_extra
 from polyglot_export.cli.options import database, debug_option, dsn_option
 from polyglot_export.errors import SpecError
 
-__all__ = ["bench_command"]
+__all__ = ["HELP_POSITION", "bench_command"]
+
+HELP_POSITION = 7
 
 SAMPLES = ("records", "wide")
 """``bench.source.SAMPLES``, written out so that help need not import it; a test compares them."""

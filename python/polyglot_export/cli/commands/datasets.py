@@ -14,7 +14,9 @@ from polyglot_export.cli.progress import size
 if TYPE_CHECKING:
     from polyglot_export.access.catalog import Dataset
 
-__all__ = ["datasets_command"]
+__all__ = ["HELP_POSITION", "datasets_command"]
+
+HELP_POSITION = 3
 
 
 @click.command("datasets")

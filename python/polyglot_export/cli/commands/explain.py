@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import click
 
 from polyglot_export.cli.errors import suggesting
-from polyglot_export.cli.options import database, debug_option, selection_options, show
+from polyglot_export.cli.options import build_spec, database, debug_option, selection_options, show
 from polyglot_export.destinations.naming import STDOUT, choose
 
-__all__ = ["explain_command"]
+__all__ = ["HELP_POSITION", "explain_command"]
+
+HELP_POSITION = 2
 
 
 @click.command("explain")
@@ -32,7 +34,6 @@ def explain_command(
 
     The plan is made inside a transaction that is rolled back; no row is read.
     """
-    from polyglot_export.cli.request import build_spec
     from polyglot_export.library.sync import explain
 
     spec = build_spec(

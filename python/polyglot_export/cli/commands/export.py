@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from polyglot_export.cli.errors import suggesting
-from polyglot_export.cli.options import COMPRESSION_NAMES, database, debug_option, leave_quietly, say, selection_options
+from polyglot_export.cli.options import (
+    COMPRESSION_NAMES,
+    build_spec,
+    database,
+    debug_option,
+    leave_quietly,
+    say,
+    selection_options,
+)
 from polyglot_export.cli.signals import Interrupted
 from polyglot_export.destinations.naming import STDOUT, Target, choose
 from polyglot_export.errors import SpecError
@@ -21,7 +29,9 @@ if TYPE_CHECKING:
     from polyglot_export.execution.export import Export
     from polyglot_export.request.spec import ExportSpec
 
-__all__ = ["export_command"]
+__all__ = ["HELP_POSITION", "export_command"]
+
+HELP_POSITION = 1
 
 
 @click.command("export")
@@ -90,8 +100,6 @@ def export_command(
         raise SpecError(
             "output", f"{target.compression or target.format} is not for a terminal: give -o FILE, or -o - to insist"
         )
-    from polyglot_export.cli.request import build_spec
-
     spec = build_spec(
         source, query, target=target, columns=columns, where=where, order_by=order_by, limit=limit, option=option
     )
