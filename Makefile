@@ -66,7 +66,7 @@ serve: install ## The demo's database and service, kept running until Ctrl-C (RO
 
 .PHONY: bench
 bench: install ## Each format and every peer that is installed beside psql \copy, into docs/ (BENCH='--rows 2000000 --pairs 5')
-	@$(BIN)/polyglot bench --peers --json docs/benchmarks.json --chart docs/benchmarks.svg $(BENCH)
+	@$(BIN)/python -m benchmarks.bench --peers --json docs/benchmarks.json --chart docs/benchmarks.svg $(BENCH)
 
 .PHONY: proof
 proof: install ## The service in a memory cgroup of 256 MB, every format and many clients (PROOF='--rows 10000000')

@@ -15,7 +15,7 @@ class Case:
     """One form of a file.
 
     Attributes:
-        name: As it is shown; peers name it too.
+        name: As it is shown, and as a tool says what it can write.
         format: Of the export.
         compression: Of the whole file: ``gzip``, ``zstd`` or ``None``.
         options: Of the format.

@@ -6,12 +6,12 @@ import sys
 from typing import ClassVar
 
 from polyglot_export.cli.bench.cases import CASES
-from polyglot_export.cli.bench.peer import Job, Peer
+from polyglot_export.cli.bench.tool import Job, Tool
 
 __all__ = ["Polyglot"]
 
 
-class Polyglot(Peer):
+class Polyglot(Tool):
     """Our own command.
 
     Args:
@@ -24,12 +24,8 @@ class Polyglot(Peer):
     def __init__(self, workers: int | None) -> None:
         self._workers = workers
 
-    def missing(self) -> str | None:
-        """It is here."""
-        return None
-
     def command(self, job: Job) -> list[str]:
-        """The arguments; ``-o -`` is not used, since the target of the peers is a file too."""
+        """The arguments; a file is the target, as for every tool that is compared with it."""
         case = CASES[job.case]
         code = "import sys; sys.argv[0] = 'polyglot'; from polyglot_export.cli.main import main; main()"
         command = [sys.executable, "-c", code, "export", job.name, "-f", case.format, "-o", job.path, "--quiet"]

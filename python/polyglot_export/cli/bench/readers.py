@@ -23,7 +23,7 @@ __all__ = ["count_rows", "problem_of"]
 
 BATCH_ROWS: Final = 65_536
 ROW_TAGS: Final = ("record", "row")
-"""What a row is called in XML: by polyglot, and by ClickHouse."""
+"""What a row is called in XML: by polyglot, and by other tools."""
 
 
 def problem_of(path: Path, case: Case, source: Source, *, ours: bool) -> tuple[int, str | None]:

@@ -103,8 +103,8 @@ class Report:
     Attributes:
         facts: Machine, versions, table, pairs.
         results: Case by case, ours first.
-        unavailable: Peer → why it did not run.
-        versions: Of PostgreSQL and of the peers that are packages of Python.
+        unavailable: Tool → why it did not run.
+        versions: Of PostgreSQL and of the tools that are packages of Python.
         plain: Bytes of the table as csv; ``None`` where it was not written.
     """
 

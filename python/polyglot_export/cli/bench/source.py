@@ -11,16 +11,31 @@ from urllib.parse import quote
 
 import psycopg
 
-from polyglot_export.cli.bench.wide import fill_wide
 from polyglot_export.errors import PolyglotError, UnknownDataset
 from polyglot_export.postgres.connect import connect
 from polyglot_export.testing.postgres import PostgresServer
 from polyglot_export.testing.records import Sums, fill_records, sums_of_server
 
-__all__ = ["SAMPLES", "Server", "Source", "filled", "found"]
+__all__ = ["RECORDS", "Sample", "Server", "Source", "filled", "found"]
 
-SAMPLES = ("records", "wide")
-"""Tables that can be filled: the demo's, and one of 30 columns without documents."""
+
+@dataclass(frozen=True)
+class Sample:
+    """A table that can be filled on a server of our own.
+
+    Attributes:
+        name: Of the table.
+        fill: Creates and fills it, given the server, the number of rows and whom to tell how many there are.
+        sums: What its rows add up to in the server, for the check of our files; ``None`` where only rows are counted.
+    """
+
+    name: str
+    fill: Callable[[str, int, Callable[[int], None]], None]
+    sums: Callable[[str], Sums] | None = None
+
+
+RECORDS = Sample("records", fill_records, sums_of_server)
+"""The table of the demo."""
 
 
 @dataclass(frozen=True)
@@ -90,16 +105,13 @@ class Source:
         return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
 
-def filled(server: PostgresServer, sample: str, rows: int, on_progress: Callable[[int], None]) -> Source:
-    """Fill a table of the samples on a server of our own."""
+def filled(server: PostgresServer, sample: Sample, rows: int, on_progress: Callable[[int], None]) -> Source:
+    """Fill a sample on a server of our own."""
     dsn = server.dsn()
-    if sample == "wide":
-        fill_wide(dsn, rows, on_progress)
-    else:
-        fill_records(dsn, rows, on_progress)
+    sample.fill(dsn, rows, on_progress)
     where = Server(server.host, server.port, server.user, server.password, "postgres")
-    sums = sums_of_server(dsn) if sample == "records" else None
-    return Source(where, "public", sample, rows, str(server.bin_dir / "psql"), server.pid, sums)
+    sums = None if sample.sums is None else sample.sums(dsn)
+    return Source(where, "public", sample.name, rows, str(server.bin_dir / "psql"), server.pid, sums)
 
 
 def found(dsn: str | None, name: str) -> Source:
