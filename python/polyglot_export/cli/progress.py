@@ -11,18 +11,19 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from polyglot_export.text.sizes import counted, size_text
+from polyglot_export.text.times import rows_per_second, seconds_text
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
     from polyglot_export.cli.transfer import Meter
     from polyglot_export.execution.export import Export, ExportResult
 
-__all__ = ["Bar", "NoBar", "losses_line", "meter_for", "size", "summary_line"]
+__all__ = ["Bar", "NoBar", "losses_line", "meter_for", "summary_line"]
 
 SPEED_ROWS = 10_000
 """A summary of fewer rows has no speed: connecting takes most of the time."""
-
-UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 class NoBar:
@@ -80,8 +81,8 @@ class Bar:
                 total=None if state.fraction is None else 1.0,
                 completed=state.fraction or 0.0,
                 rows=f"{state.rows:,} rows",
-                size=size(state.bytes),
-                speed=_speed(state.rows, now - self._opened),
+                size=size_text(state.bytes),
+                speed=rows_per_second(state.rows, now - self._opened),
             )
         progress.refresh()
 
@@ -100,37 +101,21 @@ def meter_for(*, quiet: bool, to_terminal: bool) -> Meter:
 
 def summary_line(result: ExportResult, target: str) -> str:
     """``1,000,000 rows, 152.4 MB in 1.9 s (526,315 rows/s) to orders.csv``."""
-    speed = _speed(result.rows, result.seconds) if result.rows >= SPEED_ROWS else ""
+    speed = rows_per_second(result.rows, result.seconds) if result.rows >= SPEED_ROWS else ""
     pace = f" ({speed})" if speed else ""
-    return f"{_count(result.rows, 'row')}, {size(result.bytes)} in {result.seconds:.1f} s{pace} to {target}"
+    return (
+        f"{counted(result.rows, 'row')}, {size_text(result.bytes)} in {seconds_text(result.seconds)}{pace} to {target}"
+    )
 
 
 def losses_line(losses: Mapping[str, int]) -> str | None:
     """What an option allowed to be lost, by column; ``None`` when nothing was."""
-    lost = [f"{column}: {_count(number, 'value')}" for column, number in losses.items() if number]
+    lost = [f"{column}: {counted(number, 'value')}" for column, number in losses.items() if number]
     return (
         f"warning: the format could not hold all values and the options allowed to change them: {', '.join(lost)}"
         if lost
         else None
     )
-
-
-def size(number: float) -> str:
-    """Bytes for people, in decimal units: ``35.2 MB``."""
-    for unit in UNITS:
-        if number < 1000 or unit == UNITS[-1]:
-            return f"{number:,.1f} {unit}" if unit != "B" else f"{number:,.0f} B"
-        number /= 1000
-    raise AssertionError("the last unit takes everything")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _speed(rows: int, seconds: float) -> str:
-    """Rows a second; empty as long as there is nothing to divide."""
-    return f"{rows / seconds:,.0f} rows/s" if rows and seconds > 0 else ""
 
 
 def _bar() -> RichProgress:
