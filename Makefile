@@ -99,7 +99,10 @@ lint-python: $(STAMPS)/install
 	$(BIN)/ruff format --check $(PYTHON_FOLDERS)
 	$(BIN)/mypy
 	PYTHONPATH=python $(BIN)/python -m mypy.stubtest polyglot_export._core --allowlist tools/stubtest-allowlist.txt
+	$(BIN)/lint-imports --no-cache --no-logo pyproject.toml
+	$(BIN)/vulture
 	$(BIN)/python tools/check_docs.py
+	$(BIN)/python tools/check_rust.py
 	$(BIN)/python tools/cli_reference.py --check
 	$(BIN)/python -m tests.faults.table --check
 	$(BIN)/python tools/generate_xml_names.py --check
