@@ -1,6 +1,4 @@
-"""The options that several commands share and the spec they make, and how a command speaks to people: one line on
-standard error.
-"""
+"""The options that several commands share and the spec that they describe; and how a command talks to its user."""
 
 from __future__ import annotations
 
@@ -115,7 +113,7 @@ _SELECTION = (
 
 
 def selection_options(command: Function) -> Function:
-    """What is exported and in which form: the options that ``export`` and ``explain`` share."""
+    """Add the options that ``export`` and ``explain`` share: what to export, and in which form."""
     for decorate in reversed(_SELECTION):
         command = decorate(command)
     return command
@@ -132,10 +130,10 @@ def build_spec(
     limit: int | None,
     option: Sequence[str],
 ) -> ExportSpec:
-    """The options of the command line as a spec.
+    """Turn the options of the command line into a spec.
 
     Raises:
-        SpecError: In one sentence, with the option that is wrong.
+        SpecError: An option is wrong; its field and reason say which and why.
     """
     if (source is None) == (query is None):
         raise SpecError(
@@ -160,31 +158,29 @@ def build_spec(
 
 
 def database(dsn: str | None) -> str | None:
-    """Which database: ``--dsn``, else ``DATABASE_URL``; ``None`` leaves it to libpq's own variables and files."""
+    """The connection string: ``--dsn``, else ``DATABASE_URL``. With ``None`` libpq's own variables and files decide."""
     return dsn or os.environ.get("DATABASE_URL") or None
 
 
 def one_line(text: str) -> str:
-    """Text that came from elsewhere as one line that cannot steer a terminal."""
+    """Make one line of a text from elsewhere, in which control characters are shown and cannot steer the terminal."""
     lines = "; ".join(line.strip() for line in text.splitlines() if line.strip())
     return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in lines)
 
 
 def say(message: str) -> None:
-    """Write one line to standard error, the place for everything that is not data."""
+    """Write one line to standard error, where everything goes that is not data."""
     if sys.stderr is None:
         return
     try:
         print(f"polyglot: {one_line(message)}", file=sys.stderr, flush=True)
     except OSError:
-        # Nobody listens any more; the exit code says the same.
+        # Standard error is closed; the exit code still tells.
         return
 
 
 def show(text: str) -> None:
-    """Write the result of a command to standard output. A reader that has left (``| head``) ends the command
-    quietly.
-    """
+    """Write the result of a command to standard output. A reader that has left (``| head``) ends the command."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
@@ -193,6 +189,6 @@ def show(text: str) -> None:
 
 def leave_quietly() -> NoReturn:
     """End with exit code 0 because the reader of standard output wanted no more."""
-    # Python flushes standard output once more at its end, and would complain there.
+    # Python flushes standard output once more when it ends, and would complain.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise click.exceptions.Exit(0)

@@ -1,6 +1,6 @@
 """The progress bar of an export and the line that sums it up; both on standard error.
 
-rich is imported only when a bar is drawn, which is only on a terminal: a script never pays for it.
+rich is imported only when a bar is drawn. That happens only on a terminal, so scripts do not pay for the import.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Bar", "NoBar", "losses_line", "meter_for", "summary_line"]
 
 SPEED_ROWS = 10_000
-"""A summary of fewer rows has no speed: connecting takes most of the time."""
+"""Below this number of rows no speed is shown: connecting took most of the time."""
 
 
 class NoBar:
@@ -39,10 +39,10 @@ class NoBar:
 
 
 class Bar:
-    """A line that is drawn again and again: share done, rows, size, rows a second, time left.
+    """A line that is redrawn while the export runs: share done, rows, size, rows a second, time left.
 
-    The share and the time left come from the segments that are done, or from the estimated rows; a query of which
-    nothing is known in advance has a moving bar and no time left.
+    Share and time left are computed from the segments that are done, or from the estimated rows. For a query that
+    nothing is known about in advance, the bar only moves and shows no time left.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Bar:
         self._opened: float | None = None
 
     def draw(self, export: Export | None) -> None:
-        """Draw the state of the export; a terminal that is gone is no reason to stop one."""
+        """Draw the state of the export. If the terminal is gone, the export goes on without a bar."""
         try:
             self._draw(export)
         except OSError:
@@ -88,11 +88,11 @@ class Bar:
 
 
 def meter_for(*, quiet: bool, to_terminal: bool) -> Meter:
-    """A bar where it helps: on a terminal that the exported rows are not written to as well.
+    """Choose a bar if standard error is a terminal, unless the rows themselves are written to a terminal.
 
     Args:
-        quiet: The user wants none.
-        to_terminal: The rows go to a terminal.
+        quiet: The user asked for no bar.
+        to_terminal: The rows are written to a terminal.
     """
     if quiet or to_terminal or sys.stderr is None or not sys.stderr.isatty():
         return NoBar()
@@ -109,7 +109,7 @@ def summary_line(result: ExportResult, target: str) -> str:
 
 
 def losses_line(losses: Mapping[str, int]) -> str | None:
-    """What an option allowed to be lost, by column; ``None`` when nothing was."""
+    """A warning with the number of values that an option allowed to change, by column; ``None`` when there are none."""
     lost = [f"{column}: {counted(number, 'value')}" for column, number in losses.items() if number]
     return (
         f"warning: the format could not hold all values and the options allowed to change them: {', '.join(lost)}"
@@ -131,7 +131,7 @@ def _bar() -> RichProgress:
         TextColumn("{task.fields[speed]}", markup=False),
         TimeRemainingColumn(),
         console=Console(stderr=True),
-        # The loop that waits for signals draws; a thread of rich's own would wake up besides.
+        # The loop that waits for signals also redraws the bar, so rich needs no thread of its own.
         auto_refresh=False,
         transient=True,
         redirect_stdout=False,

@@ -1,4 +1,4 @@
-"""``polyglot export`` as it is measured: the command as users start it."""
+"""``polyglot export``, started for the measurement as a user would start it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Polyglot(Tool):
     """Our own command.
 
     Args:
-        workers: ``--workers``; ``None`` leaves it to the command.
+        workers: The value of ``--workers``; with ``None`` the command chooses.
     """
 
     name: ClassVar[str] = "polyglot"
@@ -25,7 +25,7 @@ class Polyglot(Tool):
         self._workers = workers
 
     def command(self, job: Job) -> list[str]:
-        """The arguments; a file is the target, as for every tool that is compared with it."""
+        """The command line. It writes to a file, not to standard output, because the other tools write files too."""
         case = CASES[job.case]
         code = "import sys; sys.argv[0] = 'polyglot'; from polyglot_export.cli.main import main; main()"
         command = [sys.executable, "-c", code, "export", job.name, "-f", case.format, "-o", job.path, "--quiet"]

@@ -1,6 +1,4 @@
-"""The runs: psql and a tool in turn, each in a process of its own, and then the tool once more into a file that is read
-back.
-"""
+"""Runs psql and a tool in turn, each in a process of its own. Then the tool writes a real file, which is read back."""
 
 from __future__ import annotations
 
@@ -20,9 +18,10 @@ from polyglot_export.testing.usage import Usage, measure
 __all__ = ["Bench"]
 
 BACKEND_SECONDS = 0.2
-"""A backend ends a moment after its client, and only then its CPU time counts as the postmaster's."""
+"""How long to wait before the server's CPU time is read. A backend ends a moment after its client, and only then the
+kernel adds its time to that of the postmaster."""
 ERROR_CHARACTERS = 300
-"""Of what a failed tool says, from its end."""
+"""How much of the end of a failed tool's error output is shown."""
 
 
 class Bench:
@@ -44,11 +43,11 @@ class Bench:
         self._timeout = timeout
 
     def warm_up(self) -> None:
-        """The first reader of the table pays for its pages."""
+        """Read the table once. The first reader fetches its pages from disk, and no measured run should be that one."""
         self._floor()
 
     def compare(self, case: Case, tools: Sequence[Tool], say: Callable[[str], None]) -> list[Result]:
-        """All tools in one form: a round of psql, tool, psql, tool …, and as many rounds as there are pairs."""
+        """Measure all tools in one form, in as many rounds as there are pairs: psql, tool, psql, next tool …"""
         runs: dict[Tool, list[Run]] = {tool: [] for tool in tools}
         failed: dict[Tool, str] = {}
         for _ in range(self._pairs):

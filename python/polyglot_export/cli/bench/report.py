@@ -25,7 +25,7 @@ HEADS = (
 
 
 def report_text(report: Report) -> str:
-    """The table, what could not run, and the machine."""
+    """The table, a line about the machine, and the tools that could not run."""
     table = markdown(HEADS, [_cells(result, report.plain) for result in report.results])
     facts = ", ".join(f"{name} {value}" for name, value in report.facts.items())
     notes = [

@@ -1,4 +1,4 @@
-"""``polyglot bench``: a server or somebody's table, all cases, and the report in its forms."""
+"""What ``polyglot bench`` does: find or fill a table, measure every case, print the report and write the figures."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class Choices:
     """What the command was asked for.
 
     Attributes:
-        cases: The forms.
-        pairs: Runs of each tool.
-        workers: Of our exports.
-        check: Whether the files are read back.
-        timeout: Seconds of the longest run.
-        rows: Of the table that is filled on a server of our own.
-        table: A table of the user's, at ``dsn``; then nothing is filled.
-        dsn: See ``table``.
-        json: A file for the figures.
+        cases: The forms of a file to measure.
+        pairs: How often each tool runs.
+        workers: Workers of our exports; ``None`` leaves the number to them.
+        check: Whether a file is written and read back.
+        timeout: Seconds after which a single run is ended.
+        rows: Rows of the sample table.
+        table: A table of the user's. ``None`` starts a server and fills the sample table there.
+        dsn: The database that ``table`` is in.
+        json: A file that the figures are written to, or ``None``.
     """
 
     cases: tuple[Case, ...] = tuple(CASES.values())
@@ -58,7 +58,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class _Others:
-    """The tools beside ours, and those that were wanted and are not there, with the reason."""
+    """The tools that run beside ours, and the reasons why others that were wanted cannot."""
 
     tools: tuple[Tool, ...]
     unavailable: dict[str, str]
@@ -81,7 +81,7 @@ def run(
 
     Raises:
         Interrupted: A signal asked for the end; everything has been stopped and removed.
-        PolyglotError: A debug build, whose numbers mean nothing; no server; no table; a file that cannot be written.
+        PolyglotError: The core is a debug build, whose figures mean nothing; or there is no server or no such table.
     """
     if _core.build_profile != "release":
         raise PolyglotError(f"the core is a {_core.build_profile} build; make install makes a release build")

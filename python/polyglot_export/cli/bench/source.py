@@ -24,9 +24,11 @@ class Sample:
     """A table that can be filled on a server of our own.
 
     Attributes:
-        name: Of the table.
-        fill: Creates and fills it, given the server, the number of rows and whom to tell how many there are.
-        sums: What its rows add up to in the server, for the check of our files; ``None`` where only rows are counted.
+        name: The name of the table.
+        fill: Creates and fills the table. It gets the connection string, the number of rows, and a function to call
+            with the rows filled so far.
+        sums: Asks the server what the rows add up to, for the check of our files; ``None`` where only rows are
+            counted.
     """
 
     name: str
@@ -40,7 +42,7 @@ RECORDS = Sample("records", fill_records, sums_of_server)
 
 @dataclass(frozen=True)
 class Server:
-    """Where the table is, in parts: each tool has its own way to be told."""
+    """Where the table is, in parts, because each tool is told in another way."""
 
     host: str
     port: int
@@ -59,7 +61,7 @@ class Server:
         return f"postgresql://{login}@{quote(self.host, safe='.:[]')}:{self.port}/{quote(self.dbname, safe='')}"
 
     def environment(self) -> dict[str, str]:
-        """This process's environment with the variables of libpq for this server and no others."""
+        """The environment of this process, in which libpq's variables name this server and nothing else."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         own = {
             "PGHOST": self.host,
@@ -80,9 +82,8 @@ class Source:
         schema: Its schema.
         table: Its name.
         rows: How many rows it has.
-        psql: The psql that is the measure.
-        postmaster: Process id of the server's first process where it runs on this machine and is known, for its CPU
-        time.
+        psql: The psql that everything is compared with.
+        postmaster: Process id of the server's first process, for its CPU time; ``None`` where it is not known.
         sums: What the rows of the demo's table add up to; ``None`` for other tables.
     """
 
@@ -95,7 +96,9 @@ class Source:
     sums: Sums | None = None
 
     def server_cpu(self) -> float | None:
-        """CPU seconds of all backends that have ended: ``cutime`` and ``cstime`` of the postmaster (proc(5))."""
+        """CPU seconds of all backends that have ended: the postmaster's ``cutime`` and ``cstime`` (proc(5)).
+        ``None`` where they cannot be read.
+        """
         if self.postmaster is None:
             return None
         try:
@@ -115,7 +118,7 @@ def filled(server: PostgresServer, sample: Sample, rows: int, on_progress: Calla
 
 
 def found(dsn: str | None, name: str) -> Source:
-    """A table that is there already; its rows are counted.
+    """Look up a table of the user's and count its rows.
 
     Raises:
         UnknownDataset: There is no such table.

@@ -11,7 +11,7 @@ from typing import ClassVar
 __all__ = ["Job", "Tool"]
 
 JOB_VARIABLE = "POLYGLOT_BENCH_JOB"
-"""The environment variable with the job of a child; a command line would show the password to everybody."""
+"""The environment variable that tells a child process its job. On a command line everybody could read the password."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Job:
 
     @property
     def name(self) -> str:
-        """The table in SQL."""
+        """The table as SQL writes it: schema and name, quoted."""
         return ".".join('"' + part.replace('"', '""') + '"' for part in (self.schema, self.table))
 
     def environment(self) -> dict[str, str]:
@@ -50,14 +50,14 @@ class Job:
 
 
 class Tool(ABC):
-    """A program with its settings."""
+    """A program that is measured, with its settings."""
 
     name: ClassVar[str]
-    """As it is shown."""
+    """The name in the report."""
     cases: ClassVar[tuple[str, ...]]
-    """What it can write: names of ``cases.CASES``."""
+    """The forms it can write, as names of ``cases.CASES``."""
     package: ClassVar[str | None] = None
-    """The distribution of Python whose version is reported; programs have none."""
+    """The Python distribution whose version is reported; ``None`` for other programs."""
 
     @abstractmethod
     def command(self, job: Job) -> list[str]:

@@ -1,4 +1,4 @@
-"""``polyglot datasets``: what this login may export."""
+"""``polyglot datasets`` lists what this login may export."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _row(dataset: Dataset) -> tuple[str, ...]:
 
 
 def _as_json(dataset: Dataset) -> dict[str, object]:
-    """The members that ``GET /datasets`` has."""
+    """The dataset with the members that the service's ``GET /datasets`` gives it."""
     return {
         "name": dataset.name,
         "kind": dataset.kind,

@@ -1,4 +1,4 @@
-"""``polyglot demo``: everything at once on a database of its own."""
+"""``polyglot demo`` shows everything at once, on a database of its own."""
 
 from __future__ import annotations
 

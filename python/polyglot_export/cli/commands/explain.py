@@ -1,4 +1,4 @@
-"""``polyglot explain``: the plan of an export, which is made and not run."""
+"""``polyglot explain`` plans an export and prints the plan; it does not run it."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def export_command(
     polyglot export sales.orders -o orders.csv.gz --columns id,value=amount --where 'id <= 1000'
     polyglot export --query 'select state, count(*) from orders group by 1' -f ndjson | jq .
     """  # noqa: D301 - click reads the backspace as: do not join these lines
-    # Nothing is garbage before the first chunk, and a twentieth of the start would be spent on looking for it.
+    # Until the first chunk nothing becomes garbage; looking for some would take a twentieth of the start.
     gc.disable()
     target = choose(output or STDOUT, format_name, compression)
     to_terminal = target.path == STDOUT and sys.stdout is not None and sys.stdout.isatty()
@@ -122,7 +122,7 @@ def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_termina
     from polyglot_export.limits import CHUNK_BYTES, FILE_CHUNK_BYTES
 
     to_stdout = target.path == STDOUT
-    # A file wants large writes; who reads a pipe wants the first rows early.
+    # Large writes are best for a file; the reader of a pipe wants the first rows early.
     chunk_bytes = CHUNK_BYTES if to_stdout else FILE_CHUNK_BYTES
     run = RunSettings(workers=how.workers, chunk_bytes=chunk_bytes, rate_limit=how.rate_limit)
 

@@ -1,4 +1,4 @@
-"""``polyglot keys``: a key for a client of the service."""
+"""``polyglot keys`` makes a key for a client of the service."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def keys_command(*, name: str, stdin: bool) -> None:
     key = sys.stdin.readline().strip() if stdin else new_key()
     if not key:
         raise SpecError(None, "standard input holds no key")
-    # TOML's basic strings have the escapes of JSON (TOML 1.0, "String").
+    # TOML's basic strings are escaped as JSON's are (TOML 1.0, "String").
     table = name if BARE_TOML_KEY.fullmatch(name) else json.dumps(name)
     show(f'[keys.{table}]\nhash = "{hash_key(key)}"')
     if not stdin:

@@ -1,4 +1,4 @@
-"""``polyglot serve``: the HTTP service."""
+"""``polyglot serve`` starts the HTTP service."""
 
 from __future__ import annotations
 
