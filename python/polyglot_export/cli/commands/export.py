@@ -98,7 +98,7 @@ def export_command(
     to_terminal = target.path == STDOUT and sys.stdout is not None and sys.stdout.isatty()
     if to_terminal and target.is_binary and not output:
         raise SpecError(
-            "output", f"{target.compression or target.format} is not for a terminal: give -o FILE, or -o - to insist"
+            None, f"{target.compression or target.format} is not for a terminal: give -o FILE, or -o - to insist"
         )
     spec = build_spec(
         source, query, target=target, columns=columns, where=where, order_by=order_by, limit=limit, option=option
