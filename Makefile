@@ -66,7 +66,7 @@ serve: install ## The demo's database and service, kept running until Ctrl-C (RO
 
 .PHONY: bench
 bench: install ## Each format and every peer that is installed beside psql \copy, into docs/ (BENCH='--rows 2000000 --pairs 5')
-	@$(BIN)/polyglot bench --peers --json docs/benchmarks.json --chart docs/benchmarks.svg $(BENCH)
+	@$(BIN)/python -m benchmarks.bench --peers --json docs/benchmarks.json --chart docs/benchmarks.svg $(BENCH)
 
 .PHONY: proof
 proof: install ## The service in a memory cgroup of 256 MB, every format and many clients (PROOF='--rows 10000000')
@@ -99,7 +99,10 @@ lint-python: $(STAMPS)/install
 	$(BIN)/ruff format --check $(PYTHON_FOLDERS)
 	$(BIN)/mypy
 	PYTHONPATH=python $(BIN)/python -m mypy.stubtest polyglot_export._core --allowlist tools/stubtest-allowlist.txt
+	$(BIN)/lint-imports --no-cache --no-logo pyproject.toml
+	$(BIN)/vulture
 	$(BIN)/python tools/check_docs.py
+	$(BIN)/python tools/check_rust.py
 	$(BIN)/python tools/cli_reference.py --check
 	$(BIN)/python -m tests.faults.table --check
 	$(BIN)/python tools/generate_xml_names.py --check

@@ -1,4 +1,4 @@
-"""What to say when a part of the package is used whose libraries are not installed."""
+"""The error for a command whose libraries are not installed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ __all__ = ["missing_extra"]
 
 
 def missing_extra(error: ModuleNotFoundError, extra: str) -> Exception:
-    """The error to raise instead: it names the extra. A missing module of our own is a defect and stays what it is.
+    """The error to raise in place of an ImportError; it names the extra to install.
+
+    If the missing module is one of ours, this is a defect, and the error stays as it is.
+
 
     Args:
         error: What the import raised.
