@@ -1,1 +1,1 @@
-"""Sizes, times and exact JSON as text."""
+"""Sizes, times, exact JSON and hints as text."""
