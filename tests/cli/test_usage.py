@@ -167,5 +167,7 @@ def test_a_missing_extra_is_named(arguments: tuple[str, ...], module: str, extra
         [sys.executable, "-c", program, *arguments], env=environment(), capture_output=True, check=False, timeout=60
     )
     line = complaint(done, 1)
-    assert line.endswith(f" is not installed; it comes with: pip install 'polyglot-export[{extra}]'")
+    # From the index, and in a clone.
+    assert f" is not installed; it comes with: pip install 'polyglot-export[{extra}]'" in line
+    assert line.endswith(f"(in a clone: make install, or pip install -e '.[{extra}]')")
     assert line.startswith(module)

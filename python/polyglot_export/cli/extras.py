@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from polyglot_export.errors import PolyglotError
+from polyglot_export.text.install import install_hint
 
 __all__ = ["missing_extra"]
 
@@ -19,4 +20,4 @@ def missing_extra(error: ModuleNotFoundError, extra: str) -> Exception:
     """
     if error.name is None or error.name.partition(".")[0] == "polyglot_export":
         return error
-    return PolyglotError(f"{error.name} is not installed; it comes with: pip install 'polyglot-export[{extra}]'")
+    return PolyglotError(f"{error.name} is not installed; it comes with: {install_hint(extra)}")

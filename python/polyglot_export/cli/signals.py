@@ -17,7 +17,11 @@ from typing import NamedTuple, NoReturn, Self
 
 __all__ = ["Event", "Interrupted", "Interrupts", "die_by", "raising_interrupted"]
 
-ASKING_TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ASKING_TO_END = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP")
+    if hasattr(signal, name)  # Windows has no SIGHUP
+)
 WAKE = 0
 """No signal has this number."""
 

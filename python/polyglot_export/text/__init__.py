@@ -1,1 +1,1 @@
-"""Sizes, times, tables and exact JSON as text; imports nothing of this package."""
+"""Sizes, times, tables, hints and exact JSON as text; imports nothing of this package."""
