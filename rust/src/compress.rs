@@ -1,11 +1,12 @@
 //! Compression of the stream, in two halves that meet at segment borders.
 //!
-//! gzip: each worker deflates its own segments ([`SegmentDeflate`]); a segment starts with an empty window and ends on a byte
-//! boundary, so the merger can put segments behind one another inside *one* member (RFC 1952), since curl and httpx stop
-//! after the first of several. [`GzipFrame`] writes the member's header, short stored blocks for what comes between
-//! segments, and the trailer with the combined CRC-32.
+//! gzip: each worker deflates its own segments ([`SegmentDeflate`]); a segment starts with an empty window and ends on
+//! a byte boundary, so the merger can put segments behind one another inside *one* member (RFC 1952), since curl and
+//! httpx stop after the first of several. [`GzipFrame`] writes the member's header, short stored blocks for what comes
+//! between segments, and the trailer with the combined CRC-32.
 //!
-//! zstd: one frame for the same reason; libzstd's own multi-threaded stream ([`ZstdFrame`]) does the work in the merger.
+//! zstd: one frame for the same reason; libzstd's own multi-threaded stream ([`ZstdFrame`]) does the work in the
+//! merger.
 
 use std::io::Write;
 
@@ -76,9 +77,13 @@ impl SegmentDeflate {
         let start = self.deflate.total_in();
         loop {
             out.reserve(DEFLATE_OUTPUT_STEP);
-            let consumed = usize::try_from(self.deflate.total_in() - start).map_err(|e| Error::Internal(e.to_string()))?;
+            let consumed =
+                usize::try_from(self.deflate.total_in() - start).map_err(|e| Error::Internal(e.to_string()))?;
             let rest = raw.get(consumed..).unwrap_or_default();
-            let status = self.deflate.compress_vec(rest, out, flush).map_err(|e| Error::Internal(format!("deflate failed: {e}")))?;
+            let status = self
+                .deflate
+                .compress_vec(rest, out, flush)
+                .map_err(|e| Error::Internal(format!("deflate failed: {e}")))?;
             let all_in = self.deflate.total_in() - start == raw.len() as u64;
             // Output space left over means that deflate has nothing more to say (zlib manual, `deflate`).
             if (all_in && out.len() < out.capacity()) || status == Status::StreamEnd {
@@ -135,7 +140,8 @@ impl GzipFrame {
 
 /// One zstd frame, compressed by libzstd's own threads.
 ///
-/// Memory: the input and the output of each job, some three more of them than there are threads, and a level's tables a thread.
+/// Memory: the input and the output of each job, some three more of them than there are threads, and a level's tables a
+/// thread.
 pub struct ZstdFrame {
     encoder: zstd::stream::write::Encoder<'static, Vec<u8>>,
 }
@@ -143,8 +149,8 @@ pub struct ZstdFrame {
 impl ZstdFrame {
     /// Compressing threads at most: two keep up with two cores. The frame is the same for any number from 1.
     const MOST_THREADS: usize = 2;
-    /// Raw bytes of a job, the unit that a thread compresses. libzstd would take four windows (2 MB at level 1, more at higher
-    /// ones) and keep several in memory.
+    /// Raw bytes of a job, the unit that a thread compresses. libzstd would take four windows (2 MB at level 1, more at
+    /// higher ones) and keep several in memory.
     const JOB_BYTES: u32 = 1 << 20;
 
     /// A frame that as many threads compress as there are workers to feed them, within bounds.
@@ -230,8 +236,9 @@ mod tests {
 
     #[test]
     fn long_segments_and_long_stored_bytes_join_too() {
-        let segments: Vec<Vec<u8>> =
-            (0..3_u32).map(|n| (0..900_000_u32).map(|i| ((i.wrapping_mul(i).wrapping_add(n)) >> 7) as u8).collect()).collect();
+        let segments: Vec<Vec<u8>> = (0..3_u32)
+            .map(|n| (0..900_000_u32).map(|i| ((i.wrapping_mul(i).wrapping_add(n)) >> 7) as u8).collect())
+            .collect();
         let packed = member(&segments, COMPRESSOR_INPUT_BYTES);
         let mut raw = Vec::new();
         flate2::bufread::GzDecoder::new(&packed[..]).read_to_end(&mut raw).unwrap();

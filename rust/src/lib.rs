@@ -1,7 +1,7 @@
 //! The data plane of Polyglot Export.
 //!
-//! `wire` (connections) → `copy` (binary COPY to fields) → `encode` (rows to bytes) → `compress` → `pipeline` (segments in parallel,
-//! bytes in order) → `py` (the pull stream that Python sees).
+//! `wire` (connections) → `copy` (binary COPY to fields) → `encode` (rows to bytes) → `compress` → `pipeline` (segments
+//! in parallel, bytes in order) → `py` (the pull stream that Python sees).
 
 pub mod compress;
 pub mod copy;

@@ -45,7 +45,11 @@ pub struct ConnectParams {
 impl fmt::Debug for ConnectParams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ConnectParams { host, user, dbname, .. } = self;
-        f.debug_struct("ConnectParams").field("host", host).field("user", user).field("dbname", dbname).finish_non_exhaustive()
+        f.debug_struct("ConnectParams")
+            .field("host", host)
+            .field("user", user)
+            .field("dbname", dbname)
+            .finish_non_exhaustive()
     }
 }
 

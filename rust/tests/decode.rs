@@ -1,5 +1,5 @@
-//! The decoders without a server: malformed input never panics or grows without bound, and what is written reads back as
-//! what was sent. That the text is PostgreSQL's is tested against PostgreSQL, from Python.
+//! The decoders without a server: malformed input never panics or grows without bound, and what is written reads back
+//! as what was sent. That the text is PostgreSQL's is tested against PostgreSQL, from Python.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
@@ -22,22 +22,26 @@ fn scalar() -> impl Strategy<Value = Kind> {
 
 fn kind() -> impl Strategy<Value = Kind> {
     let delimiter = prop::sample::select(b",;0 ".to_vec());
-    prop_oneof![scalar(), (scalar(), delimiter).prop_map(|(element, delimiter)| Kind::Array { element: Box::new(element), delimiter })]
+    prop_oneof![
+        scalar(),
+        (scalar(), delimiter).prop_map(|(element, delimiter)| Kind::Array { element: Box::new(element), delimiter })
+    ]
 }
 
 /// Bytes that get past the first checks more often than arbitrary ones: sizes that types have, numerics, arrays.
 fn field() -> impl Strategy<Value = Vec<u8>> {
     let arbitrary = prop::collection::vec(any::<u8>(), 0..64);
-    let sized = prop::sample::select(vec![1usize, 2, 4, 8, 12, 16]).prop_flat_map(|n| prop::collection::vec(any::<u8>(), n));
-    let number = (0u16..6, any::<i16>(), prop::sample::select(vec![0u16, 0x4000, 0xc000, 0xd000, 0xf000, 1]), 0u16..0x4001).prop_flat_map(
-        |(count, weight, sign, scale)| {
-            prop::collection::vec(0u16..10_010, usize::from(count)).prop_map(move |groups| {
-                let mut words = vec![count, weight as u16, sign, scale];
-                words.extend(groups);
-                words.iter().flat_map(|word| word.to_be_bytes()).collect()
-            })
-        },
-    );
+    let sized =
+        prop::sample::select(vec![1usize, 2, 4, 8, 12, 16]).prop_flat_map(|n| prop::collection::vec(any::<u8>(), n));
+    let number =
+        (0u16..6, any::<i16>(), prop::sample::select(vec![0u16, 0x4000, 0xc000, 0xd000, 0xf000, 1]), 0u16..0x4001)
+            .prop_flat_map(|(count, weight, sign, scale)| {
+                prop::collection::vec(0u16..10_010, usize::from(count)).prop_map(move |groups| {
+                    let mut words = vec![count, weight as u16, sign, scale];
+                    words.extend(groups);
+                    words.iter().flat_map(|word| word.to_be_bytes()).collect()
+                })
+            });
     let scalar_bytes = prop_oneof![arbitrary, sized, number];
     let elements = prop::collection::vec(prop::option::of(scalar_bytes.clone().boxed()), 0..9);
     let dimensions = prop::collection::vec((prop_oneof![-1i32..4, any::<i32>()], any::<i32>()), 0..8);
@@ -56,8 +60,10 @@ fn field() -> impl Strategy<Value = Vec<u8>> {
 /// Numerics of a few digits around the point, which take short ways, with some that are none.
 fn small_numeric() -> impl Strategy<Value = Vec<u8>> {
     let sign = prop::sample::select(vec![0u16, 0, 0x4000, 0x4000, 0xc000, 0x8000]);
-    let groups =
-        prop::collection::vec(prop_oneof![0u16..10_000, prop::sample::select(vec![0u16, 9, 10, 100, 1000, 5000, 9999, 10_000])], 0..6);
+    let groups = prop::collection::vec(
+        prop_oneof![0u16..10_000, prop::sample::select(vec![0u16, 9, 10, 100, 1000, 5000, 9999, 10_000])],
+        0..6,
+    );
     (groups, -3i16..4, sign, 0u16..12, prop::bool::weighted(0.05)).prop_map(|(groups, weight, sign, scale, odd)| {
         let header = [groups.len() as u16, weight as u16, sign, scale];
         let mut bytes: Vec<u8> = header.iter().chain(&groups).flat_map(|word| word.to_be_bytes()).collect();
@@ -81,7 +87,11 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2048) })]
 
     #[test]
-    fn any_bytes_give_a_value_or_an_error(kind in kind(), bytes in field(), version in prop::sample::select(vec![140_000u32, 160_000, 180_000])) {
+    fn any_bytes_give_a_value_or_an_error(
+        kind in kind(),
+        bytes in field(),
+        version in prop::sample::select(vec![140_000u32, 160_000, 180_000]),
+    ) {
         let decoder = Decoder::new(&kind, version);
         let mut out = b"before".to_vec();
         let _ = decoder.write_text(&bytes, &mut out);
@@ -120,7 +130,11 @@ proptest! {
     }
 
     #[test]
-    fn what_is_appended_at_once_is_the_text(kind in scalar(), bytes in prop_oneof![field(), small_numeric()], before in prop::option::of(Just(b','))) {
+    fn what_is_appended_at_once_is_the_text(
+        kind in scalar(),
+        bytes in prop_oneof![field(), small_numeric()],
+        before in prop::option::of(Just(b',')),
+    ) {
         let decoder = Decoder::new(&kind, VERSION);
         let mut out = b"x".to_vec();
         if decoder.usual().is_some_and(|push| push(&bytes, before, &mut out)) {
@@ -148,7 +162,8 @@ proptest! {
         start in prop::bool::weighted(0.8),
         messages in prop::collection::vec(prop_oneof![
             prop::collection::vec(any::<u8>(), 0..40),
-            prop::collection::vec(prop::option::of(prop::collection::vec(any::<u8>(), 0..8)), 0..5).prop_map(|fields| payload(&fields)),
+            prop::collection::vec(prop::option::of(prop::collection::vec(any::<u8>(), 0..8)), 0..5)
+                .prop_map(|fields| payload(&fields)),
             Just(vec![0xff, 0xff]),
         ], 0..6),
     ) {
@@ -205,7 +220,8 @@ proptest! {
         prop_assert!(inside(digits * 10u128.pow(power)), "{printed} is not strictly inside");
         // One digit less, rounded down or up, is outside.
         let shorter = digits / 10;
-        prop_assert!(!inside(shorter * 10u128.pow(power + 1)) && !inside((shorter + 1) * 10u128.pow(power + 1)), "{printed} is not shortest");
+        let step = 10u128.pow(power + 1);
+        prop_assert!(!inside(shorter * step) && !inside((shorter + 1) * step), "{printed} is not shortest");
     }
 
     #[test]
@@ -241,7 +257,13 @@ proptest! {
     }
 
     #[test]
-    fn timestamps_read_back(year in prop_oneof![-2i64..3, -4712i64..294_277], month in 1i64..13, day in 1i64..29, micros in 0i64..86_400_000_000, round in 0u32..7) {
+    fn timestamps_read_back(
+        year in prop_oneof![-2i64..3, -4712i64..294_277],
+        month in 1i64..13,
+        day in 1i64..29,
+        micros in 0i64..86_400_000_000,
+        round in 0u32..7,
+    ) {
         let micros = micros / 10i64.pow(round) * 10i64.pow(round);
         let days = days_from_2000(year, month, day);
         let stamp = days * 86_400_000_000 + micros;
@@ -264,7 +286,8 @@ proptest! {
         let mut bytes = micros.to_be_bytes().to_vec();
         bytes.extend_from_slice(&days.to_be_bytes());
         bytes.extend_from_slice(&months.to_be_bytes());
-        prop_assert_eq!(read_interval(&text(&Kind::Interval, &bytes)), (i64::from(months), i64::from(days), i128::from(micros)));
+        let expected = (i64::from(months), i64::from(days), i128::from(micros));
+        prop_assert_eq!(read_interval(&text(&Kind::Interval, &bytes)), expected);
     }
 
     #[test]
@@ -291,7 +314,8 @@ proptest! {
         let kind = Kind::Array { element: Box::new(Kind::Text), delimiter: b',' };
         let printed = text(&kind, &array(&dimensions, &fields));
         let bounds: String = lengths.iter().map(|length| format!("[{lower}:{}]", lower + length - 1)).collect();
-        let literal = if lower == 1 { printed.as_str() } else { printed.strip_prefix(&format!("{bounds}=")).expect("bounds") };
+        let bounds = format!("{bounds}=");
+        let literal = if lower == 1 { printed.as_str() } else { printed.strip_prefix(&bounds).expect("bounds") };
         let depth = lengths.len();
         let braces = literal.chars().take_while(|c| *c == '{').count();
         prop_assert_eq!(braces, depth);
@@ -382,8 +406,9 @@ fn read_interval(text: &str) -> (i64, i64, i128) {
             let sign = if word.starts_with('-') { -1 } else { 1 };
             let parts: Vec<&str> = word.trim_start_matches(['-', '+']).split(':').collect();
             let (seconds, fraction) = parts[2].split_once('.').unwrap_or((parts[2], ""));
-            let whole =
-                parts[0].parse::<i128>().unwrap() * 3600 + parts[1].parse::<i128>().unwrap() * 60 + seconds.parse::<i128>().unwrap();
+            let whole = parts[0].parse::<i128>().unwrap() * 3600
+                + parts[1].parse::<i128>().unwrap() * 60
+                + seconds.parse::<i128>().unwrap();
             micros = sign * (whole * 1_000_000 + format!("{fraction:0<6}").parse::<i128>().unwrap());
             continue;
         }

@@ -16,8 +16,14 @@ const FULL: usize = 1000;
 
 fn formats() -> Vec<Format> {
     let json = |lines| Format::Json(JsonOptions { lines, big_numbers_as_strings: false });
-    let xml =
-        |invalid_chars| Format::Xml(XmlOptions { root: "r".into(), record: "x".into(), json_types: JsonTypes::Containers, invalid_chars });
+    let xml = |invalid_chars| {
+        Format::Xml(XmlOptions {
+            root: "r".into(),
+            record: "x".into(),
+            json_types: JsonTypes::Containers,
+            invalid_chars,
+        })
+    };
     vec![
         Format::Csv(CsvOptions { formula_guard: true, ..csv() }),
         Format::Csv(CsvOptions { quote: b'\'', escape: b'\\', force_quote: vec![true; 9], ..csv() }),
@@ -53,7 +59,11 @@ fn document(text: &str) -> String {
         }
     }
     string.push('"');
-    format!("\t[{string},\r\n {{\"k\": {string}, \"a b\": [{string}, {}]}}, 0.{}]", "[], ".repeat(9) + "{}", "12".repeat(SLICE_BYTES))
+    format!(
+        "\t[{string},\r\n {{\"k\": {string}, \"a b\": [{string}, {}]}}, 0.{}]",
+        "[], ".repeat(9) + "{}",
+        "12".repeat(SLICE_BYTES)
+    )
 }
 
 /// The field of each kind that a long text can be.
@@ -62,8 +72,12 @@ fn fields(text: &str) -> Vec<(Kind, Vec<u8>)> {
     let bytes = text.as_bytes().to_vec();
     let json = document(text).into_bytes();
     let jsonb = [b"\x01", json.as_slice()].concat();
-    let short: Vec<Option<Vec<u8>>> =
-        text.as_bytes().chunks(7).filter(|part| std::str::from_utf8(part).is_ok()).map(|part| Some(part.into())).collect();
+    let short: Vec<Option<Vec<u8>>> = text
+        .as_bytes()
+        .chunks(7)
+        .filter(|part| std::str::from_utf8(part).is_ok())
+        .map(|part| Some(part.into()))
+        .collect();
     let digits = numeric(true, &"9".repeat(90_000), &"1".repeat(16_000));
     vec![
         (Kind::Text, bytes.clone()),
@@ -106,7 +120,8 @@ fn digits_of_many_numerics_do_not_pile_up() {
     let ten_bytes = || Some([1u16, 32_767, 0, 0, 1].iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>());
     let of = Kind::Array { element: Box::new(Kind::Numeric), delimiter: b',' };
     let many = array(&[(50, 1)], &vec![ten_bytes(); 50]);
-    let columns: Vec<(String, Kind)> = (0..40).map(|i| (format!("c{i}"), Kind::Numeric)).chain([("a".into(), of)]).collect();
+    let columns: Vec<(String, Kind)> =
+        (0..40).map(|i| (format!("c{i}"), Kind::Numeric)).chain([("a".into(), of)]).collect();
     let columns: Vec<(&str, Kind)> = columns.iter().map(|(name, kind)| (name.as_str(), kind.clone())).collect();
     let mut row = vec![ten_bytes(); 40];
     row.push(Some(many));
@@ -124,29 +139,44 @@ fn what_cannot_be_written_is_found_in_large_fields_too() {
     let json = [b"\"", broken.as_slice(), b"\""].concat();
     for (kind, field) in [(Kind::Text, broken.clone()), (Kind::Json, json), (Kind::ByText, broken)] {
         for format in formats().into_iter().filter(|format| !matches!(format, Format::Csv(_))) {
-            let error = encode_in_pieces(&plan(&[("c", kind.clone())], format), &[vec![Some(field.clone())]], FULL).unwrap_err();
+            let error = encode_in_pieces(&plan(&[("c", kind.clone())], format), &[vec![Some(field.clone())]], FULL)
+                .unwrap_err();
             let Error::Value(error) = error else { panic!("{error}") };
             assert_eq!(error.column.as_deref(), Some("c"));
         }
     }
     let control = format!("{}\u{1}", "x".repeat(3 * SLICE_BYTES)).into_bytes();
-    let options = XmlOptions { root: "r".into(), record: "x".into(), json_types: JsonTypes::None, invalid_chars: InvalidXmlChars::Error };
-    let error = encode_in_pieces(&plan(&[("c", Kind::Text)], Format::Xml(options)), &[vec![Some(control)]], FULL).unwrap_err();
+    let options = XmlOptions {
+        root: "r".into(),
+        record: "x".into(),
+        json_types: JsonTypes::None,
+        invalid_chars: InvalidXmlChars::Error,
+    };
+    let error =
+        encode_in_pieces(&plan(&[("c", Kind::Text)], Format::Xml(options)), &[vec![Some(control)]], FULL).unwrap_err();
     assert!(error.to_string().contains("column \"c\"") && error.to_string().contains("U+0001"), "{error}");
 }
 
 /// An element that lost all of its characters is an empty one, also where it is as long as a slice.
 #[test]
 fn a_long_string_of_dropped_characters_is_empty() {
-    let options =
-        XmlOptions { root: "r".into(), record: "x".into(), json_types: JsonTypes::Containers, invalid_chars: InvalidXmlChars::Drop };
+    let options = XmlOptions {
+        root: "r".into(),
+        record: "x".into(),
+        json_types: JsonTypes::Containers,
+        invalid_chars: InvalidXmlChars::Drop,
+    };
     let dropped = "\u{1}".repeat(3 * SLICE_BYTES);
     let escaped = format!("[\"{}\"]", "\\u0001".repeat(SLICE_BYTES));
     let of = Kind::Array { element: Box::new(Kind::Text), delimiter: b',' };
     for (kind, field) in [(of, array(&[(1, 1)], &[Some(dropped.into_bytes())])), (Kind::Json, escaped.into_bytes())] {
         for full in [1, FULL, usize::MAX] {
-            let (file, _) =
-                encode_in_pieces(&plan(&[("c", kind.clone())], Format::Xml(options.clone())), &[vec![Some(field.clone())]], full).unwrap();
+            let (file, _) = encode_in_pieces(
+                &plan(&[("c", kind.clone())], Format::Xml(options.clone())),
+                &[vec![Some(field.clone())]],
+                full,
+            )
+            .unwrap();
             let file = String::from_utf8(file).unwrap();
             assert!(file.contains("<c type=\"array\"><item type=\"string\"></item></c>"), "{file}");
         }
@@ -159,11 +189,14 @@ fn a_long_value_that_equals_the_null_string_is_quoted() {
     let long = "x".repeat(2 * SLICE_BYTES);
     let of = Kind::Array { element: Box::new(Kind::Text), delimiter: b',' };
     let elements = array(&[(1, 1)], &[Some(long.clone().into_bytes())]);
-    for (kind, field, null) in [(Kind::Text, long.clone().into_bytes(), long.clone()), (of, elements, format!("{{{long}}}"))] {
+    for (kind, field, null) in
+        [(Kind::Text, long.clone().into_bytes(), long.clone()), (of, elements, format!("{{{long}}}"))]
+    {
         for (null, quote) in [(null.clone(), "\""), (format!("{null}y"), "")] {
             let text = if matches!(kind, Kind::Text) { long.clone() } else { format!("{{{long}}}") };
             let options = CsvOptions { header: false, null, ..csv() };
-            let file = encode(&plan(&[("c", kind.clone())], Format::Csv(options)), &[vec![Some(field.clone())]]).unwrap();
+            let file =
+                encode(&plan(&[("c", kind.clone())], Format::Csv(options)), &[vec![Some(field.clone())]]).unwrap();
             assert!(file == format!("{quote}{text}{quote}\n").into_bytes());
         }
     }

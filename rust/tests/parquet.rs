@@ -52,7 +52,23 @@ fn all_kinds() -> Vec<Kind> {
 fn all_types() -> Vec<ParquetType> {
     use ParquetType::*;
     let decimal = Decimal { precision: 20, scale: 4 };
-    let scalars = [Boolean, Int16, Int32, Int64, Float, Double, decimal, String, Json, Bytes, Date, Time, Timestamp, TimestampTz, Uuid];
+    let scalars = [
+        Boolean,
+        Int16,
+        Int32,
+        Int64,
+        Float,
+        Double,
+        decimal,
+        String,
+        Json,
+        Bytes,
+        Date,
+        Time,
+        Timestamp,
+        TimestampTz,
+        Uuid,
+    ];
     scalars.iter().cloned().chain(scalars.iter().cloned().map(|t| List(Box::new(t)))).collect()
 }
 
@@ -94,7 +110,8 @@ fn only_the_pairs_of_the_type_table_have_a_writer() {
         }
     }
     for (precision, scale) in [(0, 0), (39, 0), (5, 6)] {
-        let made = ParquetLayout::new(&plan(&[("c", Kind::Numeric, ParquetType::Decimal { precision, scale })], options()));
+        let made =
+            ParquetLayout::new(&plan(&[("c", Kind::Numeric, ParquetType::Decimal { precision, scale })], options()));
         assert!(matches!(made, Err(Error::Internal(_))), "DECIMAL({precision},{scale})");
     }
 }
@@ -106,7 +123,8 @@ fn decimals_take_the_smallest_physical_type() {
             let nines = "9".repeat(usize::from(precision));
             let (whole, fraction) = nines.split_at(usize::from(precision - scale));
             let whole = if whole.is_empty() { "0" } else { whole };
-            let rows: Vec<Row> = [true, false].iter().map(|negative| vec![Some(numeric(*negative, whole, fraction))]).collect();
+            let rows: Vec<Row> =
+                [true, false].iter().map(|negative| vec![Some(numeric(*negative, whole, fraction))]).collect();
             let plan = plan(&[("d", Kind::Numeric, ParquetType::Decimal { precision, scale })], options());
             let file = write(&plan, &rows, USUAL).unwrap().bytes();
             let physical = metadata(&file).file_metadata().schema_descr().column(0).physical_type();
@@ -132,7 +150,10 @@ fn dates_and_times_count_from_1970() {
         ("z", Kind::TimestampTz, ParquetType::TimestampTz),
     ];
     let row = |days: i32, micros: i64| -> Row {
-        [days.to_be_bytes().to_vec(), micros.to_be_bytes().to_vec(), (micros - 1).to_be_bytes().to_vec()].into_iter().map(Some).collect()
+        [days.to_be_bytes().to_vec(), micros.to_be_bytes().to_vec(), (micros - 1).to_be_bytes().to_vec()]
+            .into_iter()
+            .map(Some)
+            .collect()
     };
     let epoch = 946_684_800_000_000;
     let rows = [row(-10_957, -epoch), row(i32::MIN + 1, i64::MIN + 2), row(0, i64::MAX - epoch)];
@@ -209,7 +230,9 @@ fn an_element_that_does_not_fit_is_nulled_alone() {
 #[test]
 fn text_must_be_utf8_and_bytes_need_not() {
     let rows = [vec![Some(b"caf\xe9".to_vec())]];
-    for (kind, parquet) in [(Kind::Text, ParquetType::String), (Kind::ByText, ParquetType::String), (Kind::Json, ParquetType::Json)] {
+    for (kind, parquet) in
+        [(Kind::Text, ParquetType::String), (Kind::ByText, ParquetType::String), (Kind::Json, ParquetType::Json)]
+    {
         let error = write(&plan(&[("the column", kind, parquet)], options()), &rows, USUAL).err().unwrap();
         assert!(matches!(&error, Error::Value(e) if e.column.as_deref() == Some("the column")), "{error}");
     }
@@ -217,7 +240,8 @@ fn text_must_be_utf8_and_bytes_need_not() {
     assert_eq!(read(&file).column(0).as_binary::<i32>().value(0), b"caf\xe9");
 }
 
-/// Lists over many batches, so that buffers are used again: NULL, empty, and with NULL elements; lower bounds are dropped.
+/// Lists over many batches, so that buffers are used again: NULL, empty, and with NULL elements; lower bounds are
+/// dropped.
 #[test]
 fn lists_keep_nulls_and_emptiness() {
     let value = |i: usize| -> Option<Vec<Option<i32>>> {
@@ -233,7 +257,10 @@ fn lists_keep_nulls_and_emptiness() {
         Some(array(dimensions, &elements))
     };
     let rows: Vec<Row> = (0..20_000).map(|i| vec![Some((i as i64).to_be_bytes().to_vec()), field(i)]).collect();
-    let columns = [("i", Kind::Int8, ParquetType::Int64), ("l", list_of(Kind::Int4), ParquetType::List(Box::new(ParquetType::Int32)))];
+    let columns = [
+        ("i", Kind::Int8, ParquetType::Int64),
+        ("l", list_of(Kind::Int4), ParquetType::List(Box::new(ParquetType::Int32))),
+    ];
     let batch = read(&write(&plan(&columns, options()), &rows, USUAL).unwrap().bytes());
     assert_eq!(batch.num_rows(), rows.len());
     let lists: &ListArray = batch.column(1).as_list();

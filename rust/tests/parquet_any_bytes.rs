@@ -42,7 +42,8 @@ fn pairs() -> Vec<(Kind, ParquetType)> {
     ];
     let array = |kind: K| K::Array { element: Box::new(kind), delimiter: b',' };
     let lists = scalars.iter().cloned().map(|(kind, parquet)| (array(kind), P::List(Box::new(parquet))));
-    let texts = scalars.iter().cloned().flat_map(|(kind, _)| [(array(kind.clone()), P::String), (array(kind), P::Json)]);
+    let texts =
+        scalars.iter().cloned().flat_map(|(kind, _)| [(array(kind.clone()), P::String), (array(kind), P::Json)]);
     scalars.iter().cloned().chain(lists).chain(texts).collect()
 }
 
@@ -59,7 +60,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_bytes_are_an_error_or_a_file(pair in prop::sample::select(pairs()), fields in prop::collection::vec(field(), 1..4), as_null: bool) {
+    fn any_bytes_are_an_error_or_a_file(
+        pair in prop::sample::select(pairs()),
+        fields in prop::collection::vec(field(), 1..4),
+        as_null: bool,
+    ) {
         let (kind, parquet) = pair;
         let options = ParquetOptions { unrepresentable_as_null: as_null, ..options() };
         let plan = plan(&[("c", kind, parquet)], options);
@@ -75,10 +80,14 @@ proptest! {
 
     /// Each field alone, so that most of them are valid.
     #[test]
-    fn numbers_read_back(values in prop::collection::vec(prop::option::of(any::<i64>()), 0..300), group_rows in 1_usize..90) {
+    fn numbers_read_back(
+        values in prop::collection::vec(prop::option::of(any::<i64>()), 0..300),
+        group_rows in 1_usize..90,
+    ) {
         use arrow_array::cast::AsArray;
         use arrow_array::types::Int64Type;
-        let plan = plan(&[("c", Kind::Int8, ParquetType::Int64)], ParquetOptions { row_group_rows: group_rows, ..options() });
+        let options = ParquetOptions { row_group_rows: group_rows, ..options() };
+        let plan = plan(&[("c", Kind::Int8, ParquetType::Int64)], options);
         let rows: Vec<Row> = values.iter().map(|value| vec![value.map(|v| v.to_be_bytes().to_vec())]).collect();
         let file = write(&plan, &rows, USUAL).unwrap().bytes();
         let groups = parquet_file::metadata(&file).num_row_groups();

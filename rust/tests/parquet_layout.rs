@@ -14,7 +14,11 @@ use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet_file::{Drive, Row, USUAL, metadata, noise, options, plan, read, write};
 
 fn columns() -> [(&'static str, Kind, ParquetType); 3] {
-    [("id", Kind::Int8, ParquetType::Int64), ("text", Kind::Text, ParquetType::String), ("doc", Kind::Jsonb, ParquetType::Json)]
+    [
+        ("id", Kind::Int8, ParquetType::Int64),
+        ("text", Kind::Text, ParquetType::String),
+        ("doc", Kind::Jsonb, ParquetType::Json),
+    ]
 }
 
 /// An ascending number, text of `length` bytes, and JSON that is NULL in each fourth row.
@@ -45,7 +49,8 @@ fn row_groups_end_at_their_bounds() {
 
     // A batch is at most half a megabyte of fields, so that much and the framing may come on top.
     let bound = 2 << 20;
-    let by_bytes = plan(&columns(), ParquetOptions { row_group_bytes: bound, compression: ParquetCompression::None, ..options() });
+    let by_bytes =
+        plan(&columns(), ParquetOptions { row_group_bytes: bound, compression: ParquetCompression::None, ..options() });
     let written = write(&by_bytes, &rows(8_000, 1_000), USUAL).unwrap();
     let (last, full) = written.group_bytes.split_last().unwrap();
     assert_eq!(full.len(), 3);
@@ -91,7 +96,10 @@ fn the_footer_carries_what_is_known_early_and_late() {
     let early = ParquetOptions { metadata: vec![("dataset".into(), "public.t".into())], ..options() };
     let entries = |columns: &[(&str, Kind, ParquetType)]| {
         let metadata = metadata(&write(&plan(columns, early.clone()), &[], USUAL).unwrap().bytes());
-        assert_eq!(metadata.file_metadata().created_by(), Some(concat!("polyglot-export version ", env!("CARGO_PKG_VERSION"))));
+        assert_eq!(
+            metadata.file_metadata().created_by(),
+            Some(concat!("polyglot-export version ", env!("CARGO_PKG_VERSION")))
+        );
         let entries = metadata.file_metadata().key_value_metadata().unwrap().clone();
         entries.into_iter().map(|e| (e.key, e.value.unwrap())).collect::<Vec<_>>()
     };
@@ -111,7 +119,9 @@ fn page_index_and_statistics_hold_for_each_page() {
     let index = metadata.page_index().unwrap();
     let mut ids = 0..rows.len() as i64;
     for (group, metadata) in metadata.row_groups().iter().enumerate() {
-        let ColumnIndexMetaData::INT64(pages) = index.column_index(group, 0).unwrap() else { panic!("not an INT64 column") };
+        let ColumnIndexMetaData::INT64(pages) = index.column_index(group, 0).unwrap() else {
+            panic!("not an INT64 column")
+        };
         let locations = &index.offset_index(group, 0).unwrap().page_locations;
         let ends = locations.iter().skip(1).map(|page| page.first_row_index).chain([metadata.num_rows()]);
         for (page, (location, end)) in locations.iter().zip(ends).enumerate() {
@@ -137,9 +147,11 @@ fn page_index_and_statistics_hold_for_each_page() {
     let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(file, with_index).unwrap();
     let reader = reader.with_row_selection(RowSelection::from(selectors)).build().unwrap();
     let batches: Vec<_> = reader.map(|batch| batch.unwrap()).collect();
-    let read: Vec<i64> = batches.iter().flat_map(|b| b.column(0).as_primitive::<Int64Type>().values().to_vec()).collect();
+    let read: Vec<i64> =
+        batches.iter().flat_map(|b| b.column(0).as_primitive::<Int64Type>().values().to_vec()).collect();
     assert_eq!(read, wanted.map(|row| row as i64));
-    let texts: Vec<_> = batches.iter().flat_map(|b| b.column(1).as_string::<i32>().iter().map(|t| t.unwrap().to_owned())).collect();
+    let texts: Vec<_> =
+        batches.iter().flat_map(|b| b.column(1).as_string::<i32>().iter().map(|t| t.unwrap().to_owned())).collect();
     assert_eq!(texts, wanted.map(|row| String::from_utf8(noise(8, row as u64)).unwrap()));
 }
 
@@ -153,7 +165,8 @@ fn dictionaries_are_made_where_values_repeat() {
         ("nulls", Kind::Text, ParquetType::String),
     ];
     let number = |n: usize| Some((n as i64).to_be_bytes().to_vec());
-    let row = |i: usize| vec![number(i), number(i % 10), Some(vec![b'a' + (i % 9) as u8]), Some(noise(20, i as u64)), None];
+    let row =
+        |i: usize| vec![number(i), number(i % 10), Some(vec![b'a' + (i % 9) as u8]), Some(noise(20, i as u64)), None];
     let rows: Vec<Row> = (0..10_000).map(row).collect();
     let file = write(&plan(&columns, options()), &rows, USUAL).unwrap().bytes();
     let has_dictionary: Vec<bool> = metadata(&file)
@@ -169,7 +182,9 @@ fn dictionaries_are_made_where_values_repeat() {
 fn a_fast_codec_is_used_for_numbers_where_it_saves_a_quarter() {
     let columns = [("number", Kind::Int8, ParquetType::Int64), ("text", Kind::Text, ParquetType::String)];
     // The first row group has numbers of eight random bytes, the second ascending ones.
-    let number = |i: usize| if i < 10_000 { noise(16, i as u64).as_chunks::<8>().0[0].to_vec() } else { i.to_be_bytes().to_vec() };
+    let number = |i: usize| {
+        if i < 10_000 { noise(16, i as u64).as_chunks::<8>().0[0].to_vec() } else { i.to_be_bytes().to_vec() }
+    };
     let rows: Vec<Row> = (0..20_000).map(|i| vec![Some(number(i)), Some(noise(20, i as u64))]).collect();
     for (compression, of_noise) in [
         (ParquetCompression::Snappy, Compression::UNCOMPRESSED),
@@ -177,10 +192,15 @@ fn a_fast_codec_is_used_for_numbers_where_it_saves_a_quarter() {
         (ParquetCompression::Gzip, Compression::GZIP(Default::default())),
     ] {
         let file =
-            write(&plan(&columns, ParquetOptions { compression, row_group_rows: 10_000, ..options() }), &rows, USUAL).unwrap().bytes();
+            write(&plan(&columns, ParquetOptions { compression, row_group_rows: 10_000, ..options() }), &rows, USUAL)
+                .unwrap()
+                .bytes();
         let metadata = metadata(&file);
-        let codecs: Vec<Vec<Compression>> =
-            metadata.row_groups().iter().map(|group| group.columns().iter().map(|column| column.compression()).collect()).collect();
+        let codecs: Vec<Vec<Compression>> = metadata
+            .row_groups()
+            .iter()
+            .map(|group| group.columns().iter().map(|column| column.compression()).collect())
+            .collect();
         let codec = codecs[0][1];
         assert_ne!(codec, Compression::UNCOMPRESSED);
         assert_eq!(codecs, [[of_noise, codec], [codec, codec]]);
@@ -190,9 +210,13 @@ fn a_fast_codec_is_used_for_numbers_where_it_saves_a_quarter() {
 #[test]
 fn wide_tables_stay_bounded() {
     let names: Vec<String> = (0..1_600).map(|i| format!("c{i}")).collect();
-    let kinds = [(Kind::Int8, ParquetType::Int64), (Kind::Text, ParquetType::String), (Kind::Bool, ParquetType::Boolean)];
-    let columns: Vec<_> =
-        names.iter().zip(kinds.iter().cycle()).map(|(name, (kind, parquet))| (name.as_str(), kind.clone(), parquet.clone())).collect();
+    let kinds =
+        [(Kind::Int8, ParquetType::Int64), (Kind::Text, ParquetType::String), (Kind::Bool, ParquetType::Boolean)];
+    let columns: Vec<_> = names
+        .iter()
+        .zip(kinds.iter().cycle())
+        .map(|(name, (kind, parquet))| (name.as_str(), kind.clone(), parquet.clone()))
+        .collect();
     let row = |i: usize| -> Row {
         let fields = [(i as i64 % 3).to_be_bytes().to_vec(), vec![b'x'; i % 5], vec![u8::from(i.is_multiple_of(2))]];
         fields.iter().cycle().take(names.len()).cloned().map(Some).collect()
@@ -206,7 +230,8 @@ fn wide_tables_stay_bounded() {
     let file = written.bytes();
     let metadata = metadata(&file);
     assert!(metadata.num_row_groups() > 1);
-    let dictionaries = |column: &&parquet::file::metadata::ColumnChunkMetaData| column.dictionary_page_offset().is_some();
+    let dictionaries =
+        |column: &&parquet::file::metadata::ColumnChunkMetaData| column.dictionary_page_offset().is_some();
     assert_eq!(metadata.row_group(0).columns().iter().filter(dictionaries).count(), 64);
     let batch = read(&file);
     assert_eq!((batch.num_rows(), batch.num_columns()), (rows.len(), names.len()));

@@ -1,5 +1,5 @@
-//! Checked reads. Raw bytes are taken apart here, or in chunks of a fixed size that are checked as well (a small numeric, a short text),
-//! so nothing can read past an end.
+//! Checked reads. Raw bytes are taken apart here, or in chunks of a fixed size that are checked as well (a small
+//! numeric, a short text), so nothing can read past an end.
 
 use crate::error::{Error, Result};
 

@@ -70,8 +70,8 @@ fn header(cursor: &mut Cursor<'_>) -> Result<()> {
     cursor.take(extension).map(|_| ())
 }
 
-/// One row: its fields are taken in the order of the columns, exactly as many as there are. One too many or too few leaves
-/// bytes wanting or over, so they are not counted here.
+/// One row: its fields are taken in the order of the columns, exactly as many as there are. One too many or too few
+/// leaves bytes wanting or over, so they are not counted here.
 #[derive(Debug, Clone, Copy)]
 pub struct Tuple<'a> {
     cursor: Cursor<'a>,

@@ -1,5 +1,5 @@
-//! Short texts as blocks of fixed size: all of a block is appended, and what is too much is taken back. That is a store or two,
-//! where a copy of a length that is known only at run time is a call.
+//! Short texts as blocks of fixed size: all of a block is appended, and what is too much is taken back. That is a store
+//! or two, where a copy of a length that is known only at run time is a call.
 
 /// Bytes of a block: enough for most tags and keys. Larger ones would cost more than they spare.
 const BLOCK: usize = 32;
@@ -12,8 +12,8 @@ pub fn push_block(block: &[u8], length: usize, out: &mut Vec<u8>) {
     out.truncate(end);
 }
 
-/// Appends a text of a few bytes. From four to 32 its end is appended over what is too much of its beginning: two stores of fixed
-/// size.
+/// Appends a text of a few bytes. From four to 32 its end is appended over what is too much of its beginning: two
+/// stores of fixed size.
 #[inline]
 pub fn push_small(text: &[u8], out: &mut Vec<u8>) {
     let start = out.len();

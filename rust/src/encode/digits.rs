@@ -7,8 +7,8 @@ const WORD: u64 = 100_000_000;
 /// `0` in each byte.
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 
-/// The values of the eight digits of a number below 10^8, the first in the lowest byte (Paul Khuong, "How to print integers
-/// really fast": quotients of all pairs, then of all digits, are taken in one multiplication each).
+/// The values of the eight digits of a number below 10^8, the first in the lowest byte (Paul Khuong, "How to print
+/// integers really fast": quotients of all pairs, then of all digits, are taken in one multiplication each).
 #[inline]
 fn digit_values(n: u32) -> u64 {
     half_values(n / 10_000, n % 10_000)
@@ -143,7 +143,10 @@ mod tests {
     #[test]
     fn numbers_have_their_digits_and_no_more() {
         let powers = (0..20).map(|exponent| 10_u64.pow(exponent));
-        let edges = powers.flat_map(|power| [power - 1, power, power + 1, power / 2 * 3]).chain(0..11_000).chain([u64::MAX, 1 << 63]);
+        let edges = powers
+            .flat_map(|power| [power - 1, power, power + 1, power / 2 * 3])
+            .chain(0..11_000)
+            .chain([u64::MAX, 1 << 63]);
         for n in edges {
             let mut out = b"x".to_vec();
             unsigned(n, &mut out);

@@ -27,9 +27,16 @@ struct Layout {
     footer_without_rows: &'static [u8],
 }
 
-const ARRAY: Layout =
-    Layout { header: b"[", separator: b",", row_start: b"\n{", row_end: b"}", footer: b"\n]\n", footer_without_rows: b"]\n" };
-const LINES: Layout = Layout { header: b"", separator: b"", row_start: b"{", row_end: b"}\n", footer: b"", footer_without_rows: b"" };
+const ARRAY: Layout = Layout {
+    header: b"[",
+    separator: b",",
+    row_start: b"\n{",
+    row_end: b"}",
+    footer: b"\n]\n",
+    footer_without_rows: b"]\n",
+};
+const LINES: Layout =
+    Layout { header: b"", separator: b"", row_start: b"{", row_end: b"}\n", footer: b"", footer_without_rows: b"" };
 
 struct JsonColumn {
     source: String,
@@ -48,7 +55,11 @@ impl Json {
             key.push(b':');
             JsonColumn {
                 source: column.source.clone(),
-                decoder: Decoder::with_big_numbers(&column.kind, plan.source.server_version, options.big_numbers_as_strings),
+                decoder: Decoder::with_big_numbers(
+                    &column.kind,
+                    plan.source.server_version,
+                    options.big_numbers_as_strings,
+                ),
                 key: Snippet::new(&key),
                 flatten: options.lines && keeps_layout(&column.kind),
             }

@@ -1,7 +1,7 @@
 //! Rows to bytes: one file a format, and the registry of the text formats.
 //!
-//! A text encoder writes a header, rows with a separator between them, and a footer. Segments are encoded apart from each
-//! other: a worker's encoder writes only rows, and the merger writes header, separators between segments that hold
+//! A text encoder writes a header, rows with a separator between them, and a footer. Segments are encoded apart from
+//! each other: a worker's encoder writes only rows, and the merger writes header, separators between segments that hold
 //! rows, and footer. Parquet has row groups instead of bytes and its own two halves in `parquet/`.
 
 use crate::copy::frame::Tuple;
@@ -25,8 +25,8 @@ pub trait TextEncoder: Send {
     fn header(&self, out: &mut Vec<u8>);
     /// What stands between two rows, also where they are of different segments.
     fn separator(&self) -> &'static [u8];
-    /// Appends one row without separator, and offers `out` to the outlet between its fields and within large ones. On an
-    /// error part of the row is in `out` or gone; the export has failed then. The error names the column.
+    /// Appends one row without separator, and offers `out` to the outlet between its fields and within large ones. On
+    /// an error part of the row is in `out` or gone; the export has failed then. The error names the column.
     fn row(&mut self, tuple: Tuple<'_>, out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()>;
     /// What comes after the last row; `rows` tells whether there was one.
     fn footer(&self, rows: bool, out: &mut Vec<u8>);

@@ -1,15 +1,15 @@
 //! Handing bytes on in the middle of a row, so that a large row is never held as written.
 //!
-//! A row is held once, as it was read; what an encoder writes of it goes on in pieces. An encoder offers its buffer after each
-//! field, and after each slice of a field that is longer than a slice. How far a buffer grows between two offers is
-//! bounded by what one slice or one ordinary field can become: six bytes a byte as a JSON string, about thirteen as XML, and
-//! 147,456 digits for a numeric.
+//! A row is held once, as it was read; what an encoder writes of it goes on in pieces. An encoder offers its buffer
+//! after each field, and after each slice of a field that is longer than a slice. How far a buffer grows between two
+//! offers is bounded by what one slice or one ordinary field can become: six bytes a byte as a JSON string, about
+//! thirteen as XML, and 147,456 digits for a numeric.
 
 use super::block::push_small;
 use crate::error::Result;
 
-/// Bytes of a field that are written before the buffer is offered again; a longer field is written slice by slice. It stays
-/// within the second-level cache with what it becomes.
+/// Bytes of a field that are written before the buffer is offered again; a longer field is written slice by slice. It
+/// stays within the second-level cache with what it becomes.
 pub const SLICE_BYTES: usize = 64 << 10;
 
 /// Where the bytes of the running row can go before it is complete.

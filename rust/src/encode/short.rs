@@ -1,5 +1,6 @@
-//! Texts of at most sixteen bytes, held in registers: put together by shifts, appended by one store. Most fields of most tables are
-//! such texts, and a buffer's length that is read and written for every part of one is what they would wait for.
+//! Texts of at most sixteen bytes, held in registers: put together by shifts, appended by one store. Most fields of
+//! most tables are such texts, and a buffer's length that is read and written for every part of one is what they would
+//! wait for.
 
 use super::block::push_block;
 
@@ -50,8 +51,8 @@ impl Short {
         }
     }
 
-    /// The text behind a minus sign where there is one, if that is short enough. There is no branch on the sign, since those of
-    /// numbers often follow no pattern.
+    /// The text behind a minus sign where there is one, if that is short enough. There is no branch on the sign, since
+    /// those of numbers often follow no pattern.
     #[inline]
     pub fn with_sign(self, negative: bool) -> Option<Self> {
         let sign = usize::from(negative);

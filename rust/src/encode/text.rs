@@ -20,8 +20,8 @@ fn hex_digit(nibble: u8) -> u8 {
     if nibble < 10 { b'0' + nibble } else { b'a' + (nibble - 10) }
 }
 
-/// Whether any byte is one that `special` accepts. The loop over a block has no exit, so that it runs on vectors; what is left
-/// of a text is looked at in blocks that overlap.
+/// Whether any byte is one that `special` accepts. The loop over a block has no exit, so that it runs on vectors; what
+/// is left of a text is looked at in blocks that overlap.
 #[inline]
 pub fn any_byte(bytes: &[u8], special: impl Fn(u8) -> bool) -> bool {
     let (blocks, rest) = bytes.as_chunks::<BLOCK>();
@@ -93,8 +93,8 @@ fn json_quoted(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Appends what stands between the quotes. Bytes escape one by one, so text may come in slices that are cut anywhere; that all
-/// of it is UTF-8 is checked elsewhere.
+/// Appends what stands between the quotes. Bytes escape one by one, so text may come in slices that are cut anywhere;
+/// that all of it is UTF-8 is checked elsewhere.
 #[inline]
 pub fn json_content(bytes: &[u8], out: &mut Vec<u8>) {
     if any_byte(bytes, json_special) {

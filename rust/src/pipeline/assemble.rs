@@ -1,4 +1,5 @@
-//! Pieces to the bytes of the file: header, separators between segments that hold rows, footer, and the frame of the compression.
+//! Pieces to the bytes of the file: header, separators between segments that hold rows, footer, and the frame of the
+//! compression.
 
 use std::sync::Arc;
 
@@ -107,8 +108,15 @@ impl TextFile {
         };
         let mut header = Vec::new();
         encoder.header(&mut header);
-        let mut file =
-            TextFile { encoder, frame, pending, ready: None, chunk_bytes: plan.limits.chunk_bytes, any_rows: false, segment_starts: true };
+        let mut file = TextFile {
+            encoder,
+            frame,
+            pending,
+            ready: None,
+            chunk_bytes: plan.limits.chunk_bytes,
+            any_rows: false,
+            segment_starts: true,
+        };
         file.between(&header)?;
         Ok(file)
     }

@@ -82,7 +82,9 @@ struct Slot {
 impl Slot {
     /// Whether a piece is one that was handed out before the segment started again.
     fn is_repeat(&mut self, piece: &Piece) -> Result<bool> {
-        let Some(next) = self.prints.len().checked_sub(self.repeats).and_then(|next| self.prints.get(next)) else { return Ok(false) };
+        let Some(next) = self.prints.len().checked_sub(self.repeats).and_then(|next| self.prints.get(next)) else {
+            return Ok(false);
+        };
         if Print::of(piece).as_ref() != Some(next) {
             return Err(differs());
         }
@@ -244,10 +246,12 @@ impl Merge {
         state.unwrap_or_else(PoisonError::into_inner).0.running()
     }
 
-    /// Forgets what is queued of a segment, so that it can be read again. `false` when some of it was handed out already.
+    /// Forgets what is queued of a segment, so that it can be read again. `false` when some of it was handed out
+    /// already.
     ///
-    /// A segment that had to wait for its turn is the exception: its backend may have ended long before, unnoticed, since its
-    /// last bytes were in the buffers of the network. It starts again, and what was handed out must come again byte for byte.
+    /// A segment that had to wait for its turn is the exception: its backend may have ended long before, unnoticed,
+    /// since its last bytes were in the buffers of the network. It starts again, and what was handed out must come
+    /// again byte for byte.
     pub fn restart(&self, segment: u64) -> Result<bool> {
         let mut state = self.lock();
         state.running()?;
@@ -265,7 +269,8 @@ impl Merge {
         Ok(true)
     }
 
-    /// A worker leaves, and the others do its segment, of which nothing is queued. `false` when there is nobody who can.
+    /// A worker leaves, and the others do its segment, of which nothing is queued. `false` when there is nobody who
+    /// can.
     pub fn give_back(&self, segment: Option<u64>, error: &Error) -> bool {
         let mut state = self.lock();
         if state.active <= 1 || state.stopped.is_some() {
@@ -278,8 +283,8 @@ impl Merge {
         state.stuck().is_ok()
     }
 
-    /// Marks a segment as complete, or as failed at a value: such an error waits for its turn, so that the error reported is
-    /// the first in the order of the rows and can say which row of the export it was.
+    /// Marks a segment as complete, or as failed at a value: such an error waits for its turn, so that the error
+    /// reported is the first in the order of the rows and can say which row of the export it was.
     pub fn end(&self, segment: u64, end: Result<SegmentEnd>) -> Result<()> {
         let mut state = self.lock();
         if end.is_err() {

@@ -1,7 +1,7 @@
 //! Workers in parallel, bytes in order.
 //!
-//! [`Pipeline`] is pulled by one consumer; `worker` threads fill `merge`, `assemble` puts the file together. A pull that
-//! fails makes all later pulls fail: an export that failed can never look complete.
+//! [`Pipeline`] is pulled by one consumer; `worker` threads fill `merge`, `assemble` puts the file together. A pull
+//! that fails makes all later pulls fail: an export that failed can never look complete.
 
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,8 +31,8 @@ use crate::plan::{Format, Plan};
 
 /// One running export.
 ///
-/// Memory: see [`Merge`], [`segment::TextSegments`] and [`segment::ParquetSegments`] (one a worker), and a read buffer a
-/// connection.
+/// Memory: see [`Merge`], [`segment::TextSegments`] and [`segment::ParquetSegments`] (one a worker), and a read buffer
+/// a connection.
 pub struct Pipeline {
     shared: Arc<Shared>,
     consumer: Mutex<Consumer>,
@@ -84,7 +84,15 @@ impl Pipeline {
         let merge = Merge::new(segments.total(), plan.limits.chunk_bytes, plan.limits.window_bytes);
         let pool = Arc::new(ChunkPool::new(plan.limits.chunk_bytes, plan.limits.window_bytes));
         let assembler = Assembler::new(&plan, layout.clone())?;
-        let shared = Arc::new(Shared { plan, segments, layout, merge, control: Control::default(), pool, retries: AtomicU32::new(0) });
+        let shared = Arc::new(Shared {
+            plan,
+            segments,
+            layout,
+            merge,
+            control: Control::default(),
+            pool,
+            retries: AtomicU32::new(0),
+        });
         let consumer = Mutex::new(Consumer { started: false, assembler, assembled: false, large: None });
         Ok(Pipeline { shared, consumer, threads: Mutex::new(Vec::new()) })
     }

@@ -7,7 +7,8 @@ const OVERRUN_BYTES: usize = 16 * 1024;
 
 /// Buffers that came back from the consumer.
 ///
-/// Memory: never more buffers than were in use at one time, which the window bounds; one that a large row has grown is not kept.
+/// Memory: never more buffers than were in use at one time, which the window bounds; one that a large row has grown is
+/// not kept.
 pub struct ChunkPool {
     capacity: usize,
     kept: usize,

@@ -22,9 +22,10 @@ impl SegmentWriter {
     pub fn new(plan: &Plan, layout: Option<Arc<ParquetLayout>>, pool: Arc<ChunkPool>) -> Result<Self> {
         match (text_encoder(plan), layout) {
             (Some(encoder), _) => Ok(SegmentWriter::Text(Box::new(TextSegments::new(encoder, plan, pool)))),
-            (None, Some(layout)) => {
-                Ok(SegmentWriter::Parquet(Box::new(ParquetSegments { encoder: RowGroupEncoder::new(layout)?, rows: 0 })))
-            }
+            (None, Some(layout)) => Ok(SegmentWriter::Parquet(Box::new(ParquetSegments {
+                encoder: RowGroupEncoder::new(layout)?,
+                rows: 0,
+            }))),
             (None, None) => Err(Error::Internal("a Parquet plan without layout".into())),
         }
     }
@@ -54,8 +55,8 @@ impl SegmentWriter {
     }
 }
 
-/// Memory: one chunk of encoded rows and, with gzip, [`COMPRESSOR_INPUT_BYTES`] of raw rows before it. A large row does not change
-/// that: its encoder hands it on in pieces.
+/// Memory: one chunk of encoded rows and, with gzip, [`COMPRESSOR_INPUT_BYTES`] of raw rows before it. A large row does
+/// not change that: its encoder hands it on in pieces.
 pub struct TextSegments {
     encoder: Box<dyn TextEncoder>,
     /// Encoded rows: the chunk itself, or with gzip the compressor's next input.

@@ -12,10 +12,16 @@ use crate::error::{Error, Result};
 use crate::plan::Source;
 use crate::wire::Connection;
 
-/// What is waited before each attempt to connect again: a backend that was terminated can be replaced at once, a connection limit
-/// or a failing network takes a moment. The snapshot does not survive a restart of the server, so there is no use in more.
-const RECONNECT_PAUSES: [Duration; 5] =
-    [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(2)];
+/// What is waited before each attempt to connect again: a backend that was terminated can be replaced at once, a
+/// connection limit or a failing network takes a moment. The snapshot does not survive a restart of the server, so
+/// there is no use in more.
+const RECONNECT_PAUSES: [Duration; 5] = [
+    Duration::ZERO,
+    Duration::from_millis(100),
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
 /// No attempt begins later than this: an address that does not answer takes the whole `connect_timeout` each time.
 const RECONNECT_TIME: Duration = Duration::from_secs(15);
 
@@ -42,8 +48,8 @@ impl Session {
         Ok(Session { connection, writer, current })
     }
 
-    /// Opens a new one in place of one that was lost; `None` where that does not work within a bounded number of attempts, or
-    /// the snapshot is gone.
+    /// Opens a new one in place of one that was lost; `None` where that does not work within a bounded number of
+    /// attempts, or the snapshot is gone.
     ///
     /// # Errors
     /// Only where the export was stopped meanwhile.
@@ -76,7 +82,10 @@ impl Session {
         frames.finish()?;
         let (sent, written) = (copy.rows(), writer.rows());
         if sent.is_some_and(|sent| sent != written) {
-            return Err(Error::protocol(format!("the server says that it sent {} rows, {written} arrived", sent.unwrap_or_default())));
+            return Err(Error::protocol(format!(
+                "the server says that it sent {} rows, {written} arrived",
+                sent.unwrap_or_default()
+            )));
         }
         writer.finish(segment, &shared.merge)
     }
@@ -87,8 +96,8 @@ impl Session {
     }
 }
 
-/// A large row is read only by the worker of the head segment: one such row an export, however many workers there are. No
-/// dead-lock, since the head always has room.
+/// A large row is read only by the worker of the head segment: one such row an export, however many workers there are.
+/// No dead-lock, since the head always has room.
 fn gate_large_rows(shared: &Arc<Shared>, connection: &mut Connection) -> Arc<AtomicU64> {
     let current = Arc::new(AtomicU64::new(0));
     let (gated, segment) = (Arc::clone(shared), Arc::clone(&current));
@@ -121,14 +130,17 @@ pub fn is_lost(error: &Error) -> bool {
 /// Whether the same attempt to connect may work a moment later.
 fn passes(error: &Error) -> bool {
     match error {
-        Error::Connect { sqlstate, .. } => sqlstate.as_deref().is_none_or(|state| ends_connections(state) || lacks_resources(state)),
+        Error::Connect { sqlstate, .. } => {
+            sqlstate.as_deref().is_none_or(|state| ends_connections(state) || lacks_resources(state))
+        }
         other => is_lost(other),
     }
 }
 
 /// Whether it is this worker's bad luck only: the others may do its part.
 pub fn concerns_one_worker(error: &Error) -> bool {
-    /// `lock_not_available`: another session waits to lock what this worker has not locked yet; those that have may go on.
+    /// `lock_not_available`: another session waits to lock what this worker has not locked yet; those that have may go
+    /// on.
     const LOCK_NOT_AVAILABLE: &str = "55P03";
     match error {
         Error::Server(server) => {
@@ -144,7 +156,8 @@ fn lacks_resources(sqlstate: &str) -> bool {
     sqlstate.starts_with("53")
 }
 
-/// Class 08, and of class 57 the shutdown of a backend, of the server, its crash, its start, and a database that was dropped.
+/// Class 08, and of class 57 the shutdown of a backend, of the server, its crash, its start, and a database that was
+/// dropped.
 fn ends_connections(sqlstate: &str) -> bool {
     sqlstate.starts_with("08") || sqlstate.starts_with("57P")
 }

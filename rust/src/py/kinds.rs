@@ -9,7 +9,9 @@ use crate::plan::{Kind, ParquetType};
 pub fn kind(name: &str) -> PyResult<Kind> {
     if let Some(rest) = name.strip_prefix("array:") {
         return match rest.rsplit_once(':').map(|(element, delimiter)| (element, delimiter.as_bytes())) {
-            Some((element, [delimiter])) => Ok(Kind::Array { element: Box::new(scalar(element)?), delimiter: *delimiter }),
+            Some((element, [delimiter])) => {
+                Ok(Kind::Array { element: Box::new(scalar(element)?), delimiter: *delimiter })
+            }
             _ => Err(unknown("column.kind", name)),
         };
     }

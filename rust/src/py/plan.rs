@@ -7,8 +7,9 @@ use pyo3::prelude::*;
 
 use super::kinds;
 use crate::plan::{
-    ChannelBinding, Column, Compression, ConnectParams, CsvOptions, Format, Host, InvalidXmlChars, JsonOptions, JsonTypes, Limits,
-    ParquetCompression, ParquetOptions, Plan, Scan, Source, SslMode, SslParams, TidRanges, XmlOptions,
+    ChannelBinding, Column, Compression, ConnectParams, CsvOptions, Format, Host, InvalidXmlChars, JsonOptions,
+    JsonTypes, Limits, ParquetCompression, ParquetOptions, Plan, Scan, Source, SslMode, SslParams, TidRanges,
+    XmlOptions,
 };
 
 #[derive(FromPyObject)]
@@ -97,9 +98,9 @@ impl PyPlan {
     pub fn into_plan(self) -> PyResult<Plan> {
         let compression = match self.compression.as_deref() {
             None => Compression::None,
-            Some("gzip") => {
-                Compression::Gzip { level: u32::try_from(self.compression_level).map_err(|_| unknown("compression_level", "negative"))? }
-            }
+            Some("gzip") => Compression::Gzip {
+                level: u32::try_from(self.compression_level).map_err(|_| unknown("compression_level", "negative"))?,
+            },
             Some("zstd") => Compression::Zstd { level: self.compression_level },
             Some(other) => return Err(unknown("compression", other)),
         };
@@ -126,8 +127,8 @@ impl PyPlan {
 
 impl PyConnection {
     fn into_params(self) -> PyResult<ConnectParams> {
-        // libpq's rule: a host that starts with a slash is the directory of the server's socket, and one with an at sign the same in
-        // the abstract namespace.
+        // libpq's rule: a host that starts with a slash is the directory of the server's socket, and one with an at
+        // sign the same in the abstract namespace.
         let host = if self.host.starts_with(['/', '@']) {
             Host::Unix { path: format!("{}/.s.PGSQL.{}", self.host.trim_end_matches('/'), self.port) }
         } else {
@@ -150,7 +151,9 @@ impl PyConnection {
         };
         let connect_timeout = match self.connect_timeout {
             None => None,
-            Some(seconds) => Some(Duration::try_from_secs_f64(seconds).map_err(|e| PyValueError::new_err(e.to_string()))?),
+            Some(seconds) => {
+                Some(Duration::try_from_secs_f64(seconds).map_err(|e| PyValueError::new_err(e.to_string()))?)
+            }
         };
         Ok(ConnectParams {
             host,
@@ -194,9 +197,10 @@ impl PyEncoderOptions {
     fn into_format(self) -> PyResult<Format> {
         match self.format.as_str() {
             "csv" => self.csv().map(Format::Csv),
-            "json" | "ndjson" => {
-                Ok(Format::Json(JsonOptions { lines: self.format == "ndjson", big_numbers_as_strings: self.big_numbers_as_strings }))
-            }
+            "json" | "ndjson" => Ok(Format::Json(JsonOptions {
+                lines: self.format == "ndjson",
+                big_numbers_as_strings: self.big_numbers_as_strings,
+            })),
             "xml" => self.xml().map(Format::Xml),
             "parquet" => self.parquet().map(Format::Parquet),
             other => Err(unknown("format", other)),

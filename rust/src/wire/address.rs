@@ -104,8 +104,8 @@ fn connect_tcp(socket: &Socket, address: SocketAddr, deadline: Deadline) -> io::
     }
 }
 
-/// A unix socket connects at once, or waits for room in the queue of the listener: on Linux the send timeout bounds that.
-/// A path that begins with `@` is of the abstract namespace, whose names begin with NUL (unix(7)).
+/// A unix socket connects at once, or waits for room in the queue of the listener: on Linux the send timeout bounds
+/// that. A path that begins with `@` is of the abstract namespace, whose names begin with NUL (unix(7)).
 fn connect_unix(socket: &Socket, path: &str, deadline: Deadline) -> io::Result<()> {
     socket.set_write_timeout(deadline.remaining()?)?;
     let target = match path.strip_prefix('@') {
@@ -162,9 +162,13 @@ mod tests {
 
     #[test]
     fn hostaddr_must_be_numeric() {
-        let host = |hostaddr: &str| Host::Tcp { host: "ignored.invalid".into(), hostaddr: Some(hostaddr.into()), port: 5432 };
-        assert!(matches!(resolve(&host("127.0.0.1")).unwrap().as_slice(), [Address::Tcp(a)] if a.to_string() == "127.0.0.1:5432"));
-        assert!(matches!(resolve(&host("::1")).unwrap().as_slice(), [Address::Tcp(a)] if a.to_string() == "[::1]:5432"));
+        let host =
+            |hostaddr: &str| Host::Tcp { host: "ignored.invalid".into(), hostaddr: Some(hostaddr.into()), port: 5432 };
+        let found = resolve(&host("127.0.0.1")).unwrap();
+        assert!(matches!(found.as_slice(), [Address::Tcp(a)] if a.to_string() == "127.0.0.1:5432"));
+        assert!(
+            matches!(resolve(&host("::1")).unwrap().as_slice(), [Address::Tcp(a)] if a.to_string() == "[::1]:5432")
+        );
         assert!(resolve(&host("localhost")).unwrap_err().contains("not an IP address"));
     }
 

@@ -1,7 +1,8 @@
 //! What libpq reads from a server's certificate and rustls does not tell: its names, the hash for channel binding, and
 //! certificates of version 1 (RFC 5280, section 4.1; DER is X.690).
 //!
-//! Only a strict walk over tags and lengths through [`Cursor`], so no crate for it: the path itself is verified by webpki.
+//! Only a strict walk over tags and lengths through [`Cursor`], so no crate for it: the path itself is verified by
+//! webpki.
 
 use ring::digest;
 

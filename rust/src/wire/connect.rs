@@ -65,8 +65,10 @@ pub type Watch<'a> = dyn Fn(Canceller) -> bool + 'a;
 /// Connects to the first address that answers.
 pub fn connect(params: &ConnectParams, watch: &Watch<'_>) -> Result<Connection> {
     let target = describe(&params.host);
-    let failed =
-        |reason: Reason| Error::Connect { message: format!("cannot connect to {target}: {}", reason.message), sqlstate: reason.sqlstate };
+    let failed = |reason: Reason| Error::Connect {
+        message: format!("cannot connect to {target}: {}", reason.message),
+        sqlstate: reason.sqlstate,
+    };
     let addresses = resolve(&params.host).map_err(|message| failed(Reason::new(message)))?;
     let mut unreachable: Vec<(Address, String)> = Vec::new();
     for address in addresses {
@@ -130,7 +132,9 @@ fn connect_to(address: &Address, params: &ConnectParams, watch: &Watch<'_>) -> R
         let failure = match attempt.run(*encryption) {
             Ok(connection) => return Ok(connection),
             Err(Failure::Stopped) => return Err(Failure::Stopped),
-            Err(failure) if deadline.passed() => Failure::Unreachable(Reason::new(no_answer(params, &failure.reason().message))),
+            Err(failure) if deadline.passed() => {
+                Failure::Unreachable(Reason::new(no_answer(params, &failure.reason().message)))
+            }
             Err(failure) => failure,
         };
         refused = match (refused, failure) {
@@ -155,7 +159,10 @@ fn both(first: Reason, second: Reason, encryption: Encryption) -> Reason {
         return first;
     }
     let how = if encryption == Encryption::Tls { "with" } else { "without" };
-    Reason { message: format!("{}; {how} TLS: {}", first.message, second.message), sqlstate: first.sqlstate.or(second.sqlstate) }
+    Reason {
+        message: format!("{}; {how} TLS: {}", first.message, second.message),
+        sqlstate: first.sqlstate.or(second.sqlstate),
+    }
 }
 
 /// One way to connect to one address.

@@ -48,8 +48,8 @@ impl Connection {
         connect::connect(params, &|_| true)
     }
 
-    /// The same where another thread may end the attempt: `watch` is given what shuts each new socket down, before it is
-    /// connected, and says whether to go on. Only the look-up of a name cannot be ended.
+    /// The same where another thread may end the attempt: `watch` is given what shuts each new socket down, before it
+    /// is connected, and says whether to go on. Only the look-up of a name cannot be ended.
     ///
     /// # Errors
     /// `Cancelled` where `watch` said no; otherwise as [`Connection::connect`].
@@ -61,8 +61,8 @@ impl Connection {
         Connection { stream, input, state: State::Idle, canceller }
     }
 
-    /// The largest message, in bytes, that is accepted from now on; a larger row is `TooLarge`. The read buffer grows up
-    /// to it for such a row and shrinks again.
+    /// The largest message, in bytes, that is accepted from now on; a larger row is `TooLarge`. The read buffer grows
+    /// up to it for such a row and shrinks again.
     pub fn set_max_message(&mut self, bytes: usize) {
         self.input.set_max_message(bytes);
     }
@@ -100,7 +100,8 @@ impl Connection {
     /// Starts `COPY (…) TO STDOUT (FORMAT binary)`; its rows are read through the [`CopyOut`].
     ///
     /// # Errors
-    /// `Server` for an ErrorResponse, after which the connection can be used on; `Internal` where the statement is no such COPY.
+    /// `Server` for an ErrorResponse, after which the connection can be used on; `Internal` where the statement is no
+    /// such COPY.
     pub fn copy_out(&mut self, sql: &str) -> Result<CopyOut<'_>> {
         self.query(sql)?;
         loop {

@@ -23,7 +23,8 @@ pub const SYSTEM_ROOTS: &str = "system";
 pub fn load_trust(params: &SslParams) -> Result<Option<Trust>, String> {
     let must = matches!(params.mode, SslMode::VerifyCa | SslMode::VerifyFull);
     let Some(path) = params.root_cert.as_deref().filter(|path| !path.is_empty()) else {
-        let reason = "sslmode=verify-ca and verify-full need a root certificate (sslrootcert=FILE or sslrootcert=system)";
+        let reason =
+            "sslmode=verify-ca and verify-full need a root certificate (sslrootcert=FILE or sslrootcert=system)";
         return if must { Err(reason.into()) } else { Ok(None) };
     };
     if path == SYSTEM_ROOTS {
@@ -32,7 +33,8 @@ pub fn load_trust(params: &SslParams) -> Result<Option<Trust>, String> {
     if !must && !exists(path) {
         return Ok(None);
     }
-    let certificates = load_certificates(path).map_err(|reason| format!("the root certificate file \"{path}\" {reason}"))?;
+    let certificates =
+        load_certificates(path).map_err(|reason| format!("the root certificate file \"{path}\" {reason}"))?;
     let unusable = |e: TlsError| format!("the root certificate file \"{path}\" cannot be used: {}", describe_tls(&e));
     Trust::from_file(certificates).map(Some).map_err(unusable)
 }
@@ -55,16 +57,19 @@ pub fn load_client(params: &SslParams, loader: &dyn KeyProvider) -> Result<Optio
     let Some(path) = params.key.as_deref().filter(|path| !path.is_empty()) else {
         return Err(format!("there is a client certificate (\"{cert}\"), but no key for it (sslkey)"));
     };
-    let key = PrivateKeyDer::from_pem_file(path).map_err(|e| format!("the client key file \"{path}\" {}", describe_pem(&e)))?;
-    let key = loader.load_private_key(key).map_err(|_| format!("the client key file \"{path}\" holds a key that is not supported"))?;
+    let key = PrivateKeyDer::from_pem_file(path)
+        .map_err(|e| format!("the client key file \"{path}\" {}", describe_pem(&e)))?;
+    let key = loader
+        .load_private_key(key)
+        .map_err(|_| format!("the client key file \"{path}\" holds a key that is not supported"))?;
     if !is_key_of(key.as_ref(), chain.first()) {
         return Err(format!("the client key file \"{path}\" does not belong to the certificate in \"{cert}\""));
     }
     Ok(Some(CertifiedKey::new(chain, key)))
 }
 
-/// Compared here, since rustls would refuse certificates of version 1 for it. A key that does not tell its public half is
-/// left for the server to judge.
+/// Compared here, since rustls would refuse certificates of version 1 for it. A key that does not tell its public half
+/// is left for the server to judge.
 fn is_key_of(key: &dyn SigningKey, certificate: Option<&CertificateDer<'_>>) -> bool {
     let certificate = certificate.and_then(|der| Certificate::parse(der).ok());
     match (key.public_key(), certificate) {

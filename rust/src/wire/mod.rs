@@ -5,7 +5,8 @@
 //! exactly where psql does. The way of a connection through the files:
 //!
 //! `address` (names to sockets) → `connect` (which encryption is tried when) → `tls` with `credentials`, `verify` and
-//! `certificate` → `startup` with `auth` → `connection` and `copy_out`, which read through `message`; `cancel` stops them.
+//! `certificate` → `startup` with `auth` → `connection` and `copy_out`, which read through `message`; `cancel` stops
+//! them.
 
 mod address;
 mod auth;

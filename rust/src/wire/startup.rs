@@ -18,13 +18,19 @@ use crate::plan::ConnectParams;
 const CANNOT_CONNECT_NOW: &str = "57P03";
 
 /// Logs in and waits until the server is ready. Gives back what a cancel request needs.
-pub fn start(stream: &mut Stream, input: &mut ReadBuffer, params: &ConnectParams) -> Result<Option<BackendKey>, Failure> {
+pub fn start(
+    stream: &mut Stream,
+    input: &mut ReadBuffer,
+    params: &ConnectParams,
+) -> Result<Option<BackendKey>, Failure> {
     send_parameters(stream, params)?;
     auth::authenticate(stream, input, params)?;
     let mut key = None;
     loop {
         match receive(stream, input)? {
-            Message::BackendKeyData(body) => key = Some(BackendKey { process: body.process_id(), secret: body.secret_key() }),
+            Message::BackendKeyData(body) => {
+                key = Some(BackendKey { process: body.process_id(), secret: body.secret_key() })
+            }
             Message::ReadyForQuery(_) => return Ok(key),
             // Authentication is behind us: the database does not exist, has no room, and the like.
             Message::ErrorResponse(body) => return Err(Failure::Final(server_reason(body.fields())?)),
@@ -45,7 +51,8 @@ fn send_parameters(stream: &mut Stream, params: &ConnectParams) -> Result<(), Fa
         parameters.push(("options", options));
     }
     let mut packet = BytesMut::new();
-    frontend::startup_message(parameters, &mut packet).map_err(|_| Failure::last("a connection parameter holds a NUL character"))?;
+    frontend::startup_message(parameters, &mut packet)
+        .map_err(|_| Failure::last("a connection parameter holds a NUL character"))?;
     send(stream, &packet)
 }
 

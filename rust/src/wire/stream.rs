@@ -18,10 +18,10 @@ const SEND_FLAGS: i32 = libc::MSG_NOSIGNAL;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 const SEND_FLAGS: i32 = 0;
 
-/// A read of rows that gives less than this has overtaken the server, which sends 8 KB at a time and pays for each time that it
-/// has to wake us: the next read waits for [`PAUSE`], in which a backend sends some 70 KB. That saves three of four context
-/// switches and 5 % of the processor time of both sides; a segment ends at most that much later. With TLS a read gives one
-/// record, so this is for plain sockets only.
+/// A read of rows that gives less than this has overtaken the server, which sends 8 KB at a time and pays for each time
+/// that it has to wake us: the next read waits for [`PAUSE`], in which a backend sends some 70 KB. That saves three of
+/// four context switches and 5 % of the processor time of both sides; a segment ends at most that much later. With TLS
+/// a read gives one record, so this is for plain sockets only.
 const FULL_READ: usize = 64 << 10;
 const PAUSE: Duration = Duration::from_micros(200);
 
@@ -84,7 +84,11 @@ impl Channel {
 
     /// A timeout of the socket is reported as `WouldBlock` by some systems.
     fn timed_out(&self, e: io::Error) -> io::Error {
-        if e.kind() == io::ErrorKind::WouldBlock && self.deadline.0.is_some() { io::ErrorKind::TimedOut.into() } else { e }
+        if e.kind() == io::ErrorKind::WouldBlock && self.deadline.0.is_some() {
+            io::ErrorKind::TimedOut.into()
+        } else {
+            e
+        }
     }
 }
 
@@ -135,7 +139,10 @@ impl Stream {
         while stream.tls.is_handshaking() {
             stream.flush_records()?;
             if stream.tls.is_handshaking() && stream.receive()? == 0 {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection during the TLS handshake"));
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the server closed the connection during the TLS handshake",
+                ));
             }
         }
         stream.flush_records()?;

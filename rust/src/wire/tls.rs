@@ -18,8 +18,8 @@ use super::stream::{Channel, Stream};
 use super::verify::Verifier;
 use crate::plan::{SslMode, SslParams};
 
-/// PostgreSQL's name for its protocol (manual, "SSL Session Encryption"). With direct negotiation both sides insist on it, so that
-/// no other service can be talked to by mistake.
+/// PostgreSQL's name for its protocol (manual, "SSL Session Encryption"). With direct negotiation both sides insist on
+/// it, so that no other service can be talked to by mistake.
 const ALPN: &[u8] = b"postgresql";
 
 /// What is needed for TLS with one server. Cheap to clone; made once a connection, used again for cancel requests.
@@ -80,20 +80,23 @@ impl Tls {
         if !self.direct && !ask(&mut channel)? {
             return Ok(Negotiated::Refused(channel));
         }
-        let tls = ClientConnection::new(self.config.clone(), self.name.clone()).map_err(|e| TlsFailure::Handshake(describe_tls(&e)))?;
+        let tls = ClientConnection::new(self.config.clone(), self.name.clone())
+            .map_err(|e| TlsFailure::Handshake(describe_tls(&e)))?;
         let stream = Stream::handshake(tls, channel).map_err(|e| match e.kind() {
             io::ErrorKind::TimedOut => TlsFailure::Broken(describe_io(&e)),
             _ => TlsFailure::Handshake(describe_io(&e)),
         })?;
         if self.direct && stream.alpn() != Some(ALPN) {
-            return Err(TlsFailure::Handshake("the server did not agree to speak PostgreSQL inside direct TLS (ALPN)".into()));
+            return Err(TlsFailure::Handshake(
+                "the server did not agree to speak PostgreSQL inside direct TLS (ALPN)".into(),
+            ));
         }
         Ok(Negotiated::Tls(stream))
     }
 }
 
-/// SSLRequest and its answer of one byte. Bytes behind that were there before any encryption, so someone else may have put them
-/// there to be taken for the server's (CVE-2021-23222).
+/// SSLRequest and its answer of one byte. Bytes behind that were there before any encryption, so someone else may have
+/// put them there to be taken for the server's (CVE-2021-23222).
 fn ask(channel: &mut Channel) -> Result<bool, TlsFailure> {
     let broken = |e: io::Error| TlsFailure::Broken(describe_io(&e));
     let mut request = BytesMut::new();
@@ -112,7 +115,9 @@ fn ask(channel: &mut Channel) -> Result<bool, TlsFailure> {
         (0, _) => Err(TlsFailure::Broken("the server closed the connection when it was asked for TLS".into())),
         // An error message of someone whom we do not know yet is not shown (CVE-2024-10977).
         (_, Some(b'E')) => Err(TlsFailure::Handshake("the server answered the request for TLS with an error".into())),
-        (_, Some(b'S' | b'N')) => Err(TlsFailure::Broken("unencrypted bytes follow the answer to the request for TLS".into())),
+        (_, Some(b'S' | b'N')) => {
+            Err(TlsFailure::Broken("unencrypted bytes follow the answer to the request for TLS".into()))
+        }
         _ => Err(TlsFailure::Broken("the answer to the request for TLS is not PostgreSQL's".into())),
     }
 }
@@ -151,9 +156,15 @@ pub fn describe_tls(e: &TlsError) -> String {
 
 fn describe_certificate(reason: &CertificateError) -> String {
     match reason {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "the server's certificate has expired".into(),
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "the server's certificate is not valid yet".into(),
-        CertificateError::UnknownIssuer => "the server's certificate is not signed by a trusted authority (sslrootcert)".into(),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "the server's certificate has expired".into()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "the server's certificate is not valid yet".into()
+        }
+        CertificateError::UnknownIssuer => {
+            "the server's certificate is not signed by a trusted authority (sslrootcert)".into()
+        }
         CertificateError::BadEncoding => "the server's certificate is malformed".into(),
         CertificateError::BadSignature => "a signature of the server's certificate is wrong".into(),
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {

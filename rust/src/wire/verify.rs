@@ -1,16 +1,23 @@
 //! Whether a server's certificate is believed (PostgreSQL manual, "SSL Support", and `fe-secure-openssl.c`).
 //!
-//! libpq verifies the chain as soon as there is a root certificate, whatever the mode, and the name only for `verify-full`.
-//! The signature of the handshake is always verified: without it not even the certificate shown is known to be the peer's.
+//! libpq verifies the chain as soon as there is a root certificate, whatever the mode, and the name only for
+//! `verify-full`. The signature of the handshake is always verified: without it not even the certificate shown is known
+//! to be the peer's.
 
 use std::net::IpAddr;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature, verify_tls13_signature_with_raw_key};
-use rustls::pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::crypto::{
+    WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature, verify_tls13_signature_with_raw_key,
+};
+use rustls::pki_types::{
+    CertificateDer, ServerName, SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer, UnixTime,
+};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error as TlsError, PeerMisbehaved, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, DigitallySignedStruct, Error as TlsError, PeerMisbehaved, RootCertStore, SignatureScheme,
+};
 
 use super::certificate::{AltName, Certificate, split_public_key};
 use crate::error::Result;
@@ -51,7 +58,11 @@ impl ServerCertVerifier for Verifier {
             let certificate = Certificate::parse(server).map_err(|_| CertificateError::BadEncoding)?;
             match names_host(&certificate, host) {
                 Ok(true) => {}
-                Ok(false) => return Err(TlsError::General(format!("the server's certificate is not for the host name \"{host}\""))),
+                Ok(false) => {
+                    return Err(TlsError::General(format!(
+                        "the server's certificate is not for the host name \"{host}\""
+                    )));
+                }
                 Err(_) => return Err(CertificateError::BadEncoding.into()),
             }
         }
@@ -124,8 +135,8 @@ impl Trust {
         now: UnixTime,
         algorithms: &WebPkiSupportedAlgorithms,
     ) -> Result<(), TlsError> {
-        // A self-signed certificate handed to the clients, which is the manual's first recipe. It is no path for webpki,
-        // which takes certificate authorities for anchors only.
+        // A self-signed certificate handed to the clients, which is the manual's first recipe. It is no path for
+        // webpki, which takes certificate authorities for anchors only.
         if self.roots.iter().any(|trusted| trusted == server) {
             let certificate = Certificate::parse(server).map_err(|_| CertificateError::BadEncoding)?;
             return in_time(&certificate, now);
@@ -140,15 +151,21 @@ impl Trust {
         }
     }
 
-    /// Certificates of version 1, which webpki does not read: what `openssl x509 -req` makes before OpenSSL 3.2 when
-    /// it is called as the manual does ("Creating Certificates"). They have no extensions, so nothing but name, time and
+    /// Certificates of version 1, which webpki does not read: what `openssl x509 -req` makes before OpenSSL 3.2 when it
+    /// is called as the manual does ("Creating Certificates"). They have no extensions, so nothing but name, time and
     /// signature is to be checked; the issuer must be one of the trusted certificates itself.
-    fn verify_version_1(&self, old: &Certificate<'_>, now: UnixTime, algorithms: &WebPkiSupportedAlgorithms) -> Result<(), TlsError> {
+    fn verify_version_1(
+        &self,
+        old: &Certificate<'_>,
+        now: UnixTime,
+        algorithms: &WebPkiSupportedAlgorithms,
+    ) -> Result<(), TlsError> {
         in_time(old, now)?;
         for trusted in &self.roots {
             let Ok(issuer) = Certificate::parse(trusted) else { continue };
             let signed_by = issuer.subject == old.issuer
-                && verify_with_key(issuer.public_key, algorithms.all, Some(old.algorithm), old.signed, old.signature).is_ok();
+                && verify_with_key(issuer.public_key, algorithms.all, Some(old.algorithm), old.signed, old.signature)
+                    .is_ok();
             if signed_by {
                 return in_time(&issuer, now);
             }
@@ -165,7 +182,8 @@ fn in_time(certificate: &Certificate<'_>, now: UnixTime) -> Result<(), TlsError>
     if certificate.valid_at(now.as_secs()) { Ok(()) } else { Err(CertificateError::Expired.into()) }
 }
 
-/// Verifies a signature with the provider's functions: by the algorithms that fit the key, and `named` where it is given.
+/// Verifies a signature with the provider's functions: by the algorithms that fit the key, and `named` where it is
+/// given.
 fn verify_with_key(
     public_key: &[u8],
     algorithms: &[&dyn SignatureVerificationAlgorithm],
@@ -175,7 +193,8 @@ fn verify_with_key(
 ) -> Result<(), TlsError> {
     let (kind, key) = split_public_key(public_key).map_err(|_| CertificateError::BadEncoding)?;
     let fitting = algorithms.iter().filter(|algorithm| {
-        algorithm.public_key_alg_id().as_ref() == kind && named.is_none_or(|named| algorithm.signature_alg_id().as_ref() == named)
+        algorithm.public_key_alg_id().as_ref() == kind
+            && named.is_none_or(|named| algorithm.signature_alg_id().as_ref() == named)
     });
     for algorithm in fitting {
         if algorithm.verify_signature(key, message, signature).is_ok() {
@@ -211,8 +230,8 @@ fn matches_alternative(name: AltName<'_>, host: &str, address: Option<IpAddr>) -
     }
 }
 
-/// Case is ignored, and a wildcard stands for one label, the first (RFC 2818, section 3.1); for an address it stands for
-/// nothing. A NUL in the name is part of it, and so never matches.
+/// Case is ignored, and a wildcard stands for one label, the first (RFC 2818, section 3.1); for an address it stands
+/// for nothing. A NUL in the name is part of it, and so never matches.
 fn matches_name(name: &[u8], host: &str, address: Option<IpAddr>) -> bool {
     let host = host.as_bytes();
     if name.eq_ignore_ascii_case(host) {

@@ -140,8 +140,11 @@ pub fn numeric(negative: bool, whole: &str, fraction: &str) -> Vec<u8> {
     let whole = if whole == "0" { "" } else { whole };
     let padded = format!("{}{whole}", "0".repeat(whole.len().next_multiple_of(4) - whole.len()));
     let tail = format!("{fraction}{}", "0".repeat(fraction.len().next_multiple_of(4) - fraction.len()));
-    let groups: Vec<u16> =
-        format!("{padded}{tail}").as_bytes().chunks(4).map(|c| std::str::from_utf8(c).unwrap().parse().unwrap()).collect();
+    let groups: Vec<u16> = format!("{padded}{tail}")
+        .as_bytes()
+        .chunks(4)
+        .map(|c| std::str::from_utf8(c).unwrap().parse().unwrap())
+        .collect();
     let leading = groups.iter().take_while(|g| **g == 0).count();
     let end = groups.iter().rposition(|g| *g != 0).map_or(leading, |i| i + 1);
     let stored = &groups[leading..end.max(leading)];

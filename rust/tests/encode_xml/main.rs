@@ -36,7 +36,10 @@ proptest! {
     }
 
     #[test]
-    fn any_row_is_an_error_or_well_formed(bytes in prop::collection::vec(any::<u8>(), 0..60), options in any_options()) {
+    fn any_row_is_an_error_or_well_formed(
+        bytes in prop::collection::vec(any::<u8>(), 0..60),
+        options in any_options(),
+    ) {
         let mut row = 2i16.to_be_bytes().to_vec();
         row.extend(bytes);
         let mut xml = encoder(&[("a", Kind::Text), ("b", Kind::Jsonb)], options);
@@ -51,7 +54,8 @@ proptest! {
         write_json(&value, &mut document);
         let text = one(Kind::Json, document.as_bytes(), options(JsonTypes::All, InvalidXmlChars::Error)).unwrap();
         prop_assert_eq!(read_json(only(&parse(&text))), value.clone());
-        let text = one(Kind::Json, document.as_bytes(), options(JsonTypes::Containers, InvalidXmlChars::Error)).unwrap();
+        let options = options(JsonTypes::Containers, InvalidXmlChars::Error);
+        let text = one(Kind::Json, document.as_bytes(), options).unwrap();
         prop_assert_eq!(read_containers(only(&parse(&text))), without_scalar_types(value));
     }
 
@@ -80,7 +84,8 @@ proptest! {
 
     #[test]
     fn arrays_read_back((lengths, elements) in text_array()) {
-        let bytes: Vec<_> = elements.iter().map(|element| element.as_ref().map(|text| text.as_bytes().to_vec())).collect();
+        let bytes = |element: &Option<String>| element.as_ref().map(|text| text.as_bytes().to_vec());
+        let bytes: Vec<_> = elements.iter().map(bytes).collect();
         let kind = Kind::Array { element: Box::new(Kind::Text), delimiter: b',' };
         let text = one(kind, &array_field(&lengths, &bytes), options(JsonTypes::All, InvalidXmlChars::Error)).unwrap();
         prop_assert_eq!(read_json(only(&parse(&text))), nest(&lengths, &elements));
@@ -88,7 +93,8 @@ proptest! {
 
     #[test]
     fn names_read_back(root in key(), record in key(), target in key()) {
-        let names = XmlOptions { root: root.clone(), record: record.clone(), ..options(JsonTypes::None, InvalidXmlChars::Error) };
+        let plain = options(JsonTypes::None, InvalidXmlChars::Error);
+        let names = XmlOptions { root: root.clone(), record: record.clone(), ..plain };
         let text = file(&mut encoder(&[(&target, Kind::Text)], names), 1, &[tuple(&[None])]).unwrap();
         let document = parse(&text);
         let record_element = document.root_element().first_element_child().unwrap();
@@ -102,7 +108,8 @@ proptest! {
 /// Each code unit of the BMP as text and as a JSON escape: XML 1.0, 2.2, production Char, decides.
 #[test]
 fn each_character_is_written_or_refused() {
-    let mut xml = encoder(&[("t", Kind::Text), ("j", Kind::Json)], options(JsonTypes::Containers, InvalidXmlChars::Error));
+    let mut xml =
+        encoder(&[("t", Kind::Text), ("j", Kind::Json)], options(JsonTypes::Containers, InvalidXmlChars::Error));
     for unit in 0..=0xFFFF {
         let c = char::from_u32(unit).filter(|&c| is_xml_char(c));
         let document = format!("\"\\u{unit:04X}\"");
@@ -117,7 +124,8 @@ fn each_character_is_written_or_refused() {
 
 #[test]
 fn no_rows_is_an_empty_root() {
-    let text = file(&mut encoder(&[("c", Kind::Text)], options(JsonTypes::Containers, InvalidXmlChars::Error)), 1, &[]).unwrap();
+    let text = file(&mut encoder(&[("c", Kind::Text)], options(JsonTypes::Containers, InvalidXmlChars::Error)), 1, &[])
+        .unwrap();
     let document = parse(&text);
     assert_eq!(document.root_element().children().filter(Node::is_element).count(), 0);
     assert!(text.ends_with(">\n"));
@@ -125,7 +133,9 @@ fn no_rows_is_an_empty_root() {
 
 #[test]
 fn no_columns_is_an_empty_record() {
-    let text = file(&mut encoder(&[], options(JsonTypes::Containers, InvalidXmlChars::Error)), 0, &[tuple(&[]), tuple(&[])]).unwrap();
+    let text =
+        file(&mut encoder(&[], options(JsonTypes::Containers, InvalidXmlChars::Error)), 0, &[tuple(&[]), tuple(&[])])
+            .unwrap();
     let document = parse(&text);
     let records: Vec<_> = document.root_element().children().filter(Node::is_element).collect();
     assert_eq!(records.len(), 2);
@@ -153,7 +163,9 @@ fn levels_and_keys_have_limits() {
     let level = 1_000_001;
     let key = format!("{{\"{}\": 1}}", "k".repeat(1 << 20));
     let other_key = format!("{{\"{}\": 1}}", "ä".repeat(1 << 19));
-    for (document, message) in [("[".repeat(level), "containers"), (key, "a key of more than"), (other_key, "a key of more than")] {
+    for (document, message) in
+        [("[".repeat(level), "containers"), (key, "a key of more than"), (other_key, "a key of more than")]
+    {
         match one(Kind::Json, document.as_bytes(), options(JsonTypes::None, InvalidXmlChars::Error)) {
             Err(Error::Value(error)) => assert!(error.message.contains(message), "{}", error.message),
             other => panic!("{:?}", other.map(|text| text.len())),

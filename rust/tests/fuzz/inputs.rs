@@ -18,8 +18,9 @@ pub struct Table {
 }
 
 fn kind() -> impl Strategy<Value = Kind> {
-    (select(&SCALARS[..]), prop::bool::weighted(0.3), select(b",;".to_vec()))
-        .prop_map(|(element, array, delimiter)| if array { Kind::Array { element: Box::new(element), delimiter } } else { element })
+    (select(&SCALARS[..]), prop::bool::weighted(0.3), select(b",;".to_vec())).prop_map(|(element, array, delimiter)| {
+        if array { Kind::Array { element: Box::new(element), delimiter } } else { element }
+    })
 }
 
 /// What is done to bytes that were right.
@@ -92,7 +93,8 @@ fn document() -> impl Strategy<Value = Vec<u8>> {
     ];
     leaf.prop_recursive(5, 30, 4, move |inner| {
         prop_oneof![
-            (vec(inner.clone(), 0..5), select(vec![",", " ,\r\n"])).prop_map(|(items, comma)| format!("[{}]", items.join(comma))),
+            (vec(inner.clone(), 0..5), select(vec![",", " ,\r\n"]))
+                .prop_map(|(items, comma)| format!("[{}]", items.join(comma))),
             vec((string, inner), 0..5).prop_map(|members| {
                 let members: Vec<_> = members.into_iter().map(|(key, value)| format!("{key}: {value}")).collect();
                 format!("{{{}}}", members.join(","))
@@ -121,12 +123,14 @@ fn valid(kind: &Kind) -> BoxedStrategy<Vec<u8>> {
         Kind::Text | Kind::ByText | Kind::Bytea => text().boxed(),
         Kind::Json | Kind::JsonText => document().boxed(),
         Kind::Jsonb => document().prop_map(|document| [b"\x01", document.as_slice()].concat()).boxed(),
-        Kind::Array { element, .. } => (1i32..4, 0i32..4, -3i32..4, vec(prop::option::weighted(0.8, valid(element)), 9))
-            .prop_map(|(rows, columns, lower, elements)| match columns {
-                0 => array(&[], &[]),
-                _ => array(&[(rows, lower), (columns, 1)], &elements[..(rows * columns) as usize]),
-            })
-            .boxed(),
+        Kind::Array { element, .. } => {
+            (1i32..4, 0i32..4, -3i32..4, vec(prop::option::weighted(0.8, valid(element)), 9))
+                .prop_map(|(rows, columns, lower, elements)| match columns {
+                    0 => array(&[], &[]),
+                    _ => array(&[(rows, lower), (columns, 1)], &elements[..(rows * columns) as usize]),
+                })
+                .boxed()
+        }
     }
 }
 
@@ -152,20 +156,22 @@ fn columns_and_rows() -> impl Strategy<Value = (Vec<Kind>, Vec<Row>)> {
 
 /// CopyData payloads of a COPY of some columns, which may be damaged, merged or missing.
 pub fn streams() -> impl Strategy<Value = (usize, Vec<Vec<u8>>)> {
-    (columns_and_rows(), any::<bool>(), vec((any::<Index>(), damages()), 0..3)).prop_map(|((kinds, rows), joined, damage)| {
-        let mut messages = vec![copy_header()];
-        messages.extend(rows.iter().map(|row| payload(row)));
-        messages.push((-1i16).to_be_bytes().to_vec());
-        if joined {
-            let first = messages.remove(1);
-            messages[0].extend(first);
-        }
-        for (at, damages) in damage {
-            let at = at.index(messages.len());
-            messages[at] = damaged(std::mem::take(&mut messages[at]), &damages);
-        }
-        (kinds.len(), messages)
-    })
+    (columns_and_rows(), any::<bool>(), vec((any::<Index>(), damages()), 0..3)).prop_map(
+        |((kinds, rows), joined, damage)| {
+            let mut messages = vec![copy_header()];
+            messages.extend(rows.iter().map(|row| payload(row)));
+            messages.push((-1i16).to_be_bytes().to_vec());
+            if joined {
+                let first = messages.remove(1);
+                messages[0].extend(first);
+            }
+            for (at, damages) in damage {
+                let at = at.index(messages.len());
+                messages[at] = damaged(std::mem::take(&mut messages[at]), &damages);
+            }
+            (kinds.len(), messages)
+        },
+    )
 }
 
 /// What a server sends in the middle of a COPY, with something wrong in it, and the sizes of the reads that get it.
@@ -173,13 +179,15 @@ pub fn server_bytes() -> impl Strategy<Value = (Vec<u8>, Vec<usize>)> {
     let body = prop_oneof![
         4 => vec(any::<u8>(), 0..60),
         1 => (0usize..400_000).prop_map(|length| vec![b'x'; length]),
-        2 => "(S(ERROR|FATAL)\\x00)?C[0-9A-Z]{5}\\x00M[a-zé ]{0,20}\\x00(D[a-z]{0,5}\\x00)?\\x00".prop_map(String::into_bytes),
+        2 => "(S(ERROR|FATAL)\\x00)?C[0-9A-Z]{5}\\x00M[a-zé ]{0,20}\\x00(D[a-z]{0,5}\\x00)?\\x00"
+            .prop_map(String::into_bytes),
         1 => "COPY [0-9]{0,25}\\x00".prop_map(String::into_bytes),
     ];
-    let message = (prop_oneof![3 => select(b"dcCZENSAHGRTKtvn".to_vec()), 1 => any::<u8>()], body).prop_map(|(tag, body)| {
-        let length = i32::try_from(body.len() + 4).unwrap();
-        [&[tag], length.to_be_bytes().as_slice(), &body].concat()
-    });
+    let message =
+        (prop_oneof![3 => select(b"dcCZENSAHGRTKtvn".to_vec()), 1 => any::<u8>()], body).prop_map(|(tag, body)| {
+            let length = i32::try_from(body.len() + 4).unwrap();
+            [&[tag], length.to_be_bytes().as_slice(), &body].concat()
+        });
     let bytes = (vec(message, 0..6), damages()).prop_map(|(messages, damages)| damaged(messages.concat(), &damages));
     (bytes, vec(prop_oneof![1usize..9, 1usize..5000, Just(usize::MAX)], 1..4))
 }
@@ -196,12 +204,25 @@ pub fn documents() -> impl Strategy<Value = Table> {
 
 pub fn csv_options() -> impl Strategy<Value = Format> {
     let bytes = select(vec![(b',', b'"', b'"'), (b';', b'\'', b'\''), (b'\t', b'"', b'\\'), (b'1', b'-', b'x')]);
-    (bytes, select(vec!["", "NULL", "\\N", "{"]), any::<[bool; 6]>()).prop_map(|((delimiter, quote, escape), null, flags)| {
-        let [header, forced, crlf, bom, formula_guard, long_numbers_as_text] = flags;
-        let force_quote = vec![forced; 4];
-        let null = null.to_owned();
-        Format::Csv(CsvOptions { delimiter, quote, escape, null, header, force_quote, crlf, bom, formula_guard, long_numbers_as_text })
-    })
+    (bytes, select(vec!["", "NULL", "\\N", "{"]), any::<[bool; 6]>()).prop_map(
+        |((delimiter, quote, escape), null, flags)| {
+            let [header, forced, crlf, bom, formula_guard, long_numbers_as_text] = flags;
+            let force_quote = vec![forced; 4];
+            let null = null.to_owned();
+            Format::Csv(CsvOptions {
+                delimiter,
+                quote,
+                escape,
+                null,
+                header,
+                force_quote,
+                crlf,
+                bom,
+                formula_guard,
+                long_numbers_as_text,
+            })
+        },
+    )
 }
 
 pub fn json_options(lines: bool) -> impl Strategy<Value = Format> {

@@ -1,8 +1,10 @@
-//! Any bytes in, an error or a value out: never a panic, never a read past an end, never more memory than the input allows.
+//! Any bytes in, an error or a value out: never a panic, never a read past an end, never more memory than the input
+//! allows.
 //!
-//! Each target gets an equal part of `POLYGLOT_FUZZ_SECONDS` (`make fuzz`: a minute; about two seconds otherwise) and as many cases as
-//! fit. Inputs are valid values and streams with a few bits turned, bytes changed or parts cut away, and bytes without any
-//! sense. A case that fails is made small and printed; run it again by writing it into the tests of its module.
+//! Each target gets an equal part of `POLYGLOT_FUZZ_SECONDS` (`make fuzz`: a minute; about two seconds otherwise) and
+//! as many cases as fit. Inputs are valid values and streams with a few bits turned, bytes changed or parts cut away,
+//! and bytes without any sense. A case that fails is made small and printed; run it again by writing it into the tests
+//! of its module.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "../common/mod.rs"]
@@ -50,7 +52,8 @@ impl Fuzz {
 
 #[test]
 fn any_bytes_give_a_value_or_an_error() {
-    let seconds = std::env::var("POLYGLOT_FUZZ_SECONDS").map_or(USUAL_SECONDS, |text| text.parse().expect("seconds as a number"));
+    let seconds =
+        std::env::var("POLYGLOT_FUZZ_SECONDS").map_or(USUAL_SECONDS, |text| text.parse().expect("seconds as a number"));
     let mut fuzz = Fuzz { seconds: seconds / 9.0, failures: Vec::new(), cases: 0 };
     fuzz.target("fields to text and JSON", &inputs::fields(), targets::decoders);
     fuzz.target("COPY messages to rows", &inputs::streams(), targets::frames);

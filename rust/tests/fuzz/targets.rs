@@ -109,7 +109,9 @@ pub fn messages((bytes, sizes): (Vec<u8>, Vec<usize>)) -> TestCaseResult {
     let mut given = 0;
     while let Ok(frame) = buffer.next(&mut source) {
         let body = buffer.body(frame);
-        prop_assert!(bytes[given..].starts_with(&[&[frame.tag], &(body.len() as i32 + 4).to_be_bytes()[..], body].concat()));
+        prop_assert!(
+            bytes[given..].starts_with(&[&[frame.tag], &(body.len() as i32 + 4).to_be_bytes()[..], body].concat())
+        );
         given += body.len() + 5;
         if let Ok(Message::ErrorResponse(error)) = buffer.parse(frame) {
             let _ = refusal(error.fields());

@@ -93,7 +93,8 @@ pub fn metadata(file: &Bytes) -> ParquetMetaData {
 
 /// All rows as one batch.
 pub fn read(file: &Bytes) -> RecordBatch {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file.clone()).unwrap().with_batch_size(1 << 20).build().unwrap();
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new(file.clone()).unwrap().with_batch_size(1 << 20).build().unwrap();
     let batches: Vec<_> = reader.map(|batch| batch.unwrap()).collect();
     assert!(batches.len() <= 1, "a test's file fits in one batch");
     batches.into_iter().next().unwrap()

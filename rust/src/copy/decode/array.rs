@@ -16,8 +16,8 @@ const MIN_ELEMENT_BYTES: usize = 4;
 const NULL: i32 = -1;
 /// Tab, line feed, vertical tab, form feed and carriage return follow each other.
 const BLANKS: u8 = 5;
-/// Bytes of an array's text where it must be held whole, which is for Parquet: its limit for a row. The bytes of the field are
-/// no bound, since ten bytes of a numeric can print 131,072 digits.
+/// Bytes of an array's text where it must be held whole, which is for Parquet: its limit for a row. The bytes of the
+/// field are no bound, since ten bytes of a numeric can print 131,072 digits.
 const MAX_WHOLE_TEXT: usize = 16 << 20;
 
 /// One dimension: how many elements, and the subscript of the first.
@@ -195,7 +195,9 @@ impl ArrayWriter {
             Kind::Bytea => Quoting::Bytea,
             Kind::Date | Kind::Timestamp | Kind::TimestampTz | Kind::Interval => Quoting::WithoutEscapes,
             // An array is not an element type; should a plan say so, its text is looked at as a whole.
-            Kind::Text | Kind::Char | Kind::Json | Kind::Jsonb | Kind::ByText | Kind::JsonText | Kind::Array { .. } => Quoting::Text,
+            Kind::Text | Kind::Char | Kind::Json | Kind::Jsonb | Kind::ByText | Kind::JsonText | Kind::Array { .. } => {
+                Quoting::Text
+            }
             _ if delimiter == b',' => Quoting::Never,
             _ => Quoting::WithoutEscapes,
         };
@@ -229,13 +231,19 @@ impl ArrayWriter {
         if dimensions.iter().any(|dimension| dimension.lower != 1) {
             write_bounds(dimensions, out);
         }
-        nest(&array, Brackets { open: b'{', close: b'}', separator: self.delimiter }, out, outlet, |element, out, outlet| match element {
-            Some(element) => self.write_element(element, out, outlet),
-            None => {
-                out.extend_from_slice(b"NULL");
-                Ok(())
-            }
-        })
+        nest(
+            &array,
+            Brackets { open: b'{', close: b'}', separator: self.delimiter },
+            out,
+            outlet,
+            |element, out, outlet| match element {
+                Some(element) => self.write_element(element, out, outlet),
+                None => {
+                    out.extend_from_slice(b"NULL");
+                    Ok(())
+                }
+            },
+        )
     }
 
     /// As `write_json`, without its limit.
@@ -245,11 +253,13 @@ impl ArrayWriter {
             out.extend_from_slice(b"[]");
             return Ok(());
         }
-        nest(&array, Brackets { open: b'[', close: b']', separator: b',' }, out, outlet, |element, out, outlet| match element {
-            Some(element) => self.element.json_in_pieces(element, out, outlet),
-            None => {
-                out.extend_from_slice(b"null");
-                Ok(())
+        nest(&array, Brackets { open: b'[', close: b']', separator: b',' }, out, outlet, |element, out, outlet| {
+            match element {
+                Some(element) => self.element.json_in_pieces(element, out, outlet),
+                None => {
+                    out.extend_from_slice(b"null");
+                    Ok(())
+                }
             }
         })
     }
@@ -302,7 +312,13 @@ impl ArrayWriter {
     /// What makes `array_out` quote an element: syntax, and the blanks of `array_isspace`.
     #[inline]
     fn is_special(&self, b: u8) -> bool {
-        (b == b'"') | (b == b'\\') | (b == b'{') | (b == b'}') | (b == self.delimiter) | (b == b' ') | (b.wrapping_sub(b'\t') < BLANKS)
+        (b == b'"')
+            | (b == b'\\')
+            | (b == b'{')
+            | (b == b'}')
+            | (b == self.delimiter)
+            | (b == b' ')
+            | (b.wrapping_sub(b'\t') < BLANKS)
     }
 }
 

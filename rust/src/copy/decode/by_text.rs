@@ -1,7 +1,7 @@
 //! The named fallback: a type without a decoder arrives as text that the server made.
 //!
-//! The planner selects `CASE WHEN c IS DISTINCT FROM NULL THEN pg_catalog.format('%s', c) END`, which is what COPY would write, or for
-//! JSON `to_json(c)::text`, which is what `row_to_json` would write. Neither is looked into here.
+//! The planner selects `CASE WHEN c IS DISTINCT FROM NULL THEN pg_catalog.format('%s', c) END`, which is what COPY
+//! would write, or for JSON `to_json(c)::text`, which is what `row_to_json` would write. Neither is looked into here.
 
 use crate::encode::text::check_utf8;
 use crate::error::Result;

@@ -1,4 +1,5 @@
-//! date, time, timetz, timestamp and timestamptz in ISO form (`EncodeDateTime`, `EncodeTimeOnly`, `JsonEncodeDateTime`).
+//! date, time, timetz, timestamp and timestamptz in ISO form (`EncodeDateTime`, `EncodeTimeOnly`,
+//! `JsonEncodeDateTime`).
 //!
 //! PostgreSQL counts from 2000-01-01, in the proleptic Gregorian calendar without leap seconds. Text separates date and
 //! time by a blank and writes the zone as `+00`; JSON uses `T` and `+00:00` (xsd:dateTime). Years before 1 are written
@@ -128,7 +129,8 @@ pub fn write_timestamp(micros: i64, style: Style, out: &mut Vec<u8>) {
     }
 }
 
-/// As `write_timestamp` with a byte in front, where the year has four digits; false for all others, with nothing appended.
+/// As `write_timestamp` with a byte in front, where the year has four digits; false for all others, with nothing
+/// appended.
 #[inline]
 pub fn push_usual(bytes: &[u8], style: Style, before: Option<u8>, out: &mut Vec<u8>) -> bool {
     let Ok(micros) = timestamp(bytes) else { return false };

@@ -1,9 +1,10 @@
 //! float4 and float8 as `float4out` and `float8out` print them with `extra_float_digits` 1.
 //!
 //! The digits are the shortest that lie *strictly* inside the interval of reals that round to the value. The usual
-//! algorithms also accept a decimal on its edge, where reading it back relies on ties going to even; PostgreSQL's copy of
-//! Ryu does not (`src/common/d2s.c`, "acceptBounds"). An edge is a midpoint of two neighbours, and a decimal this short can
-//! equal one only where the midpoints are whole numbers with room for factors of ten: from 2^54, for float4 from 2^25.
+//! algorithms also accept a decimal on its edge, where reading it back relies on ties going to even; PostgreSQL's copy
+//! of Ryu does not (`src/common/d2s.c`, "acceptBounds"). An edge is a midpoint of two neighbours, and a decimal this
+//! short can equal one only where the midpoints are whole numbers with room for factors of ten: from 2^54, for float4
+//! from 2^25.
 
 use std::fmt::LowerExp;
 use std::io::Write;
@@ -100,7 +101,8 @@ fn write_width<F: Width>(value: F, out: &mut Vec<u8>) {
     decimal.write(wide.is_sign_negative(), F::WHOLE_DIGITS, out);
 }
 
-/// As `write_f64` with a byte in front, for a number that is printed without exponent; false for any other, with nothing appended.
+/// As `write_f64` with a byte in front, for a number that is printed without exponent; false for any other, with
+/// nothing appended.
 #[inline]
 pub fn push_usual(bytes: &[u8], before: Option<u8>, out: &mut Vec<u8>) -> bool {
     let Ok(value) = fixed::float8(bytes) else { return false };

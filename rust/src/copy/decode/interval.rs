@@ -5,7 +5,8 @@ use crate::copy::cursor::Cursor;
 use crate::encode::digits::signed;
 use crate::error::Result;
 
-/// From this version on the largest and smallest values of all three fields are the infinities; before, they are finite.
+/// From this version on the largest and smallest values of all three fields are the infinities; before, they are
+/// finite.
 const INFINITY_SINCE: u32 = 170_000;
 const MICROS_PER_SECOND: u64 = 1_000_000;
 const MONTHS_PER_YEAR: i32 = 12;

@@ -1,7 +1,7 @@
 //! The decoder of a column, chosen once from its kind: field bytes to the type's text, or to its JSON.
 //!
-//! A file a family. Each reads its bytes through `cursor` and is the only place that knows its wire format; the functions
-//! that return plain values are for Parquet, those that write are for the text formats.
+//! A file a family. Each reads its bytes through `cursor` and is the only place that knows its wire format; the
+//! functions that return plain values are for Parquet, those that write are for the text formats.
 
 use crate::encode::digits::{signed, unsigned};
 use crate::encode::text::json_string;
@@ -111,7 +111,9 @@ impl Decoder {
                 None => Numeric::parse(bytes)?.write(out),
             },
             Decoder::Text | Decoder::Json | Decoder::JsonText => out.extend_from_slice(bytes),
-            Decoder::Char { server_version } => out.extend_from_slice(CharText::parse(bytes, *server_version)?.as_bytes()),
+            Decoder::Char { server_version } => {
+                out.extend_from_slice(CharText::parse(bytes, *server_version)?.as_bytes())
+            }
             Decoder::Bytea => bytea::write(bytes, out),
             Decoder::Date => datetime::write_date(datetime::date(bytes)?, out),
             Decoder::Time => datetime::write_time(datetime::time(bytes)?.unsigned_abs(), out),

@@ -66,7 +66,8 @@ impl Small {
     #[inline(always)] // As a call its result would go through memory, for every field.
     fn read(field: &[u8]) -> Option<Small> {
         let header = u64::from_be_bytes(*field.first_chunk::<HEADER_BYTES>()?);
-        let (count, weight, sign, scale) = ((header >> 48) as usize, (header >> 32) as i16, (header >> 16) as u16, header as u16);
+        let (count, weight, sign, scale) =
+            ((header >> 48) as usize, (header >> 32) as i16, (header >> 16) as u16, header as u16);
         if count > 3 || field.len() != HEADER_BYTES + 2 * count || sign & !SIGN_NEGATIVE != 0 {
             return None;
         }
@@ -80,8 +81,8 @@ impl Small {
     }
 }
 
-/// The text of `numeric_out` for a small number with four digits before the point and eight after it, or eight and four.
-/// `None` for all others, and where the bytes are not a numeric.
+/// The text of `numeric_out` for a small number with four digits before the point and eight after it, or eight and
+/// four. `None` for all others, and where the bytes are not a numeric.
 #[inline(always)]
 pub fn short_text(field: &[u8]) -> Option<Short> {
     let Small { negative, weight, scale, groups: [a, b, c] } = Small::read(field)?;
@@ -99,8 +100,8 @@ pub fn short_text(field: &[u8]) -> Option<Short> {
     Short::cut(digits >> (8 * zeros), length - zeros).with_sign(negative)
 }
 
-/// The value of a small number times `10^scale`, where that is whole and fits. `None` for all others, and where the bytes are not a
-/// numeric: [`Numeric::to_decimal`] knows.
+/// The value of a small number times `10^scale`, where that is whole and fits. `None` for all others, and where the
+/// bytes are not a numeric: [`Numeric::to_decimal`] knows.
 #[inline]
 pub fn short_decimal(field: &[u8], scale: u8) -> Option<i64> {
     let Small { negative, weight, groups: [a, b, c], .. } = Small::read(field)?;
@@ -220,7 +221,8 @@ impl<'a> Numeric<'a> {
 
     /// The value times `10^scale` as a whole number, for DECIMAL(precision, scale).
     ///
-    /// `None` for NaN and infinities, where digits would be lost, and where the result has more than `precision` digits.
+    /// `None` for NaN and infinities, where digits would be lost, and where the result has more than `precision`
+    /// digits.
     #[inline]
     pub fn to_decimal(&self, precision: u8, scale: u8) -> Option<i128> {
         let negative = match self.class {
@@ -290,7 +292,8 @@ impl<'a> Numeric<'a> {
         if self.groups.len() > GROUPS_IN_U64 {
             return None;
         }
-        let digits = self.groups.iter().fold(0u64, |sum, group| sum * u64::from(BASE) + u64::from(u16::from_be_bytes(*group)));
+        let digits =
+            self.groups.iter().fold(0u64, |sum, group| sum * u64::from(BASE) + u64::from(u16::from_be_bytes(*group)));
         // At most four groups.
         let exponent = (self.weight + 1 - self.groups.len() as i32) * DIGITS_PER_GROUP;
         let power = EXACT_POWERS.get(exponent.unsigned_abs() as usize / DIGITS_PER_GROUP as usize)?;

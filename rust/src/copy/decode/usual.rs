@@ -8,8 +8,8 @@ use super::{fixed, float, numeric};
 use crate::encode::digits::short_signed;
 use crate::encode::short::Short;
 
-/// Appends a byte and what [`Decoder::write_text`] prints for a field, if that is one of the type's usual values. False says nothing
-/// about the field, and nothing was appended.
+/// Appends a byte and what [`Decoder::write_text`] prints for a field, if that is one of the type's usual values. False
+/// says nothing about the field, and nothing was appended.
 pub type Usual = fn(&[u8], Option<u8>, &mut Vec<u8>) -> bool;
 
 impl Decoder {

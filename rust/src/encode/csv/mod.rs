@@ -1,5 +1,5 @@
-//! CSV as `COPY … TO STDOUT (FORMAT csv)` writes it (`CopyAttributeOutCSV`), and the options that are ours: line ends, byte
-//! order mark, and the two for spreadsheets.
+//! CSV as `COPY … TO STDOUT (FORMAT csv)` writes it (`CopyAttributeOutCSV`), and the options that are ours: line ends,
+//! byte order mark, and the two for spreadsheets.
 
 use super::TextEncoder;
 use super::outlet::{Outlet, SLICE_BYTES};
@@ -123,7 +123,9 @@ impl TextEncoder for Csv {
                 out.extend(before);
                 match field {
                     Some(field) => {
-                        column.write(field.bytes, &self.rules, &mut self.scratch, out, outlet).map_err(|e| e.in_column(&column.source))?;
+                        column
+                            .write(field.bytes, &self.rules, &mut self.scratch, out, outlet)
+                            .map_err(|e| e.in_column(&column.source))?;
                     }
                     None => out.extend_from_slice(&self.rules.null),
                 }
@@ -152,7 +154,14 @@ impl CsvColumn {
     }
 
     #[inline(never)]
-    fn write(&self, field: &[u8], rules: &Rules, scratch: &mut Vec<u8>, out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
+    fn write(
+        &self,
+        field: &[u8],
+        rules: &Rules,
+        scratch: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+        outlet: &mut Outlet<'_>,
+    ) -> Result<()> {
         if field.len() > SLICE_BYTES {
             return self.write_large(field, rules, scratch, out, outlet);
         }
@@ -178,12 +187,20 @@ impl CsvColumn {
 
     /// A field that is longer than a slice: nothing of it is held whole but the field.
     #[cold]
-    fn write_large(&self, field: &[u8], rules: &Rules, scratch: &mut Vec<u8>, out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
+    fn write_large(
+        &self,
+        field: &[u8],
+        rules: &Rules,
+        scratch: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+        outlet: &mut Outlet<'_>,
+    ) -> Result<()> {
         match self.cell {
             Cell::Field => rules.write_large(b"", field, self.force_quote, out, outlet),
             Cell::Jsonb => rules.write_large(b"", jsonb_text(field)?, self.force_quote, out, outlet),
             Cell::GuardedField | Cell::GuardedJson => {
-                let guarded = if self.cell == Cell::GuardedJson { starts_with_blank(field) } else { runs_as_formula(field) };
+                let guarded =
+                    if self.cell == Cell::GuardedJson { starts_with_blank(field) } else { runs_as_formula(field) };
                 rules.write_large(if guarded { &[GUARD] } else { b"" }, field, self.force_quote, out, outlet)
             }
             Cell::Plain => self.decoder.text_in_pieces(field, out, outlet),
@@ -192,9 +209,16 @@ impl CsvColumn {
         }
     }
 
-    /// Prints into the scratch buffer. A text that outgrows a slice (an array) is printed twice: once to see whether it needs
-    /// quotes, once to be written.
-    fn write_printed(&self, field: &[u8], rules: &Rules, scratch: &mut Vec<u8>, out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
+    /// Prints into the scratch buffer. A text that outgrows a slice (an array) is printed twice: once to see whether it
+    /// needs quotes, once to be written.
+    fn write_printed(
+        &self,
+        field: &[u8],
+        rules: &Rules,
+        scratch: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+        outlet: &mut Outlet<'_>,
+    ) -> Result<()> {
         scratch.clear();
         let (mut special, mut null) = (false, Some(rules.null.as_slice()));
         let mut look = |piece: &mut Vec<u8>| {
@@ -252,7 +276,9 @@ impl Cell {
             Kind::Text | Kind::ByText if options.formula_guard => Cell::GuardedField,
             Kind::Json | Kind::JsonText if options.formula_guard => Cell::GuardedJson,
             // -infinity and -1 days are no numbers to a spreadsheet.
-            Kind::Char | Kind::Date | Kind::Timestamp | Kind::TimestampTz | Kind::Interval if options.formula_guard => Cell::GuardedPrinted,
+            Kind::Char | Kind::Date | Kind::Timestamp | Kind::TimestampTz | Kind::Interval if options.formula_guard => {
+                Cell::GuardedPrinted
+            }
             Kind::Text | Kind::ByText | Kind::Json | Kind::JsonText => Cell::Field,
             Kind::Jsonb => Cell::Jsonb,
             _ if !force_quote && alphabet(kind).is_some_and(|alphabet| rules.never_apply_to(alphabet)) => Cell::Plain,
@@ -276,7 +302,9 @@ fn alphabet(kind: &Kind) -> Option<&'static [u8]> {
         // With year, mon, day and infinity.
         Kind::Interval => b"-+0123456789:. yearsmondinfity",
         Kind::Uuid => b"-0123456789abcdef",
-        Kind::Text | Kind::Char | Kind::Json | Kind::Jsonb | Kind::Array { .. } | Kind::ByText | Kind::JsonText => return None,
+        Kind::Text | Kind::Char | Kind::Json | Kind::Jsonb | Kind::Array { .. } | Kind::ByText | Kind::JsonText => {
+            return None;
+        }
     })
 }
 
@@ -286,7 +314,8 @@ fn runs_as_formula(text: &[u8]) -> bool {
     matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r'))
 }
 
-/// Whether a json text begins with a blank that a spreadsheet may skip. With `-` it is a number; no json begins with the others.
+/// Whether a json text begins with a blank that a spreadsheet may skip. With `-` it is a number; no json begins with
+/// the others.
 #[inline]
 fn starts_with_blank(json: &[u8]) -> bool {
     matches!(json.first(), Some(b'\t' | b'\r'))

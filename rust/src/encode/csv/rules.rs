@@ -10,7 +10,8 @@ use crate::plan::CsvOptions;
 const END_OF_DATA: &[u8] = b"\\.";
 /// Bytes of a field that is looked at and appended as one block.
 const BLOCK: usize = 32;
-/// As many ones as a block has bytes, then as many zeros: from `BLOCK - n` on it is the mask of a block's first `n` bytes.
+/// As many ones as a block has bytes, then as many zeros: from `BLOCK - n` on it is the mask of a block's first `n`
+/// bytes.
 #[allow(clippy::indexing_slicing)] // Evaluated by the compiler, which refuses an index out of range.
 const MASKS: [u8; 2 * BLOCK] = {
     let mut masks = [0; 2 * BLOCK];
@@ -56,8 +57,8 @@ impl Rules {
         any_byte(text, |b| (b == delimiter) | (b == quote) | (b == b'\n') | (b == b'\r'))
     }
 
-    /// Appends a short value that needs no quotes, after a delimiter where it is not the first; false for any other. The value is the
-    /// first `length` bytes of what lies there.
+    /// Appends a short value that needs no quotes, after a delimiter where it is not the first; false for any other.
+    /// The value is the first `length` bytes of what lies there.
     #[inline(never)] // It returns in a register; within the loop over a row's columns there would be too few of them.
     pub(super) fn push_unquoted(&self, onward: &[u8], length: usize, delimited: bool, out: &mut Vec<u8>) -> bool {
         if self.alone || length == self.null.len() && onward.starts_with(&self.null) {
@@ -68,7 +69,9 @@ impl Rules {
             (Some(block), Some(mask)) => self.push_unquoted_block(block, mask, length, delimited, out),
             // Near the end of the row.
             _ => match (onward.first_chunk::<16>(), masks.first_chunk::<16>()) {
-                (Some(block), Some(mask)) if length <= 16 => self.push_unquoted_block(block, mask, length, delimited, out),
+                (Some(block), Some(mask)) if length <= 16 => {
+                    self.push_unquoted_block(block, mask, length, delimited, out)
+                }
                 _ => false,
             },
         }

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use arrow_array::types::ArrowPrimitiveType;
-use arrow_array::{ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, ListArray, PrimitiveArray, cast::AsArray};
+use arrow_array::{
+    ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, ListArray, PrimitiveArray, cast::AsArray,
+};
 use arrow_buffer::{ArrowNativeType, BooleanBufferBuilder, Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::FieldRef;
 
@@ -18,12 +20,13 @@ use crate::error::{Error, Result};
 
 /// One column, or the elements of a list, within one batch.
 pub(super) trait Builder: Send {
-    /// Appends a value if it is one of most: it returns in a register, where the result of `append` goes through memory. False says
-    /// nothing about the value, and nothing was appended.
+    /// Appends a value if it is one of most: it returns in a register, where the result of `append` goes through
+    /// memory. False says nothing about the value, and nothing was appended.
     fn append_usual(&mut self, _field: &[u8]) -> bool {
         false
     }
-    /// Appends a value; `None` is NULL. Returns false, with nothing appended, for a value that the column's type cannot hold.
+    /// Appends a value; `None` is NULL. Returns false, with nothing appended, for a value that the column's type cannot
+    /// hold.
     fn append(&mut self, field: Option<&[u8]>) -> Result<bool>;
     /// The array of what was appended since the last call.
     fn finish(&mut self) -> Result<ArrayRef>;
@@ -35,7 +38,8 @@ pub(super) trait Builder: Send {
     }
 }
 
-/// The buffer's memory for the next batch, empty; a new one if it is larger than `kept` bytes or somebody still holds it.
+/// The buffer's memory for the next batch, empty; a new one if it is larger than `kept` bytes or somebody still holds
+/// it.
 fn reuse<T: ArrowNativeType>(buffer: Buffer, kept: usize) -> Vec<T> {
     if buffer.capacity() > kept {
         return Vec::new();
@@ -292,7 +296,10 @@ impl Builder for Lists {
             }
             for element in array.elements() {
                 self.element.append(element?)?;
-                self.length = self.length.checked_add(1).ok_or_else(|| Error::value("the lists of a batch have too many elements"))?;
+                self.length = self
+                    .length
+                    .checked_add(1)
+                    .ok_or_else(|| Error::value("the lists of a batch have too many elements"))?;
             }
         }
         self.offsets.push(self.length);
@@ -304,7 +311,8 @@ impl Builder for Lists {
         self.length = 0;
         let offsets = OffsetBuffer::new(ScalarBuffer::from(std::mem::replace(&mut self.offsets, vec![0])));
         let elements = self.element.finish()?;
-        let list = ListArray::try_new(Arc::clone(&self.field), offsets, elements, self.nulls.finish()).map_err(internal)?;
+        let list =
+            ListArray::try_new(Arc::clone(&self.field), offsets, elements, self.nulls.finish()).map_err(internal)?;
         Ok(Arc::new(list))
     }
 

@@ -121,7 +121,9 @@ fn builder(kind: &Kind, parquet: &ParquetType, rules: Rules) -> Result<Box<dyn B
 fn text(kind: &Kind, rules: Rules) -> Box<dyn Builder> {
     match kind {
         Kind::Text | Kind::ByText | Kind::Json | Kind::JsonText => Box::new(Strings::<_, true>::new(copied)),
-        Kind::Jsonb => Box::new(Strings::<_, true>::new(|bytes: &[u8], out: &mut Vec<u8>| copied(json::jsonb_text(bytes)?, out))),
+        Kind::Jsonb => {
+            Box::new(Strings::<_, true>::new(|bytes: &[u8], out: &mut Vec<u8>| copied(json::jsonb_text(bytes)?, out)))
+        }
         _ => {
             let decoder = Decoder::new(kind, rules.server_version);
             Box::new(Strings::<_, true>::new(move |bytes: &[u8], out: &mut Vec<u8>| decoder.write_text(bytes, out)))
@@ -142,9 +144,13 @@ fn decimal(precision: u8, scale: u8) -> Result<Box<dyn Builder>> {
     }
     let limit = 10_i64.checked_pow(precision.into()).unwrap_or(i64::MAX);
     Ok(if precision <= INT32_DIGITS {
-        Box::new(Numbers::<Int32Type, _>::new(move |bytes: &[u8]| values::narrow_decimal(bytes, precision, scale, limit)))
+        Box::new(Numbers::<Int32Type, _>::new(move |bytes: &[u8]| {
+            values::narrow_decimal(bytes, precision, scale, limit)
+        }))
     } else if precision <= INT64_DIGITS {
-        Box::new(Numbers::<Int64Type, _>::new(move |bytes: &[u8]| values::narrow_decimal(bytes, precision, scale, limit)))
+        Box::new(Numbers::<Int64Type, _>::new(move |bytes: &[u8]| {
+            values::narrow_decimal(bytes, precision, scale, limit)
+        }))
     } else {
         let size = schema::decimal_bytes(precision);
         let unused = usize::try_from(16 - size).map_err(internal)?;

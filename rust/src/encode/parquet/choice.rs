@@ -1,5 +1,5 @@
-//! How a column is written in a row group, decided anew for each from its first batch. The choice depends on the rows alone, so the
-//! bytes of the file do too.
+//! How a column is written in a row group, decided anew for each from its first batch. The choice depends on the rows
+//! alone, so the bytes of the file do too.
 
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
@@ -11,8 +11,8 @@ use crate::plan::ParquetCompression;
 
 /// Bytes of a column that are compressed to see what it saves.
 const SAMPLE_BYTES: usize = 16 << 10;
-/// What compression must save, as a part of the whole: PostgreSQL asks the same of its own before it stores a value compressed
-/// (`pg_lzcompress.c`, `min_comp_rate`).
+/// What compression must save, as a part of the whole: PostgreSQL asks the same of its own before it stores a value
+/// compressed (`pg_lzcompress.c`, `min_comp_rate`).
 const LEAST_SAVED: usize = 4;
 
 /// What one column does in one row group.
@@ -34,8 +34,8 @@ impl Choice {
     }
 }
 
-/// Whether a fast codec makes the values of a column enough smaller to be worth its time, which is longest where it finds little.
-/// Only numbers are asked: text nearly always shrinks, and a codec sees at once where nothing does.
+/// Whether a fast codec makes the values of a column enough smaller to be worth its time, which is longest where it
+/// finds little. Only numbers are asked: text nearly always shrinks, and a codec sees at once where nothing does.
 fn compression_pays(array: &ArrayRef) -> bool {
     let values: &[u8] = match array.data_type() {
         DataType::Int32 => array.as_primitive::<Int32Type>().values().inner(),
@@ -46,6 +46,8 @@ fn compression_pays(array: &ArrayRef) -> bool {
     };
     let sample = values.get(..SAMPLE_BYTES).unwrap_or(values);
     let mut compressed = vec![0; snap::raw::max_compress_len(sample.len())];
-    let saved = snap::raw::Encoder::new().compress(sample, &mut compressed).map_or(0, |length| sample.len().saturating_sub(length));
+    let saved = snap::raw::Encoder::new()
+        .compress(sample, &mut compressed)
+        .map_or(0, |length| sample.len().saturating_sub(length));
     saved >= sample.len() / LEAST_SAVED
 }

@@ -1,8 +1,8 @@
 //! Which columns are dictionary-encoded.
 //!
-//! The column writer of arrow-rs hashes every value into the dictionary until the dictionary page is full, also where no value
-//! ever comes twice: an ascending bigint then costs three times the CPU and more bytes than plain. So a sample is looked at
-//! first. The choice depends on the rows alone, so the bytes of the file do too.
+//! The column writer of arrow-rs hashes every value into the dictionary until the dictionary page is full, also where
+//! no value ever comes twice: an ascending bigint then costs three times the CPU and more bytes than plain. So a sample
+//! is looked at first. The choice depends on the rows alone, so the bytes of the file do too.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -14,8 +14,8 @@ use arrow_schema::DataType;
 
 /// Values looked at in each column: enough to see a few thousand distinct values apart from a column without repeats.
 const SAMPLE: usize = 2048;
-/// A dictionary pays where at most this part of the sample is distinct (in eighths): a column that draws evenly from 4,000
-/// values shows 6/8 in 2,048.
+/// A dictionary pays where at most this part of the sample is distinct (in eighths): a column that draws evenly from
+/// 4,000 values shows 6/8 in 2,048.
 const DISTINCT_EIGHTHS: usize = 6;
 
 /// Whether values of the array repeat often enough for a dictionary. A column of NULLs needs none.

@@ -15,7 +15,8 @@ use crate::error::{Error, Result};
 
 /// Writes magic, row groups in the order they are appended, and the footer. Bytes come out in chunks of one size.
 ///
-/// Memory: the chunks of one row group, whose pages are released as they are copied, and the footer so far (`memory_bytes`).
+/// Memory: the chunks of one row group, whose pages are released as they are copied, and the footer so far
+/// (`memory_bytes`).
 pub struct FileWriter {
     out: TrackedWrite<Chunks>,
     schema: SchemaDescPtr,
@@ -49,7 +50,8 @@ impl FileWriter {
             closed = Some(ClosedGroup { metadata, column_indexes, offset_indexes });
             Ok(())
         };
-        let mut writer = SerializedRowGroupWriter::new(schema, properties, &mut self.out, ordinal, Some(Box::new(on_close)));
+        let mut writer =
+            SerializedRowGroupWriter::new(schema, properties, &mut self.out, ordinal, Some(Box::new(on_close)));
         for chunk in group.chunks {
             chunk.append_to_row_group(&mut writer).map_err(internal)?;
         }
@@ -58,7 +60,8 @@ impl FileWriter {
         self.footer.add(closed, &mut self.out)
     }
 
-    /// Writes the footer with the entries that are known only now (row count, losses); then `take_chunk` gives all the rest.
+    /// Writes the footer with the entries that are known only now (row count, losses); then `take_chunk` gives all the
+    /// rest.
     pub fn finish(&mut self, metadata: Vec<(String, String)>) -> Result<()> {
         let entries = std::mem::take(&mut self.metadata).into_iter().chain(metadata);
         let entries = entries.map(|(key, value)| KeyValue::new(key, value)).collect();

@@ -1,16 +1,17 @@
 //! The footer, kept small while the file grows.
 //!
-//! Parquet puts the metadata of all row groups at the end. arrow-rs holds them as structs until then, 1.1 KB for each column of
-//! each row group: 700 MB for a terabyte of five columns. Here a row group's page index is written right behind it (its
-//! position is free: PageIndex.md), and its footer entry is encoded at once: about 150 bytes a column. All structures are encoded by
-//! arrow-rs; this file only puts the entries of many one-row-group footers into one list.
+//! Parquet puts the metadata of all row groups at the end. arrow-rs holds them as structs until then, 1.1 KB for each
+//! column of each row group: 700 MB for a terabyte of five columns. Here a row group's page index is written right
+//! behind it (its position is free: PageIndex.md), and its footer entry is encoded at once: about 150 bytes a column.
+//! All structures are encoded by arrow-rs; this file only puts the entries of many one-row-group footers into one list.
 
 use std::io::Write;
 use std::sync::Arc;
 
 use parquet::file::metadata::page_index::PageIndexBuilder;
 use parquet::file::metadata::{
-    FileMetaData, KeyValue, ParquetMetaData, ParquetMetaDataBuilder, ParquetMetaDataReader, ParquetMetaDataWriter, RowGroupMetaData,
+    FileMetaData, KeyValue, ParquetMetaData, ParquetMetaDataBuilder, ParquetMetaDataReader, ParquetMetaDataWriter,
+    RowGroupMetaData,
 };
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::page_index::offset_index::OffsetIndexMetaData;
@@ -66,7 +67,8 @@ impl Footer {
         let (index, located) = self.page_index(&group)?;
         out.write_all(&index).map_err(internal)?;
         let metadata = place(group.metadata, &located, start)?;
-        self.rows = self.rows.checked_add(metadata.num_rows()).ok_or_else(|| Error::Internal("too many rows".into()))?;
+        self.rows =
+            self.rows.checked_add(metadata.num_rows()).ok_or_else(|| Error::Internal("too many rows".into()))?;
         let encoded = encode(&self.file(Vec::new()).add_row_group(metadata).build())?;
         let entry = Box::from(thrift::only_element(split(&encoded)?.row_groups)?);
         self.bytes = self.bytes.saturating_add(<[u8]>::len(&entry));
@@ -83,7 +85,8 @@ impl Footer {
         for (column, index) in group.offset_indexes.iter().enumerate() {
             index.iter().for_each(|index| pages.put_offset_index(index.clone(), 0, column));
         }
-        let file = self.file(Vec::new()).add_row_group(group.metadata.clone()).set_page_index(Some(Arc::new(pages.build())));
+        let file =
+            self.file(Vec::new()).add_row_group(group.metadata.clone()).set_page_index(Some(Arc::new(pages.build())));
         let mut encoded = encode(&file.build())?;
         let (before, metadata) = footer_of(&encoded)?;
         let located = ParquetMetaDataReader::decode_metadata(metadata).map_err(internal)?;
@@ -104,7 +107,8 @@ impl Footer {
         }
         out.write_all(parts.after_row_groups).map_err(internal)?;
         let length = out.bytes_written().saturating_sub(start);
-        let length = u32::try_from(length).map_err(|_| Error::Internal("the Parquet footer is larger than 4 GiB".into()))?;
+        let length =
+            u32::try_from(length).map_err(|_| Error::Internal("the Parquet footer is larger than 4 GiB".into()))?;
         out.write_all(&length.to_le_bytes()).map_err(internal)?;
         out.write_all(MAGIC).map_err(internal)
     }
@@ -149,7 +153,8 @@ fn split(encoded: &[u8]) -> Result<Parts<'_>> {
             before_rows = metadata.get(..field.start);
         }
         if field.id == ROW_GROUPS {
-            let before_rows = before_rows.ok_or_else(|| Error::Internal("Parquet: metadata without num_rows".into()))?;
+            let before_rows =
+                before_rows.ok_or_else(|| Error::Internal("Parquet: metadata without num_rows".into()))?;
             return Ok(Parts { before_rows, row_groups: field.value, after_row_groups: fields.rest() });
         }
     }

@@ -1,8 +1,8 @@
-//! Parquet as a stream, in two halves: workers encode whole row groups ([`RowGroupEncoder`]), the merger appends them in order
-//! and writes the footer ([`FileWriter`]). There is no temporary file and nothing seeks.
+//! Parquet as a stream, in two halves: workers encode whole row groups ([`RowGroupEncoder`]), the merger appends them
+//! in order and writes the footer ([`FileWriter`]). There is no temporary file and nothing seeks.
 //!
-//! `schema` says what a column is in the file, `cell` and `builders` take its values, `choice` and `dictionary` choose how it is encoded,
-//! `row_group` and `file` are the halves. What the halves share is [`ParquetLayout`].
+//! `schema` says what a column is in the file, `cell` and `builders` take its values, `choice` and `dictionary` choose
+//! how it is encoded, `row_group` and `file` are the halves. What the halves share is [`ParquetLayout`].
 
 use std::sync::Arc;
 
@@ -37,20 +37,21 @@ const CREATED_BY: &str = concat!("polyglot-export version ", env!("CARGO_PKG_VER
 /// The name of the schema's root, which no reader shows.
 const ROOT: &str = "schema";
 
-/// Bytes at which a data page is cut. Open pages count in the bound of the row group. Pages of 1 MB took the same time, but their
-/// buffers are of the sizes that allocators give back to the system and ask for again.
+/// Bytes at which a data page is cut. Open pages count in the bound of the row group. Pages of 1 MB took the same time,
+/// but their buffers are of the sizes that allocators give back to the system and ask for again.
 const PAGE_BYTES: usize = 256 << 10;
 /// Rows at which a data page is cut: the grain of the page index.
 const PAGE_ROWS: usize = 20_000;
 /// Bytes of all dictionaries of a row group together, and of one.
 const DICTIONARIES_BYTES: usize = 8 << 20;
 const DICTIONARY_BYTES: usize = 1 << 20;
-/// Columns that may have a dictionary, the first ones that it pays for. An encoder needs 72 KB for its hash table at the start
-/// and 8 bytes for each row of the open page, so 64 columns are bounded by 15 MB.
+/// Columns that may have a dictionary, the first ones that it pays for. An encoder needs 72 KB for its hash table at
+/// the start and 8 bytes for each row of the open page, so 64 columns are bounded by 15 MB.
 const DICTIONARY_COLUMNS: usize = 64;
-/// Beyond so many columns a row group ends before its columns need a second page: a codec keeps its state (snappy 33 KB, zstd
-/// more) from a column's first page to the end of the row group, so with one page each only one column has it at a time. A page
-/// index would then only repeat the statistics, for 0.6 KB a column and row group in memory, and is left out.
+/// Beyond so many columns a row group ends before its columns need a second page: a codec keeps its state (snappy 33
+/// KB, zstd more) from a column's first page to the end of the row group, so with one page each only one column has it
+/// at a time. A page index would then only repeat the statistics, for 0.6 KB a column and row group in memory, and is
+/// left out.
 const WIDE_COLUMNS: usize = 64;
 /// Bytes of a minimum or maximum in the statistics and in the page index.
 const STATISTICS_BYTES: usize = 64;
@@ -80,8 +81,10 @@ impl ParquetLayout {
         if plan.columns.is_empty() {
             return Err(Error::Internal("a Parquet file has at least one column".into()));
         }
-        let fields: Vec<_> = plan.columns.iter().map(|c| Field::new(&c.target, schema::arrow_type(&c.parquet), true)).collect();
-        let types: Result<Vec<_>> = plan.columns.iter().map(|c| schema::parquet_type(&c.target, &c.parquet).map_err(internal)).collect();
+        let fields: Vec<_> =
+            plan.columns.iter().map(|c| Field::new(&c.target, schema::arrow_type(&c.parquet), true)).collect();
+        let types: Result<Vec<_>> =
+            plan.columns.iter().map(|c| schema::parquet_type(&c.target, &c.parquet).map_err(internal)).collect();
         let root = Type::group_type_builder(ROOT).with_fields(types?).build().map_err(internal)?;
         let layout = ParquetLayout {
             columns: plan.columns.clone(),
@@ -96,7 +99,10 @@ impl ParquetLayout {
     }
 
     fn cells(&self) -> Result<Vec<cell::Cell>> {
-        let rules = cell::Rules { server_version: self.server_version, unrepresentable_as_null: self.options.unrepresentable_as_null };
+        let rules = cell::Rules {
+            server_version: self.server_version,
+            unrepresentable_as_null: self.options.unrepresentable_as_null,
+        };
         self.columns.iter().map(|c| cell::Cell::new(&c.kind, &c.parquet, rules)).collect()
     }
 
@@ -150,7 +156,8 @@ impl ParquetLayout {
     /// Makes the column writers of row groups.
     fn writers(&self, choices: &[Choice]) -> Result<ArrowRowGroupWriterFactory> {
         let properties = Arc::new(self.properties(choices));
-        let nowhere = SerializedFileWriter::new(std::io::sink(), Arc::clone(&self.root), properties).map_err(internal)?;
+        let nowhere =
+            SerializedFileWriter::new(std::io::sink(), Arc::clone(&self.root), properties).map_err(internal)?;
         Ok(ArrowRowGroupWriterFactory::new(&nowhere, Arc::clone(&self.arrow)))
     }
 }

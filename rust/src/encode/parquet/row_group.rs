@@ -48,8 +48,8 @@ impl RowGroup {
 
 /// Encodes the rows of one segment after the other. Where a row group ends depends on the rows of the segment alone.
 ///
-/// Memory: the encoded row group (the option `row_group_bytes`, over which the last batch may reach), one open page a column
-/// inside of that bound, and one batch of 512 KB or one row, whichever is more.
+/// Memory: the encoded row group (the option `row_group_bytes`, over which the last batch may reach), one open page a
+/// column inside of that bound, and one batch of 512 KB or one row, whichever is more.
 pub struct RowGroupEncoder {
     layout: Arc<ParquetLayout>,
     cells: Vec<Cell>,
@@ -113,8 +113,8 @@ impl RowGroupEncoder {
         Ok(self.ready.pop_front())
     }
 
-    /// Ends the segment: gives its last row group, or none if all rows were given already. (Row groups that `take_full` was
-    /// not asked for come first: call again until there is none.)
+    /// Ends the segment: gives its last row group, or none if all rows were given already. (Row groups that `take_full`
+    /// was not asked for come first: call again until there is none.)
     pub fn finish_segment(&mut self) -> Result<Option<RowGroup>> {
         if self.batch_rows > 0 {
             self.flush_batch()?;

@@ -1,9 +1,9 @@
 //! PostgreSQL type to Parquet type: the schema of the file, and the Arrow types that its column writers are fed with.
 //!
-//! The Parquet schema is built here and not derived from Arrow types, because the planner has already decided every type. The
-//! Arrow types that the writers are fed with are physical only: a DATE column takes `Int32` arrays, a DECIMAL(18,4) `Int64`.
-//! The `ARROW:schema` entry of the footer, which readers built on Arrow prefer to the Parquet schema, must not repeat those;
-//! see [`reader_schema`].
+//! The Parquet schema is built here and not derived from Arrow types, because the planner has already decided every
+//! type. The Arrow types that the writers are fed with are physical only: a DATE column takes `Int32` arrays, a
+//! DECIMAL(18,4) `Int64`. The `ARROW:schema` entry of the footer, which readers built on Arrow prefer to the Parquet
+//! schema, must not repeat those; see [`reader_schema`].
 
 use std::sync::Arc;
 
@@ -36,8 +36,8 @@ pub(super) fn decimal_bytes(precision: u8) -> i32 {
     (1..16).find(|&bytes| largest < 1_u128 << (8 * bytes - 1)).unwrap_or(16)
 }
 
-/// The Parquet type of a column or list element. Every column is OPTIONAL: `attnotnull` may be set while a NULL is stored, and
-/// an outer join reports the base column.
+/// The Parquet type of a column or list element. Every column is OPTIONAL: `attnotnull` may be set while a NULL is
+/// stored, and an outer join reports the base column.
 pub(super) fn parquet_type(name: &str, column: &ParquetType) -> ParquetResult<TypePtr> {
     let physical = |physical: Physical| Type::primitive_type_builder(name, physical);
     let logical = |p: Physical, l: LogicalType| physical(p).with_logical_type(Some(l));
@@ -56,7 +56,9 @@ pub(super) fn parquet_type(name: &str, column: &ParquetType) -> ParquetResult<Ty
         ParquetType::Time => optional(logical(Physical::INT64, LogicalType::time(false, TimeUnit::MICROS)))?,
         ParquetType::Timestamp => optional(logical(Physical::INT64, LogicalType::timestamp(false, TimeUnit::MICROS)))?,
         ParquetType::TimestampTz => optional(logical(Physical::INT64, LogicalType::timestamp(true, TimeUnit::MICROS)))?,
-        ParquetType::Uuid => optional(logical(Physical::FIXED_LEN_BYTE_ARRAY, LogicalType::Uuid).with_length(UUID_BYTES))?,
+        ParquetType::Uuid => {
+            optional(logical(Physical::FIXED_LEN_BYTE_ARRAY, LogicalType::Uuid).with_length(UUID_BYTES))?
+        }
         ParquetType::List(element) => list(name, element)?,
     };
     Ok(Arc::new(built))
@@ -75,10 +77,14 @@ fn decimal(name: &str, precision: u8, scale: u8) -> PrimitiveTypeBuilder<'_> {
     } else {
         Type::primitive_type_builder(name, Physical::FIXED_LEN_BYTE_ARRAY).with_length(decimal_bytes(precision))
     };
-    builder.with_logical_type(Some(LogicalType::decimal(after_point, digits))).with_precision(digits).with_scale(after_point)
+    builder
+        .with_logical_type(Some(LogicalType::decimal(after_point, digits)))
+        .with_precision(digits)
+        .with_scale(after_point)
 }
 
-/// The three levels of LogicalTypes.md, "Lists": `optional group name (LIST) { repeated group list { optional … element } }`.
+/// The three levels of LogicalTypes.md, "Lists": `optional group name (LIST) { repeated group list { optional … element
+/// } }`.
 fn list(name: &str, element: &ParquetType) -> ParquetResult<Type> {
     let repeated = Type::group_type_builder(LIST_GROUP)
         .with_repetition(Repetition::REPEATED)
@@ -102,7 +108,8 @@ pub(super) fn arrow_type(column: &ParquetType) -> DataType {
         ParquetType::Decimal { precision, .. } if *precision <= INT32_DIGITS => DataType::Int32,
         ParquetType::Decimal { precision, .. } if *precision <= INT64_DIGITS => DataType::Int64,
         ParquetType::Decimal { precision, .. } => DataType::FixedSizeBinary(decimal_bytes(*precision)),
-        // Binary and not Utf8: the bytes were checked when they were appended, and the file's type is the Parquet schema's.
+        // Binary and not Utf8: the bytes were checked when they were appended, and the file's type is the Parquet
+        // schema's.
         ParquetType::String | ParquetType::Json | ParquetType::Bytes => DataType::Binary,
         ParquetType::Uuid => DataType::FixedSizeBinary(UUID_BYTES),
         ParquetType::List(element) => DataType::List(Arc::new(element_field(element))),
@@ -114,8 +121,8 @@ pub(super) fn element_field(element: &ParquetType) -> Field {
     Field::new(LIST_ELEMENT, arrow_type(element), true)
 }
 
-/// The `ARROW:schema` entry, for files that have JSON: polars shows a JSON column as binary unless this entry says that it is
-/// text. All else follows from the Parquet schema, so other files do without.
+/// The `ARROW:schema` entry, for files that have JSON: polars shows a JSON column as binary unless this entry says that
+/// it is text. All else follows from the Parquet schema, so other files do without.
 pub(super) fn reader_schema(columns: &[Column]) -> Option<String> {
     let fields = || columns.iter().map(|c| Field::new(&c.target, reader_type(&c.parquet), true));
     columns.iter().any(|c| is_json(&c.parquet)).then(|| encode_arrow_schema(&Schema::new(fields().collect::<Vec<_>>())))
@@ -125,7 +132,9 @@ pub(super) fn reader_schema(columns: &[Column]) -> Option<String> {
 fn reader_type(column: &ParquetType) -> DataType {
     match column {
         ParquetType::Int16 => DataType::Int16,
-        ParquetType::Decimal { precision, scale } => DataType::Decimal128(*precision, i8::try_from(*scale).unwrap_or(i8::MAX)),
+        ParquetType::Decimal { precision, scale } => {
+            DataType::Decimal128(*precision, i8::try_from(*scale).unwrap_or(i8::MAX))
+        }
         ParquetType::String | ParquetType::Json => DataType::Utf8,
         ParquetType::Date => DataType::Date32,
         ParquetType::Time => DataType::Time64(ArrowUnit::Microsecond),

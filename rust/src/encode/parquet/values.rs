@@ -41,8 +41,8 @@ pub(super) fn double(bytes: &[u8]) -> Result<Option<f64>> {
     fixed::float8(bytes).map(Some)
 }
 
-/// The nearest double: the option `numericFallback: "double"` asks for that, NaN and infinities included; none for a number
-/// beyond the largest double, which must not become an infinity.
+/// The nearest double: the option `numericFallback: "double"` asks for that, NaN and infinities included; none for a
+/// number beyond the largest double, which must not become an infinity.
 pub(super) fn numeric_double(bytes: &[u8]) -> Result<Option<f64>> {
     let number = Numeric::parse(bytes)?;
     let nearest = number.to_f64();
@@ -57,7 +57,12 @@ pub(super) fn decimal(bytes: &[u8], precision: u8, scale: u8) -> Result<Option<i
 
 /// As `decimal`, as the integer type that the precision was made for; `limit` is ten to its power.
 #[inline]
-pub(super) fn narrow_decimal<T: TryFrom<i64> + TryFrom<i128>>(bytes: &[u8], precision: u8, scale: u8, limit: i64) -> Result<Option<T>> {
+pub(super) fn narrow_decimal<T: TryFrom<i64> + TryFrom<i128>>(
+    bytes: &[u8],
+    precision: u8,
+    scale: u8,
+    limit: i64,
+) -> Result<Option<T>> {
     if let Some(value) = numeric::short_decimal(bytes, scale).filter(|value| (1 - limit..limit).contains(value)) {
         return T::try_from(value).map(Some).map_err(|_| beyond_precision());
     }

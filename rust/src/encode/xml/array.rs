@@ -65,7 +65,13 @@ impl ArrayWriter {
         Ok(())
     }
 
-    fn item(&self, element: Option<&[u8]>, scratch: &mut Scratch, out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
+    fn item(
+        &self,
+        element: Option<&[u8]>,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+        outlet: &mut Outlet<'_>,
+    ) -> Result<()> {
         let Some(bytes) = element else {
             NIL.item.push(out);
             return Ok(());

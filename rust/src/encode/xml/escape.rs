@@ -1,8 +1,9 @@
 //! Text as the content of an element.
 //!
-//! `&`, `<` and `>` become entities (`>` too, so that `]]>` cannot arise), a carriage return `&#13;`, since a parser turns a
-//! bare one into a line feed (XML 1.0, 2.11). Characters outside the production Char (XML 1.0, 2.2: controls except tab,
-//! LF and CR, surrogates, U+FFFE and U+FFFF) cannot be written at all, not even as a reference: a policy decides.
+//! `&`, `<` and `>` become entities (`>` too, so that `]]>` cannot arise), a carriage return `&#13;`, since a parser
+//! turns a bare one into a line feed (XML 1.0, 2.11). Characters outside the production Char (XML 1.0, 2.2: controls
+//! except tab, LF and CR, surrogates, U+FFFE and U+FFFF) cannot be written at all, not even as a reference: a policy
+//! decides.
 
 use crate::encode::outlet::{Outlet, SLICE_BYTES};
 use crate::encode::text::{self, SHORT, any_byte};
@@ -192,7 +193,11 @@ fn needs_look(byte: u8) -> bool {
 /// A sum of comparisons, so that it runs on vectors.
 #[inline]
 fn needs_look_or_is_not_ascii(byte: u8) -> bool {
-    (byte < b' ') & (byte != b'\t') & (byte != b'\n') | (byte == b'&') | (byte == b'<') | (byte == b'>') | !byte.is_ascii()
+    (byte < b' ') & (byte != b'\t') & (byte != b'\n')
+        | (byte == b'&')
+        | (byte == b'<')
+        | (byte == b'>')
+        | !byte.is_ascii()
 }
 
 /// The first slice of a text that is UTF-8 and longer than a slice, and what follows it.
@@ -201,7 +206,8 @@ fn split_between_characters(text: &[u8]) -> (&[u8], &[u8]) {
     const CONTINUATION: u8 = 0b1000_0000;
     let (head, _) = text.split_at_checked(SLICE_BYTES).unwrap_or((text, &[]));
     let cut = text.get(head.len()..).and_then(<[u8]>::first).is_some_and(|byte| byte & 0b1100_0000 == CONTINUATION);
-    let back = if cut { head.iter().rev().take_while(|&&byte| byte & 0b1100_0000 == CONTINUATION).count() + 1 } else { 0 };
+    let back =
+        if cut { head.iter().rev().take_while(|&&byte| byte & 0b1100_0000 == CONTINUATION).count() + 1 } else { 0 };
     text.split_at_checked(head.len().saturating_sub(back)).unwrap_or((text, &[]))
 }
 

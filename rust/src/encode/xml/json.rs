@@ -1,9 +1,9 @@
 //! JSON documents as nested elements.
 //!
-//! An object's keys are elements, an array's items `<item>` elements, scalars text, and null is `xsi:nil`. One strict pass
-//! over the text (RFC 8259) reads and writes together; what is not JSON is an error. Nesting takes no stack of the thread:
-//! the open containers are in a vector of ours. It says where in the document their keys are, so that what was written can be
-//! handed on at any time.
+//! An object's keys are elements, an array's items `<item>` elements, scalars text, and null is `xsi:nil`. One strict
+//! pass over the text (RFC 8259) reads and writes together; what is not JSON is an error. Nesting takes no stack of the
+//! thread: the open containers are in a vector of ours. It says where in the document their keys are, so that what was
+//! written can be handed on at any time.
 
 use super::escape::{Byte, Escaper, check_utf8, class};
 use super::name;
@@ -13,8 +13,8 @@ use crate::encode::block::{Fixed, push_small};
 use crate::encode::outlet::Outlet;
 use crate::error::{Error, Result};
 
-/// Containers within one another. PostgreSQL's own parser stops at some ten thousand (`max_stack_depth`); memory for this
-/// many is 16 MB.
+/// Containers within one another. PostgreSQL's own parser stops at some ten thousand (`max_stack_depth`); memory for
+/// this many is 16 MB.
 pub(super) const MAX_DEPTH: usize = 1_000_000;
 /// Bytes of a key that can become the name of an element; its code points are held at four bytes each.
 const MAX_KEY_BYTES: usize = 1 << 20;
@@ -90,8 +90,8 @@ impl JsonWriter {
     /// Appends the document as the content of `outer`, with its tags.
     ///
     /// # Errors
-    /// Text that is not UTF-8 or not JSON, a character that the policy refuses, more than [`MAX_DEPTH`] levels, a key of more
-    /// than [`MAX_KEY_BYTES`], and those of the outlet.
+    /// Text that is not UTF-8 or not JSON, a character that the policy refuses, more than [`MAX_DEPTH`] levels, a key
+    /// of more than [`MAX_KEY_BYTES`], and those of the outlet.
     pub(super) fn write(
         &mut self,
         json: &[u8],
@@ -261,7 +261,14 @@ impl JsonWriter {
     }
 
     #[inline]
-    fn scalar(&self, text: &[u8], tag: Start, element: Element<'_>, out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
+    fn scalar(
+        &self,
+        text: &[u8],
+        tag: Start,
+        element: Element<'_>,
+        out: &mut Vec<u8>,
+        outlet: &mut Outlet<'_>,
+    ) -> Result<()> {
         self.start(element, tag, out);
         outlet.copy(text, out)?;
         self.end(element, out);

@@ -58,8 +58,8 @@ impl Leaf {
         }
     }
 
-    /// Appends the value's text, escaped; `raw` is a buffer for the text before the escapes. The outlet is offered nothing
-    /// while none of the text is written.
+    /// Appends the value's text, escaped; `raw` is a buffer for the text before the escapes. The outlet is offered
+    /// nothing while none of the text is written.
     #[inline]
     pub(super) fn write(
         &self,

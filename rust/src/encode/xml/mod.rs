@@ -7,9 +7,9 @@
 //! </records>
 //! ```
 //!
-//! NULL is an element with `xsi:nil`, the empty string one without content, written `<note></note>`. `docs/formats/xml.md`
-//! has every rule with an example. The parts: `name` (names of elements), `escape` (text), `tags` (made once), `leaf` (one
-//! value as text), `json` over `scan` (documents), `array`.
+//! NULL is an element with `xsi:nil`, the empty string one without content, written `<note></note>`.
+//! `docs/formats/xml.md` has every rule with an example. The parts: `name` (names of elements), `escape` (text), `tags`
+//! (made once), `leaf` (one value as text), `json` over `scan` (documents), `array`.
 
 use crate::copy::frame::Tuple;
 use crate::encode::TextEncoder;
@@ -87,7 +87,12 @@ impl Xml {
         Xml {
             empty_record: frame.empty_record(),
             columns: columns.collect(),
-            scratch: Scratch { typed, escaper: Escaper::new(options.invalid_chars), json: JsonWriter::new(typed), raw: Vec::new() },
+            scratch: Scratch {
+                typed,
+                escaper: Escaper::new(options.invalid_chars),
+                json: JsonWriter::new(typed),
+                raw: Vec::new(),
+            },
             frame,
             may_lose: options.invalid_chars != InvalidXmlChars::Error,
         }
@@ -106,7 +111,13 @@ impl Value {
 
 impl XmlColumn {
     #[inline]
-    fn write(&mut self, field: Option<&[u8]>, scratch: &mut Scratch, out: &mut Vec<u8>, outlet: &mut Outlet<'_>) -> Result<()> {
+    fn write(
+        &mut self,
+        field: Option<&[u8]>,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+        outlet: &mut Outlet<'_>,
+    ) -> Result<()> {
         let Some(bytes) = field else {
             self.tags.nil.push(out);
             return Ok(());

@@ -1,7 +1,7 @@
 //! Any text as the name of an element.
 //!
-//! The mapping is that of SQL/XML (ISO/IEC 9075-14, 9.1, "Mapping SQL identifiers to XML Names"): a character that may not
-//! stand where it does becomes `_xHHHH_`, beyond the BMP `_xHHHHHH_`. Three rules are ours:
+//! The mapping is that of SQL/XML (ISO/IEC 9075-14, 9.1, "Mapping SQL identifiers to XML Names"): a character that may
+//! not stand where it does becomes `_xHHHH_`, beyond the BMP `_xHHHHHH_`. Three rules are ours:
 //! - an underscore is escaped only where it would read as the start of an escape (`_x0020_`), so that a name that is an
 //!   NCName already (`max_x`, `xml_id`) stays as it is; PostgreSQL escapes every `_x` and every leading `xml`;
 //! - the empty name is `_`, and so the name `_` is `_x005F_`;
@@ -95,8 +95,8 @@ fn write_escape(point: u32, out: &mut Vec<u8>) {
     let _ = if point <= 0xFFFF { write!(out, "_x{point:04X}_") } else { write!(out, "_x{point:06X}_") };
 }
 
-/// Whether an underscore before `after`, left as it is, could be taken for an escape: `x`, four or six hexadecimal digits,
-/// and an underscore, which is also what the escape of a next character would begin with.
+/// Whether an underscore before `after`, left as it is, could be taken for an escape: `x`, four or six hexadecimal
+/// digits, and an underscore, which is also what the escape of a next character would begin with.
 fn reads_as_escape(after: &[u32]) -> bool {
     let Some((&X, after)) = after.split_first() else { return false };
     [4, 6].into_iter().any(|digits| {
@@ -139,7 +139,9 @@ mod tests {
 
     #[test]
     fn names_that_are_names_stay() {
-        for name in ["id", "created_at", "max_x", "a_xface", "xml_id", "Größe", "имя", "名前", "a-b.c", "_a", "__", "_x12_"] {
+        for name in
+            ["id", "created_at", "max_x", "a_xface", "xml_id", "Größe", "имя", "名前", "a-b.c", "_a", "__", "_x12_"]
+        {
             assert_eq!(written(name), name);
         }
     }

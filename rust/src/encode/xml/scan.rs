@@ -1,7 +1,7 @@
 //! A strict reader of JSON tokens (RFC 8259) over text that is known to be UTF-8.
 //!
-//! PostgreSQL checks what it stores as json and jsonb by the same grammar, so an error here means that the bytes are not
-//! what their type says; nothing relies on it.
+//! PostgreSQL checks what it stores as json and jsonb by the same grammar, so an error here means that the bytes are
+//! not what their type says; nothing relies on it.
 
 use super::escape::{Byte, class};
 use super::name;
@@ -94,7 +94,8 @@ impl<'a> Scanner<'a> {
         Some(name)
     }
 
-    /// Any key as code points; lone surrogates stay what they are. Reads on only while the key has not more than `limit` bytes.
+    /// Any key as code points; lone surrogates stay what they are. Reads on only while the key has not more than
+    /// `limit` bytes.
     pub(super) fn key_points(&mut self, limit: usize, points: &mut Vec<u32>) -> Result<()> {
         if !self.eat(b'"') {
             return Err(self.malformed("a key expected"));
@@ -155,7 +156,8 @@ impl<'a> Scanner<'a> {
     fn unicode_escape(&mut self, digits: &'a [u8]) -> Result<u32> {
         let Some((unit, rest)) = hex4(digits) else { return Err(self.malformed("four hexadecimal digits expected")) };
         self.rest = rest;
-        if let (0xD800..=0xDBFF, Some((low @ 0xDC00..=0xDFFF, rest))) = (unit, rest.strip_prefix(b"\\u").and_then(hex4)) {
+        if let (0xD800..=0xDBFF, Some((low @ 0xDC00..=0xDFFF, rest))) = (unit, rest.strip_prefix(b"\\u").and_then(hex4))
+        {
             self.rest = rest;
             return Ok(0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00));
         }

@@ -9,7 +9,8 @@ const XSI: &str = "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"";
 
 pub(super) const ITEM_END: &Fixed = &Fixed::new("</item>");
 
-/// The tags of a column's element. The first column's begin with the start of the record, the last one's end with its end.
+/// The tags of a column's element. The first column's begin with the start of the record, the last one's end with its
+/// end.
 #[derive(Debug)]
 pub(super) struct ColumnTags {
     /// `<name>`
@@ -110,13 +111,20 @@ pub(super) struct Typed {
 impl Typed {
     pub(super) fn new(types: JsonTypes) -> Self {
         match types {
-            JsonTypes::None => Typed { object: BARE, array: BARE, empty_string: BARE, string: BARE, number: BARE, boolean: BARE },
+            JsonTypes::None => {
+                Typed { object: BARE, array: BARE, empty_string: BARE, string: BARE, number: BARE, boolean: BARE }
+            }
             JsonTypes::Containers => {
                 Typed { object: OBJECT, array: ARRAY, empty_string: STRING, string: BARE, number: BARE, boolean: BARE }
             }
-            JsonTypes::All => {
-                Typed { object: OBJECT, array: ARRAY, empty_string: STRING, string: STRING, number: NUMBER, boolean: BOOLEAN }
-            }
+            JsonTypes::All => Typed {
+                object: OBJECT,
+                array: ARRAY,
+                empty_string: STRING,
+                string: STRING,
+                number: NUMBER,
+                boolean: BOOLEAN,
+            },
         }
     }
 }

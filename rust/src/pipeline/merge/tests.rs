@@ -48,7 +48,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn order_is_that_of_the_segments(
-        segments in prop::collection::vec(prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..6), 0..20),
+        segments in prop::collection::vec(
+            prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..6),
+            0..20,
+        ),
         workers in 1_usize..5,
         window in 0_usize..64,
     ) {

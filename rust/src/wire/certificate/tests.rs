@@ -24,7 +24,8 @@ fn names_are_found() {
     assert_eq!(certificate.version, 3);
     assert_eq!(certificate.common_name().unwrap(), Some(&b"common.example"[..]));
     let ipv6 = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
-    let expected = [AltName::Dns(b"localhost"), AltName::Dns(b"*.example.com"), AltName::Ip(&[127, 0, 0, 1]), AltName::Ip(&ipv6)];
+    let expected =
+        [AltName::Dns(b"localhost"), AltName::Dns(b"*.example.com"), AltName::Ip(&[127, 0, 0, 1]), AltName::Ip(&ipv6)];
     assert_eq!(certificate.alt_names().unwrap(), expected);
 }
 
@@ -41,7 +42,8 @@ fn a_certificate_of_version_1_has_no_alternative_names() {
 fn validity_is_inclusive() {
     let der = certificate!("expired");
     let certificate = Certificate::parse(&der).unwrap();
-    let valid: Vec<bool> = [START_OF_2020 - 1, START_OF_2020, END_OF_2020, END_OF_2020 + 1].map(|at| certificate.valid_at(at)).to_vec();
+    let valid: Vec<bool> =
+        [START_OF_2020 - 1, START_OF_2020, END_OF_2020, END_OF_2020 + 1].map(|at| certificate.valid_at(at)).to_vec();
     assert_eq!(valid, [false, true, true, false]);
 }
 
@@ -56,7 +58,13 @@ fn both_forms_of_time_are_read() {
 
 #[test]
 fn leap_years() {
-    let cases = [((1970, 1, 1), 0), ((1969, 12, 31), -1), ((2000, 2, 29), 11_016), ((2000, 3, 1), 11_017), ((2100, 3, 1), 47_541)];
+    let cases = [
+        ((1970, 1, 1), 0),
+        ((1969, 12, 31), -1),
+        ((2000, 2, 29), 11_016),
+        ((2000, 3, 1), 11_017),
+        ((2100, 3, 1), 47_541),
+    ];
     for ((year, month, day), days) in cases {
         assert_eq!(days_since_1970(year, month, day), days, "{year}-{month}-{day}");
     }
@@ -82,7 +90,8 @@ fn channel_binding_hashes_as_the_signature_does() {
 /// MD5 and SHA-1 are replaced by SHA-256 (RFC 5929), also where RSASSA-PSS means SHA-1 by saying nothing.
 #[test]
 fn weak_hashes_become_sha_256() {
-    let pkcs1 = |last| [&[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, last][..], &[0x05, 0x00]].concat();
+    let pkcs1 =
+        |last| [&[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, last][..], &[0x05, 0x00]].concat();
     let ecdsa_sha1 = [0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01].to_vec();
     let mut pss_default = pkcs1(10);
     pss_default.truncate(11);
@@ -105,9 +114,13 @@ fn a_certificate_cut_anywhere_is_malformed() {
 /// DER has one way to write a length: none of these is it.
 #[test]
 fn lengths_that_are_not_der() {
-    for bytes in
-        [&[0x30, 0x80, 0, 0][..], &[0x30, 0x81, 0x01, 0], &[0x30, 0x82, 0, 0x01, 0], &[0x30, 0x84, 0, 0, 0, 1, 0], &[0x1f, 0x01, 0]]
-    {
+    for bytes in [
+        &[0x30, 0x80, 0, 0][..],
+        &[0x30, 0x81, 0x01, 0],
+        &[0x30, 0x82, 0, 0x01, 0],
+        &[0x30, 0x84, 0, 0, 0, 1, 0],
+        &[0x1f, 0x01, 0],
+    ] {
         assert!(element(&mut Cursor::new(bytes)).is_err(), "{bytes:x?}");
     }
 }
@@ -120,7 +133,8 @@ proptest! {
         let at = at % der.len();
         der[at] = byte;
         if let Ok(certificate) = Certificate::parse(&der) {
-            let _ = (certificate.common_name(), certificate.alt_names(), split_public_key(certificate.public_key), end_point_hash(&der));
+            let _ = (certificate.common_name(), certificate.alt_names());
+            let _ = (split_public_key(certificate.public_key), end_point_hash(&der));
         }
     }
 }

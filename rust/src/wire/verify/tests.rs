@@ -26,7 +26,11 @@ fn verify_at(
     Trust::from_file(trusted).unwrap().verify(server, between, now, &algorithms)
 }
 
-fn verify(server: &CertificateDer<'_>, between: &[CertificateDer<'_>], trusted: Vec<CertificateDer<'static>>) -> Result<(), TlsError> {
+fn verify(
+    server: &CertificateDer<'_>,
+    between: &[CertificateDer<'_>],
+    trusted: Vec<CertificateDer<'static>>,
+) -> Result<(), TlsError> {
     verify_at(server, between, trusted, UnixTime::now())
 }
 
@@ -55,7 +59,11 @@ fn a_self_signed_certificate_is_trusted_where_it_is_in_the_file() {
     verify(&server, &[], vec![server.clone()]).unwrap();
     assert!(verify(&server, &[], vec![certificate!("root")]).is_err());
     let before = UnixTime::since_unix_epoch(IN_2020);
-    assert_eq!(verify_at(&server, &[], vec![server.clone()], before), Err(CertificateError::Expired.into()), "not valid yet");
+    assert_eq!(
+        verify_at(&server, &[], vec![server.clone()], before),
+        Err(CertificateError::Expired.into()),
+        "not valid yet"
+    );
 }
 
 #[test]
@@ -78,9 +86,15 @@ fn version_1_needs_its_issuer_in_the_file() {
 fn time_and_purpose_count() {
     let root = || vec![certificate!("root")];
     let expired = verify(&certificate!("expired"), &[], root());
-    assert!(matches!(expired, Err(TlsError::InvalidCertificate(CertificateError::ExpiredContext { .. }))), "{expired:?}");
+    assert!(
+        matches!(expired, Err(TlsError::InvalidCertificate(CertificateError::ExpiredContext { .. }))),
+        "{expired:?}"
+    );
     let purpose = verify(&certificate!("clients_only"), &[], root());
-    assert!(matches!(purpose, Err(TlsError::InvalidCertificate(CertificateError::InvalidPurposeContext { .. }))), "{purpose:?}");
+    assert!(
+        matches!(purpose, Err(TlsError::InvalidCertificate(CertificateError::InvalidPurposeContext { .. }))),
+        "{purpose:?}"
+    );
 }
 
 #[test]
