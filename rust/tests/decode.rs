@@ -4,27 +4,26 @@
 
 mod common;
 
-use _core::copy::decode::Decoder;
-use _core::copy::decode::array::Array;
-use _core::copy::decode::numeric::{self, Numeric};
 use _core::copy::frame::Frames;
 use _core::error::Error;
-use _core::plan::Kind;
-use common::{SCALARS, VERSION, array, copy_header, numeric, payload};
+use _core::types::array::Array;
+use _core::types::numeric::{self, Numeric};
+use _core::types::{Decoder, Printing};
+use common::*;
 use proptest::prelude::*;
 
 /// A numeric's text: sign, 131,072 digits before the point and 16,383 after.
 const MAX_NUMERIC_TEXT: usize = 150_000;
 
 fn scalar() -> impl Strategy<Value = Kind> {
-    prop::sample::select(SCALARS.to_vec())
+    prop::sample::select(scalars())
 }
 
 fn kind() -> impl Strategy<Value = Kind> {
     let delimiter = prop::sample::select(b",;0 ".to_vec());
     prop_oneof![
         scalar(),
-        (scalar(), delimiter).prop_map(|(element, delimiter)| Kind::Array { element: Box::new(element), delimiter })
+        (scalar(), delimiter).prop_map(|(element, delimiter)| Kind::Array { element: element.record(), delimiter })
     ]
 }
 
@@ -75,10 +74,10 @@ fn small_numeric() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// How large the text of a field can be at most: a small factor, unless numerics are in it.
-fn text_limit(kind: &Kind, input: usize) -> usize {
+fn text_limit(kind: Kind, input: usize) -> usize {
     match kind {
-        Kind::Numeric => MAX_NUMERIC_TEXT,
-        Kind::Array { element, .. } if **element == Kind::Numeric => input / 4 * MAX_NUMERIC_TEXT + 100,
+        Kind::Scalar(_) if kind == NUMERIC => MAX_NUMERIC_TEXT,
+        Kind::Array { .. } if Kind::Scalar(kind.record()) == NUMERIC => input / 4 * MAX_NUMERIC_TEXT + 100,
         _ => input * 8 + 100,
     }
 }
@@ -92,16 +91,16 @@ proptest! {
         bytes in field(),
         version in prop::sample::select(vec![140_000u32, 160_000, 180_000]),
     ) {
-        let decoder = Decoder::new(&kind, version);
+        let decoder = Decoder::new(kind, version);
         let mut out = b"before".to_vec();
         let _ = decoder.write_text(&bytes, &mut out);
-        prop_assert!(out.len() <= text_limit(&kind, bytes.len()), "text of {} bytes", out.len());
+        prop_assert!(out.len() <= text_limit(kind, bytes.len()), "text of {} bytes", out.len());
         prop_assert!(out.starts_with(b"before"));
         out.clear();
         if decoder.write_json(&bytes, &mut out).is_ok() {
             prop_assert!(std::str::from_utf8(&out).is_ok());
         }
-        prop_assert!(out.len() <= text_limit(&kind, bytes.len()), "JSON of {} bytes", out.len());
+        prop_assert!(out.len() <= text_limit(kind, bytes.len()), "JSON of {} bytes", out.len());
     }
 
     #[test]
@@ -135,9 +134,9 @@ proptest! {
         bytes in prop_oneof![field(), small_numeric()],
         before in prop::option::of(Just(b',')),
     ) {
-        let decoder = Decoder::new(&kind, VERSION);
+        let decoder = Decoder::new(kind, VERSION);
         let mut out = b"x".to_vec();
-        if decoder.usual().is_some_and(|push| push(&bytes, before, &mut out)) {
+        if decoder.fast_text().is_some_and(|push| push(&bytes, before, &mut out)) {
             let mut expected: Vec<u8> = b"x".iter().copied().chain(before).collect();
             decoder.write_text(&bytes, &mut expected).unwrap();
             prop_assert_eq!(out, expected);
@@ -188,19 +187,19 @@ proptest! {
     #[test]
     fn whole_numbers_read_back(value in any::<i64>(), shift in 0u32..64) {
         let value = value >> shift;
-        prop_assert_eq!(text(&Kind::Int8, &value.to_be_bytes()).parse::<i64>().unwrap(), value);
-        prop_assert_eq!(text(&Kind::Int4, &(value as i32).to_be_bytes()).parse::<i32>().unwrap(), value as i32);
-        prop_assert_eq!(text(&Kind::Int2, &(value as i16).to_be_bytes()).parse::<i16>().unwrap(), value as i16);
-        prop_assert_eq!(text(&Kind::Oid, &(value as u32).to_be_bytes()).parse::<u32>().unwrap(), value as u32);
+        prop_assert_eq!(text(INT8, &value.to_be_bytes()).parse::<i64>().unwrap(), value);
+        prop_assert_eq!(text(INT4, &(value as i32).to_be_bytes()).parse::<i32>().unwrap(), value as i32);
+        prop_assert_eq!(text(INT2, &(value as i16).to_be_bytes()).parse::<i16>().unwrap(), value as i16);
+        prop_assert_eq!(text(OID, &(value as u32).to_be_bytes()).parse::<u32>().unwrap(), value as u32);
     }
 
     #[test]
     fn floats_read_back(bits in any::<u64>()) {
         let double = f64::from_bits(bits);
-        let back: f64 = text(&Kind::Float8, &double.to_be_bytes()).parse().unwrap();
+        let back: f64 = text(FLOAT8, &double.to_be_bytes()).parse().unwrap();
         prop_assert!(back.to_bits() == double.to_bits() || back.is_nan() && double.is_nan());
         let single = f32::from_bits(bits as u32);
-        let back: f32 = text(&Kind::Float4, &single.to_be_bytes()).parse().unwrap();
+        let back: f32 = text(FLOAT4, &single.to_be_bytes()).parse().unwrap();
         prop_assert!(back.to_bits() == single.to_bits() || back.is_nan() && single.is_nan());
     }
 
@@ -211,7 +210,7 @@ proptest! {
         // Trailing zeros in the mantissa give powers of two and the round values that lie near an edge.
         let mantissa = mantissa >> zeros << zeros;
         let value = (mantissa | 1 << 52) as f64 * f64::from(2u32).powi(exponent as i32);
-        let printed = text(&Kind::Float8, &value.to_be_bytes());
+        let printed = text(FLOAT8, &value.to_be_bytes());
         let (digits, power) = scientific(&printed);
         let inside = |decimal: u128| {
             let (low, high) = (value.next_down() as u128 + value as u128, value as u128 + value.next_up() as u128);
@@ -231,7 +230,7 @@ proptest! {
         let sign = if negative && !zero { "-" } else { "" };
         let point = if fraction.is_empty() { "" } else { "." };
         let wanted = format!("{sign}{whole}{point}{fraction}");
-        prop_assert_eq!(&text(&Kind::Numeric, &bytes), &wanted);
+        prop_assert_eq!(&text(NUMERIC, &bytes), &wanted);
         let number = Numeric::parse(&bytes).unwrap();
         prop_assert_eq!(number.to_f64(), wanted.parse::<f64>().unwrap());
         // With as many digits after the point as there are, all digits are kept: the whole number is known.
@@ -270,12 +269,12 @@ proptest! {
         let clock = clock(micros);
         let (shown, era) = if year > 0 { (year, "") } else { (1 - year, " BC") };
         let date = format!("{shown:04}-{month:02}-{day:02}");
-        prop_assert_eq!(text(&Kind::Date, &(days as i32).to_be_bytes()), format!("{date}{era}"));
-        prop_assert_eq!(text(&Kind::Time, &micros.to_be_bytes()), clock.clone());
-        prop_assert_eq!(text(&Kind::Timestamp, &stamp.to_be_bytes()), format!("{date} {clock}{era}"));
-        prop_assert_eq!(text(&Kind::TimestampTz, &stamp.to_be_bytes()), format!("{date} {clock}+00{era}"));
-        prop_assert_eq!(json(&Kind::Timestamp, &stamp.to_be_bytes()), format!("\"{date}T{clock}{era}\""));
-        prop_assert_eq!(json(&Kind::TimestampTz, &stamp.to_be_bytes()), format!("\"{date}T{clock}+00:00{era}\""));
+        prop_assert_eq!(text(DATE, &(days as i32).to_be_bytes()), format!("{date}{era}"));
+        prop_assert_eq!(text(TIME, &micros.to_be_bytes()), clock.clone());
+        prop_assert_eq!(text(TIMESTAMP, &stamp.to_be_bytes()), format!("{date} {clock}{era}"));
+        prop_assert_eq!(text(TIMESTAMPTZ, &stamp.to_be_bytes()), format!("{date} {clock}+00{era}"));
+        prop_assert_eq!(json(TIMESTAMP, &stamp.to_be_bytes()), format!("\"{date}T{clock}{era}\""));
+        prop_assert_eq!(json(TIMESTAMPTZ, &stamp.to_be_bytes()), format!("\"{date}T{clock}+00:00{era}\""));
     }
 
     #[test]
@@ -287,15 +286,15 @@ proptest! {
         bytes.extend_from_slice(&days.to_be_bytes());
         bytes.extend_from_slice(&months.to_be_bytes());
         let expected = (i64::from(months), i64::from(days), i128::from(micros));
-        prop_assert_eq!(read_interval(&text(&Kind::Interval, &bytes)), expected);
+        prop_assert_eq!(read_interval(&text(INTERVAL, &bytes)), expected);
     }
 
     #[test]
     fn bytes_and_uuids_read_back(bytes in prop::collection::vec(any::<u8>(), 0..200), uuid: [u8; 16]) {
         let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-        prop_assert_eq!(text(&Kind::Bytea, &bytes), format!("\\x{hex}"));
-        prop_assert_eq!(json(&Kind::Bytea, &bytes), format!("\"\\\\x{hex}\""));
-        let printed = text(&Kind::Uuid, &uuid);
+        prop_assert_eq!(text(BYTEA, &bytes), format!("\\x{hex}"));
+        prop_assert_eq!(json(BYTEA, &bytes), format!("\"\\\\x{hex}\""));
+        let printed = text(UUID, &uuid);
         let hyphens: Vec<usize> = printed.match_indices('-').map(|(at, _)| at).collect();
         prop_assert_eq!(hyphens, vec![8, 13, 18, 23]);
         prop_assert_eq!(u128::from_str_radix(&printed.replace('-', ""), 16).unwrap(), u128::from_be_bytes(uuid));
@@ -311,8 +310,8 @@ proptest! {
         let elements: Vec<Option<String>> = texts.into_iter().take(count).collect();
         let fields: Vec<_> = elements.iter().map(|e| e.as_ref().map(|e| e.as_bytes().to_vec())).collect();
         let dimensions: Vec<_> = lengths.iter().map(|length| (*length, lower)).collect();
-        let kind = Kind::Array { element: Box::new(Kind::Text), delimiter: b',' };
-        let printed = text(&kind, &array(&dimensions, &fields));
+        let kind = array_of(TEXT);
+        let printed = text(kind, &array(&dimensions, &fields));
         let bounds: String = lengths.iter().map(|length| format!("[{lower}:{}]", lower + length - 1)).collect();
         let bounds = format!("{bounds}=");
         let literal = if lower == 1 { printed.as_str() } else { printed.strip_prefix(&bounds).expect("bounds") };
@@ -329,7 +328,7 @@ fn an_array_of_huge_numerics_is_refused_before_it_fills_the_memory() {
     let huge: Vec<u8> = [1u16, 0x7fff, 0, 0, 1].iter().flat_map(|word| word.to_be_bytes()).collect();
     let elements = vec![Some(huge); 60_000];
     let bytes = array(&[(60_000, 1)], &elements);
-    let decoder = Decoder::new(&Kind::Array { element: Box::new(Kind::Numeric), delimiter: b',' }, VERSION);
+    let decoder = Decoder::new(array_of(NUMERIC), VERSION);
     let mut out = Vec::new();
     assert!(matches!(decoder.write_text(&bytes, &mut out), Err(Error::TooLarge(_))));
     assert!(out.len() < 17 << 20, "{} bytes", out.len());
@@ -344,7 +343,7 @@ fn the_same_interval_is_infinite_only_where_the_server_has_infinity() {
     bytes.extend_from_slice(&i32::MAX.to_be_bytes());
     let print = |version| {
         let mut out = Vec::new();
-        Decoder::new(&Kind::Interval, version).write_text(&bytes, &mut out).unwrap();
+        Decoder::new(INTERVAL, version).write_text(&bytes, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     };
     assert_eq!(print(170_000), "infinity");
@@ -354,20 +353,21 @@ fn the_same_interval_is_infinite_only_where_the_server_has_infinity() {
 #[test]
 fn big_numbers_are_strings_on_request_also_inside_arrays() {
     let int8 = 7i64.to_be_bytes().to_vec();
-    let kind = Kind::Array { element: Box::new(Kind::Int8), delimiter: b',' };
+    let kind = array_of(INT8);
+    let printing = Printing { server_version: VERSION, big_numbers_as_strings: true };
     let mut out = Vec::new();
-    Decoder::with_big_numbers(&kind, VERSION, true).write_json(&array(&[(1, 1)], &[Some(int8)]), &mut out).unwrap();
-    Decoder::with_big_numbers(&Kind::Numeric, VERSION, true).write_json(&numeric(false, "7", "50"), &mut out).unwrap();
+    Decoder::with(kind, printing).write_json(&array(&[(1, 1)], &[Some(int8)]), &mut out).unwrap();
+    Decoder::with(NUMERIC, printing).write_json(&numeric(false, "7", "50"), &mut out).unwrap();
     assert_eq!(String::from_utf8(out).unwrap(), "[\"7\"]\"7.50\"");
 }
 
-fn text(kind: &Kind, bytes: &[u8]) -> String {
+fn text(kind: Kind, bytes: &[u8]) -> String {
     let mut out = Vec::new();
     Decoder::new(kind, VERSION).write_text(bytes, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
-fn json(kind: &Kind, bytes: &[u8]) -> String {
+fn json(kind: Kind, bytes: &[u8]) -> String {
     let mut out = Vec::new();
     Decoder::new(kind, VERSION).write_json(bytes, &mut out).unwrap();
     String::from_utf8(out).unwrap()

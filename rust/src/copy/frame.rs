@@ -3,7 +3,7 @@
 //! The server sends one CopyData message a row (PostgreSQL manual, "COPY Operations"); the header comes in front of the
 //! first row or alone, the trailer alone. [`Frames`] takes the payloads in order and gives back tuples.
 
-use super::cursor::Cursor;
+use crate::bytes::cursor::Cursor;
 use crate::error::{Error, Result};
 
 /// The signature, a flags word and the length of the header extension.

@@ -5,29 +5,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::budget::Budget;
-use crate::compress::RawSum;
-use crate::encode::parquet::RowGroup;
 use crate::error::{Error, Result};
-
-/// A finished part of a segment.
-pub enum Body {
-    Bytes(Vec<u8>),
-    RowGroup(RowGroup),
-}
-
-pub struct Piece {
-    pub body: Body,
-    pub rows: u64,
-}
-
-impl Piece {
-    fn bytes(&self) -> usize {
-        match &self.body {
-            Body::Bytes(bytes) => bytes.len(),
-            Body::RowGroup(group) => group.bytes(),
-        }
-    }
-}
+use crate::formats::base::{Body, Piece, SegmentEnd};
 
 /// What is remembered of bytes that were handed out, to compare with when they come again.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,22 +17,13 @@ struct Print {
 }
 
 impl Print {
-    /// None of a row group, which is a whole segment as a rule.
+    /// None of what only its format understands: a row group is a whole segment as a rule.
     fn of(piece: &Piece) -> Option<Self> {
         match &piece.body {
             Body::Bytes(bytes) => Some(Print { bytes: bytes.len(), rows: piece.rows, sum: crc32fast::hash(bytes) }),
-            Body::RowGroup(_) => None,
+            Body::Own(_) => None,
         }
     }
-}
-
-/// What is known of a segment once its last row was encoded.
-#[derive(Debug, Default)]
-pub struct SegmentEnd {
-    /// gzip only.
-    pub sum: Option<RawSum>,
-    /// Declared losses by column; empty where there are none.
-    pub losses: Vec<u64>,
 }
 
 /// What the consumer gets.
@@ -192,7 +162,7 @@ impl Merge {
 
     /// Queues a piece; waits while there is no room for it.
     pub fn push(&self, segment: u64, piece: Piece) -> Result<()> {
-        let bytes = piece.bytes();
+        let bytes = piece.bytes;
         let mut state = self.lock();
         loop {
             state.running()?;
@@ -341,7 +311,7 @@ fn slot(state: &mut State, segment: u64) -> Result<&mut Slot> {
 fn take_head(state: &mut State) -> Option<Result<Pulled>> {
     let slot = state.slots.front_mut()?;
     if let Some(piece) = slot.pieces.pop_front() {
-        let bytes = piece.bytes();
+        let bytes = piece.bytes;
         slot.bytes = slot.bytes.saturating_sub(bytes);
         slot.handed_out += 1;
         if slot.waited {

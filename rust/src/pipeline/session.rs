@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::merge::SegmentEnd;
-use super::segment::SegmentWriter;
+use super::merge::Merge;
 use super::shared::Shared;
 use crate::copy::frame::Frames;
 use crate::error::{Error, Result};
+use crate::formats::base::{Piece, Pieces, SegmentEncoder, SegmentEnd};
 use crate::plan::Source;
 use crate::wire::Connection;
 
@@ -28,7 +28,7 @@ const RECONNECT_TIME: Duration = Duration::from_secs(15);
 /// One connection and its encoder, used for segment after segment.
 pub struct Session {
     connection: Connection,
-    writer: SegmentWriter,
+    encoder: Box<dyn SegmentEncoder>,
     /// The segment that is read, for the gate of large rows.
     current: Arc<AtomicU64>,
 }
@@ -44,8 +44,8 @@ impl Session {
             return Err(Error::Cancelled);
         }
         join_snapshot(&mut connection, &shared.plan.source)?;
-        let writer = SegmentWriter::new(&shared.plan, shared.layout.clone(), shared.pool.clone())?;
-        Ok(Session { connection, writer, current })
+        let encoder = shared.encoding.segment_encoder(&shared.pool)?;
+        Ok(Session { connection, encoder, current })
     }
 
     /// Opens a new one in place of one that was lost; `None` where that does not work within a bounded number of
@@ -72,27 +72,40 @@ impl Session {
         let sql = shared.segments.sql(&shared.plan.scans, segment)?;
         let mut frames = Frames::new(shared.plan.columns.len());
         let mut copy = self.connection.copy_out(&sql)?;
-        let writer = &mut self.writer;
+        let encoder = &mut *self.encoder;
+        let mut pieces = Queue { segment, merge: &shared.merge };
         // A row beyond the limit is refused before it is a tuple: it is the one after those that were written.
-        while let Some(payload) = copy.next().map_err(|e| e.in_row(writer.rows().saturating_add(1)))? {
+        while let Some(payload) = copy.next().map_err(|e| e.in_row(encoder.rows().saturating_add(1)))? {
             if let Some(tuple) = frames.message(payload)? {
-                writer.row(segment, tuple, &shared.merge)?;
+                encoder.row(tuple, &mut pieces)?;
             }
         }
         frames.finish()?;
-        let (sent, written) = (copy.rows(), writer.rows());
+        let (sent, written) = (copy.rows(), encoder.rows());
         if sent.is_some_and(|sent| sent != written) {
             return Err(Error::protocol(format!(
                 "the server says that it sent {} rows, {written} arrived",
                 sent.unwrap_or_default()
             )));
         }
-        writer.finish(segment, &shared.merge)
+        encoder.finish(&mut pieces)
     }
 
     /// Says goodbye to the server.
     pub fn close(self) {
         self.connection.close();
+    }
+}
+
+/// Where the pieces of one segment wait for their turn.
+struct Queue<'a> {
+    segment: u64,
+    merge: &'a Merge,
+}
+
+impl Pieces for Queue<'_> {
+    fn push(&mut self, piece: Piece) -> Result<()> {
+        self.merge.push(self.segment, piece)
     }
 }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::merge::SegmentEnd;
 use super::session::{Session, concerns_one_worker, is_lost};
 use super::shared::Shared;
 use crate::error::{Error, Result};
+use crate::formats::base::SegmentEnd;
 
 /// How often an export may read a segment again after its connection was lost, all workers together. Someone who ends
 /// backends one after the other does not want it to go on.

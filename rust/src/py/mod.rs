@@ -2,6 +2,8 @@
 //! interpreter.
 
 pub mod errors;
-mod kinds;
-pub mod plan;
+mod options;
+mod plan;
+pub mod registry;
 pub mod stream;
+mod words;

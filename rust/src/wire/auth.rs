@@ -10,12 +10,12 @@ use postgres_protocol::authentication::sasl::{
 use postgres_protocol::message::backend::{AuthenticationSaslBody, Message};
 use postgres_protocol::message::frontend;
 
-use super::certificate::end_point_hash;
-use super::connect::Failure;
+use super::exchange::{receive, refused, send};
+use super::failure::Failure;
 use super::message::ReadBuffer;
-use super::startup::{receive, refused, send};
+use super::params::{ChannelBinding, ConnectParams};
 use super::stream::Stream;
-use crate::plan::{ChannelBinding, ConnectParams};
+use super::tls::end_point_hash;
 
 /// Answers the server's requests until it says that we are in.
 pub fn authenticate(stream: &mut Stream, input: &mut ReadBuffer, params: &ConnectParams) -> Result<(), Failure> {

@@ -9,8 +9,9 @@ use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 use socket2::Socket;
 
-use super::address::{Address, describe_io};
-use super::stream::{Channel, Deadline, Stream};
+use super::address::Address;
+use super::io::{Deadline, describe_io};
+use super::stream::{Channel, Stream};
 use super::tls::{Negotiated, Tls, TlsFailure};
 use crate::error::{Error, Result};
 

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::message::backend::{ErrorFields, Message};
 
-use super::address::describe_io;
+use super::io::describe_io;
 use crate::error::{Error, Result, ServerError, ValueError};
 
 /// Bytes of the read buffer of a connection. 256 KB takes one read where the system's 8 KB would take 32, and more than

@@ -1,8 +1,8 @@
 //! What the properties are tried on.
 
-use _core::plan::*;
 use proptest::prelude::*;
 
+use crate::common::*;
 use crate::model::Json;
 use crate::support::{is_xml_char, options};
 
@@ -56,24 +56,23 @@ pub fn json() -> impl Strategy<Value = Json> {
 
 pub fn kind() -> impl Strategy<Value = Kind> {
     let scalars = vec![
-        Kind::Bool,
-        Kind::Int2,
-        Kind::Int8,
-        Kind::Float8,
-        Kind::Numeric,
-        Kind::Text,
-        Kind::Char,
-        Kind::Bytea,
-        Kind::Date,
-        Kind::TimestampTz,
-        Kind::Interval,
-        Kind::Uuid,
-        Kind::Json,
-        Kind::Jsonb,
-        Kind::ByText,
+        BOOL,
+        INT2,
+        INT8,
+        FLOAT8,
+        NUMERIC,
+        TEXT,
+        CHAR,
+        BYTEA,
+        DATE,
+        TIMESTAMPTZ,
+        INTERVAL,
+        UUID,
+        JSON,
+        JSONB,
+        BY_TEXT,
     ];
-    (prop::sample::select(scalars), any::<bool>())
-        .prop_map(|(kind, array)| if array { Kind::Array { element: Box::new(kind), delimiter: b',' } } else { kind })
+    (prop::sample::select(scalars), any::<bool>()).prop_map(|(kind, array)| if array { array_of(kind) } else { kind })
 }
 
 pub fn any_options() -> impl Strategy<Value = XmlOptions> {

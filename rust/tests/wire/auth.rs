@@ -1,7 +1,7 @@
 //! Requests for passwords, and servers that want more than they should.
 
-use _core::plan::{ChannelBinding, SslMode};
 use _core::wire::Connection;
+use _core::wire::params::{ChannelBinding, SslMode};
 
 use crate::harness::*;
 

@@ -7,8 +7,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use _core::error::Error;
-use _core::plan::{ChannelBinding, ConnectParams, Host, SslMode, SslParams};
 use _core::wire::Connection;
+use _core::wire::params::{ChannelBinding, ConnectParams, Host, SslMode, SslParams};
 
 pub const PASSWORD: &str = "s3cret-never-shown";
 pub const SSL_REQUEST: i32 = 80_877_103;

@@ -1,12 +1,18 @@
 //! Whole exports against a scripted server: what is read again, what is not, and what a cancel interrupts.
 
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use _core::compression::Compression;
 use _core::error::Error;
+use _core::formats::json::JsonOptions;
 use _core::pipeline::Pipeline;
-use _core::plan::{Column, Compression, Format, JsonOptions, Kind, Limits, ParquetType, Plan, Scan, Source, SslMode};
+use _core::plan::{Limits, Plan, Scan, Source};
+use _core::types::text::TEXT;
+use _core::types::{Column, Kind, ParquetType};
+use _core::wire::params::SslMode;
 
 use super::harness::*;
 
@@ -28,10 +34,10 @@ fn plan(port: u16, segments: usize, workers: usize) -> Plan {
         columns: vec![Column {
             source: "a".into(),
             target: "a".into(),
-            kind: Kind::Text,
+            kind: Kind::Scalar(&TEXT),
             parquet: ParquetType::String,
         }],
-        format: Format::Json(JsonOptions { lines: true, big_numbers_as_strings: false }),
+        format: Arc::new(JsonOptions { lines: true, big_numbers_as_strings: false }),
         compression: Compression::None,
         limits: Limits { workers, chunk_bytes: 1 << 20, window_bytes: 1 << 20, row_bytes: 1 << 20 },
     }
