@@ -109,9 +109,10 @@ lint-deploy: $(STAMPS)/install
 	$(BIN)/python tools/lint_deploy.py
 
 .PHONY: lint-rust
-lint-rust:
+lint-rust: $(STAMPS)/venv
 	@tools/check-tools.sh rust rustfmt clippy
 	cargo fmt --check
+	$(BIN)/python tools/rust_circles.py
 	cargo clippy --locked --all-targets --quiet -- -D warnings
 
 .PHONY: format
