@@ -133,9 +133,10 @@ lint-workflows: $(STAMPS)/install
 	$(BIN)/yamllint --strict .github
 
 .PHONY: lint-rust
-lint-rust:
+lint-rust: $(STAMPS)/venv
 	@tools/check-tools.sh rust rustfmt clippy
 	cargo fmt --check
+	$(BIN)/python tools/rust_circles.py
 	cargo clippy --locked --all-targets --quiet -- -D warnings
 
 .PHONY: format
