@@ -1,8 +1,8 @@
 """Finds circles among the modules of the core: no module may need itself, on whatever way.
 
-A module is a file. It needs another where it names it in a ``use`` declaration or in a path. A name that a ``mod.rs`` passes
-on from one of its files (``pub use``) counts as that file's, and passing on alone is no need. Tests are left out: they may
-look at everything.
+A module is a file. It needs another where it names it in a ``use`` declaration or in a path. A name that a ``mod.rs``
+passes on from one of its files (``pub use``) counts as that file's, and passing on alone is no need. Tests are left
+out: they may look at everything.
 
     python tools/rust_circles.py [rust/src]
 
