@@ -127,7 +127,7 @@ lint-deploy: $(STAMPS)/dev
 
 # Off line: what zizmor would ask the network for is whether a pinned commit still belongs to its action.
 .PHONY: lint-workflows
-lint-workflows: $(STAMPS)/install
+lint-workflows: $(STAMPS)/dev
 	$(BIN)/actionlint
 	$(BIN)/zizmor --offline --no-progress --quiet .github
 	$(BIN)/yamllint --strict .github

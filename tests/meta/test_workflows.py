@@ -6,6 +6,7 @@ Their syntax and their security are checked by actionlint and zizmor (``make lin
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,9 @@ def test_every_target_is_one_of_the_makefile(file: Path) -> None:
     assert called <= targets
     if file.name == "ci.yml":
         assert called >= {"lint", "test-rust", "test-python", "test-portable"}
+        # Only told what to do: each target must have a rule for everything that it rests on.
+        told = subprocess.run(["make", "-n", *called], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert told.returncode == 0, told.stderr
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.name)
