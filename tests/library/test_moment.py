@@ -9,11 +9,11 @@ from polyglot_export import AccessDenied, ExportSpec, SourceChanged, parse_spec
 from polyglot_export.cancel import CancelToken
 from polyglot_export.execution.export import start
 from polyglot_export.execution.opening import open_moment
-from polyglot_export.limits import Limits
+from polyglot_export.limits import PAGES_PER_SEGMENT, Limits
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.planner import plan
-from tests.library.helpers import as_role, copied, new_role
+from tests.library.helpers import as_role, copied, filled, new_role
 
 PARTITIONS = (
     "CREATE TABLE p (id int, pad text) PARTITION BY RANGE (id);"
@@ -121,3 +121,16 @@ def test_plans_of_one_moment_have_one_snapshot(dsn: str, conn: psycopg.Connectio
         second = plan(moment, spec(dataset="t", format="ndjson"), Limits())
         assert first.snapshot == second.snapshot == moment.snapshot
         assert read(second, moment, asked) == b'{"id":1}\n'
+
+
+@pytest.mark.parametrize("what", [{"dataset": "t"}, {"dataset": "t", "orderBy": [{"column": "id"}]}])
+def test_a_child_that_is_added_later_is_not_read(dsn: str, conn: psycopg.Connection, what: dict[str, object]) -> None:
+    """INHERIT does not wait for our locks either, and a worker would read the child once for each of its segments."""
+    filled(conn, "t", 2 * PAGES_PER_SEGMENT)
+    expected = copied(conn, "SELECT * FROM t ORDER BY id")
+    conn.execute("CREATE TABLE child (id int NOT NULL, pad text); INSERT INTO child VALUES (-1, 'of another table')")
+    asked = spec(**what)
+    with open_moment(asked, dsn=dsn) as moment:
+        made = plan(moment, asked, Limits())
+        conn.execute("ALTER TABLE child INHERIT t")
+        assert read(made, moment, asked) == expected

@@ -93,7 +93,12 @@ def locate(leader: Leader, source: AnySource, relation: Relation | None) -> Loca
     if any(column.type not in types for column in columns):
         raise Moved([relation.title])
     title = source.title or relation.title
-    return Located(title, relation, aliased(relation.identifier), columns, exposed(columns, source.columns), types)
+    return Located(title, relation, _from(relation), columns, exposed(columns, source.columns), types)
+
+
+def _from(relation: Relation) -> sql.Composable:
+    """The relation as FROM names it, without children that are added later: INHERIT does not wait for our locks."""
+    return aliased(relation.identifier, only=relation.kind in "rf" and not relation.has_children)
 
 
 def _locate_query(leader: Leader, source: QuerySource) -> Located:
