@@ -40,16 +40,14 @@ CANCEL_TIMEOUT = 1.0
 """Seconds that a cancel request may take before the next one is sent."""
 
 
+@dataclass(frozen=True, slots=True)
 class Described:
     """The columns a statement would return, known without running it."""
 
-    __slots__ = ("columns", "parameters")
-
-    def __init__(self, columns: tuple[tuple[str, int, int], ...], parameters: int) -> None:
-        self.columns = columns
-        """Name, type OID and type modifier of each."""
-        self.parameters = parameters
-        """How many parameters (``$1``) the statement has."""
+    columns: tuple[tuple[str, int, int], ...]
+    """Name, type OID and type modifier of each."""
+    parameters: int
+    """How many parameters (``$1``) the statement has."""
 
 
 @dataclass(frozen=True, slots=True)
