@@ -56,6 +56,16 @@ class Located:
     types: Types
     """The types of the columns, with everything under them."""
 
+    @property
+    def can_grow(self) -> bool:
+        """Whether it can come to read more while an export runs.
+
+        ATTACH and INHERIT do not wait for our locks: what reads a table by way of a parent, a view, a query or a policy
+        reads its new partitions and children too.
+        """
+        relation = self.relation
+        return relation is None or relation.kind in "pv" or relation.has_children or relation.policies
+
 
 def look_up(leader: Leader, source: AnySource) -> Relation | None:
     """The relation that a source names; ``None`` for a query, whose relations the server looks up as it parses.
