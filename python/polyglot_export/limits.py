@@ -36,7 +36,7 @@ WINDOW_BYTES = 16 * MIB
 gains nothing."""
 ROW_BYTES = 128 * MIB
 """Largest row that is accepted. PostgreSQL allows 1 GiB; a row must fit in memory once, as it is read: with it a
-process stays below 256 MiB. What is written of it goes on in pieces (``rust/src/encode/outlet.rs``)."""
+process stays below 256 MiB. What is written of it goes on in pieces (``rust/src/bytes/flusher.rs``)."""
 PARQUET_ROW_BYTES = 16 * MIB
 """The same for Parquet: about ten times the largest value is held while its page is built (the batch, the page, its
 compressed copy, least and greatest value), so a larger row would not fit the memory that an export reserves."""

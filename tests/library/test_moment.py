@@ -9,11 +9,11 @@ from polyglot_export import AccessDenied, ExportSpec, SourceChanged, parse_spec
 from polyglot_export.cancel import CancelToken
 from polyglot_export.execution.export import start
 from polyglot_export.execution.opening import open_moment
-from polyglot_export.limits import Limits
+from polyglot_export.limits import PAGES_PER_SEGMENT, Limits
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.planner import plan
-from tests.library.helpers import as_role, copied, new_role
+from tests.library.helpers import as_role, copied, filled, new_role
 
 PARTITIONS = (
     "CREATE TABLE p (id int, pad text) PARTITION BY RANGE (id);"
@@ -121,3 +121,55 @@ def test_plans_of_one_moment_have_one_snapshot(dsn: str, conn: psycopg.Connectio
         second = plan(moment, spec(dataset="t", format="ndjson"), Limits())
         assert first.snapshot == second.snapshot == moment.snapshot
         assert read(second, moment, asked) == b'{"id":1}\n'
+
+
+@pytest.mark.parametrize("what", [{"dataset": "t"}, {"dataset": "t", "orderBy": [{"column": "id"}]}])
+def test_a_child_that_is_added_later_is_not_read(dsn: str, conn: psycopg.Connection, what: dict[str, object]) -> None:
+    """INHERIT does not wait for our locks either, and a worker would read the child once for each of its segments."""
+    filled(conn, "t", 2 * PAGES_PER_SEGMENT)
+    expected = copied(conn, "SELECT * FROM t ORDER BY id")
+    conn.execute("CREATE TABLE child (id int NOT NULL, pad text); INSERT INTO child VALUES (-1, 'of another table')")
+    asked = spec(**what)
+    with open_moment(asked, dsn=dsn) as moment:
+        made = plan(moment, asked, Limits())
+        conn.execute("ALTER TABLE child INHERIT t")
+        assert read(made, moment, asked) == expected
+
+
+@pytest.mark.parametrize("what", [{"dataset": "v"}, {"query": "SELECT * FROM t"}])
+def test_a_child_that_is_added_below_a_view_or_a_query_fails_the_export(
+    dsn: str, conn: psycopg.Connection, what: dict[str, object]
+) -> None:
+    conn.execute(
+        "CREATE TABLE t AS SELECT 1 AS id; CREATE VIEW v AS SELECT * FROM t; CREATE TABLE child AS SELECT 2 AS id"
+    )
+    asked = spec(**what)
+    with open_moment(asked, dsn=dsn) as moment:
+        made = plan(moment, asked, Limits())
+        conn.execute("ALTER TABLE child INHERIT t")
+        with pytest.raises(SourceChanged, match="a partition or child table was added"):
+            read(made, moment, asked)
+
+
+def test_an_index_that_is_made_meanwhile_does_no_harm(dsn: str, conn: psycopg.Connection) -> None:
+    """Its relation is newer than the snapshot, as a new partition may be, and EXPLAIN locks it."""
+    conn.execute(f"{PARTITIONS}; CREATE VIEW v AS SELECT * FROM p".encode())
+    asked = spec(dataset="v")
+    with open_moment(asked, dsn=dsn) as moment:
+        made = plan(moment, asked, Limits())
+        conn.execute("CREATE INDEX ON p (id)")
+        assert read(made, moment, asked) == copied(conn, "SELECT * FROM v")
+
+
+def test_a_leaf_read_whole_is_no_reason_to_fail(dsn: str, conn: psycopg.Connection) -> None:
+    """A plan of leaves does not become more by a new one, however each of them is read."""
+    conn.execute(
+        f"{PARTITIONS}; CREATE INDEX ON p2 (id); INSERT INTO p SELECT 60, 'x' FROM generate_series(1, 20000);"
+        "INSERT INTO p SELECT 70, repeat('y', 900) FROM generate_series(1, 3); ANALYZE p, p1, p2".encode()
+    )
+    asked = spec(dataset="p", filter=[{"column": "id", "op": "=", "value": 70}])
+    with open_moment(asked, dsn=dsn) as moment:
+        made = plan(moment, asked, Limits())
+        assert [(scan.relation, scan.pages) for scan in made.scans] == [("public.p2", None)]
+        conn.execute(ATTACH.encode())
+        assert read(made, moment, asked) == copied(conn, "SELECT * FROM p2 WHERE id = 70")

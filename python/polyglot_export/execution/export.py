@@ -189,7 +189,7 @@ class Export:
         self._leader.check()
         chunk = self._stream.next_chunk()
         if self._watched is not None:
-            self._moment.see_same_children(self._watched, self.plan.source)
+            self._moment.see_nothing_new(self._watched, self.plan.source)
             self._watched = None
         if chunk is not None:
             if self._rate is not None:

@@ -36,12 +36,12 @@ class _Wakeup:
         self._set(self._changed)
 
     def done(self) -> None:
-        """From the thread: it ends, and holds nothing any more."""
+        """From the thread: it ends, and the export is closed."""
         self._set(self._changed)
         self._set(self.finished)
 
     def _set(self, event: asyncio.Event) -> None:
-        # A closed loop has nobody who waits.
+        # The loop may be closed by now; then nobody waits.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(event.set)
 
@@ -140,7 +140,7 @@ class ChunkFeed:
                 wakeup.changed()
                 while (chunk := export.next_chunk()) is not None:
                     self._put(chunk)
-                    # Not kept while the next one is waited for, nor by the traceback of an error.
+                    # Let go of the chunk: it must not stay in memory while the next one is made, or in a traceback.
                     chunk = None
                     wakeup.changed()
             with self._room:

@@ -14,7 +14,7 @@ from polyglot_export.errors import SpecError
 __all__ = ["RateLimit", "check_rate"]
 
 BURST_SECONDS = 0.25
-"""What was not used for so long may be made up for: a target that pauses for a moment does not lower the rate."""
+"""A target that pauses for at most so long is made up for afterwards, so that short pauses do not lower the rate."""
 
 
 class RateLimit:

@@ -1,6 +1,6 @@
 """The type table: how each PostgreSQL type is read, and what it is in Parquet.
 
-Native types have a decoder in ``rust/src/copy/decode``; every other type goes by text, with the one expression that
+Native types have a decoder in ``rust/src/types``; every other type goes by text, with the one expression that
 equals COPY's text for every value of every type. ``docs/formats/types.md`` is this table for people, with the reasons.
 """
 

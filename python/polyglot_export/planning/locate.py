@@ -56,6 +56,16 @@ class Located:
     types: Types
     """The types of the columns, with everything under them."""
 
+    @property
+    def can_grow(self) -> bool:
+        """Whether it can come to read more while an export runs.
+
+        ATTACH and INHERIT do not wait for our locks: what reads a table by way of a parent, a view, a query or a policy
+        reads its new partitions and children too.
+        """
+        relation = self.relation
+        return relation is None or relation.kind in "pv" or relation.has_children or relation.policies
+
 
 def look_up(leader: Leader, source: AnySource) -> Relation | None:
     """The relation that a source names; ``None`` for a query, whose relations the server looks up as it parses.
@@ -93,7 +103,12 @@ def locate(leader: Leader, source: AnySource, relation: Relation | None) -> Loca
     if any(column.type not in types for column in columns):
         raise Moved([relation.title])
     title = source.title or relation.title
-    return Located(title, relation, aliased(relation.identifier), columns, exposed(columns, source.columns), types)
+    return Located(title, relation, _from(relation), columns, exposed(columns, source.columns), types)
+
+
+def _from(relation: Relation) -> sql.Composable:
+    """The relation as FROM names it, without children that are added later: INHERIT does not wait for our locks."""
+    return aliased(relation.identifier, only=relation.kind in "rf" and not relation.has_children)
 
 
 def _locate_query(leader: Leader, source: QuerySource) -> Located:

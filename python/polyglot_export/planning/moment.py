@@ -16,7 +16,6 @@ from polyglot_export.errors import SourceChanged, StatementFailed
 from polyglot_export.planning.locate import Located, Moved, hold, locate, look_up, settings_for
 from polyglot_export.postgres import sqlstates
 from polyglot_export.postgres.catalogue.relations import Relation
-from polyglot_export.postgres.explain import explain_statement
 from polyglot_export.postgres.leader import Held, Leader
 from polyglot_export.postgres.settings import WORKER_SETTINGS, session_settings
 from polyglot_export.sources.registry import AnySource
@@ -48,7 +47,6 @@ class Moment:
         settings: The ``SET LOCAL`` statements of every export in it.
         sources: What is read, one for each source that was given.
         locked: The OIDs of the tables and views that are locked.
-        has_parents: Whether one of them is partitioned or is inherited from: ATTACH does not wait for our locks.
         snapshot: The identifier under which workers import the snapshot.
     """
 
@@ -60,7 +58,6 @@ class Moment:
         self.settings = settings
         self.sources = sources
         self.locked = held.relations
-        self.has_parents = held.parents
         self.snapshot = snapshot
 
     @classmethod
@@ -104,12 +101,11 @@ class Moment:
             raise Moved(held.moved)
         return cls(leader, settings, located, held, leader.export_snapshot())
 
-    def see_same_children(self, statement: str, title: str) -> None:
+    def see_nothing_new(self, statement: str, title: str) -> None:
         """See that a whole statement reads what the moment holds.
 
-        A worker plans such a statement itself, and must have met only the partitions that are locked. Its first chunk
-        shows that it has planned; a partition that was attached before it did so is among what the same statement locks
-        now.
+        A worker plans such a statement itself, and must have met only what is locked. Its first chunk shows that it has
+        planned; what was added before it did so, a partition for example, is among what the same statement locks now.
 
         Args:
             statement: What the worker planned.
@@ -118,8 +114,7 @@ class Moment:
         Raises:
             SourceChanged: It reads a relation that does not belong to the moment.
         """
-        self.leader.run("; ".join(WORKER_SETTINGS))
-        explain_statement(self.leader, sql.SQL(statement))
+        self.leader.run("; ".join([*WORKER_SETTINGS, f"EXPLAIN {statement}"]))
         if self.leader.held().relations - self.locked:
             raise SourceChanged(
                 f"a partition or child table was added to {title} while its moment was being taken; start again"

@@ -12,9 +12,9 @@ from polyglot_export.planning.filters import filter_terms
 from polyglot_export.planning.locate import Located, denied
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.order import sort_keys
-from polyglot_export.planning.plan import Plan, Scan
+from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.row_bound import largest_row
-from polyglot_export.planning.segments import cut
+from polyglot_export.planning.segments import Cut, cut
 from polyglot_export.planning.session import worker_session
 from polyglot_export.planning.statement import Statement
 from polyglot_export.postgres.explain import Explained, explain_statement
@@ -66,7 +66,7 @@ def plan(moment: Moment, spec: ExportSpec, limits: Limits, *, source: int = 0, s
         source=found.title,
         estimated_rows=_estimate(explained, spec.limit),
         largest_row=largest_row(leader, found.relation, (choice.column for choice in chosen), found.types),
-        watched=_watched(moment, statement, segments.scans),
+        watched=_watched(leader, found, statement, segments),
     ).resized(limits)
 
 
@@ -82,8 +82,8 @@ def _estimate(explained: Explained, limit: int | None) -> int:
     return explained.rows if limit is None else min(explained.rows, limit)
 
 
-def _watched(moment: Moment, statement: Statement, scans: tuple[Scan, ...]) -> str | None:
-    """A whole statement on a parent: the worker plans it again, and ATTACH does not wait for our locks."""
-    if not moment.has_parents or all(scan.pages is not None for scan in scans):
+def _watched(leader: Leader, found: Located, statement: Statement, segments: Cut) -> str | None:
+    """The statement that a worker plans as a whole, where it may then read more than the moment holds."""
+    if not (segments.whole and found.can_grow):
         return None
-    return statement.select().as_string(moment.leader.connection)
+    return statement.select().as_string(leader.connection)

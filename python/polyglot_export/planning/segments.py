@@ -34,6 +34,8 @@ class Cut:
 
     scans: tuple[Scan, ...]
     notes: tuple[str, ...]
+    whole: bool = False
+    """The one scan is the statement as it is, not a part of a table or of its leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ def _whole(leader: Leader, relation: Relation | None, statement: Statement, reas
     before, after = statement.copy()
     title = relation.title if relation is not None else "query"
     scan = Scan(before.as_string(leader.connection), after.as_string(leader.connection), relation=title)
-    return Cut((scan,), (f"one segment: {reason}",) if reason else ())
+    return Cut((scan,), (f"one segment: {reason}",) if reason else (), whole=True)
 
 
 def _cut_table(leader: Leader, relation: Relation, statement: Statement, step: int) -> Cut:

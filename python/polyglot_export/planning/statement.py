@@ -56,9 +56,14 @@ class Statement:
         return sql.Composed(parts)
 
 
-def aliased(relation: sql.Identifier) -> sql.Composable:
-    """A relation as FROM names it; columns are then ``r."name"``, which no column's name can shadow."""
-    return sql.SQL("{} AS r").format(relation)
+def aliased(relation: sql.Identifier, *, only: bool = False) -> sql.Composable:
+    """A relation as FROM names it; columns are then ``r."name"``, which no column's name can shadow.
+
+    Args:
+        relation: The qualified name.
+        only: Leave out the tables that inherit from it.
+    """
+    return sql.SQL("ONLY {} AS r" if only else "{} AS r").format(relation)
 
 
 def _where(terms: Sequence[sql.Composable]) -> sql.Composable:

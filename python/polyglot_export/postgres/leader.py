@@ -40,16 +40,14 @@ CANCEL_TIMEOUT = 1.0
 """Seconds that a cancel request may take before the next one is sent."""
 
 
+@dataclass(frozen=True, slots=True)
 class Described:
     """The columns a statement would return, known without running it."""
 
-    __slots__ = ("columns", "parameters")
-
-    def __init__(self, columns: tuple[tuple[str, int, int], ...], parameters: int) -> None:
-        self.columns = columns
-        """Name, type OID and type modifier of each."""
-        self.parameters = parameters
-        """How many parameters (``$1``) the statement has."""
+    columns: tuple[tuple[str, int, int], ...]
+    """Name, type OID and type modifier of each."""
+    parameters: int
+    """How many parameters (``$1``) the statement has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +56,6 @@ class Held:
 
     relations: frozenset[int]
     """OIDs of those that hold or give rows of users: no indexes and no catalogues."""
-    parents: bool
-    """Whether one of them is partitioned or is inherited from."""
     moved: tuple[str, ...]
     """Names of those that are not what the snapshot knows: rewritten, truncated or new since it was taken."""
 
@@ -164,14 +160,15 @@ class Leader:
     def held(self) -> Held:
         """The locks of this transaction.
 
-        Mapped catalogues have no ``relfilenode`` of their own (0) and cannot be compared; they cannot be truncated
-        either.
+        What was made after the snapshot is not in its ``pg_class``; ``pg_get_indexdef``, which does not read by the
+        snapshot, tells whether it is an index. Mapped catalogues have no ``relfilenode`` of their own (0) and cannot be
+        compared; they cannot be truncated either.
         """
         rows = self.catalogue(
             sql.SQL(
                 "SELECT l.relation,"
-                " l.relation >= {first} AND coalesce(c.relkind::text, 'r') IN ('r', 'p', 'm', 'f', 'v'),"
-                " coalesce(c.relkind = 'p' OR (c.relhassubclass AND c.relkind IN ('r', 'f')), false),"
+                " l.relation >= {first} AND coalesce(c.relkind IN ('r', 'p', 'm', 'f', 'v'),"
+                " pg_get_indexdef(l.relation) IS NULL),"
                 " CASE WHEN c.oid IS NULL THEN l.relation::text"
                 " WHEN c.relkind IN ('r', 'm', 't') AND c.relfilenode <> 0"
                 " AND c.relfilenode IS DISTINCT FROM pg_relation_filenode(c.oid) THEN c.oid::regclass::text END"
@@ -180,9 +177,8 @@ class Leader:
             ).format(first=sql.Literal(FIRST_USER_OID))
         )
         return Held(
-            frozenset(oid for oid, is_source, _, _ in rows if is_source),
-            any(is_parent for _, _, is_parent, _ in rows),
-            tuple(moved for _, _, _, moved in rows if moved is not None),
+            frozenset(oid for oid, is_source, _ in rows if is_source),
+            tuple(moved for _, _, moved in rows if moved is not None),
         )
 
     def export_snapshot(self) -> str:

@@ -45,7 +45,7 @@ class Relation:
     """``pg_class.relkind``."""
     access_method: str | None
     has_children: bool
-    """``pg_class.relhassubclass``: it may be the parent of others (inheritance)."""
+    """``pg_class.relhassubclass``: it is, or once was, the parent of others (inheritance)."""
     select: bool
     """The login may read all of it (not only granted columns)."""
     policies: bool
