@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
@@ -15,10 +16,11 @@ import zstandard
 from lxml import etree
 
 from polyglot_export.compressions import Compression
+from polyglot_export.destinations.naming import choose
 from polyglot_export.formats.registry import Format
 from tests.library.helpers import copied, ndjson
 
-__all__ = ["DECOMPRESS", "ORACLES", "Oracle"]
+__all__ = ["BEGINS", "DECOMPRESS", "ORACLES", "Oracle", "begins_as_named"]
 
 NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 
@@ -29,10 +31,12 @@ class Oracle(NamedTuple):
     Attributes:
         server: What the server says about a query.
         read: The same of a file.
+        begins: What every file begins with, where there is such a thing.
     """
 
     server: Callable[[psycopg.Connection, str], Any]
     read: Callable[[bytes], Any]
+    begins: bytes = b""
 
 
 def _json(conn: psycopg.Connection, query: str) -> bytes:
@@ -91,13 +95,35 @@ def _parsed(file: bytes) -> bytes:
 ORACLES: dict[Format, Oracle] = {
     Format.CSV: Oracle(copied, _as_written),
     Format.TSV: Oracle(lambda conn, query: copied(conn, query, r"HEADER, DELIMITER E'\t'"), _as_written),
-    Format.JSON: Oracle(_json, _parsed),
-    Format.NDJSON: Oracle(ndjson, _as_written),
-    Format.XML: Oracle(_texts, _xml),
-    Format.PARQUET: Oracle(_rows, _parquet),
+    Format.JSON: Oracle(_json, _parsed, b"["),
+    Format.NDJSON: Oracle(ndjson, _as_written, b"{"),
+    Format.XML: Oracle(_texts, _xml, b"<?xml "),
+    Format.PARQUET: Oracle(_rows, _parquet, b"PAR1"),
 }
 
+BEGINS: dict[Compression, bytes] = {Compression.GZIP: b"\x1f\x8b", Compression.ZSTD: b"\x28\xb5\x2f\xfd"}
+"""What every compressed file begins with."""
 DECOMPRESS: dict[Compression, Callable[[bytes], bytes]] = {
     Compression.GZIP: gzip.decompress,
     Compression.ZSTD: lambda file: zstandard.ZstdDecompressor().stream_reader(io.BytesIO(file)).read(),
 }
+
+
+def begins_as_named(path: Path) -> bool:
+    """Whether the first bytes of a file are those of the format and compression that its name says. CSV has no first
+    bytes of its own: it begins as none of the others does.
+    """
+    target = choose(str(path), None, None)
+    first = path.read_bytes()
+    if target.compression is not None:
+        return first.startswith(BEGINS[target.compression]) and _fits(
+            target.format, DECOMPRESS[target.compression](first)
+        )
+    return _fits(target.format, first)
+
+
+def _fits(format_: Format, first: bytes) -> bool:
+    """An export without rows has nothing but what the format itself writes, which may be nothing."""
+    others = [*(each.begins for each in ORACLES.values() if each.begins), *BEGINS.values()]
+    begins = ORACLES[format_].begins
+    return first.startswith(begins) if begins else not first.startswith(tuple(others))
