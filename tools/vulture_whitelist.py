@@ -10,8 +10,13 @@
 __getattr__
 __dir__
 
-# pydantic reads the settings of a model.
+# pydantic reads the settings of a model; enum reads the value of a member.
 model_config
+_value_
+
+# Members of the registries, which are only ever gone through.
+GZIP
+ZSTD
 
 # The core reads the members of a plan and of its connection (rust/src/py/plan.rs).
 crlf

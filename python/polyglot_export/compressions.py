@@ -20,8 +20,6 @@ class CompressionRecord:
     """Behind the ending of the format."""
     media_type: str
     """Of a compressed file that is kept as it is."""
-    magic: bytes
-    """What every compressed file begins with."""
     level: int
     worker_bytes: int = 0
     """Memory of each worker …"""
@@ -47,7 +45,6 @@ class Compression(StrEnum):
         name="gzip",
         ending=".gz",
         media_type="application/gzip",
-        magic=b"\x1f\x8b",
         level=2,
         worker_bytes=COMPRESSOR_BYTES,
     )
@@ -57,7 +54,6 @@ class Compression(StrEnum):
         name="zstd",
         ending=".zst",
         media_type="application/zstd",
-        magic=b"\x28\xb5\x2f\xfd",
         level=1,
         shared_bytes=ZSTD_BYTES,
     )

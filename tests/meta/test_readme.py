@@ -14,8 +14,11 @@ from pathlib import Path
 import pytest
 
 from polyglot_export.access.configured import load_datasets
+from polyglot_export.compressions import Compression
+from polyglot_export.formats.registry import Format
 from polyglot_export.service.http.auth import Keys
 from polyglot_export.testing.records import fill_records
+from tests.contracts.oracles import begins_as_named
 from tests.fixtures.process import command, environment, serve
 from tests.meta.documents import ROOT, Example, examples, pages, without_numbers
 
@@ -69,6 +72,19 @@ def test_the_examples_of(page: Path, records: str, program: Path, service: str |
             run_python(example, folder, variables)
         else:
             run_console(example, folder, variables, service)
+        wrong = [path.name for path in files_in_formats(folder) if not begins_as_named(path)]
+        assert not wrong, f"{example.page}:{example.line}: not what the names say: {wrong}"
+
+
+def files_in_formats(folder: Path) -> list[Path]:
+    """The files that a page has made whose names say a format."""
+    endings = tuple(ending for each in Format for ending in each.record.endings)
+    packed = tuple(each.record.ending for each in Compression)
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.name.endswith(endings) or (path.name.endswith(packed) and Path(path.stem).suffix in endings)
+    ]
 
 
 def test_the_example_configuration_is_read() -> None:

@@ -83,8 +83,6 @@ class FormatRecord(Generic[O]):
     media_type: str
     media_parameters: Callable[[O], str] | None = None
     """What follows the media type and depends on the options."""
-    magic: bytes = b""
-    """What every file of this format begins with, where there is such a thing."""
     options: type[O]
     encoder_options: Callable[[O, Sequence[str], Mapping[str, str]], EncoderOptions]
     """Options, names of the columns in the file and manifest → what the core is told. May raise ``SpecError``."""

@@ -31,7 +31,6 @@ JSON = FormatRecord(
     title="JSON",
     endings=(".json",),
     media_type="application/json",
-    magic=b"[",
     options=JsonOptions,
     encoder_options=_encoder("json"),
     reads_json=True,

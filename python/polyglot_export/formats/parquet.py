@@ -76,7 +76,6 @@ PARQUET = FormatRecord(
     title="Parquet",
     endings=(".parquet",),
     media_type="application/vnd.apache.parquet",
-    magic=b"PAR1",
     options=ParquetOptions,
     encoder_options=_encoder_options,
     is_text=False,

@@ -36,7 +36,6 @@ XML = FormatRecord(
     title="XML",
     endings=(".xml",),
     media_type="application/xml",
-    magic=b"<?xml ",
     options=XmlOptions,
     encoder_options=_encoder_options,
 )

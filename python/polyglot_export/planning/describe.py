@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from polyglot_export.formats.registry import Format
 from polyglot_export.limits import MIB
 from polyglot_export.planning.plan import Plan, Scan
 from polyglot_export.planning.reservation import reservation
@@ -16,10 +17,11 @@ MAX_SCANS = 20
 
 def plan_text(plan: Plan) -> str:
     """Source, segments, columns, the SQL of the first segment and the reasons."""
-    parquet = plan.encoder.format == "parquet"
-    header = ("COLUMN", "TARGET", "TYPE", "READ AS", *(("PARQUET",) if parquet else ()))
+    record = Format(plan.encoder.format).record
+    typed = record.columnar
+    header = ("COLUMN", "TARGET", "TYPE", "READ AS", *((record.title.upper(),) if typed else ()))
     rows = [
-        (column.source, column.target, column.sql_type, column.kind, *((column.parquet,) if parquet else ()))
+        (column.source, column.target, column.sql_type, column.kind, *((column.parquet,) if typed else ()))
         for column in plan.columns
     ]
     facts = [

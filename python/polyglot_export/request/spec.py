@@ -133,11 +133,11 @@ class ExportSpec(Record):
     def _check(self) -> None:
         record = self.format.record
         given = cast("FormatOptions | None", self.options)
+        # The options of TSV are CSV options too: the class must be the very one.
+        if isinstance(given, Record) and type(given) is not record.options:
+            raise SpecError("options", f"must be those of {record.title}, which are {record.options.__name__}")
         with within("options"):
             options = read_record(record.options, {} if given is None else given)
-        # A TSV's options are CSV options too: the class must be the very one.
-        if type(options) is not record.options:
-            raise SpecError("options", f"must be those of {record.title}, a {record.options.__name__}")
         object.__setattr__(self, "options", options)
         if self.query is not None and self.dataset is not None:
             raise SpecError(None, "dataset and query exclude each other")

@@ -1,0 +1,78 @@
+"""The public names: this import is their only list, and ``__all__`` beside it is checked by the linter.
+
+``polyglot_export`` hands them on and imports this module when the first of them is used.
+"""
+
+from __future__ import annotations
+
+from polyglot_export._core import version as __version__
+from polyglot_export.cancel import CancelToken
+from polyglot_export.compressions import Compression
+from polyglot_export.errors import (
+    AccessDenied,
+    Busy,
+    Cancelled,
+    ConnectionFailed,
+    ConnectionLost,
+    InternalError,
+    MalformedData,
+    PolyglotError,
+    RowTooLarge,
+    SourceChanged,
+    SpecError,
+    StatementFailed,
+    StatementTimeout,
+    TargetFailed,
+    UnknownDataset,
+    UnsupportedValue,
+)
+from polyglot_export.execution.export import Export
+from polyglot_export.execution.opening import explain, open_export
+from polyglot_export.execution.run import ExportResult, Progress, RunSettings
+from polyglot_export.formats.registry import Format
+from polyglot_export.library.aio import AsyncExport, aexport
+from polyglot_export.library.sync import export, export_to_file
+from polyglot_export.planning.plan import Plan
+from polyglot_export.request.parse import parse_spec
+from polyglot_export.request.spec import ColumnChoice, ExportSpec, FilterTerm, OrderTerm
+from polyglot_export.request.words import FilterOp
+
+__all__ = [
+    "AccessDenied",
+    "AsyncExport",
+    "Busy",
+    "CancelToken",
+    "Cancelled",
+    "ColumnChoice",
+    "Compression",
+    "ConnectionFailed",
+    "ConnectionLost",
+    "Export",
+    "ExportResult",
+    "ExportSpec",
+    "FilterOp",
+    "FilterTerm",
+    "Format",
+    "InternalError",
+    "MalformedData",
+    "OrderTerm",
+    "Plan",
+    "PolyglotError",
+    "Progress",
+    "RowTooLarge",
+    "RunSettings",
+    "SourceChanged",
+    "SpecError",
+    "StatementFailed",
+    "StatementTimeout",
+    "TargetFailed",
+    "UnknownDataset",
+    "UnsupportedValue",
+    "__version__",
+    "aexport",
+    "explain",
+    "export",
+    "export_to_file",
+    "open_export",
+    "parse_spec",
+]
