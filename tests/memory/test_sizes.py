@@ -20,7 +20,7 @@ from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.reservation import reservation
 from polyglot_export.request.spec import ExportSpec, parse_spec
 from polyglot_export.service.admission.machine import resident_bytes
-from polyglot_export.service.admission.opening import SIZES
+from polyglot_export.service.admission.sizes import SIZES
 from tests.fixtures.server import Database
 
 MB = 1 << 20

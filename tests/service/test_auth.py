@@ -10,11 +10,13 @@ import psycopg
 import pytest
 
 from polyglot_export.access.configured import ConfiguredDatasets
+from polyglot_export.access.keys import Keys, hash_key, load_keys, new_key
 from polyglot_export.access.schema import ExposedTables
 from polyglot_export.errors import SpecError, UnknownDataset
+from polyglot_export.service.callers import Callers
 from polyglot_export.service.config.file import load_configuration
-from polyglot_export.service.http.auth import Keys, check_binding, hash_key, new_key
-from polyglot_export.service.http.problems import Unauthorized
+from polyglot_export.service.errors import Forbidden, Unauthorized
+from polyglot_export.service.sockets import check_binding
 from tests.fixtures.process import Service, cli, serve
 from tests.service.client import call, create, job, post
 
@@ -204,7 +206,7 @@ def test_without_keys_the_network_is_refused(dsn: str, host: str) -> None:
 
 
 def test_with_keys_the_network_is_allowed() -> None:
-    keys = Keys.from_document({"keys": {"a": {"hash": hash_key("x")}}})
+    keys = load_keys({"keys": {"a": {"hash": hash_key("x")}}})
     check_binding("0.0.0.0", keys)
     check_binding("127.0.0.1", Keys(()))
     check_binding("::1", Keys(()))
@@ -278,9 +280,43 @@ def test_the_example_is_a_configuration() -> None:
 
 def test_keys_are_random_and_compared_whole() -> None:
     assert len({new_key() for _ in range(100)}) == 100
-    keys = Keys.from_document({"keys": {"a": {"hash": hash_key("right")}, "b": {"hash": hash_key("left")}}})
-    assert keys.caller("Bearer right").name == "a"
-    assert keys.caller("bearer left").name == "b"
+    keys = load_keys({"keys": {"a": {"hash": hash_key("right")}, "b": {"hash": hash_key("left")}}})
+    callers = Callers(keys, ExposedTables.public())
+    assert callers.identify("Bearer right").name == "a"
+    assert callers.identify("bearer left").name == "b"
     for wrong in (None, "", "Bearer", "Bearer righ", "Bearer right2", "Basic right", hash_key("right")):
         with pytest.raises(Unauthorized):
-            keys.caller(wrong)
+            callers.identify(wrong)
+
+
+def test_the_owner_of_a_job_has_the_rights_of_today() -> None:
+    keys = load_keys({"keys": {"a": {"hash": HASH}}})
+    assert Callers(keys, ExposedTables.public()).owner("a").name == "a"
+    with pytest.raises(Forbidden):
+        Callers(keys, ExposedTables.public()).owner("revoked")
+    with pytest.raises(Forbidden):
+        Callers(keys, ExposedTables.public()).owner(None)
+    with pytest.raises(Forbidden):
+        Callers(Keys(), ExposedTables.public()).owner("a")
+    assert Callers(Keys(), ExposedTables.public()).owner(None).name is None
+
+
+def test_what_is_wrong_is_said_with_its_place_and_without_the_words_of_a_library(tmp_path: Path) -> None:
+    path = tmp_path / "polyglot.toml"
+    for text, message in (
+        ("[datasets.a]\ntable = 3", "datasets.a.table: must be text that is not empty"),
+        ("[datasets.a]\nquery = ''", "datasets.a.query: must be text that is not empty"),
+        ("[datasets.a]", "datasets.a: give either table or query"),
+        ("[datasets]\na = 1", "datasets.a: must be a table"),
+        ("datasets = 1", "datasets: must be tables such as [datasets.orders]"),
+        ("[datasets.'']\ntable = 'a'", "datasets: an entry must have a name"),
+        (
+            "[datasets.a]\ntable = 'a'\ncolums = ['b']",
+            "datasets.a.colums: unknown member 'colums'; allowed are table, query, columns",
+        ),
+        ("[other]", "unknown table 'other'; datasets and keys are allowed"),
+    ):
+        path.write_text(text)
+        with pytest.raises(SpecError) as caught:
+            load_configuration(path)
+        assert str(caught.value) == f"{path}: {message}"

@@ -32,7 +32,7 @@ def keys_command(*, name: str, stdin: bool) -> None:
     import json
 
     try:
-        from polyglot_export.service.http.auth import hash_key, new_key
+        from polyglot_export.access.keys import hash_key, new_key
     except ModuleNotFoundError as error:
         raise missing_extra(error, "serve") from error
     key = sys.stdin.readline().strip() if stdin else new_key()

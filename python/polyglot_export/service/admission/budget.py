@@ -1,6 +1,6 @@
 """The memory and the connections of the whole process, shared out among the exports that run: no reservation, no start.
 
-What an export needs is computed by :mod:`polyglot_export.service.admission.opening`; this module only knows how much
+What an export needs is computed by :mod:`polyglot_export.service.admission.sizes`; this module only knows how much
 there is, how many want it, and whose turn it is.
 """
 
@@ -18,7 +18,7 @@ from typing import Protocol, Self
 from polyglot_export.errors import Busy
 from polyglot_export.service.admission.connections import Connections
 
-__all__ = ["Demand", "MemoryBudget", "Newcomer", "Reservation", "Share"]
+__all__ = ["Demand", "Fixed", "MemoryBudget", "Reservation", "Share"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,40 +41,26 @@ class Demand(Protocol):
         """The best share of at most so many bytes and workers; ``None`` where even the least is more."""
 
 
-class Newcomer(Demand, Protocol):
-    """A demand that is told what it got."""
-
-    def granted(self, reservation: Reservation, seconds: float | None) -> None:
-        """The turn has come.
-
-        Args:
-            reservation: What is held from now on.
-            seconds: How long a wait may be, as it was given to :meth:`MemoryBudget.reserve`.
-        """
-
-
 @dataclass(frozen=True, slots=True)
-class _Fixed:
-    """A demand of so many bytes, no more and no less."""
+class Fixed:
+    """A demand for one share, no more and no less."""
 
     least: Share
 
     def within(self, size: int, workers: int) -> Share | None:
+        """The share, where it is not more than that."""
         return self.least if self.least.bytes <= size and self.least.workers <= workers else None
-
-    def granted(self, reservation: Reservation, seconds: float | None) -> None:
-        """Nothing to take note of."""
 
 
 class MemoryBudget:
-    """Hands out shares in the order they were asked for.
+    """Hands out shares in the order in which they were asked for.
 
-    Everyone who runs or waits may have the same, and what is more than the least comes from the first half of memory
-    and connections (three quarters of the memory for one that is alone). So a few exports get much, many get little,
-    and a newcomer seldom finds nothing. Who does not get its least waits, and holds back those behind it; otherwise a
-    stream of small exports could keep a large one waiting for ever.
+    All exports that run or wait may have the same, and whatever is more than the least comes from the first half of
+    memory and connections (for an export that is alone, from three quarters of the memory). So a few exports get much,
+    many get little, and a newcomer seldom finds nothing left. An export that cannot get its least waits, and those
+    behind it wait too; otherwise a stream of small exports could keep a large one waiting for ever.
 
-    Waiting belongs to the event loop's thread; all else may be called from any.
+    Only the event loop's thread may wait; everything else may be called from any thread.
     """
 
     def __init__(
@@ -105,7 +91,7 @@ class MemoryBudget:
         """How many exports wait for their turn."""
         return len(self._queue)
 
-    async def reserve(self, demand: Newcomer | int, seconds: float | None) -> Reservation:
+    async def reserve(self, demand: Demand | int, seconds: float | None) -> Reservation:
         """Wait for a share.
 
         Args:
@@ -115,15 +101,13 @@ class MemoryBudget:
         Raises:
             Busy: The time is over, or the least that is wanted is more than there is at all.
         """
-        wanted = _Fixed(Share(demand)) if isinstance(demand, int) else demand
+        wanted = Fixed(Share(demand)) if isinstance(demand, int) else demand
         began = time.monotonic()
         try:
-            reservation = await self._wait(wanted, seconds)
+            return await self._wait(wanted, seconds)
         finally:
             if self.on_wait is not None and wanted.least.workers:
                 self.on_wait(time.monotonic() - began)
-        wanted.granted(reservation, seconds)
-        return reservation
 
     async def exchange(self, reservation: Reservation, demand: Demand, seconds: float | None) -> None:
         """Give a share back and wait for another one, in front of all that wait: the turn was ours already.

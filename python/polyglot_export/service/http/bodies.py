@@ -14,7 +14,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from polyglot_export.service.http.problems import BodyTooLarge, MalformedRequest, SlowClient, UnsupportedMediaType
+from polyglot_export.service.errors import BodyTooLarge, MalformedRequest, SlowClient, UnsupportedMediaType
 from polyglot_export.text.exact_json import dumps
 
 __all__ = ["ExactJSONResponse", "loads", "read_object"]

@@ -6,11 +6,15 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
 from polyglot_export.request.spec import ExportSpec
+from polyglot_export.service.http import problems
 from polyglot_export.service.http.problems import ProblemView
 
-__all__ = ["describe"]
+__all__ = ["answer", "describe", "described", "problems_for"]
+
+Responses = dict[int | str, dict[str, Any]]
 
 _DESCRIPTION = (
     "Exports PostgreSQL tables and queries as CSV, TSV, JSON, NDJSON, XML and Parquet streams. "
@@ -21,6 +25,30 @@ _EXAMPLE: dict[str, Any] = {
     "format": "csv",
     "columns": [{"source": "id", "target": "id"}, {"source": "value", "target": "amount"}],
 }
+
+
+def described(status: int, description: str) -> Responses:
+    """A successful answer that has no JSON, for OpenAPI."""
+    return {status: {"description": description}}
+
+
+def answer(model: type[BaseModel], status: int = 200) -> Responses:
+    """The successful answer of a call, for OpenAPI."""
+    return {status: {"model": model, "description": "Created" if status == 201 else "OK"}}
+
+
+def problems_for(*statuses: int) -> Responses:
+    """The error answers of a call, for OpenAPI."""
+    titles: dict[int, list[str]] = {}
+    for row in problems.PROBLEMS:
+        titles.setdefault(row.status, []).append(row.title)
+    return {
+        status: {
+            "description": "; ".join(dict.fromkeys(titles[status])),
+            "content": {problems.CONTENT_TYPE: {"schema": {"$ref": f"#/components/schemas/{ProblemView.__name__}"}}},
+        }
+        for status in statuses
+    }
 
 
 def describe(app: FastAPI) -> None:

@@ -31,7 +31,7 @@ from typing import Self
 
 from polyglot_export.destinations.file import FileSink
 from polyglot_export.errors import InternalError, SpecError, TargetFailed
-from polyglot_export.service.http.problems import SpoolFull
+from polyglot_export.service.errors import SpoolFull
 from polyglot_export.service.logs import event
 
 __all__ = ["Spool", "SpoolFile", "Spooled"]

@@ -19,7 +19,7 @@ from typing import Protocol
 from polyglot_export.errors import InternalError
 from polyglot_export.jobs.job import Job, now
 from polyglot_export.jobs.stores.base import Lease, SharedJobStore, StoreAway
-from polyglot_export.service.http.problems import ReplicaLost
+from polyglot_export.service.errors import ReplicaLost
 from polyglot_export.service.logs import event
 from polyglot_export.service.replicas.runs import Runs
 
@@ -122,7 +122,7 @@ class Replica:
         if not self._reached:
             event(_log, logging.INFO, "job store reached", replica=self._name)
         self._reached = True
-        await self._runs.endings.flush()
+        await self._runs.outcomes.flush()
         if at - self._contact >= CONTACT_SECONDS and at >= self._next_sweep:
             self._next_sweep = at + SWEEP_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
             for lease in await self._store.claim(self._name, CLAIMS):
