@@ -24,7 +24,7 @@ from benchmarks.columns import large_file_problem, other_table_problem
 from polyglot_export.access.schema import ExposedTables
 from polyglot_export.execution.export import RunSettings
 from polyglot_export.library.sync import open_export
-from polyglot_export.request.spec import parse_spec
+from polyglot_export.request.parse import parse_spec
 from polyglot_export.testing.readers import check
 from polyglot_export.testing.records import Sums
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from polyglot_export._core import version as __version__
     from polyglot_export.cancel import CancelToken
+    from polyglot_export.compressions import Compression
     from polyglot_export.errors import (
         AccessDenied,
         Busy,
@@ -43,19 +44,13 @@ if TYPE_CHECKING:
     )
     from polyglot_export.execution.export import Export
     from polyglot_export.execution.run import ExportResult, Progress, RunSettings
+    from polyglot_export.formats.registry import Format
     from polyglot_export.library.aio import AsyncExport, aexport
     from polyglot_export.library.sync import explain, export, export_to_file, open_export
     from polyglot_export.planning.plan import Plan
-    from polyglot_export.request.spec import (
-        ColumnChoice,
-        Compression,
-        ExportSpec,
-        FilterOp,
-        FilterTerm,
-        Format,
-        OrderTerm,
-        parse_spec,
-    )
+    from polyglot_export.request.parse import parse_spec
+    from polyglot_export.request.spec import ColumnChoice, ExportSpec, FilterTerm, OrderTerm
+    from polyglot_export.request.words import FilterOp
 
 __all__ = [
     "AccessDenied",
@@ -102,11 +97,12 @@ _HOMES = {
     "compressions": ("Compression",),
     "execution.export": ("Export",),
     "execution.run": ("ExportResult", "Progress", "RunSettings"),
-    "formats.names": ("Format",),
+    "formats.registry": ("Format",),
     "library.aio": ("AsyncExport", "aexport"),
     "library.sync": ("explain", "export", "export_to_file", "open_export"),
     "planning.plan": ("Plan",),
-    "request.spec": ("ColumnChoice", "ExportSpec", "FilterTerm", "OrderTerm", "parse_spec"),
+    "request.parse": ("parse_spec",),
+    "request.spec": ("ColumnChoice", "ExportSpec", "FilterTerm", "OrderTerm"),
     "request.words": ("FilterOp",),
 }
 """Module → the public names it holds; all others are errors. A test compares this with the imports above."""

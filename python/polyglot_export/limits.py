@@ -15,6 +15,8 @@ __all__ = [
     "FILE_CHUNK_BYTES",
     "INLINE_ROW_BYTES",
     "LEADER_BYTES",
+    "PAGES_PER_SEGMENT",
+    "PARQUET_PAGES_PER_SEGMENT",
     "PARQUET_ROW_BYTES",
     "ROW_BYTES",
     "WINDOW_BYTES",
@@ -70,6 +72,13 @@ this is what it may become when it is printed or was compressed 32-fold. A row t
 row at a time."""
 PAGE_BYTES = 8 * KB
 """PostgreSQL's page, as it is built everywhere."""
+PAGES_PER_SEGMENT = 1_000
+"""Heap pages of a segment, 8 MB with PostgreSQL's usual page size: large enough that the 1 ms that a statement costs
+does not show, small enough that the last segments keep all workers busy and that finished ones fit the window. A
+constant: the bytes of a gzip file depend on where segments end, and they must not depend on the number of workers."""
+PARQUET_PAGES_PER_SEGMENT = 4_000
+"""The same for Parquet, 32 MB: each segment ends its own row group, and 32 MB of heap are about the 16 MB of encoded
+data that a row group should have; smaller row groups cost readers more than they give them."""
 DEFAULT_WORKERS_LIMIT = 4
 """More connections than this an export takes only when it is told to: each is a backend of the server, which does as
 much work for it as we do."""

@@ -96,7 +96,7 @@ def test_the_reference_is_fresh() -> None:
             ("export", "t", "-f", "parquet", "--option", "compression=brotli"),
             "'snappy', 'zstd', 'lz4_raw', 'gzip' or 'none'",
         ),
-        (("export", "t", "-f", "parquet", "--compression", "gzip"), "compression is for text formats"),
+        (("export", "t", "-f", "parquet", "--compression", "gzip"), "is for text formats"),
         (("export", "t", "-o", "x.json", "-f", "csv"), "the name x.json says json, but --format says csv"),
         (("export", "t", "-o", "x.data"), "does not say which format it is"),
         (("export", "t", "-o", "."), "is a folder"),

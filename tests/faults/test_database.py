@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from polyglot_export.planning.segments import PAGES_PER_SEGMENT
+from polyglot_export.limits import PAGES_PER_SEGMENT
 from polyglot_export.testing.postgres import EmbeddedServer
 from tests.faults.conftest import FRAME_TEXT_BYTES, fill, serving
 from tests.faults.outcome import assert_as_promised, seen_by_client

@@ -24,8 +24,8 @@ from polyglot_export import (
     open_export,
     parse_spec,
 )
+from polyglot_export.limits import PAGES_PER_SEGMENT
 from polyglot_export.planning import planner as make
-from polyglot_export.planning.segments import PAGES_PER_SEGMENT
 from polyglot_export.postgres import explain as explained
 from polyglot_export.postgres.leader import Leader
 from tests.library.helpers import copied, filled, ndjson

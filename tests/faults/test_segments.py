@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from polyglot_export import ConnectionLost, Export, RunSettings, open_export, parse_spec
-from polyglot_export.planning.segments import PAGES_PER_SEGMENT
+from polyglot_export.limits import PAGES_PER_SEGMENT
 from tests.faults.workers import both_in_the_middle, reading, terminate
 from tests.fixtures.proxy import Proxy
 from tests.library.helpers import copied

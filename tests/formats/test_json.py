@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from polyglot_export import UnsupportedValue, explain, export, parse_spec
-from polyglot_export.planning.segments import PAGES_PER_SEGMENT
+from polyglot_export.limits import PAGES_PER_SEGMENT
 from tests.fixtures.server import Database
 from tests.library.helpers import copied, exported, filled, ndjson
 

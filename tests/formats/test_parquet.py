@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from polyglot_export import ExportResult, SpecError, UnsupportedValue, export
-from polyglot_export.planning.segments import PARQUET_PAGES_PER_SEGMENT
+from polyglot_export.limits import PARQUET_PAGES_PER_SEGMENT
 from tests.fixtures.server import Database
 from tests.library.helpers import copied, exported, filled
 

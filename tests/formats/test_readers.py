@@ -23,7 +23,7 @@ import zstandard
 from lxml import etree
 
 from polyglot_export import export_to_file
-from polyglot_export.planning.segments import PAGES_PER_SEGMENT
+from polyglot_export.limits import PAGES_PER_SEGMENT
 from tests.fixtures.process import Serve
 from tests.fixtures.server import Database
 from tests.library.helpers import copied, exported, filled, ndjson

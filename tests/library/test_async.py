@@ -15,7 +15,7 @@ from polyglot_export import Cancelled, ConnectionLost, Export, SpecError, Unknow
 from polyglot_export.cancel import CancelToken
 from polyglot_export.execution.feed import ChunkFeed
 from polyglot_export.library.sync import open_export
-from polyglot_export.request.spec import parse_spec
+from polyglot_export.request.parse import parse_spec
 from tests.library.helpers import copied, filled
 from tests.library.test_export import assert_released
 

@@ -24,8 +24,8 @@ from polyglot_export import (
     open_export,
     parse_spec,
 )
+from polyglot_export.limits import PAGES_PER_SEGMENT
 from polyglot_export.planning.reservation import reservation
-from polyglot_export.planning.segments import PAGES_PER_SEGMENT
 from tests.library.helpers import copied, exported, filled
 
 SMALL_WINDOW = RunSettings(workers=2, chunk_bytes=64 * 1024, window_bytes=256 * 1024)

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from polyglot_export import SpecError, explain, parse_spec
-from polyglot_export.planning.segments import PAGES_PER_SEGMENT
+from polyglot_export.limits import PAGES_PER_SEGMENT
 from tests.library.helpers import copied, exported, filled
 
 TABLE = """

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from polyglot_export import explain, export, parse_spec
-from polyglot_export.planning.segments import PAGES_PER_SEGMENT, PARQUET_PAGES_PER_SEGMENT
+from polyglot_export.limits import PAGES_PER_SEGMENT, PARQUET_PAGES_PER_SEGMENT
 from tests.library.helpers import copied, exported, filled, ndjson
 
 ROWS = "SELECT g AS id, 'name ' || g AS name, g * 1.25 AS value FROM generate_series(1, 3000) AS g"

@@ -10,7 +10,7 @@ import pytest
 from polyglot_export import AccessDenied, Plan, SpecError, UnknownDataset, explain, open_export, parse_spec
 from polyglot_export.access.configured import ConfiguredDatasets, load_datasets
 from polyglot_export.access.schema import ExposedTables
-from polyglot_export.planning.segments import PAGES_PER_SEGMENT
+from polyglot_export.limits import PAGES_PER_SEGMENT
 from tests.fixtures.server import Database
 from tests.library.helpers import as_role, copied, exported, filled, new_role
 

@@ -9,7 +9,7 @@ from polyglot_export import explain
 from polyglot_export.limits import INLINE_ROW_BYTES
 from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.reservation import Shape, reservation
-from polyglot_export.request.spec import parse_spec
+from polyglot_export.request.parse import parse_spec
 
 
 def _plan(dsn: str, dataset: str, format_: str = "csv", **more: object) -> Plan:

@@ -18,7 +18,8 @@ from polyglot_export.execution.export import Export, RunSettings
 from polyglot_export.library.sync import open_export
 from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.reservation import reservation
-from polyglot_export.request.spec import ExportSpec, parse_spec
+from polyglot_export.request.parse import parse_spec
+from polyglot_export.request.spec import ExportSpec
 from polyglot_export.service.admission.machine import resident_bytes
 from polyglot_export.service.admission.sizes import SIZES
 from tests.fixtures.server import Database

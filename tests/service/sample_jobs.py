@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from polyglot_export.jobs.job import Job, JobStatus
-from polyglot_export.request.spec import parse_spec
+from polyglot_export.request.parse import parse_spec
 
 START = datetime(2090, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

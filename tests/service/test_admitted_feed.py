@@ -9,7 +9,7 @@ import pytest
 
 from polyglot_export.access.schema import ExposedTables
 from polyglot_export.errors import Busy, Cancelled, InternalError, PolyglotError
-from polyglot_export.request.spec import parse_spec
+from polyglot_export.request.parse import parse_spec
 from polyglot_export.service.admission.budget import MemoryBudget
 from polyglot_export.service.admission.feed import AdmittedFeed
 from polyglot_export.service.admission.opening import Admission, ExportTerms

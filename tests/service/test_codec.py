@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from polyglot_export.errors import InternalError
 from polyglot_export.jobs.codec import decode_job, decode_run, encode_job, encode_run
 from polyglot_export.jobs.job import Failure, Job, JobStatus, PreparedFile, RequestKey, Run
-from polyglot_export.request.spec import parse_spec
+from polyglot_export.request.parse import parse_spec
 from tests.service.sample_jobs import make_job
 
 texts = st.text(st.characters(codec="utf-8"), max_size=8)

@@ -13,7 +13,7 @@ from polyglot_export.errors import Cancelled, ConnectionLost, SpecError
 from polyglot_export.execution.export import Progress
 from polyglot_export.jobs.job import Job, JobStatus
 from polyglot_export.jobs.stores.memory import MemoryJobStore
-from polyglot_export.request.spec import parse_spec
+from polyglot_export.request.parse import parse_spec
 from polyglot_export.service.errors import ServiceStopping
 from polyglot_export.service.http.protocol import EXTENSION
 from polyglot_export.service.replicas.runs import Runs

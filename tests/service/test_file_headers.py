@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyglot_export.request.spec import parse_spec
+from polyglot_export.request.parse import parse_spec
 from polyglot_export.service.http.file_headers import file_headers, file_name
 
 CSV = parse_spec({"format": "csv"})

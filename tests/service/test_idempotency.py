@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 
 from polyglot_export.access.keys import hash_key, new_key
 from polyglot_export.errors import SpecError
-from polyglot_export.request.spec import parse_spec
+from polyglot_export.request.parse import parse_spec
 from polyglot_export.service.http.idempotency import request_key
 from tests.fixtures.process import Service, serve
 from tests.fixtures.redis import RedisServer

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from polyglot_export.jobs.job import EXPIRED_KEPT, MAX_RUNS, Failure, JobStatus, Run
-from polyglot_export.request.spec import parse_spec
+from polyglot_export.request.parse import parse_spec
 from polyglot_export.service.errors import ReplicaLost
 from polyglot_export.service.replicas.outcomes import Outcome
 from tests.service.sample_jobs import HOUR, START, ended, make_job

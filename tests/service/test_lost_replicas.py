@@ -15,7 +15,7 @@ from polyglot_export.errors import Cancelled
 from polyglot_export.jobs.job import Job, JobStatus, PreparedFile
 from polyglot_export.jobs.stores.base import StoreAway
 from polyglot_export.jobs.stores.redis import RedisJobStore
-from polyglot_export.request.spec import parse_spec
+from polyglot_export.request.parse import parse_spec
 from polyglot_export.service.errors import ReplicaLost
 from polyglot_export.service.replicas import replica as replica_module
 from polyglot_export.service.replicas.active import ActiveRun

@@ -13,7 +13,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from polyglot_export import SpecError, explain, export, parse_spec
-from polyglot_export.planning.segments import PAGES_PER_SEGMENT
+from polyglot_export.limits import PAGES_PER_SEGMENT
 from tests.library.helpers import copied, exported, filled
 from tests.tables.conftest import Tables
 

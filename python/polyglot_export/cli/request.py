@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from polyglot_export.destinations.naming import Target
 from polyglot_export.errors import SpecError
-from polyglot_export.request.bare import bare_spec
 
 if TYPE_CHECKING:
     from polyglot_export.request.spec import ExportSpec
@@ -35,12 +34,8 @@ def build_spec(
         raise SpecError(
             "dataset", "name a table or view, or give --query" if source is None else "give SOURCE or --query, not both"
         )
-    if not (columns or where or order_by or option):
-        bare = bare_spec(target.format, dataset=source, query=query, limit=limit, compression=target.compression)
-        if bare is not None:
-            return bare
     from polyglot_export.cli.language.arguments import parse_columns, parse_options, parse_order, parse_where
-    from polyglot_export.request.spec import parse_spec
+    from polyglot_export.request.parse import parse_spec
 
     data: dict[str, object] = {
         "format": target.format,

@@ -1,18 +1,31 @@
-"""What every format has."""
+"""What a format is: a record with all that the other rooms ask about it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
+from polyglot_export.fields import Record
+from polyglot_export.limits import PAGES_PER_SEGMENT, ROW_BYTES, TEXT_ROW_FACTOR
 
-__all__ = ["EncoderOptions"]
+__all__ = ["EncoderOptions", "FormatRecord", "Memory", "Options"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options(Record):
+    """What the options of every format have."""
+
+    time_zone: str = "UTC"
+    """Zone in which timestamptz is written; any name that PostgreSQL knows."""
+
+
+O = TypeVar("O", bound=Options)  # noqa: E741 - the options of the format
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderOptions:
-    """All options of all formats, resolved; an encoder reads its own."""
+    """What the core is told: the options of all formats, resolved; an encoder reads its own."""
 
     format: str
     """``csv``, ``json``, ``ndjson``, ``xml`` or ``parquet``."""
@@ -42,8 +55,51 @@ class EncoderOptions:
     metadata: tuple[tuple[str, str], ...] = ()
 
 
-class _Options(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What an export in this format holds besides the chunks that every export holds; ``limits.py`` has the reasons."""
 
-    time_zone: str = "UTC"
-    """Zone in which timestamptz is written; any name that PostgreSQL knows."""
+    row_bytes: int = ROW_BYTES
+    """Largest row that is accepted."""
+    row_factor: float = TEXT_ROW_FACTOR
+    """How often a large row is held."""
+    column_bytes: int = 0
+    """A worker's buffers of one column …"""
+    columns_bytes: int = 0
+    """… and at most of all its columns."""
+    row_groups: bool = False
+    """Whether each worker collects a row group before it hands anything out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormatRecord(Generic[O]):
+    """A format: its names, its options, and what it asks of the rooms that plan, reserve and serve."""
+
+    name: str
+    title: str
+    """As it is written in a sentence."""
+    endings: tuple[str, ...]
+    """Of files, with the dot; files of this format are given the first one."""
+    media_type: str
+    media_parameters: Callable[[O], str] | None = None
+    """What follows the media type and depends on the options."""
+    magic: bytes = b""
+    """What every file of this format begins with, where there is such a thing."""
+    options: type[O]
+    encoder_options: Callable[[O, Sequence[str], Mapping[str, str]], EncoderOptions]
+    """Options, names of the columns in the file and manifest → what the core is told. May raise ``SpecError``."""
+    is_text: bool = True
+    """Whether a terminal can show it, and whether the whole file may be compressed."""
+    columnar: bool = False
+    """Whether values are stored by type; then columns have a type in the file, and times are instants."""
+    reads_json: bool = False
+    """Whether a type without a decoder is read as the server's JSON; otherwise as the server's text."""
+    repeated_names: bool = False
+    """Whether two columns may have the same name."""
+    pages_per_segment: int = PAGES_PER_SEGMENT
+    """Heap pages that are read as one segment."""
+    memory: Memory = Memory()
+
+    def content_type(self, options: Any) -> str:
+        """The media type of a file that is written with these options."""
+        return self.media_type + (self.media_parameters(options) if self.media_parameters is not None else "")

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
-from pydantic import Field
+from polyglot_export.formats.base import EncoderOptions, FormatRecord, Options
 
-from polyglot_export.formats.base import EncoderOptions, _Options
-
-__all__ = ["XmlOptions"]
+__all__ = ["XML", "XmlOptions"]
 
 
-class XmlOptions(_Options):
+@dataclass(frozen=True, slots=True)
+class XmlOptions(Options):
     """XML 1.0, one element a row."""
 
-    root: Annotated[str, Field(min_length=1)] = "records"
-    record: Annotated[str, Field(min_length=1)] = "record"
+    root: str = field(default="records", metadata={"min_length": 1})
+    record: str = field(default="record", metadata={"min_length": 1})
     json_types: Literal["containers", "all", "none"] = "containers"
     invalid_xml_chars: Literal["error", "replace", "drop"] = "error"
 
 
-def _xml(options: XmlOptions) -> EncoderOptions:
+def _encoder_options(options: XmlOptions, _targets: Sequence[str], _manifest: Mapping[str, str]) -> EncoderOptions:
     return EncoderOptions(
         "xml",
         root=options.root,
@@ -28,3 +29,14 @@ def _xml(options: XmlOptions) -> EncoderOptions:
         json_types=options.json_types,
         invalid_xml_chars=options.invalid_xml_chars,
     )
+
+
+XML = FormatRecord(
+    name="xml",
+    title="XML",
+    endings=(".xml",),
+    media_type="application/xml",
+    magic=b"<?xml ",
+    options=XmlOptions,
+    encoder_options=_encoder_options,
+)

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from polyglot_export.errors import InternalError, SpecError
 from polyglot_export.jobs.job import Job, JobStatus, Run
-from polyglot_export.request.spec import parse_spec
+from polyglot_export.request.parse import dump_spec, parse_spec
 from polyglot_export.text.exact_json import dumps
 
 __all__ = ["VERSION", "decode_job", "decode_run", "encode_job", "encode_run"]
@@ -30,7 +30,7 @@ _RUN: TypeAdapter[Run] = TypeAdapter(Run)
 def encode_job(job: Job) -> str:
     """A job as JSON."""
     members = _JOB.dump_python(job, mode="json", exclude={"spec"})
-    members["spec"] = job.spec.model_dump(by_alias=True, exclude_none=True)
+    members["spec"] = dump_spec(job.spec)
     return dumps({"version": VERSION, **members})
 
 

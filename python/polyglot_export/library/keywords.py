@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from polyglot_export.compressions import Compression
-from polyglot_export.formats.names import Format
-
-if TYPE_CHECKING:
-    from polyglot_export.request.spec import ColumnChoice, ExportSpec, FilterTerm, OrderTerm
+from polyglot_export.formats.registry import Format
+from polyglot_export.request.parse import parse_spec
+from polyglot_export.request.spec import ColumnChoice, ExportSpec, FilterTerm, OrderTerm
 
 __all__ = ["Columns", "make_spec"]
 
@@ -29,14 +28,12 @@ def make_spec(
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> ExportSpec:
-    """The arguments of :func:`export` as a validated spec.
+    """The arguments of :func:`export` as a spec.
 
     Raises:
         SpecError: One sentence that names the first wrong field.
     """
-    from polyglot_export.request.spec import parse_spec
-
-    chosen: list[Any] | None = None
+    chosen: object = columns
     if isinstance(columns, Mapping):
         chosen = [{"source": name, "target": target} for name, target in columns.items()]
     elif columns is not None:
@@ -51,6 +48,6 @@ def make_spec(
             "order_by": [{"column": key} if isinstance(key, str) else key for key in order_by],
             "limit": limit,
             "compression": compression,
-            "options": dict(options or {}),
+            "options": options,
         }
     )

@@ -15,7 +15,7 @@ from polyglot_export.cancel import CancelToken
 from polyglot_export.compressions import Compression
 from polyglot_export.execution.export import Export
 from polyglot_export.execution.run import ExportResult, RunSettings
-from polyglot_export.formats.names import Format
+from polyglot_export.formats.registry import Format
 from polyglot_export.library.keywords import Columns, make_spec
 from polyglot_export.limits import FILE_CHUNK_BYTES
 from polyglot_export.planning import make_plan

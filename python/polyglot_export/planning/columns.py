@@ -7,20 +7,15 @@ equals COPY's text for every value of every type. ``docs/formats/types.md`` is t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
 
 from psycopg import sql
 
-from polyglot_export.formats.names import MAX_DECIMAL_PRECISION, Format
+from polyglot_export.formats.parquet import MAX_DECIMAL_PRECISION, ParquetOptions
+from polyglot_export.formats.registry import Format, FormatOptions
 from polyglot_export.planning.plan import Column
 from polyglot_export.planning.type_table import NATIVE
 from polyglot_export.postgres.catalogue.columns import SourceColumn
 from polyglot_export.postgres.catalogue.types import Type, Types
-
-if TYPE_CHECKING:
-    from polyglot_export.formats.parquet import ParquetOptions
-    from polyglot_export.formats.registry import FormatOptions
-
 
 __all__ = ["Chosen", "Reading"]
 
@@ -42,8 +37,8 @@ class Reading:
 
     def __init__(self, types: Types, format_: Format, options: FormatOptions) -> None:
         self._types = types
-        self._json = format_ in (Format.JSON, Format.NDJSON)
-        self._parquet = cast("ParquetOptions", options) if format_ is Format.PARQUET else None
+        self._json = format_.record.reads_json
+        self._parquet = options if isinstance(options, ParquetOptions) else None
         # In text, other zones depend on the server's own zone tables. Parquet stores the instant, which needs no zone.
         utc = options.time_zone.upper() == "UTC"
         self._instants_native = utc or self._parquet is not None

@@ -212,7 +212,7 @@ class _Term:
         value = self._term.value
         if value is None:  # only for operators without a value, which do not come here
             return []
-        return value if isinstance(value, list) else [value]
+        return list(value) if isinstance(value, tuple) else [value]
 
     @property
     def _name(self) -> str:

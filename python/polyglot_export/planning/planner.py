@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from polyglot_export.compressions import Compression
 from polyglot_export.errors import AccessDenied, PolyglotError, SourceChanged, SpecError, StatementFailed
-from polyglot_export.formats.registry import encoder_options
-from polyglot_export.limits import PARQUET_ROW_BYTES, Limits
+from polyglot_export.formats.registry import Format
+from polyglot_export.limits import Limits
 from polyglot_export.planning import choose
 from polyglot_export.planning.choose import unknown_column
 from polyglot_export.planning.columns import Chosen, Reading
@@ -43,9 +42,6 @@ between snapshot and lock, so more than two are hardly ever needed."""
 EARLY_LOCK_LEAVES = 256
 """Leaves that every worker locks at once. The server's lock table has about 6,400 places by default
 (``max_locks_per_transaction`` times connections), and leader and workers fill one a leaf each."""
-LEVELS = {Compression.GZIP: 2, Compression.ZSTD: 1}
-"""Level 1 of zlib-rs packs too little; level 2 of zstd packs less than its level 1 and takes twice the memory (measured
-on ``records``: ratio 12.3 against 13.8, 23 MB against 12)."""
 PAUSE = 0.05
 """Seconds before the second attempt; twice that before the third, and so on."""
 
@@ -133,11 +129,13 @@ def _attempt(
         server_version=leader.version,
         scans=parts.scans,
         columns=tuple(each.column for each in chosen),
-        encoder=encoder_options(
-            spec, [each.column.target for each in chosen], {"source": found.title, "snapshot": snapshot}
+        encoder=spec.format.record.encoder_options(
+            spec.options,
+            [each.column.target for each in chosen],
+            {"source": found.title, "snapshot": snapshot},
         ),
         compression=spec.compression.value if spec.compression is not None else None,
-        compression_level=LEVELS[spec.compression] if spec.compression is not None else 0,
+        compression_level=spec.compression.record.level if spec.compression is not None else 0,
         notes=parts.notes,
         source=found.title,
         estimated_rows=_estimate(explained, spec),
@@ -290,7 +288,7 @@ def _estimate(explained: Explained, spec: ExportSpec) -> int:
 def _limited(plan: Plan, limits: Limits) -> Plan:
     """No more workers than there are segments: a small table takes one connection."""
     workers = max(1, min(limits.workers, plan.segments))
-    row_bytes = min(limits.row_bytes, PARQUET_ROW_BYTES) if plan.encoder.format == "parquet" else limits.row_bytes
+    row_bytes = min(limits.row_bytes, Format(plan.encoder.format).record.memory.row_bytes)
     return replace(plan, limits=replace(limits, workers=workers, row_bytes=row_bytes))
 
 

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from polyglot_export.compressions import Compression
+from polyglot_export.formats.registry import Format
 from polyglot_export.limits import (
     APPENDED_ROW_GROUPS,
     COLUMN_BYTES,
-    COMPRESSOR_BYTES,
     CONNECTION_BYTES,
     HELD_CHUNKS,
     LEADER_BYTES,
     MB,
     PAGE_BYTES,
-    PARQUET_COLUMN_BYTES,
-    PARQUET_COLUMNS_BYTES,
-    PARQUET_ROW_FACTOR,
     READ_BUFFER_BYTES,
-    TEXT_ROW_FACTOR,
-    ZSTD_BYTES,
     Limits,
 )
 from polyglot_export.planning.plan import Plan
@@ -31,9 +27,9 @@ class Shape:
     """What the memory of an export depends on, apart from its sizes."""
 
     format: str
-    """``parquet`` holds row groups, the text formats hold chunks."""
+    """A value of :class:`Format`; its record tells what it holds."""
     compression: str | None = None
-    """``gzip``, ``zstd`` or ``None``."""
+    """A value of :class:`Compression`, or ``None``."""
     columns: int = 16
     row_group_bytes: int = 16 * MB
     """Bound of a row group, encoded."""
@@ -60,17 +56,19 @@ def export_bytes(shape: Shape, limits: Limits, *, segments: int | None = None) -
         segments: How many there are, if that is known: nothing waits behind the only one.
     """
     worker = CONNECTION_BYTES + READ_BUFFER_BYTES + 2 * limits.chunk_bytes + COLUMN_BYTES * shape.columns
-    if shape.format == "parquet":
-        worker += shape.row_group_bytes + min(PARQUET_COLUMN_BYTES * shape.columns, PARQUET_COLUMNS_BYTES)
-    if shape.compression == "gzip":
-        worker += COMPRESSOR_BYTES
+    memory = Format(shape.format).record.memory
+    worker += min(memory.column_bytes * shape.columns, memory.columns_bytes)
+    if memory.row_groups:
+        worker += shape.row_group_bytes
     shared = LEADER_BYTES + HELD_CHUNKS * limits.chunk_bytes + row_allowance(shape, limits)
     if segments != 1:
         shared += limits.window_bytes
-    if shape.format == "parquet":
+    if memory.row_groups:
         shared += APPENDED_ROW_GROUPS * shape.row_group_bytes
-    if shape.compression == "zstd":
-        shared += ZSTD_BYTES
+    if shape.compression is not None:
+        compression = Compression(shape.compression).record
+        worker += compression.worker_bytes
+        shared += compression.shared_bytes
     return limits.workers * worker + shared
 
 
@@ -82,7 +80,7 @@ def row_allowance(shape: Shape, limits: Limits) -> int:
 
 def row_factor(format_: str) -> float:
     """How often a large row is held."""
-    return PARQUET_ROW_FACTOR if format_ == "parquet" else TEXT_ROW_FACTOR
+    return Format(format_).record.memory.row_factor
 
 
 def _row_group_bytes(plan: Plan) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from polyglot_export.formats.names import Format
+from polyglot_export.formats.registry import Format
 from polyglot_export.planning.plan import Scan
 from polyglot_export.planning.statement import Statement
 from polyglot_export.postgres.catalogue.relations import Relation
@@ -21,15 +21,8 @@ from polyglot_export.postgres.explain import Explained
 from polyglot_export.postgres.leader import Leader
 from polyglot_export.postgres.moved import Moved
 
-__all__ = ["PAGES_PER_SEGMENT", "PARQUET_PAGES_PER_SEGMENT", "Cut", "cut"]
+__all__ = ["Cut", "cut"]
 
-PAGES_PER_SEGMENT = 1_000
-"""Heap pages of a segment, 8 MB with PostgreSQL's usual page size: large enough that the 1 ms that a statement costs
-does not show, small enough that the last segments keep all workers busy and that finished ones fit the window. A
-constant: the bytes of a gzip file depend on where segments end, and they must not depend on the number of workers."""
-PARQUET_PAGES_PER_SEGMENT = 4_000
-"""The same for Parquet, 32 MB: each segment ends its own row group, and 32 MB of heap are about the 16 MB of encoded
-data that a row group should have; smaller row groups cost readers more than they give them."""
 TID_RANGE_SCAN = 140000
 """``server_version_num`` of the first version with TID range scans; before it, each range would read the whole
 table."""
@@ -72,12 +65,12 @@ def cut(
         statement: The whole statement.
         explained: The planner's answer for it.
         columns: The names of all columns that it reads.
-        format_: Parquet has larger segments.
+        format_: Tells how many pages make a segment.
 
     Raises:
         Moved: A partition was attached after the snapshot was taken.
     """
-    step = PARQUET_PAGES_PER_SEGMENT if format_ is Format.PARQUET else PAGES_PER_SEGMENT
+    step = format_.record.pages_per_segment
     reason = _cannot_be_cut(leader, relation, statement)
     if reason is not None or relation is None:
         return _whole(leader, relation, statement, reason or "")

@@ -1,31 +1,28 @@
-"""What the caller wants: one validated model for library, command line and HTTP, with no database needed.
-
-Field names on the wire are camelCase (``orderBy``); in Python they are snake_case (``order_by``); both are accepted.
-"""
+"""What the caller wants: one record for library, command line and HTTP, right by itself, with no database needed."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
-from pydantic.alias_generators import to_camel
+from typing import Literal, cast
 
 from polyglot_export.compressions import Compression
 from polyglot_export.errors import SpecError
-from polyglot_export.formats.names import Format
-from polyglot_export.formats.registry import FormatOptions, options_model
+from polyglot_export.fields import Record, left_out, read_record, within
+from polyglot_export.formats.registry import Format, FormatOptions
 from polyglot_export.request.words import FilterOp
 
-__all__ = ["ColumnChoice", "Compression", "ExportSpec", "FilterOp", "FilterTerm", "Format", "OrderTerm", "parse_spec"]
+__all__ = ["ColumnChoice", "ExportSpec", "FilterTerm", "OrderTerm", "Scalar"]
 
-Name = Annotated[str, StringConstraints(min_length=1)]
+MAX_LIMIT = 2**63 - 1
+"""The largest count of PostgreSQL's LIMIT."""
+
 Scalar = bool | Decimal | str
-"""JSON numbers are read as decimals: a double would round them."""
+"""Numbers are decimals: a double would round them."""
 
 
 def _scalar(value: object) -> Scalar:
-    """One value of a filter, exact: pydantic alone would take the number 1 for ``true``."""
+    """One value of a filter, exact."""
     match value:
         case bool():
             return value
@@ -34,82 +31,84 @@ def _scalar(value: object) -> Scalar:
         case float() | Decimal():
             number = value if isinstance(value, Decimal) else Decimal(repr(value))
             if not number.is_finite():
-                raise ValueError("a number must be finite; give NaN and Infinity as strings")
+                raise SpecError(None, "a number must be finite; give NaN and Infinity as strings")
             return number
         case str():
             if "\0" in value:
-                raise ValueError("must not hold the character U+0000, which no PostgreSQL text can hold")
+                raise SpecError(None, "must not hold the character U+0000, which no PostgreSQL text can hold")
+            if not value.isprintable() and any("\ud800" <= character <= "\udfff" for character in value):
+                raise SpecError(None, "must be text; half of a surrogate pair is none")
             return value
         case None:
-            raise ValueError("must not be null; use isNull or isNotNull")
+            raise SpecError(None, "must not be null; use isNull or isNotNull")
         case _:
-            raise ValueError("must be a string, a number or a boolean, or a list of these for in and between")
+            raise SpecError(None, "must be a string, a number or a boolean, or a list of these for in and between")
 
 
-class Model(BaseModel):
-    """Unknown members are refused; names are camelCase outside and snake_case inside."""
+def _filter_value(value: object) -> Scalar | tuple[Scalar, ...] | None:
+    if value is None:
+        return None
+    return tuple(_scalar(item) for item in value) if isinstance(value, list | tuple) else _scalar(value)
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+def _unread(value: object) -> object:
+    """The options are read when the format is known."""
+    return value
 
 
-class ColumnChoice(Model):
+@dataclass(frozen=True, slots=True)
+class ColumnChoice(Record):
     """One column of the export and its name in the file."""
 
-    source: Name
-    target: Name
+    source: str = field(metadata={"min_length": 1})
+    target: str = field(default=cast("str", None), metadata=left_out(min_length=1))
+    """The same as ``source`` when not given."""
 
-    @model_validator(mode="before")
+    def _complete(self) -> None:
+        if cast("str | None", self.target) is None:
+            object.__setattr__(self, "target", self.source)
+
     @classmethod
-    def _target_defaults_to_source(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return {"source": value, "target": value}
-        if isinstance(value, dict) and "source" in value and "target" not in value:
-            return {**value, "target": value["source"]}
-        return value
+    def _expand(cls, given: object) -> object:
+        return {"source": given} if isinstance(given, str) else given
 
 
-class FilterTerm(Model):
+@dataclass(frozen=True, slots=True)
+class FilterTerm(Record):
     """One of the ``and``-ed terms of a filter. The planner checks operator and value against the column's type."""
 
-    column: Name
+    column: str = field(metadata={"min_length": 1})
     op: FilterOp
-    value: Scalar | list[Scalar] | None = None
+    value: Scalar | tuple[Scalar, ...] | None = field(default=None, metadata={"read": _filter_value})
 
-    @field_validator("value", mode="before")
-    @classmethod
-    def _exact(cls, value: object) -> object:
-        if value is None:
-            return None
-        return [_scalar(item) for item in value] if isinstance(value, list | tuple) else _scalar(value)
-
-    @model_validator(mode="after")
-    def _value_fits_operator(self) -> FilterTerm:
+    def _check(self) -> None:
         match self.op:
             case FilterOp.IS_NULL | FilterOp.IS_NOT_NULL:
                 if self.value is not None:
-                    raise ValueError(f"operator {self.op} takes no value")
+                    raise SpecError(None, f"operator {self.op} takes no value")
             case FilterOp.IN:
-                if not isinstance(self.value, list):
-                    raise ValueError("operator in takes a list of values")  # noqa: TRY004 - pydantic collects ValueError
+                if not isinstance(self.value, tuple):
+                    raise SpecError(None, "operator in takes a list of values")
             case FilterOp.BETWEEN:
-                if not isinstance(self.value, list) or len(self.value) != 2:
-                    raise ValueError("operator between takes a list of two values")
+                if not isinstance(self.value, tuple) or len(self.value) != 2:
+                    raise SpecError(None, "operator between takes a list of two values")
             case _:
                 if self.value is None:
-                    raise ValueError(f"operator {self.op} takes a value that is not null; use isNull or isNotNull")
-                if isinstance(self.value, list):
-                    raise ValueError(f"operator {self.op} takes one value, not a list")  # noqa: TRY004
-        return self
+                    raise SpecError(None, f"operator {self.op} takes a value that is not null; use isNull or isNotNull")
+                if isinstance(self.value, tuple):
+                    raise SpecError(None, f"operator {self.op} takes one value, not a list")
 
 
-class OrderTerm(Model):
+@dataclass(frozen=True, slots=True)
+class OrderTerm(Record):
     """One sort key."""
 
-    column: Name
+    column: str = field(metadata={"min_length": 1})
     direction: Literal["asc", "desc"] = "asc"
 
 
-class ExportSpec(Model):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportSpec(Record):
     """An export, complete: what, in which format, and how.
 
     ``dataset`` is a table, view or configured name (``schema.table`` or ``table``); ``query`` is SQL and is taken only
@@ -117,117 +116,39 @@ class ExportSpec(Model):
     """
 
     format: Format
-    dataset: Name | None = None
-    query: Name | None = None
-    columns: Annotated[tuple[ColumnChoice, ...], Field(min_length=1)] | None = None
+    dataset: str | None = field(default=None, metadata={"min_length": 1})
+    query: str | None = field(default=None, metadata={"min_length": 1})
+    columns: tuple[ColumnChoice, ...] | None = field(default=None, metadata={"min_length": 1})
     filter: tuple[FilterTerm, ...] = ()
     order_by: tuple[OrderTerm, ...] = ()
-    limit: Annotated[int, Field(ge=0, le=2**63 - 1, strict=True)] | None = None
+    limit: int | None = field(default=None, metadata={"ge": 0, "le": MAX_LIMIT})
     compression: Compression | None = None
     compression_as: Literal["encoding", "file"] = "encoding"
     """Over HTTP: an encoding of the file, or a compressed file. Library and command line have no use for it."""
     delivery: Literal["stream", "file"] = "stream"
     """Over HTTP: a stream, or a file that is prepared first. Library and command line have no use for it."""
-    options: FormatOptions
+    options: FormatOptions = field(default=cast("FormatOptions", None), metadata=left_out(read=_unread))
+    """Those of the format when not given."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _options_follow_format(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        options = value.get("options")
-        if options is None:
-            options = {}
-        if isinstance(options, dict) and value.get("format") in list(Format):
-            value = {**value, "options": _options(options_model(str(value["format"])), options)}
-        return value
-
-    @model_validator(mode="after")
-    def _consistent(self) -> ExportSpec:
-        if type(self.options) is not options_model(self.format):
-            raise ValueError(f"options are not those of format {self.format}")
+    def _check(self) -> None:
+        record = self.format.record
+        given = cast("FormatOptions | None", self.options)
+        with within("options"):
+            options = read_record(record.options, {} if given is None else given)
+        # A TSV's options are CSV options too: the class must be the very one.
+        if type(options) is not record.options:
+            raise SpecError("options", f"must be those of {record.title}, a {record.options.__name__}")
+        object.__setattr__(self, "options", options)
         if self.query is not None and self.dataset is not None:
-            raise ValueError("dataset and query exclude each other")
-        if self.compression is not None and self.format is Format.PARQUET:
-            raise ValueError(
-                "compression is for text formats; for parquet set options.compression, the codec inside the file"
-            )
-        if self.columns is not None:
-            seen: set[str] = set()
-            for column in self.columns:
-                if column.target in seen:
-                    raise ValueError(f"columns: two columns have the target {column.target!r}; targets must differ")
-                seen.add(column.target)
-        return self
+            raise SpecError(None, "dataset and query exclude each other")
+        if self.compression is not None and not record.is_text:
+            codec = f"for {record.name} set options.compression, the codec inside the file"
+            raise SpecError("compression", f"is for text formats; {codec}")
+        self._refuse_equal_targets()
 
-
-def parse_spec(data: dict[str, Any]) -> ExportSpec:
-    """Validate a spec that came from outside.
-
-    Args:
-        data: The members of an :class:`ExportSpec`, camelCase or snake_case.
-
-    Raises:
-        SpecError: One sentence that names the first wrong field, what was wrong and what is allowed.
-    """
-    try:
-        return ExportSpec.model_validate(data)
-    except ValidationError as error:
-        raise spec_error(error) from None
-
-
-def spec_error(error: ValidationError, model: type[BaseModel] = ExportSpec, within: str = "") -> SpecError:
-    """The first complaint of pydantic as one sentence.
-
-    Args:
-        error: What pydantic raised.
-        model: The model that was validated; its members are what is allowed.
-        within: The field that holds the model, for the name of the field.
-    """
-    first = error.errors(include_url=False)[0]
-    cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, SpecError):
-        return cause
-    parts = [str(part) for part in first["loc"] if not _is_noise(part)]
-    message = str(first["msg"]).removeprefix("Value error, ")
-    given = first.get("input")
-    shown = f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""
-    if first["type"] == "extra_forbidden":
-        allowed = ", ".join(_members(_MEMBER_MODELS.get(parts[0], model) if len(parts) > 1 else model))
-        message, shown = f"unknown member {parts.pop()!r}; allowed are {allowed}", ""
-    elif first["type"] == "too_short":
-        message = "must not be empty"
-    field = ".".join(([within] if within else []) + parts)
-    return SpecError(field or None, f"{message}{shown}")
-
-
-_MEMBER_MODELS: dict[str, type[BaseModel]] = {
-    "columns": ColumnChoice,
-    "filter": FilterTerm,
-    "orderBy": OrderTerm,
-    "order_by": OrderTerm,
-}
-
-
-def _members(model: type[BaseModel]) -> list[str]:
-    """The members of a model as they are written outside."""
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _options(model: type[BaseModel], value: Any) -> Any:
-    """The options of a format; a complaint names ``options`` and lists the options that this format has."""
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        raise spec_error(error, model, "options") from None
-
-
-def _is_noise(part: int | str) -> bool:
-    """Pydantic adds the names of union branches to a location; a caller did not write those."""
-    if not isinstance(part, str):
-        return False
-    return (
-        part in {"bool", "decimal", "str"}
-        or part.endswith("Options")
-        or part.startswith(("list[", "tuple[", "literal[", "function-"))
-    )
+    def _refuse_equal_targets(self) -> None:
+        seen: set[str] = set()
+        for column in self.columns or ():
+            if column.target in seen:
+                raise SpecError("columns", f"two columns have the target {column.target!r}; targets must differ")
+            seen.add(column.target)

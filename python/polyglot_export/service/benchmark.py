@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from polyglot_export.access.exposure import Exposure
 from polyglot_export.errors import Busy
 from polyglot_export.execution.feed import ChunkFeed
-from polyglot_export.request.spec import parse_spec
+from polyglot_export.request.parse import parse_spec
 from polyglot_export.service.admission.machine import resident_bytes
 from polyglot_export.service.admission.opening import Admission
 from polyglot_export.service.catalogue import Catalogue

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from polyglot_export.access.catalog import Dataset, describe_dataset, list_datasets
 from polyglot_export.access.exposure import Exposure
-from polyglot_export.formats.registry import encoder_options
 from polyglot_export.planning.choose import unknown_column
 from polyglot_export.service.database import Database
 
@@ -58,7 +57,7 @@ class Catalogue:
             if name not in columns:
                 raise unknown_column(name, columns, field)
         targets = [choice.target for choice in spec.columns] if spec.columns is not None else [*columns]
-        encoder_options(spec, targets, {})
+        spec.format.record.encoder_options(spec.options, targets, {})
 
 
 def _named_columns(spec: ExportSpec) -> Iterable[tuple[str, str]]:

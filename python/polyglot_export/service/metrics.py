@@ -19,7 +19,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from polyglot_export.formats.names import Format
+from polyglot_export.formats.registry import Format
 from polyglot_export.jobs.job import Run
 from polyglot_export.service.admission.budget import MemoryBudget
 from polyglot_export.service.admission.connections import Connections

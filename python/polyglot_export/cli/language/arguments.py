@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from polyglot_export.cli.language.scanner import Scanner
 from polyglot_export.errors import SpecError
+from polyglot_export.formats.registry import Format
 
 __all__ = ["parse_columns", "parse_options", "parse_order", "parse_where"]
 
@@ -78,9 +79,8 @@ def parse_options(texts: Iterable[str], format_name: str) -> Data:
         SpecError: Not a pair, an option that this format does not have (the allowed ones are listed), or one given
         twice.
     """
-    from polyglot_export.formats.registry import options_model
-
-    aliases = {name: field.alias or name for name, field in options_model(format_name).model_fields.items()}
+    names = Format(format_name).record.options.members()
+    aliases = {name: outside for outside, name in names.items()}
     options: Data = {}
     for text in texts:
         key, equals, value = text.partition("=")

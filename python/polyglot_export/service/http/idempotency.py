@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 
 from polyglot_export.errors import SpecError
 from polyglot_export.jobs.job import Job, RequestKey
+from polyglot_export.request.parse import dump_spec
 from polyglot_export.request.spec import ExportSpec
 from polyglot_export.service.errors import KeyReused
 from polyglot_export.text.exact_json import dumps
@@ -42,7 +43,7 @@ def request_key(headers: Headers, spec: ExportSpec, file_stem: str) -> RequestKe
     value = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted is not None else given[0].strip()
     if len(given) > 1 or _KEY.fullmatch(value) is None:
         raise SpecError(HEADER, "must be one key of 1 to 255 visible ASCII characters, such as a UUID")
-    canonical = dumps([spec.model_dump(by_alias=True, exclude_none=True), file_stem])
+    canonical = dumps([dump_spec(spec), file_stem])
     return RequestKey(value, hashlib.sha256(canonical.encode()).hexdigest())
 
 

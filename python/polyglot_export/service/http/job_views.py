@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from polyglot_export.jobs.job import Failure, Job, JobStatus, PreparedFile, Run
+from polyglot_export.request.parse import dump_spec
 from polyglot_export.request.spec import ExportSpec
 from polyglot_export.service.http.views import Time, View, time_text
 
@@ -150,7 +151,7 @@ def _file(file: PreparedFile | None) -> FileView | None:
 
 def _spec(spec: ExportSpec) -> dict[str, Any]:
     """The spec with its defaults; ``query`` is never taken over HTTP and left out with the other absent members."""
-    return spec.model_dump(by_alias=True, exclude_none=True)
+    return dump_spec(spec)
 
 
 def _pace(run: Run | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from polyglot_export.request.spec import ExportSpec
+from polyglot_export.request.schema import spec_schema
 from polyglot_export.service.http import problems
 from polyglot_export.service.http.problems import ProblemView
 
@@ -81,7 +81,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
 
 def _request_schema() -> dict[str, Any]:
     """The members of a spec that are taken over HTTP; options depend on the format and have their own pages."""
-    schema = ExportSpec.model_json_schema(by_alias=True, ref_template=_REF)
+    schema = spec_schema(_REF)
     schema["properties"].pop("query", None)
     schema["required"] = ["format"]
     schema["example"] = _EXAMPLE

@@ -12,7 +12,8 @@ from starlette.responses import Response
 from polyglot_export.errors import PolyglotError, SpecError
 from polyglot_export.jobs.job import Job, JobStatus, now
 from polyglot_export.jobs.stores.base import cursor_of
-from polyglot_export.request.spec import ExportSpec, parse_spec
+from polyglot_export.request.parse import parse_spec
+from polyglot_export.request.spec import ExportSpec
 from polyglot_export.service.dependencies import (
     CallerDep,
     CatalogueDep,
