@@ -22,7 +22,7 @@ import zstandard
 
 from benchmarks.columns import large_file_problem, other_table_problem
 from polyglot_export.access.schema import ExposedTables
-from polyglot_export.execution.export import RunSettings
+from polyglot_export.execution.run import RunSettings
 from polyglot_export.library.sync import open_export
 from polyglot_export.request.parse import parse_spec
 from polyglot_export.testing.readers import check

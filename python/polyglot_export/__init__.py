@@ -43,10 +43,11 @@ if TYPE_CHECKING:
         UnsupportedValue,
     )
     from polyglot_export.execution.export import Export
+    from polyglot_export.execution.opening import explain, open_export
     from polyglot_export.execution.run import ExportResult, Progress, RunSettings
     from polyglot_export.formats.registry import Format
     from polyglot_export.library.aio import AsyncExport, aexport
-    from polyglot_export.library.sync import explain, export, export_to_file, open_export
+    from polyglot_export.library.sync import export, export_to_file
     from polyglot_export.planning.plan import Plan
     from polyglot_export.request.parse import parse_spec
     from polyglot_export.request.spec import ColumnChoice, ExportSpec, FilterTerm, OrderTerm
@@ -96,10 +97,11 @@ _HOMES = {
     "cancel": ("CancelToken",),
     "compressions": ("Compression",),
     "execution.export": ("Export",),
+    "execution.opening": ("explain", "open_export"),
     "execution.run": ("ExportResult", "Progress", "RunSettings"),
     "formats.registry": ("Format",),
     "library.aio": ("AsyncExport", "aexport"),
-    "library.sync": ("explain", "export", "export_to_file", "open_export"),
+    "library.sync": ("export", "export_to_file"),
     "planning.plan": ("Plan",),
     "request.parse": ("parse_spec",),
     "request.spec": ("ColumnChoice", "ExportSpec", "FilterTerm", "OrderTerm"),

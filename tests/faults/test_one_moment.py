@@ -25,7 +25,8 @@ from polyglot_export import (
     parse_spec,
 )
 from polyglot_export.limits import PAGES_PER_SEGMENT
-from polyglot_export.planning import planner as make
+from polyglot_export.planning import locate
+from polyglot_export.planning.moment import ATTEMPTS
 from polyglot_export.postgres import explain as explained
 from polyglot_export.postgres.leader import Leader
 from tests.library.helpers import copied, filled, ndjson
@@ -381,7 +382,7 @@ def test_a_rewrite_between_snapshot_and_lock_is_noticed(
 
 def test_rewritten_each_time_is_an_error(dsn: str, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     conn.execute("CREATE TABLE t AS SELECT 1 AS id; CREATE MATERIALIZED VIEW m AS SELECT * FROM t")
-    before_explain(monkeypatch, [lambda: conn.execute("REFRESH MATERIALIZED VIEW m")] * make.ATTEMPTS)
+    before_explain(monkeypatch, [lambda: conn.execute("REFRESH MATERIALIZED VIEW m")] * ATTEMPTS)
     with pytest.raises(SourceChanged, match="was rewritten or dropped each time"):
         open_export(spec("m"), dsn=dsn)
 
@@ -417,7 +418,7 @@ def before_explain(monkeypatch: pytest.MonkeyPatch, actions: Actions) -> None:
             actions.pop(0)()
         return explain_statement(leader, statement)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(make, "explain_statement", patched)
+    monkeypatch.setattr(locate, "explain_statement", patched)
 
 
 LATE = "CREATE TABLE p3 (id int NOT NULL, pad text); INSERT INTO p3 SELECT g, 'late' FROM generate_series(1000001, 1000100) AS g"

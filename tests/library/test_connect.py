@@ -25,7 +25,7 @@ from psycopg import conninfo
 
 from polyglot_export import Cancelled, ConnectionFailed, Export, _core, export
 from polyglot_export.planning.plan import Plan
-from polyglot_export.postgres.parameters import Connection
+from polyglot_export.postgres.parameters import ServerParameters
 from tests.fixtures.debian import LOGINS, PASSWORD, DebianServer
 from tests.fixtures.process import free_port
 from tests.fixtures.server import Database
@@ -84,7 +84,7 @@ def libpq(plan: Plan, **changes: Any) -> str:
         return REFUSED
 
 
-def assert_names_the_server(error: ConnectionFailed, connection: Connection) -> None:
+def assert_names_the_server(error: ConnectionFailed, connection: ServerParameters) -> None:
     """One sentence with the address, and nothing that is secret."""
     assert error.message.startswith(f"cannot connect to {connection.host}:{connection.port}: ")
     assert "\n" not in error.message

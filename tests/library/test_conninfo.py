@@ -13,13 +13,13 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from polyglot_export import Cancelled, CancelToken, ConnectionFailed
 from polyglot_export.postgres.connect import connect, resolved
-from polyglot_export.postgres.parameters import Connection
+from polyglot_export.postgres.parameters import ServerParameters
 from tests.fixtures.debian import PASSWORD, DebianServer
 from tests.fixtures.process import free_port
 from tests.library.helpers import exported
 
 
-def resolve(dsn: str | None) -> Connection:
+def resolve(dsn: str | None) -> ServerParameters:
     with connect(dsn, application_name="polyglot test") as connection:
         return resolved(connection)
 

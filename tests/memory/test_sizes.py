@@ -14,7 +14,8 @@ import psycopg
 import pytest
 
 from polyglot_export.execution.allocator import give_back
-from polyglot_export.execution.export import Export, RunSettings
+from polyglot_export.execution.export import Export
+from polyglot_export.execution.run import RunSettings
 from polyglot_export.library.sync import open_export
 from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.reservation import reservation

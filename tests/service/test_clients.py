@@ -67,7 +67,7 @@ async def no_task_is_left() -> AsyncIterator[None]:
     """When the call is over, so is everything that it began."""
     yield
     left = [task.get_coro() for task in asyncio.all_tasks()]
-    assert not [coroutine for coroutine in left if "TestRunner" not in coroutine.__qualname__]
+    assert not [coroutine for coroutine in left if "TestRunner" not in repr(coroutine)]
 
 
 async def test_the_result_of_the_work() -> None:

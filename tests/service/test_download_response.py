@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from polyglot_export.errors import Cancelled, ConnectionLost, SpecError
-from polyglot_export.execution.export import Progress
+from polyglot_export.execution.run import Progress
 from polyglot_export.jobs.job import Job, JobStatus
 from polyglot_export.jobs.stores.memory import MemoryJobStore
 from polyglot_export.request.parse import parse_spec

@@ -19,8 +19,9 @@ from polyglot_export.postgres.catalogue.relations import KINDS, find_relation, p
 from polyglot_export.postgres.catalogue.types import read_types
 from polyglot_export.postgres.errors import database_error
 from polyglot_export.postgres.leader import Leader
-from polyglot_export.sources.base import QuerySource, TableSource
-from polyglot_export.sources.query import describe_query
+from polyglot_export.postgres.query import describe_query
+from polyglot_export.sources.query import QuerySource
+from polyglot_export.sources.table import TableSource
 
 __all__ = ["Dataset", "DatasetColumn", "describe_dataset", "list_datasets"]
 

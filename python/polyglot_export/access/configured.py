@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from polyglot_export.access.exposure import Exposure
-from polyglot_export.access.tables import members_of, names_in, tables_in, text_in
+from polyglot_export.access.tables import read_tables
 from polyglot_export.errors import SpecError, UnknownDataset
-from polyglot_export.sources.base import QuerySource, TableSource
+from polyglot_export.fields import Record
+from polyglot_export.sources.query import QuerySource
+from polyglot_export.sources.table import TableSource
 
 __all__ = ["ConfiguredDatasets", "Dataset", "load_datasets"]
 
 
 @dataclass(frozen=True, slots=True)
-class Dataset:
+class Dataset(Record):
     """One ``[datasets.NAME]`` table: ``table`` or ``query``, and optionally the ``columns`` that may be read."""
 
-    table: str | None = None
-    query: str | None = None
-    columns: tuple[str, ...] | None = None
+    table: str | None = field(default=None, metadata={"min_length": 1})
+    query: str | None = field(default=None, metadata={"min_length": 1})
+    columns: tuple[str, ...] | None = field(default=None, metadata={"min_length": 1})
+
+    def _check(self) -> None:
+        if (self.table is None) == (self.query is None):
+            raise SpecError(None, "give either table or query")
 
     def source(self, name: str) -> TableSource | QuerySource:
         """What the planner reads for it."""
@@ -52,14 +58,4 @@ def load_datasets(document: Mapping[str, Any]) -> ConfiguredDatasets:
     Raises:
         SpecError: A dataset is wrong; the field says which one.
     """
-    entries = tables_in(document, "datasets", "[datasets.orders]")
-    return ConfiguredDatasets({name: _dataset(entry, f"datasets.{name}") for name, entry in entries.items()})
-
-
-def _dataset(entry: object, where: str) -> Dataset:
-    members = members_of(entry, where, ("table", "query", "columns"))
-    table, query = text_in(members, "table", where), text_in(members, "query", where)
-    if (table is None) == (query is None):
-        raise SpecError(where, "give either table or query")
-    columns = names_in(members["columns"], f"{where}.columns") if "columns" in members else None
-    return Dataset(table, query, columns)
+    return ConfiguredDatasets(read_tables(document, "datasets", Dataset))

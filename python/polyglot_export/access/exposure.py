@@ -18,7 +18,8 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from polyglot_export.errors import SpecError
-from polyglot_export.sources.base import QuerySource, TableSource
+from polyglot_export.sources.query import QuerySource
+from polyglot_export.sources.table import TableSource
 
 if TYPE_CHECKING:
     from polyglot_export.request.spec import ExportSpec

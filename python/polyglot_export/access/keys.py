@@ -9,14 +9,15 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from polyglot_export.access.configured import ConfiguredDatasets
 from polyglot_export.access.exposure import Exposure
-from polyglot_export.access.tables import members_of, names_in, tables_in
+from polyglot_export.access.tables import read_tables
 from polyglot_export.errors import SpecError
+from polyglot_export.fields import Record, within
 
 __all__ = ["Key", "Keys", "hash_key", "load_keys", "new_key"]
 
@@ -33,15 +34,33 @@ def hash_key(key: str) -> str:
     return "sha256:" + hashlib.sha256(key.encode()).hexdigest()
 
 
+def _hash(given: object) -> str:
+    if isinstance(given, str) and _HASH.fullmatch(given):
+        return given
+    raise SpecError(None, 'must be "sha256:" and 64 lower-case hexadecimal digits')
+
+
+def _columns(given: object) -> Mapping[str, tuple[str, ...]]:
+    if not isinstance(given, Mapping):
+        raise SpecError(None, "must be a table with one list of columns for each dataset")
+    return {str(dataset): _names(str(dataset), names) for dataset, names in given.items()}
+
+
+def _names(dataset: str, given: object) -> tuple[str, ...]:
+    with within(dataset):
+        if isinstance(given, list | tuple) and given and all(isinstance(name, str) and name for name in given):
+            return tuple(given)
+        raise SpecError(None, "must be a list of names that is not empty")
+
+
 @dataclass(frozen=True, slots=True)
-class Key:
+class Key(Record):
     """One ``[keys.NAME]`` table of a configuration."""
 
-    name: str
-    hash: str
-    datasets: frozenset[str] | None = None
+    hash: str = field(metadata={"read": _hash})
+    datasets: tuple[str, ...] | None = None
     """What it may read, nothing for a key that only fetches metrics; ``None`` means every dataset that is exposed."""
-    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict, metadata={"read": _columns})
     """By dataset, the only columns that it may read."""
 
     def narrow(self, exposure: Exposure) -> Exposure:
@@ -57,36 +76,32 @@ class Key:
         )
 
 
-class Keys:
-    """The configured keys."""
+class Keys(Mapping[str, Key]):
+    """The configured keys by their names."""
 
-    def __init__(self, keys: Iterable[Key] = ()) -> None:
-        self._keys = tuple(keys)
+    def __init__(self, keys: Mapping[str, Key] | None = None) -> None:
+        self._keys = dict(keys or {})
 
-    def __bool__(self) -> bool:
-        return bool(self._keys)
+    def __getitem__(self, name: str) -> Key:
+        return self._keys[name]
 
-    def __iter__(self) -> Iterator[Key]:
+    def __iter__(self) -> Iterator[str]:
         return iter(self._keys)
 
     def __len__(self) -> int:
         return len(self._keys)
 
-    def find(self, presented: str) -> Key | None:
-        """The entry of a key that a client has sent, if it is known.
+    def find(self, presented: str) -> str | None:
+        """The name of a key that a client has sent, if it is known.
 
-        All entries are compared, each in constant time: the time tells neither a prefix nor the place of a match.
+        All keys are compared, each in constant time: the time tells neither a prefix nor the place of a match.
         """
         digest = hash_key(presented)
-        found: Key | None = None
-        for key in self._keys:
+        found: str | None = None
+        for name, key in self._keys.items():
             if hmac.compare_digest(key.hash, digest):
-                found = key
+                found = name
         return found
-
-    def named(self, name: str | None) -> Key | None:
-        """The entry of a name, if there is one."""
-        return next((key for key in self._keys if key.name == name), None)
 
 
 def load_keys(document: Mapping[str, Any]) -> Keys:
@@ -98,27 +113,7 @@ def load_keys(document: Mapping[str, Any]) -> Keys:
     Raises:
         SpecError: An entry is wrong; the field says which one.
     """
-    entries = tables_in(document, "keys", "[keys.reports]")
-    keys = [_key(name, entry, f"keys.{name}") for name, entry in entries.items()]
-    if len({key.hash for key in keys}) != len(keys):
+    keys = read_tables(document, "keys", Key)
+    if len({key.hash for key in keys.values()}) != len(keys):
         raise SpecError("keys", "two entries have the same hash; a key has one name")
     return Keys(keys)
-
-
-def _key(name: str, entry: object, where: str) -> Key:
-    members = members_of(entry, where, ("hash", "datasets", "columns"))
-    digest = members.get("hash")
-    if not isinstance(digest, str) or not _HASH.fullmatch(digest):
-        raise SpecError(f"{where}.hash", 'must be "sha256:" and 64 lower-case hexadecimal digits')
-    datasets = None
-    if "datasets" in members:
-        datasets = frozenset(names_in(members["datasets"], f"{where}.datasets", may_be_empty=True))
-    columns = members.get("columns", {})
-    if not isinstance(columns, dict):
-        raise SpecError(f"{where}.columns", "must be a table with one list for each dataset")
-    return Key(
-        name,
-        digest,
-        datasets,
-        {dataset: names_in(names, f"{where}.columns.{dataset}") for dataset, names in columns.items()},
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from polyglot_export.access.exposure import Exposure
-from polyglot_export.sources.base import TableSource
+from polyglot_export.sources.table import TableSource
 
 __all__ = ["ExposedTables"]
 

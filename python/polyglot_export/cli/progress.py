@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
     from polyglot_export.cli.transfer import Meter
-    from polyglot_export.execution.export import Export, ExportResult
+    from polyglot_export.execution.export import Export
+    from polyglot_export.execution.run import ExportResult
 
 __all__ = ["Bar", "NoBar", "losses_line", "meter_for", "size", "summary_line"]
 

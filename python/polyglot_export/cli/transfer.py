@@ -16,7 +16,8 @@ from polyglot_export.errors import Cancelled, InternalError, PolyglotError, Targ
 if TYPE_CHECKING:
     from polyglot_export.cancel import CancelToken
     from polyglot_export.destinations import Sink
-    from polyglot_export.execution.export import Export, ExportResult
+    from polyglot_export.execution.export import Export
+    from polyglot_export.execution.run import ExportResult
 
 __all__ = ["Meter", "ReaderLeft", "transfer"]
 

@@ -1,9 +1,4 @@
-"""The way in: a spec becomes a plan, a plan becomes a stream, and a stream becomes bytes.
-
-``request/spec.py`` (what the caller wants) → ``access/exposure.py`` (what that name stands for) →
-``postgres/leader.py`` (locks and snapshot) → ``planner/`` (SQL, columns, segments) → ``_core`` (the workers) →
-``sinks/`` (where the bytes go). ``library/aio.py`` is the same for asyncio.
-"""
+"""A plan is started, and its bytes are pulled."""
 
 from __future__ import annotations
 
@@ -14,27 +9,45 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from psycopg import sql
-
-from polyglot_export import _core
 from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import Cancelled, ConnectionLost, InternalError, PolyglotError, SourceChanged
+from polyglot_export.execution.engines.base import ChunkStream, Engine, StreamProgress
+from polyglot_export.execution.engines.local import LOCAL
 from polyglot_export.execution.rate import RateLimit
-from polyglot_export.execution.run import ExportResult, Progress, RunSettings
-from polyglot_export.library.keywords import make_spec
-from polyglot_export.planning import Planned
+from polyglot_export.execution.run import ExportResult, Progress
+from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.plan import Plan
-from polyglot_export.postgres.explain import explain_statement
-from polyglot_export.postgres.leader import Leader
-from polyglot_export.postgres.settings import WORKER_SETTINGS
+from polyglot_export.postgres.sqlstates import LOCK_NOT_AVAILABLE
 
 if TYPE_CHECKING:
     from polyglot_export.request.spec import ExportSpec
 
 
-__all__ = ["Export", "ExportResult", "Progress", "RunSettings", "make_spec"]
+__all__ = ["Export", "start"]
 
-LOCK_NOT_AVAILABLE = "55P03"
+
+def start(
+    plan: Plan,
+    moment: Moment,
+    *,
+    spec: ExportSpec,
+    token: CancelToken,
+    started: float,
+    rate_limit: float | None = None,
+    engine: Engine = LOCAL,
+) -> Export:
+    """Start a planned export; no row is read before the first chunk is asked for.
+
+    Args:
+        plan: How it is read.
+        moment: What the plan was made in; it ends with the export.
+        spec: What was asked for.
+        token: Cancels the export.
+        started: ``time.monotonic()`` of the call that the export's time is counted from.
+        rate_limit: Bytes a second to give out at most.
+        engine: What runs the plan.
+    """
+    return Export(plan, moment, engine.open(plan), spec=spec, token=token, started=started, rate_limit=rate_limit)
 
 
 class Export:
@@ -44,43 +57,36 @@ class Export:
     connections and locks. One thread pulls; :meth:`cancel`, :meth:`progress` and :meth:`close` may be called from any.
 
     Memory:
-        The sum that ``memory.reservation(export.plan)`` gives; it does not grow with the number of rows.
+        The sum that ``planning.reservation.reservation(export.plan)`` gives; it does not grow with the number of rows.
     """
 
     def __init__(
         self,
+        plan: Plan,
+        moment: Moment,
+        stream: ChunkStream,
+        *,
         spec: ExportSpec,
-        planned: Planned,
-        leader: Leader,
         token: CancelToken,
         started: float,
         rate_limit: float | None = None,
     ) -> None:
-        """Use :func:`open_export` or :func:`export`.
-
-        Args:
-            spec: What was asked for.
-            planned: How it is read.
-            leader: In its transaction; owned by this object from now on.
-            token: Cancels the export.
-            started: ``time.monotonic()`` of the call.
-            rate_limit: Bytes a second to give out at most.
-        """
+        """Use :func:`start`, or one of the ways in of the package."""
         self.spec = spec
-        self.plan: Plan = planned.plan
-        self._recheck = planned.recheck
-        self._leader = leader
+        self.plan = plan
+        self._moment = moment
+        self._leader = moment.leader
+        self._watched = plan.watched
         self._token = token
         self._started = started
         self._lock = threading.Lock()
         self._closed = False
         self._complete: ExportResult | None = None
         self._failure: PolyglotError | None = None
-        self._locked = leader.locked() if planned.recheck is not None else frozenset()
-        stream = _core.ChunkStream(self.plan)
-        self._stream: _core.ChunkStream | _EndedStream = stream
+        self._stream: ChunkStream = stream
         self._rate = RateLimit(rate_limit) if rate_limit is not None else None
-        # Nothing here may hold this object: one that is forgotten is closed by its end.
+        # The callback must not reference self: the token would keep an abandoned export alive, and its __del__, which
+        # closes it, would never run.
         self._forget = token.on_cancel(_stopping(stream, self._rate))
 
     @property
@@ -147,9 +153,9 @@ class Export:
         try:
             self._stream.close()
         finally:
-            self._leader.close()
-            # Its buffers go now: an error that was raised keeps this object until the garbage collector finds the
-            # circle.
+            self._moment.close()
+            # The stream's buffers go now. An error that was raised holds this object in its traceback, and this object
+            # holds the error: only the garbage collector would free the two.
             self._stream = _EndedStream(self._stream.progress())
 
     def __enter__(self) -> Self:
@@ -182,9 +188,9 @@ class Export:
     def _pull(self) -> bytes | None:
         self._leader.check()
         chunk = self._stream.next_chunk()
-        if self._recheck is not None:
-            self._see_same_children(self._recheck)
-            self._recheck = None
+        if self._watched is not None:
+            self._moment.see_same_children(self._watched, self.plan.source)
+            self._watched = None
         if chunk is not None:
             if self._rate is not None:
                 self._rate.take(len(chunk))
@@ -196,20 +202,6 @@ class Export:
             now.rows, now.bytes, time.monotonic() - self._started, self._losses(now.losses), self.snapshot
         )
         return None
-
-    def _see_same_children(self, statement: sql.Composable) -> None:
-        """A worker plans a whole statement itself: it must have met the partitions that the leader has locked.
-
-        The first chunk shows that it has planned; a partition that was attached before it did so is among what the same
-        statement locks now.
-        """
-        self._leader.run("; ".join(WORKER_SETTINGS))
-        explain_statement(self._leader, statement)
-        if self._leader.locked() - self._locked:
-            raise SourceChanged(
-                f"a partition or child table was added to {self.plan.source} while its moment was being taken; start "
-                "again"
-            )
 
     def _cause(self, error: PolyglotError) -> PolyglotError:
         """What went wrong first: a cancel makes workers fail, and so does the loss of the leader, whose snapshot they
@@ -235,7 +227,7 @@ class Export:
         return {column.target: count for column, count in zip(self.plan.columns, counts, strict=False) if count}
 
 
-def _stopping(stream: _core.ChunkStream, rate: RateLimit | None) -> Callable[[], None]:
+def _stopping(stream: ChunkStream, rate: RateLimit | None) -> Callable[[], None]:
     """What a cancel does; it does not block."""
 
     def stop() -> None:
@@ -249,10 +241,10 @@ def _stopping(stream: _core.ChunkStream, rate: RateLimit | None) -> Callable[[],
 class _EndedStream:
     """What is left of a stream that was closed."""
 
-    def __init__(self, progress: _core.Progress) -> None:
+    def __init__(self, progress: StreamProgress) -> None:
         self._progress = progress
 
-    def progress(self) -> _core.Progress:
+    def progress(self) -> StreamProgress:
         """How far it came."""
         return self._progress
 

@@ -15,9 +15,9 @@ from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import InternalError
 from polyglot_export.execution.export import Export
 from polyglot_export.execution.feed import ChunkFeed
+from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, Progress, RunSettings
 from polyglot_export.library.keywords import make_spec
-from polyglot_export.library.sync import open_export
 from polyglot_export.planning.plan import Plan
 
 __all__ = ["AsyncExport", "aexport"]

@@ -2,86 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polyglot_export.access.exposure import EVERYTHING, Exposure
-from polyglot_export.cancel import CancelToken
 from polyglot_export.compressions import Compression
 from polyglot_export.execution.export import Export
+from polyglot_export.execution.opening import explain, open_export
 from polyglot_export.execution.run import ExportResult, RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.library.keywords import Columns, make_spec
 from polyglot_export.limits import FILE_CHUNK_BYTES
-from polyglot_export.planning import make_plan
-from polyglot_export.planning.plan import Plan
-from polyglot_export.postgres.leader import Leader
 
 if TYPE_CHECKING:
-    from polyglot_export.request.spec import ExportSpec, FilterTerm, OrderTerm
+    from polyglot_export.request.spec import FilterTerm, OrderTerm
 
 
 __all__ = ["explain", "export", "export_to_file", "open_export"]
-
-
-def open_export(
-    spec: ExportSpec,
-    *,
-    dsn: str | None = None,
-    exposure: Exposure = EVERYTHING,
-    run: RunSettings | None = None,
-    token: CancelToken | None = None,
-) -> Export:
-    """Connect, lock, take the snapshot and plan; no byte is read yet.
-
-    Args:
-        spec: What to export.
-        dsn: URI or key=value string; ``None`` leaves it to libpq's environment variables and files.
-        exposure: What may be read.
-        run: Workers and sizes.
-        token: A cancel of it ends the opening too, also while it waits for a lock.
-
-    Raises:
-        SpecError: The request is wrong; ``field`` says where.
-        ConnectionFailed: The database cannot be reached or refused the login.
-        PolyglotError: Anything else that shows before the first byte.
-    """
-    started = time.monotonic()
-    run = run or RunSettings()
-    limits = run.limits()
-    source = exposure.source_of(spec)
-    token = token or CancelToken()
-    # As secrets.token_hex(4), which would load OpenSSL first.
-    name = run.application_name or f"polyglot {os.urandom(4).hex()}"
-    leader = Leader.open(dsn, application_name=name, token=token)
-    try:
-        planned = make_plan(leader, source, spec, limits, run.session())
-        if run.settle is not None:
-            planned = replace(planned, plan=run.settle(planned.plan))
-        return Export(spec, planned, leader, token, started, run.rate_limit)
-    except BaseException:
-        leader.close()
-        raise
-
-
-def explain(
-    spec: ExportSpec, *, dsn: str | None = None, exposure: Exposure = EVERYTHING, run: RunSettings | None = None
-) -> Plan:
-    """The plan of an export, made in a transaction that is rolled back; no row is read.
-
-    Raises:
-        PolyglotError: As :func:`open_export`.
-    """
-    run = run or RunSettings()
-    limits = run.limits()
-    source = exposure.source_of(spec)
-    with Leader.open(dsn, application_name=run.application_name or "polyglot explain") as leader:
-        return make_plan(leader, source, spec, limits).plan
 
 
 def export(

@@ -1,14 +1,8 @@
-"""From a spec to a finished plan, at one moment of the database.
+"""From a source and a spec to a finished plan, at one moment of the database.
 
-The way, file by file: ``relation`` (a name to a relation) or ``query`` (parsed alone) → ``make`` (locks and snapshot
-through the leader, starting again where something moved) → ``attributes`` and ``types`` (what the catalogue says) →
-``columns`` (decoder, Parquet type and expression of each) → ``filters`` → ``statement`` → ``explained`` (the planner's
-answer) → ``segments`` (how it is cut) → ``encoder`` (the format's options) → a
-:class:`polyglot_export.planning.plan.Plan`, which ``printing`` shows.
+The way, file by file: ``locate`` (a source to a relation or a wrapped query) → ``moment`` (locks and snapshot through
+the leader, taken again where something moved) → ``planner``, which asks in turn ``choose`` (which columns), ``columns``
+(decoder, Parquet type and expression of each), ``filters`` and ``order``, ``statement``, ``segments`` (how it is cut),
+``session`` (what workers set) and ``row_bound`` → a :class:`polyglot_export.planning.plan.Plan`, which ``describe``
+shows to people and ``reservation`` turns into memory.
 """
-
-from __future__ import annotations
-
-from polyglot_export.planning.planner import Planned, make_plan
-
-__all__ = ["Planned", "make_plan"]

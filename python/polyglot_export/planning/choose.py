@@ -1,8 +1,10 @@
-"""The columns of a relation and of a query, as the planner chooses among them."""
+"""Which columns are exported, and under which names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from psycopg import sql
@@ -13,10 +15,18 @@ from polyglot_export.postgres.catalogue.types import Types
 from polyglot_export.postgres.leader import Described
 
 if TYPE_CHECKING:
-    from polyglot_export.request.spec import ColumnChoice
+    from polyglot_export.request.spec import ColumnChoice, ExportSpec
 
 
-__all__ = ["choose_columns", "exposed", "named", "query_columns", "unknown_column"]
+__all__ = ["Choice", "choose_columns", "column_named", "exposed", "named", "query_columns", "unknown_column"]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A column of the source and its name in the file."""
+
+    column: SourceColumn
+    target: str
 
 
 def query_columns(described: Described, types: Types) -> tuple[SourceColumn, ...]:
@@ -44,52 +54,75 @@ def exposed(columns: Iterable[SourceColumn], allowed: tuple[str, ...] | None) ->
     return tuple(by_name[name] for name in allowed)
 
 
-def choose_columns(
-    columns: tuple[SourceColumn, ...], chosen: tuple[ColumnChoice, ...] | None
-) -> list[tuple[SourceColumn, str]]:
-    """What is exported, each with its target name.
+def choose_columns(columns: tuple[SourceColumn, ...], spec: ExportSpec) -> list[Choice]:
+    """What is exported.
+
+    Args:
+        columns: Those that may be.
+        spec: What the caller wants; without ``columns`` of it, all.
 
     Raises:
-        SpecError: An unknown or ambiguous column, or two columns with one target.
+        SpecError: An unknown or ambiguous column, or a name that stands twice in a format that needs one for each.
     """
-    if chosen is None:
-        _refuse_repeated(
-            [column.name for column in columns],
-            "two columns of it are called {!r}; rename one with AS or choose columns",
+    if spec.columns is not None:
+        return _chosen(columns, spec.columns)
+    repeated = _repeated(column.name for column in columns)
+    if repeated is not None and not spec.format.record.repeated_names:
+        reason = (
+            f"two columns are called {repeated!r}, and {spec.format.record.title} needs a name for each; give one of them"
+            " another name with AS, or choose and rename columns"
         )
-        return [(column, column.name) for column in columns]
-    by_name = {column.name: column for column in columns}
-    unambiguous = named(columns)
-    for index, choice in enumerate(chosen):
-        field = f"columns.{index}.source"
-        if choice.source not in by_name:
-            raise unknown_column(choice.source, by_name, field)
-        if choice.source not in unambiguous:
-            raise SpecError(field, f"two columns are called {choice.source!r}; rename one with AS")
-    _refuse_repeated([choice.target for choice in chosen], "two columns have the target {!r}; targets must differ")
-    return [(by_name[choice.source], choice.target) for choice in chosen]
+        raise SpecError("query" if spec.query is not None else "dataset", reason)
+    return [Choice(column, column.name) for column in columns]
+
+
+def _chosen(columns: tuple[SourceColumn, ...], choices: Sequence[ColumnChoice]) -> list[Choice]:
+    repeated = _repeated(choice.target for choice in choices)
+    if repeated is not None:
+        raise SpecError("columns", f"two columns have the target {repeated!r}; targets must differ")
+    return [
+        Choice(column_named(choice.source, columns, f"columns.{index}.source"), choice.target)
+        for index, choice in enumerate(choices)
+    ]
+
+
+def column_named(name: str, columns: Iterable[SourceColumn], field: str) -> SourceColumn:
+    """The one column of a name.
+
+    Args:
+        name: What the caller wrote.
+        columns: Those that the caller may name.
+        field: Where it was written.
+
+    Raises:
+        SpecError: There is none, or more than one.
+    """
+    found = [column for column in columns if column.name == name]
+    if not found:
+        raise unknown_column(name, {column.name: column for column in columns}, field)
+    if len(found) > 1:
+        raise SpecError(field, f"two columns are called {name!r}; rename one with AS")
+    return found[0]
 
 
 def named(columns: Iterable[SourceColumn]) -> Mapping[str, SourceColumn]:
     """Columns by name, without those whose name stands for more than one."""
-    found: dict[str, SourceColumn] = {}
-    repeated: set[str] = set()
-    for column in columns:
-        if column.name in found:
-            repeated.add(column.name)
-        found[column.name] = column
-    return {name: column for name, column in found.items() if name not in repeated}
+    every = tuple(columns)
+    count = Counter(column.name for column in every)
+    return {column.name: column for column in every if count[column.name] == 1}
 
 
-def _refuse_repeated(names: list[str], message: str) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise SpecError("columns", f"{message.format(name)}")
-        seen.add(name)
-
-
-def unknown_column(name: str, columns: Mapping[str, object], field: str) -> SpecError:
+def unknown_column(name: str, columns: Iterable[str], field: str) -> SpecError:
     """The error for a column that is not there; it lists what is allowed."""
     allowed = ", ".join(columns) or "none"
     return SpecError(field, f"there is no column {name!r}; allowed are {allowed}")
+
+
+def _repeated(names: Iterable[str]) -> str | None:
+    """The first name that stands twice."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None

@@ -6,18 +6,25 @@ equals COPY's text for every value of every type. ``docs/formats/types.md`` is t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from psycopg import sql
 
 from polyglot_export.formats.parquet import MAX_DECIMAL_PRECISION, ParquetOptions
 from polyglot_export.formats.registry import Format, FormatOptions
+from polyglot_export.planning.choose import Choice
 from polyglot_export.planning.plan import Column
 from polyglot_export.planning.type_table import NATIVE
 from polyglot_export.postgres.catalogue.columns import SourceColumn
 from polyglot_export.postgres.catalogue.types import Type, Types
 
-__all__ = ["Chosen", "Reading"]
+if TYPE_CHECKING:
+    from polyglot_export.request.spec import ExportSpec
+
+
+__all__ = ["ReadAs", "read_as"]
 
 
 _NUMERIC_HEADER = 4
@@ -25,14 +32,20 @@ _NUMERIC_HEADER = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ReadAs:
     """A column of the export and the expression that reads it."""
 
     column: Column
     expression: sql.Composable
 
 
-class Reading:
+def read_as(choices: Iterable[Choice], types: Types, spec: ExportSpec) -> list[ReadAs]:
+    """How each of the chosen columns is read."""
+    reader = _Reader(types, spec.format, spec.options)
+    return [reader.read(choice.column, choice.target) for choice in choices]
+
+
+class _Reader:
     """Chooses decoder, Parquet type and expression for the columns of one export."""
 
     def __init__(self, types: Types, format_: Format, options: FormatOptions) -> None:
@@ -44,7 +57,7 @@ class Reading:
         self._instants_native = utc or self._parquet is not None
         self._arrays_of_instants_native = utc or (self._parquet is not None and self._parquet.arrays == "list")
 
-    def choose(self, source: SourceColumn, target: str) -> Chosen:
+    def read(self, source: SourceColumn, target: str) -> ReadAs:
         """How one column is read."""
         type_, modifier = self._types.under(source.type, source.modifier)
         kind = self._native(type_)
@@ -54,7 +67,7 @@ class Reading:
         elif kind is None:
             kind = "json_text" if self._json else "by_text"
         expression = _expression(source.reference, kind, native=self._native(type_) == kind)
-        return Chosen(Column(source.name, target, kind, parquet, source.display), expression)
+        return ReadAs(Column(source.name, target, kind, parquet, source.display), expression)
 
     def _native(self, type_: Type) -> str | None:
         """The decoder of a type, or ``None`` where there is none."""

@@ -6,14 +6,17 @@ modifier: ``'1.23451'::numeric(18,4)`` would change the filter, ``'abcde'::chara
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from polyglot_export.errors import PolyglotError, SpecError
-from polyglot_export.planning.choose import unknown_column
+from polyglot_export.errors import SpecError
+from polyglot_export.planning.choose import column_named
+from polyglot_export.planning.locate import Located
+from polyglot_export.planning.statement import Statement
+from polyglot_export.planning.trial import try_statement
 from polyglot_export.postgres.catalogue.columns import SourceColumn
 from polyglot_export.postgres.catalogue.types import Type, Types
 from polyglot_export.postgres.leader import Leader
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from polyglot_export.request.spec import FilterTerm, Scalar
 
 
-__all__ = ["Filters", "refused_value"]
+__all__ = ["filter_terms"]
 
 _SQL_OPERATOR = {
     FilterOp.EQ: "=",
@@ -44,32 +47,35 @@ MAX_PLAIN_EXPONENT = 400
 numeric can."""
 
 
-class Filters:
-    """Writes filter terms for the columns of one source."""
+def filter_terms(leader: Leader, found: Located, terms: Sequence[FilterTerm]) -> tuple[sql.Composable, ...]:
+    """The terms as SQL, each tried by the server.
 
-    def __init__(self, leader: Leader, columns: Mapping[str, SourceColumn], types: Types) -> None:
+    Raises:
+        SpecError: A column is unknown, its type lacks the operator, or the value is none of that type.
+    """
+    if not terms:
+        return ()
+    operators = _Operators(leader, found.types)
+    written = tuple(_written(operators, found, term, f"filter.{index}") for index, term in enumerate(terms))
+    for index, term in enumerate(written):
+        # Alone, so that the server's complaint is about this term.
+        try_statement(leader, Statement((), found.from_, (term,)), f"filter.{index}")
+    return written
+
+
+def _written(operators: _Operators, found: Located, term: FilterTerm, field: str) -> sql.Composable:
+    return _Term(operators, column_named(term.column, found.exposed, f"{field}.column"), term, field).compose()
+
+
+class _Operators:
+    """The operators of the types of one source, looked up once each."""
+
+    def __init__(self, leader: Leader, types: Types) -> None:
         self._leader = leader
-        self._columns = columns
         self._types = types
         self._schemas: dict[tuple[str, int], str | None] = {}
 
-    def term(self, term: FilterTerm, index: int) -> sql.Composable:
-        """One term.
-
-        Args:
-            term: What the caller wrote.
-            index: Its position, for the name of the field.
-
-        Raises:
-            SpecError: The column is unknown, its type lacks the operator, or the value is none of that type.
-        """
-        field = f"filter.{index}"
-        column = self._columns.get(term.column)
-        if column is None:
-            raise unknown_column(term.column, self._columns, f"{field}.column")
-        return _Term(self, column, term, field).compose()
-
-    def operator(self, symbol: str, type_: Type) -> str | None:
+    def schema(self, symbol: str, type_: Type) -> str | None:
         """The schema of the operator that compares two values of a type; ``None`` where there is none."""
         key = (symbol, type_.oid)
         if key not in self._schemas:
@@ -108,12 +114,12 @@ class Filters:
 class _Term:
     """One term on its way to SQL."""
 
-    def __init__(self, filters: Filters, column: SourceColumn, term: FilterTerm, field: str) -> None:
-        self._filters = filters
+    def __init__(self, operators: _Operators, column: SourceColumn, term: FilterTerm, field: str) -> None:
+        self._operators = operators
         self._column = column
         self._term = term
         self._field = field
-        self._type = filters.base(column)
+        self._type = operators.base(column)
         # The operators for all enums and all arrays do not match a domain over one with the type under it.
         is_domain = self._type.oid != column.type
         self._reference = (
@@ -139,7 +145,7 @@ class _Term:
     def _in(self, values: Sequence[Scalar]) -> sql.Composable:
         if not values:
             return sql.SQL("false")
-        if self._filters.is_array(self._type):
+        if self._operators.is_array(self._type):
             # = ANY over an array of arrays would compare with the elements.
             return sql.SQL("({})").format(sql.SQL(" OR ").join(self._compare(FilterOp.EQ, value) for value in values))
         literals = sql.SQL(", ").join(self._literal(value) for value in values)
@@ -167,7 +173,7 @@ class _Term:
 
     def _operator(self, operator: FilterOp) -> sql.Composable:
         symbol = _SQL_OPERATOR[operator]
-        schema = self._filters.operator(symbol, self._type)
+        schema = self._operators.schema(symbol, self._type)
         if schema is None:
             raise self._error(f"column {self._name} has type {self._column.display}, which has no operator {operator}")
         return sql.SQL("OPERATOR({}.{})").format(sql.Identifier(schema), sql.SQL(symbol))
@@ -219,16 +225,7 @@ class _Term:
         return f'"{self._column.name}"'
 
     def _error(self, message: str) -> SpecError:
-        return SpecError(self._field, f"{message}")
-
-
-def refused_value(error: PolyglotError, field: str) -> PolyglotError:
-    """The server's refusal of a generated term (a value that is none of the type) as an error of the request."""
-    state = error.sqlstate or ""
-    # Class 22 is "data exception", 42 "syntax error or access rule violation" (a missing operator, an ambiguous one).
-    if state.startswith("22") or (state.startswith("42") and state != "42501"):
-        return SpecError(field, f"{error.message}", sqlstate=error.sqlstate, hint=error.hint)
-    return error
+        return SpecError(self._field, message)
 
 
 def plain_number(value: Decimal) -> str:

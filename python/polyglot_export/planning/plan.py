@@ -1,15 +1,17 @@
 """A finished plan: plain data that the Rust core reads and does not interpret.
 
-The attribute names are the seam: ``rust/src/py/plan.rs`` reads them by name. ``polyglot explain`` prints a plan.
+The attribute names are the seam: ``rust/src/py/plan.rs`` reads them by name. ``planning/describe.py``
+shows a plan to people.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from polyglot_export.formats.base import EncoderOptions
+from polyglot_export.formats.registry import Format
 from polyglot_export.limits import Limits
-from polyglot_export.postgres.parameters import Connection
+from polyglot_export.postgres.parameters import ServerParameters
 
 __all__ = ["Column", "Plan", "Scan"]
 
@@ -55,7 +57,7 @@ class Column:
 class Plan:
     """Everything the core needs to run one export."""
 
-    connection: Connection
+    connection: ServerParameters
     session: tuple[str, ...]
     """``SET LOCAL …`` statements, and for tables a LOCK, run in each worker before the snapshot is imported."""
     snapshot: str
@@ -77,13 +79,22 @@ class Plan:
     """Bytes of the largest row that there can be, for the reservation of memory; ``None`` where only
     ``limits.row_bytes`` bounds it."""
 
+    watched: str | None = None
+    """A whole statement that may come to read more than the moment holds, since a partition or child table can be added
+    at any time: to be planned again once the workers have begun."""
+
     @property
     def segments(self) -> int:
         """How many segments all scans have."""
         return sum(scan.segments for scan in self.scans)
 
-    def __str__(self) -> str:
-        """For people: what ``polyglot explain`` prints."""
-        from polyglot_export.planning.describe import plan_text
+    def resized(self, limits: Limits) -> Plan:
+        """The same export with other sizes; its bytes do not change.
 
-        return plan_text(self)
+        Args:
+            limits: The sizes granted. There are never more workers than segments (a small table takes one connection),
+                and a format may have a smaller limit for a row.
+        """
+        workers = max(1, min(limits.workers, self.segments))
+        largest = Format(self.encoder.format).record.memory.row_bytes
+        return replace(self, limits=replace(limits, workers=workers, row_bytes=min(limits.row_bytes, largest)))

@@ -9,6 +9,7 @@ rows.
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -19,7 +20,6 @@ from polyglot_export.planning.statement import Statement
 from polyglot_export.postgres.catalogue.relations import Relation
 from polyglot_export.postgres.explain import Explained
 from polyglot_export.postgres.leader import Leader
-from polyglot_export.postgres.moved import Moved
 
 __all__ = ["Cut", "cut"]
 
@@ -44,8 +44,6 @@ class _Leaf:
     pages: int
     readable: bool
     """No policy is active on it, and the login may read its ctid and the columns of the export."""
-    known: bool
-    """The snapshot has it among the partitions."""
 
 
 def cut(
@@ -54,7 +52,7 @@ def cut(
     statement: Statement,
     explained: Explained,
     *,
-    columns: frozenset[str],
+    columns: AbstractSet[str],
     format_: Format,
 ) -> Cut:
     """Cut a statement into scans.
@@ -66,9 +64,6 @@ def cut(
         explained: The planner's answer for it.
         columns: The names of all columns that it reads.
         format_: Tells how many pages make a segment.
-
-    Raises:
-        Moved: A partition was attached after the snapshot was taken.
     """
     step = format_.record.pages_per_segment
     reason = _cannot_be_cut(leader, relation, statement)
@@ -81,14 +76,15 @@ def cut(
         if not scans or not scans[0].sequential:
             return _whole(leader, relation, statement, "the planner finds the rows by an index")
         return _cut_table(leader, relation, statement, step)
-    names = [(scan.schema, scan.relation) for scan in scans]
-    leaves = _leaves(leader, relation, names, columns)
-    if not all(leaf.readable for leaf in leaves):
+    leaves = _leaves(leader, relation, [(scan.schema, scan.relation) for scan in scans], columns)
+    if not all(leaf.readable for leaf in leaves.values()):
         return _whole(leader, relation, statement, "a partition has a policy, or the login may not read it directly")
     if not leaves:
         return _whole(leader, relation, statement, "no partition can hold rows of it")
     parts = [
-        _leaf_scan(leader, statement, leaf, step, scan.sequential) for leaf, scan in zip(leaves, scans, strict=True)
+        _leaf_scan(leader, statement, leaves[scan.schema, scan.relation], step, scan.sequential)
+        for scan in scans
+        if (scan.schema, scan.relation) in leaves
     ]
     return Cut(tuple(parts), (f"{len(parts)} partitions, in the planner's order",))
 
@@ -151,45 +147,42 @@ def _leaf_scan(leader: Leader, statement: Statement, leaf: _Leaf, step: int, seq
     return Scan(before.as_string(leader.connection), after.as_string(leader.connection), relation=leaf.title)
 
 
-def _leaves(leader: Leader, parent: Relation, names: list[tuple[str, str]], columns: frozenset[str]) -> list[_Leaf]:
-    """What the catalogue says about the leaves that the planner reads, in the planner's order.
+def _leaves(
+    leader: Leader, parent: Relation, names: list[tuple[str, str]], columns: AbstractSet[str]
+) -> dict[tuple[str, str], _Leaf]:
+    """What the catalogue says about the leaves that the planner reads (schema and name → leaf).
+
+    One that was attached after the snapshot was taken is left out: at the moment of the export it was another table.
 
     Policies are looked for on every ancestor up to the parent: none of them applies to a leaf that is read directly.
     """
     if not names:
-        return []
+        return {}
     listed = sql.SQL(", ").join(
-        sql.SQL("({}, {}, {})").format(sql.Literal(at), sql.Literal(schema), sql.Literal(name))
-        for at, (schema, name) in enumerate(names)
+        sql.SQL("({}, {})").format(sql.Literal(schema), sql.Literal(name)) for schema, name in names
     )
-    wanted = sql.SQL(", ").join(sql.Literal(name) for name in sorted(columns | {"ctid"}))
+    wanted = sql.SQL(", ").join(sql.Literal(name) for name in sorted({*columns, "ctid"}))
     rows = leader.catalogue(
         sql.SQL(
             "WITH RECURSIVE tree(oid, guarded) AS ("
             " SELECT {parent}::oid, row_security_active({parent}::oid)"
             " UNION ALL SELECT i.inhrelid, tree.guarded OR row_security_active(i.inhrelid)"
             " FROM tree JOIN pg_inherits AS i ON i.inhparent = tree.oid),"
-            " planned(at, nspname, relname) AS (VALUES {listed})"
+            " planned(nspname, relname) AS (VALUES {listed})"
             " SELECT planned.nspname, planned.relname, c.relkind = 'r' AND am.amname = 'heap',"
             " CASE WHEN c.relkind = 'r' THEN {pages} ELSE 0 END,"
             " NOT tree.guarded AND (SELECT bool_and(has_column_privilege(c.oid, a.attname, 'SELECT')) FROM "
             "pg_attribute AS a"
-            " WHERE a.attrelid = c.oid AND a.attname IN ({wanted})), tree.oid IS NOT NULL"
-            " FROM planned LEFT JOIN pg_namespace AS n ON n.nspname = planned.nspname"
-            " LEFT JOIN pg_class AS c ON c.relname = planned.relname AND c.relnamespace = n.oid"
-            " LEFT JOIN pg_am AS am ON am.oid = c.relam LEFT JOIN tree ON tree.oid = c.oid ORDER BY planned.at"
+            " WHERE a.attrelid = c.oid AND a.attname IN ({wanted}))"
+            " FROM planned JOIN pg_namespace AS n ON n.nspname = planned.nspname"
+            " JOIN pg_class AS c ON c.relname = planned.relname AND c.relnamespace = n.oid"
+            " JOIN tree ON tree.oid = c.oid LEFT JOIN pg_am AS am ON am.oid = c.relam"
         ).format(parent=sql.Literal(parent.oid), listed=listed, pages=_pages(sql.SQL("c.oid")), wanted=wanted)
     )
-    leaves = [
-        _Leaf(
-            sql.Identifier(schema, name), f"{schema}.{name}", bool(heap), int(pages or 0), bool(readable), bool(known)
-        )
-        for schema, name, heap, pages, readable, known in rows
-    ]
-    attached = [leaf.title for leaf in leaves if not leaf.known]
-    if attached:
-        raise Moved(attached)
-    return leaves
+    return {
+        (schema, name): _Leaf(sql.Identifier(schema, name), f"{schema}.{name}", bool(heap), int(pages), bool(readable))
+        for schema, name, heap, pages, readable in rows
+    }
 
 
 def _pages(oid: sql.Composable) -> sql.Composable:

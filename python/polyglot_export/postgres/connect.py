@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import Cancelled, InternalError
 from polyglot_export.postgres.errors import connect_error, conninfo_error
-from polyglot_export.postgres.parameters import Connection
+from polyglot_export.postgres.parameters import ServerParameters
 
 __all__ = ["connect", "resolved"]
 
@@ -119,7 +119,7 @@ class _Attempt:
             connection.close()
 
 
-def resolved(connection: psycopg.Connection) -> Connection:
+def resolved(connection: psycopg.Connection) -> ServerParameters:
     """The parameters that reach this connection's server again, as this user and on this address."""
     info = connection.info
     values = {
@@ -128,7 +128,7 @@ def resolved(connection: psycopg.Connection) -> Connection:
         if option.val is not None and option.val != b""
     }
     root, certificate, key = _certificates(values)
-    return Connection(
+    return ServerParameters(
         host=info.host,
         port=info.port,
         user=info.user,

@@ -5,7 +5,7 @@ Its order of steps is what makes an export one moment ("One moment, or an error"
 1. ``BEGIN`` REPEATABLE READ READ ONLY, the session settings, and ``LOCK TABLE … IN ACCESS SHARE MODE``: nothing of this
    takes a snapshot, so whatever is seen later is seen with the locks held.
 2. The first query takes the snapshot. Where LOCK is not possible the EXPLAIN of the statement takes the locks, after
-   the snapshot; therefore :meth:`Leader.moved` compares the files that the snapshot knows with those that exist now.
+   the snapshot; therefore :meth:`Leader.held` compares the files that the snapshot knows with those that exist now.
 3. The snapshot is exported to the workers. As long as this connection lives in its transaction, nobody can truncate,
    rewrite or drop what is read; when it is lost, the export has failed.
 """
@@ -15,6 +15,7 @@ from __future__ import annotations
 import select
 import threading
 import time
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,12 +26,14 @@ from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import Cancelled, ConnectionLost
 from polyglot_export.postgres import connect as conninfo
 from polyglot_export.postgres.errors import database_error
-from polyglot_export.postgres.parameters import Connection
+from polyglot_export.postgres.parameters import ServerParameters
 
-__all__ = ["Described", "Leader"]
+__all__ = ["Described", "Held", "Leader"]
 
 Row = tuple[Any, ...]
 
+FIRST_USER_OID = 16384
+"""PostgreSQL gives lower OIDs to its own objects only (``FirstNormalObjectId``)."""
 CANCEL_INTERVAL = 0.1
 """Seconds between two cancel requests: one that arrives between two statements has no effect."""
 CANCEL_TIMEOUT = 1.0
@@ -47,6 +50,18 @@ class Described:
         """Name, type OID and type modifier of each."""
         self.parameters = parameters
         """How many parameters (``$1``) the statement has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The relations that a transaction holds locks on."""
+
+    relations: frozenset[int]
+    """OIDs of those that hold or give rows of users: no indexes and no catalogues."""
+    parents: bool
+    """Whether one of them is partitioned or is inherited from."""
+    moved: tuple[str, ...]
+    """Names of those that are not what the snapshot knows: rewritten, truncated or new since it was taken."""
 
 
 class Leader:
@@ -84,7 +99,7 @@ class Leader:
     ) -> None:
         self.close()
 
-    def parameters(self) -> Connection:
+    def parameters(self) -> ServerParameters:
         """What the workers need to reach the same server."""
         return conninfo.resolved(self.connection)
 
@@ -146,27 +161,29 @@ class Leader:
         with self._cancellable():
             self.connection.rollback()
 
-    def locked(self) -> frozenset[int]:
-        """The OIDs of all relations that this transaction holds locks on."""
-        held = sql.SQL("SELECT relation FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation'")
-        return frozenset(row[0] for row in self.catalogue(held))
-
-    def moved(self) -> list[str]:
-        """Relations that we hold locks on but that are not what the snapshot knows: rewritten, truncated or new since.
+    def held(self) -> Held:
+        """The locks of this transaction.
 
         Mapped catalogues have no ``relfilenode`` of their own (0) and cannot be compared; they cannot be truncated
         either.
         """
         rows = self.catalogue(
             sql.SQL(
-                "SELECT coalesce(c.oid::regclass::text, l.relation::text)"
+                "SELECT l.relation,"
+                " l.relation >= {first} AND coalesce(c.relkind::text, 'r') IN ('r', 'p', 'm', 'f', 'v'),"
+                " coalesce(c.relkind = 'p' OR (c.relhassubclass AND c.relkind IN ('r', 'f')), false),"
+                " CASE WHEN c.oid IS NULL THEN l.relation::text"
+                " WHEN c.relkind IN ('r', 'm', 't') AND c.relfilenode <> 0"
+                " AND c.relfilenode IS DISTINCT FROM pg_relation_filenode(c.oid) THEN c.oid::regclass::text END"
                 " FROM pg_locks AS l LEFT JOIN pg_class AS c ON c.oid = l.relation"
                 " WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation'"
-                " AND (c.oid IS NULL OR (c.relkind IN ('r', 'm', 't') AND c.relfilenode <> 0"
-                " AND c.relfilenode IS DISTINCT FROM pg_relation_filenode(c.oid)))"
-            )
+            ).format(first=sql.Literal(FIRST_USER_OID))
         )
-        return [row[0] for row in rows]
+        return Held(
+            frozenset(oid for oid, is_source, _, _ in rows if is_source),
+            any(is_parent for _, _, is_parent, _ in rows),
+            tuple(moved for _, _, _, moved in rows if moved is not None),
+        )
 
     def export_snapshot(self) -> str:
         """The identifier under which workers import this transaction's snapshot (manual, "Snapshot

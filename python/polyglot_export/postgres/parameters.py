@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Connection"]
+__all__ = ["ServerParameters"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Connection:
+class ServerParameters:
     """Resolved parameters of one server; nothing is left to look up in the environment."""
 
     host: str
@@ -31,4 +31,4 @@ class Connection:
 
     def __repr__(self) -> str:
         """Without the password, so that no log or traceback holds it."""
-        return f"Connection(host={self.host!r}, port={self.port}, user={self.user!r}, dbname={self.dbname!r})"
+        return f"ServerParameters(host={self.host!r}, port={self.port}, user={self.user!r}, dbname={self.dbname!r})"

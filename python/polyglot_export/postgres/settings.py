@@ -5,10 +5,13 @@ They are statements, not calls of ``set_config``: a SELECT would take the snapsh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import psycopg
 from psycopg import sql
 
 from polyglot_export.errors import SpecError
+from polyglot_export.postgres import sqlstates
 from polyglot_export.postgres.errors import database_error
 
 __all__ = ["TABLE_SETTINGS", "WORKER_SETTINGS", "session_settings", "worker_settings"]
@@ -50,11 +53,11 @@ _LATER = (
 )
 """Settings that came with a later version (``server_version_num``)."""
 
-_UNKNOWN_OR_UNSUPPORTED = frozenset({"42704", "22023"})
+_UNKNOWN_OR_UNSUPPORTED = frozenset({sqlstates.UNDEFINED_OBJECT, sqlstates.INVALID_PARAMETER_VALUE})
 
 
 def session_settings(connection: psycopg.Connection, time_zone: str, *, views: bool) -> tuple[str, ...]:
-    """The ``SET LOCAL`` statements for this server, each tried once in a transaction that is rolled back.
+    """The ``SET LOCAL`` statements for this server, each tried in a transaction that is rolled back.
 
     Args:
         connection: The leader's, in autocommit mode and outside a transaction.
@@ -65,28 +68,44 @@ def session_settings(connection: psycopg.Connection, time_zone: str, *, views: b
         SpecError: The server does not know the time zone.
         PolyglotError: What else the server said, or that it is gone.
     """
+    fixed = [_set(name, value) for name, value in _FIXED.items()]
+    optional = [_set(name, value) for since, name, value in _LATER if connection.info.server_version >= since]
+    if not views:
+        optional.append(_set("restrict_nonsystem_relation_kind", "view"))
+    zone = _zone(connection, time_zone)
     try:
-        return _tried(connection, time_zone, views=views)
+        if _all_at_once(connection, [zone, *fixed, *optional]):
+            return (zone, *fixed, *optional)
+        return _one_by_one(connection, time_zone, fixed, optional)
     except psycopg.Error as error:
         raise database_error(error) from None
 
 
-def _tried(connection: psycopg.Connection, time_zone: str, *, views: bool) -> tuple[str, ...]:
-    version = connection.info.server_version
-    fixed = [_set(name, value) for name, value in _FIXED.items()]
-    optional = [_set(name, value) for since, name, value in _LATER if version >= since]
-    if not views:
-        optional.append(_set("restrict_nonsystem_relation_kind", "view"))
-    zone = "SET LOCAL TimeZone = " + sql.Literal(time_zone).as_string(connection)
+def _all_at_once(connection: psycopg.Connection, settings: Sequence[str]) -> bool:
+    """Try all of them in one message; ``False`` where the server refuses one."""
+    try:
+        connection.execute("; ".join(["BEGIN", *settings, "ROLLBACK"]).encode())
+    except psycopg.Error as error:
+        if error.sqlstate not in _UNKNOWN_OR_UNSUPPORTED:
+            raise
+        connection.rollback()
+        return False
+    return True
+
+
+def _one_by_one(
+    connection: psycopg.Connection, time_zone: str, fixed: Sequence[str], optional: Sequence[str]
+) -> tuple[str, ...]:
+    """Those that the server takes. Not every platform can watch its clients, not every minor version refuses views."""
+    zone = _zone(connection, time_zone)
     with connection.transaction(force_rollback=True):
         connection.execute("; ".join(fixed).encode())
-        # Not every platform can watch its clients, and not every minor version can refuse views.
         accepted = [statement for statement in optional if _accepted(connection, statement)]
         try:
             connection.execute(zone.encode())
         except psycopg.errors.InvalidParameterValue as error:
-            message = f"the server does not know the time zone {time_zone!r}"
-            raise SpecError("options.timeZone", message, sqlstate=error.sqlstate) from None
+            reason = f"the server does not know the time zone {time_zone!r}"
+            raise SpecError("options.timeZone", reason, sqlstate=error.sqlstate) from None
     return (zone, *fixed, *accepted)
 
 
@@ -100,6 +119,10 @@ def worker_settings(connection: psycopg.Connection) -> tuple[str, ...]:
     if connection.info.parameter_status("server_encoding") != "SQL_ASCII":
         return WORKER_SETTINGS
     return (*WORKER_SETTINGS, _set("client_encoding", "SQL_ASCII"))
+
+
+def _zone(connection: psycopg.Connection, time_zone: str) -> str:
+    return "SET LOCAL TimeZone = " + sql.Literal(time_zone).as_string(connection)
 
 
 def _set(name: str, value: str) -> str:

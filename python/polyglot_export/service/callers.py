@@ -50,10 +50,10 @@ class Callers:
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Unauthorized("send a key as Authorization: Bearer …", headers=_CHALLENGE)
-        key = self._keys.find(token.strip())
-        if key is None:
+        name = self._keys.find(token.strip())
+        if name is None:
             raise Unauthorized("the key is not known", headers=_CHALLENGE)
-        return Caller(key.name, key.narrow(self._exposure))
+        return self._holder(name)
 
     def owner(self, name: str | None) -> Caller:
         """The owner of a job, with the rights that its key has now.
@@ -66,10 +66,12 @@ class Callers:
         """
         if not self._keys and name is None:
             return self._anybody()
-        key = self._keys.named(name)
-        if key is None:
+        if name is None or name not in self._keys:
             raise Forbidden("the key that created the export is not configured any more")
-        return Caller(key.name, key.narrow(self._exposure))
+        return self._holder(name)
+
+    def _holder(self, name: str) -> Caller:
+        return Caller(name, self._keys[name].narrow(self._exposure))
 
     def _anybody(self) -> Caller:
         return Caller(None, self._exposure)

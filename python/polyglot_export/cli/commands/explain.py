@@ -33,7 +33,8 @@ def explain_command(
     The plan is made inside a transaction that is rolled back; no row is read.
     """
     from polyglot_export.cli.request import build_spec
-    from polyglot_export.library.sync import explain
+    from polyglot_export.execution.opening import explain
+    from polyglot_export.planning.describe import plan_text
 
     spec = build_spec(
         source,
@@ -46,4 +47,4 @@ def explain_command(
         option=option,
     )
     with suggesting(database(dsn), source):
-        show(str(explain(spec, dsn=database(dsn))))
+        show(plan_text(explain(spec, dsn=database(dsn))))

@@ -9,32 +9,22 @@ from psycopg import sql
 from polyglot_export.postgres.catalogue.relations import Relation
 from polyglot_export.postgres.leader import Leader
 
-__all__ = ["SourceColumn", "primary_key", "readable_columns", "relation_columns"]
+__all__ = ["SourceColumn", "primary_key", "relation_columns"]
 
 
 def relation_columns(leader: Leader, relation: Relation) -> tuple[SourceColumn, ...]:
     """All columns in their order: dropped ones left out, generated ones kept."""
     rows = leader.catalogue(
         sql.SQL(
-            "SELECT attname, atttypid, atttypmod, format_type(atttypid, atttypmod) FROM pg_attribute"
-            " WHERE attrelid = {} AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+            "SELECT attname, atttypid, atttypmod, format_type(atttypid, atttypmod),"
+            " has_column_privilege({0}::oid, attnum, 'SELECT') FROM pg_attribute"
+            " WHERE attrelid = {0} AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
         ).format(sql.Literal(relation.oid))
     )
     return tuple(
-        SourceColumn(name, sql.SQL("r.{}").format(sql.Identifier(name)), type_, modifier, display)
-        for name, type_, modifier, display in rows
+        SourceColumn(name, sql.SQL("r.{}").format(sql.Identifier(name)), type_, modifier, display, readable)
+        for name, type_, modifier, display, readable in rows
     )
-
-
-def readable_columns(leader: Leader, relation: Relation) -> list[str]:
-    """The columns that a login with column grants may read."""
-    rows = leader.catalogue(
-        sql.SQL(
-            "SELECT attname FROM pg_attribute WHERE attrelid = {0} AND attnum > 0 AND NOT attisdropped"
-            " AND has_column_privilege({0}::oid, attnum, 'SELECT') ORDER BY attnum"
-        ).format(sql.Literal(relation.oid))
-    )
-    return [row[0] for row in rows]
 
 
 def primary_key(leader: Leader, relation: Relation) -> list[str]:
@@ -60,3 +50,5 @@ class SourceColumn:
     modifier: int
     display: str
     """The type as PostgreSQL prints it."""
+    readable: bool = True
+    """The login may read it. For a query that is known only by EXPLAIN."""

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from polyglot_export.errors import AccessDenied, PolyglotError, SpecError, UnknownDataset
+from polyglot_export.postgres import sqlstates
 from polyglot_export.postgres.leader import Leader
-from polyglot_export.sources.base import TableSource
+from polyglot_export.sources.table import TableSource
 
 __all__ = ["Relation", "find_relation", "privileged", "read_relation"]
 
@@ -138,7 +139,8 @@ def _oid(leader: Leader, source: TableSource) -> int | None:
     except AccessDenied:
         raise
     except PolyglotError as error:
-        if error.sqlstate in ("42602", "42601", "0A000"):  # invalid name, syntax, a name with another database in front
+        # The last one is said about a name with another database in front.
+        if error.sqlstate in (sqlstates.INVALID_NAME, sqlstates.SYNTAX_ERROR, sqlstates.FEATURE_NOT_SUPPORTED):
             return None
         raise
     return next((int(oid) for oid in found if oid is not None), None)
@@ -170,4 +172,5 @@ def _candidates(source: TableSource, leader: Leader) -> list[str]:
 
 def _unknown(source: TableSource) -> UnknownDataset:
     name = source.title or source.name
-    return UnknownDataset("dataset", f"there is no table or view {name!r} that this login can see", sqlstate="42P01")
+    reason = f"there is no table or view {name!r} that this login can see"
+    return UnknownDataset("dataset", reason, sqlstate=sqlstates.UNDEFINED_TABLE)

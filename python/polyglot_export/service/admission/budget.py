@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 from polyglot_export.errors import Busy
 from polyglot_export.service.admission.connections import Connections
@@ -30,14 +30,18 @@ class Share:
     """Connections, beside that of its leader."""
 
 
-class Demand(Protocol):
+S = TypeVar("S", bound=Share)
+S_co = TypeVar("S_co", bound=Share, covariant=True)
+
+
+class Demand(Protocol[S_co]):
     """What an export asks for: more is better, down to what it cannot do without."""
 
     @property
-    def least(self) -> Share:
+    def least(self) -> S_co:
         """The smallest share that it can start with."""
 
-    def within(self, size: int, workers: int) -> Share | None:
+    def within(self, size: int, workers: int) -> S_co | None:
         """The best share of at most so many bytes and workers; ``None`` where even the least is more."""
 
 
@@ -91,7 +95,7 @@ class MemoryBudget:
         """How many exports wait for their turn."""
         return len(self._queue)
 
-    async def reserve(self, demand: Demand | int, seconds: float | None) -> Reservation:
+    async def reserve(self, demand: Demand[Share] | int, seconds: float | None) -> Reservation:
         """Wait for a share.
 
         Args:
@@ -109,7 +113,7 @@ class MemoryBudget:
             if self.on_wait is not None and wanted.least.workers:
                 self.on_wait(time.monotonic() - began)
 
-    async def exchange(self, reservation: Reservation, demand: Demand, seconds: float | None) -> None:
+    async def exchange(self, reservation: Reservation, demand: Demand[Share], seconds: float | None) -> None:
         """Give a share back and wait for another one, in front of all that wait: the turn was ours already.
 
         Nothing is held meanwhile, so that two that want more cannot wait for each other.
@@ -119,7 +123,7 @@ class MemoryBudget:
         """
         reservation.take_over(await self._wait(demand, seconds, giving=reservation))
 
-    def resize(self, reservation: Reservation, demand: Demand) -> Share | None:
+    def resize(self, reservation: Reservation, demand: Demand[S]) -> S | None:
         """Change a share that is held into one that fits a demand, without waiting.
 
         Returns:
@@ -147,7 +151,9 @@ class MemoryBudget:
             self._add(reservation.share, -1)
         self._released()
 
-    async def _wait(self, demand: Demand, seconds: float | None, *, giving: Reservation | None = None) -> Reservation:
+    async def _wait(
+        self, demand: Demand[Share], seconds: float | None, *, giving: Reservation | None = None
+    ) -> Reservation:
         """Wait behind all others, or in front of them for a share that is given back."""
         self._refuse_impossible(demand.least)
         waiter = _Waiter(demand)
@@ -192,7 +198,7 @@ class MemoryBudget:
                 self._add(share, 1)
                 self._queue.popleft().grant(share)
 
-    def _choose(self, demand: Demand, held: Share) -> Share | None:
+    def _choose(self, demand: Demand[S], held: Share) -> S | None:
         """The share of an export that holds another one, or none yet."""
         crowd = max(1, self.running + self.waiting)
         free, workers = self.capacity - self.reserved + held.bytes, self._free_workers(held)
@@ -233,7 +239,7 @@ class MemoryBudget:
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
-    demand: Demand
+    demand: Demand[Share]
     granted: Share = Share(0)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)

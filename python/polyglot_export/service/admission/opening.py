@@ -9,23 +9,27 @@ needs; then it is planned anew.
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from polyglot_export.access.exposure import Exposure
 from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import Busy, Cancelled
+from polyglot_export.execution.export import Export, start
+from polyglot_export.execution.opening import open_moment
 from polyglot_export.execution.run import RunSettings
-from polyglot_export.library.sync import open_export
+from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.plan import Plan
+from polyglot_export.planning.planner import plan
 from polyglot_export.planning.reservation import Shape
 from polyglot_export.service.admission.budget import Fixed, MemoryBudget, Reservation
-from polyglot_export.service.admission.sizes import PLANNING, Needs, Sized
+from polyglot_export.service.admission.sizes import PLANNING, Needs
 
 if TYPE_CHECKING:
-    from polyglot_export.execution.export import Export
     from polyglot_export.request.spec import ExportSpec
 
 __all__ = ["Admission", "Admitted", "ExportTerms"]
@@ -72,14 +76,6 @@ class Admission:
         return Admitted(self._budget, self._terms, reservation, spec, exposure, export_id=export_id, seconds=seconds)
 
 
-class _NoRoom(Exception):
-    """There is no room for the export that was just planned."""
-
-    def __init__(self, needs: Needs) -> None:
-        super().__init__()
-        self.needs = needs
-
-
 class Admitted:
     """An export whose turn has come: it may be planned, and holds what that takes until it is released."""
 
@@ -102,11 +98,12 @@ class Admitted:
         self._exposure = exposure
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
+        self._began = time.monotonic()
         self._run = RunSettings(
+            workers=terms.workers,
             row_bytes=terms.row_bytes,
             rate_limit=terms.rate_limit,
             statement_timeout=terms.statement_timeout,
-            settle=self._settle,
             # PostgreSQL keeps 63 bytes of it.
             application_name=f"polyglot {export_id}",
         )
@@ -122,10 +119,16 @@ class Admitted:
             PolyglotError: It cannot be planned.
         """
         for _ in range(ATTEMPTS):
-            try:
-                return open_export(self._spec, dsn=self._terms.dsn, exposure=self._exposure, run=self._run, token=token)
-            except _NoRoom as refused:
-                self._wait_for(refused.needs, token)
+            with ExitStack() as unless_started:
+                moment = unless_started.enter_context(self._moment(token))
+                planned = plan(moment, self._spec, self._run.limits(), session=self._run.session())
+                needs = self._needs(planned)
+                sized = self._budget.resize(self._reservation, needs)
+                if sized is not None:
+                    export = self._start(planned.resized(sized.limits), moment, token)
+                    unless_started.pop_all()
+                    return export
+            self._wait_for(needs, token)
         raise Busy("the table grew again and again while the export waited for memory; try again later")
 
     def release(self) -> None:
@@ -140,19 +143,21 @@ class Admitted:
     ) -> None:
         self.release()
 
-    def _settle(self, plan: Plan) -> Plan:
-        """The plan with sizes that there is room for."""
-        needs = Needs(
-            Shape.of(plan),
-            plan.segments,
+    def _moment(self, token: CancelToken) -> Moment:
+        return open_moment(self._spec, dsn=self._terms.dsn, exposure=self._exposure, run=self._run, token=token)
+
+    def _needs(self, planned: Plan) -> Needs:
+        return Needs(
+            Shape.of(planned),
+            planned.segments,
             workers=self._terms.workers,
-            row_bytes=plan.limits.row_bytes,
+            row_bytes=planned.limits.row_bytes,
             capacity=self._budget.capacity,
         )
-        share = self._budget.resize(self._reservation, needs)
-        if not isinstance(share, Sized):
-            raise _NoRoom(needs)
-        return replace(plan, limits=share.limits)
+
+    def _start(self, planned: Plan, moment: Moment, token: CancelToken) -> Export:
+        rate = self._terms.rate_limit
+        return start(planned, moment, spec=self._spec, token=token, started=self._began, rate_limit=rate)
 
     def _wait_for(self, needs: Needs, token: CancelToken) -> None:
         """Wait in the thread that opens the export; the event loop gives the turn."""

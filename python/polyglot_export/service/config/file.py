@@ -13,6 +13,7 @@ from polyglot_export.access.exposure import Exposure
 from polyglot_export.access.keys import Key, Keys, load_keys
 from polyglot_export.access.schema import ExposedTables
 from polyglot_export.errors import SpecError
+from polyglot_export.fields import within
 
 __all__ = ["DEFAULT_CONFIG", "Configuration", "load_configuration"]
 
@@ -70,19 +71,19 @@ def _configuration(document: Mapping[str, Any], path: Path) -> Configuration:
         return Configuration(ExposedTables.public(), keys, path)
     # With keys nothing is offered that the file does not name.
     datasets = load_datasets(document)
-    for key in keys:
-        _check_scope(key, datasets)
+    for name, key in keys.items():
+        with within(f"keys.{name}"):
+            _check_scope(key, datasets)
     return Configuration(datasets, keys, path)
 
 
 def _check_scope(key: Key, datasets: ConfiguredDatasets) -> None:
     """A key cannot read what is not offered: a name that is misspelt is an error now, not at the first request."""
-    where = f"keys.{key.name}"
     for name in sorted({*(key.datasets or ()), *key.columns}):
         if name not in datasets.datasets:
-            raise SpecError(where, f"there is no dataset {name!r} in this file")
+            raise SpecError(None, f"there is no dataset {name!r} in this file")
     for name, columns in key.columns.items():
         offered = datasets.datasets[name].columns
         unknown = [column for column in columns if offered is not None and column not in offered]
         if unknown:
-            raise SpecError(f"{where}.columns.{name}", f"the dataset does not offer the column {unknown[0]!r}")
+            raise SpecError(f"columns.{name}", f"the dataset does not offer the column {unknown[0]!r}")

@@ -1,0 +1,21 @@
+"""The engine in this process: the threads of the Rust core."""
+
+from __future__ import annotations
+
+from polyglot_export import _core
+from polyglot_export.planning.plan import Plan
+
+__all__ = ["LOCAL", "LocalEngine"]
+
+
+class LocalEngine:
+    """Runs a plan with worker threads, each with its own connection."""
+
+    name = "local"
+
+    def open(self, plan: Plan) -> _core.ChunkStream:
+        """The bytes of a plan, made by ``plan.limits.workers`` threads."""
+        return _core.ChunkStream(plan)
+
+
+LOCAL = LocalEngine()

@@ -1,0 +1,100 @@
+"""The way in: a spec becomes a moment, a moment and a spec become a plan, and a plan becomes a stream of bytes.
+
+``request/spec.py`` (what the caller wants) → ``access/exposure.py`` (what that name stands for) →
+``planning/moment.py`` (locks and snapshot) → ``planning/planner.py`` (SQL, columns, segments) →
+``execution/export.py`` (the bytes) → ``destinations/`` (where they go).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from polyglot_export.access.exposure import EVERYTHING, Exposure
+from polyglot_export.cancel import CancelToken
+from polyglot_export.execution.export import Export, start
+from polyglot_export.execution.run import RunSettings
+from polyglot_export.planning.moment import Moment
+from polyglot_export.planning.plan import Plan
+from polyglot_export.planning.planner import plan
+from polyglot_export.postgres.leader import Leader
+
+if TYPE_CHECKING:
+    from polyglot_export.request.spec import ExportSpec
+
+__all__ = ["explain", "open_export", "open_moment"]
+
+
+def open_export(
+    spec: ExportSpec,
+    *,
+    dsn: str | None = None,
+    exposure: Exposure = EVERYTHING,
+    run: RunSettings | None = None,
+    token: CancelToken | None = None,
+) -> Export:
+    """Connect, lock, take the snapshot and plan; no byte is read yet.
+
+    Args:
+        spec: What to export.
+        dsn: URI or key=value string; ``None`` leaves it to libpq's environment variables and files.
+        exposure: What may be read.
+        run: Workers and sizes.
+        token: A cancel of it ends the opening too, also while it waits for a lock.
+
+    Raises:
+        SpecError: The request is wrong; ``field`` says where.
+        ConnectionFailed: The database cannot be reached or refused the login.
+        PolyglotError: Anything else that shows before the first byte.
+    """
+    started = time.monotonic()
+    run = run or RunSettings()
+    limits = run.limits()
+    token = token or CancelToken()
+    moment = open_moment(spec, dsn=dsn, exposure=exposure, run=run, token=token)
+    try:
+        planned = plan(moment, spec, limits, session=run.session())
+        return start(planned, moment, spec=spec, token=token, started=started, rate_limit=run.rate_limit)
+    except BaseException:
+        moment.close()
+        raise
+
+
+def open_moment(
+    spec: ExportSpec,
+    *,
+    dsn: str | None = None,
+    exposure: Exposure = EVERYTHING,
+    run: RunSettings | None = None,
+    token: CancelToken | None = None,
+) -> Moment:
+    """Connect, lock what a spec names and take the snapshot. Arguments and errors are those of :func:`open_export`.
+
+    Returns:
+        What :func:`~polyglot_export.planning.planner.plan` and :func:`~polyglot_export.execution.export.start` take. It
+        holds a connection and locks: close it, or start an export, which does so at its end.
+    """
+    source = exposure.source_of(spec)
+    # As secrets.token_hex(4), which would load OpenSSL first.
+    name = (run.application_name if run is not None else None) or f"polyglot {os.urandom(4).hex()}"
+    leader = Leader.open(dsn, application_name=name, token=token)
+    try:
+        return Moment.open(leader, [source], time_zone=spec.options.time_zone)
+    except BaseException:
+        leader.close()
+        raise
+
+
+def explain(
+    spec: ExportSpec, *, dsn: str | None = None, exposure: Exposure = EVERYTHING, run: RunSettings | None = None
+) -> Plan:
+    """The plan of an export, made in a transaction that is rolled back; no row is read.
+
+    Raises:
+        PolyglotError: As :func:`open_export`.
+    """
+    run = run or RunSettings(application_name="polyglot explain")
+    limits = run.limits()
+    with open_moment(spec, dsn=dsn, exposure=exposure, run=run) as moment:
+        return plan(moment, spec, limits)

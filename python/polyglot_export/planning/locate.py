@@ -1,0 +1,157 @@
+"""From a source to what is read: a relation or a wrapped query, with its columns and their types.
+
+The steps of one source, in the order in which :class:`polyglot_export.planning.moment.Moment` takes them:
+
+1. :func:`look_up`, in a transaction of its own, since a query in the export's would take the snapshot before the lock;
+2. :func:`locate`, with the locks held that LOCK can take;
+3. :func:`hold`, which takes all other locks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from polyglot_export.errors import AccessDenied, SpecError, StatementFailed
+from polyglot_export.planning.choose import exposed, query_columns
+from polyglot_export.planning.statement import Statement, aliased
+from polyglot_export.postgres import sqlstates
+from polyglot_export.postgres.catalogue.columns import SourceColumn, relation_columns
+from polyglot_export.postgres.catalogue.relations import Relation, find_relation, read_relation
+from polyglot_export.postgres.catalogue.types import Types, read_types
+from polyglot_export.postgres.explain import explain_statement
+from polyglot_export.postgres.leader import Leader
+from polyglot_export.postgres.query import describe_query
+from polyglot_export.postgres.settings import TABLE_SETTINGS
+from polyglot_export.sources.query import QuerySource
+from polyglot_export.sources.registry import AnySource
+from polyglot_export.sources.table import TableSource
+
+__all__ = ["Located", "Moved", "denied", "hold", "locate", "look_up", "settings_for"]
+
+
+class Moved(Exception):
+    """A relation changed between its look-up and its lock. The moment is taken again; no caller ever sees this."""
+
+    def __init__(self, relations: Iterable[str]) -> None:
+        super().__init__(", ".join(relations))
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """One source, as the catalogue describes it at the moment of the export."""
+
+    title: str
+    """For people and manifests."""
+    relation: Relation | None
+    """``None`` for a query."""
+    from_: sql.Composable
+    """What stands behind FROM: ``"schema"."table" AS r``, or ``(query) AS q(c1, …)``."""
+    columns: tuple[SourceColumn, ...]
+    """All columns, in their order."""
+    exposed: tuple[SourceColumn, ...]
+    """Those that may be exported, in the order of the exposure."""
+    types: Types
+    """The types of the columns, with everything under them."""
+
+
+def look_up(leader: Leader, source: AnySource) -> Relation | None:
+    """The relation that a source names; ``None`` for a query, whose relations the server looks up as it parses.
+
+    Raises:
+        UnknownDataset: It does not exist, is no table or view, or is not offered.
+        AccessDenied: The login may not look into the schema.
+    """
+    return find_relation(leader, source) if isinstance(source, TableSource) else None
+
+
+def settings_for(relation: Relation | None) -> tuple[str, ...]:
+    """What is set for this source beside the settings of every export, by the leader and by the workers."""
+    return TABLE_SETTINGS if relation is not None and relation.kind != "v" else ()
+
+
+def locate(leader: Leader, source: AnySource, relation: Relation | None) -> Located:
+    """Read the catalogue, in the transaction of the export.
+
+    Args:
+        leader: With the lock held, if the relation can be locked.
+        source: What is read.
+        relation: What :func:`look_up` found for it.
+
+    Raises:
+        Moved: The relation is not any more what the look-up found.
+        SpecError: The query is refused, or the exposure names a column that does not exist.
+    """
+    if isinstance(source, QuerySource):
+        return _locate_query(leader, source)
+    if relation is None or read_relation(leader, relation.oid) != relation:
+        raise Moved([source.title or source.name])
+    columns = relation_columns(leader, relation)
+    types = read_types(leader, (column.type for column in columns))
+    if any(column.type not in types for column in columns):
+        raise Moved([relation.title])
+    title = source.title or relation.title
+    return Located(title, relation, aliased(relation.identifier), columns, exposed(columns, source.columns), types)
+
+
+def _locate_query(leader: Leader, source: QuerySource) -> Located:
+    query = describe_query(leader, source.query)
+    types = read_types(leader, (type_ for _, type_, _ in query.described.columns))
+    if any(type_ not in types for _, type_, _ in query.described.columns):
+        raise Moved([source.title])
+    columns = query_columns(query.described, types)
+    return Located(source.title, None, query.subquery, columns, exposed(columns, source.columns), types)
+
+
+def hold(leader: Leader, found: Located) -> None:
+    """Take the locks that LOCK did not take, so that no plan of this moment meets a relation that is not locked.
+
+    EXPLAIN locks all that a statement reads. It names every column that a plan may choose: the planner leaves out
+    partitions and joins that serve only columns which nobody asks for.
+
+    Raises:
+        Moved: The relation changed before it was locked.
+        AccessDenied: The login may not read it.
+        SpecError: The query locks rows.
+    """
+    relation = found.relation
+    # A policy may read other tables, and LOCK takes only the one that is named, and what is below it.
+    if relation is not None and relation.lockable and not relation.policies:
+        return
+    columns = [column for column in found.exposed if column.readable] or found.exposed
+    try:
+        explained = explain_statement(leader, _reading(found, columns))
+    except AccessDenied as error:
+        raise denied(found, error) from None
+    except StatementFailed as error:
+        if relation is not None and error.sqlstate in (sqlstates.UNDEFINED_TABLE, sqlstates.UNDEFINED_COLUMN):
+            raise Moved([found.title]) from None
+        raise
+    if explained.locks_rows():
+        raise SpecError("query", "must only read; FOR UPDATE and FOR SHARE lock rows")
+    if relation is not None and not relation.lockable:
+        _see_same_types(leader, found)
+
+
+def denied(found: Located, error: AccessDenied) -> AccessDenied:
+    """The server's refusal, with the columns that the login may read, if it may read some."""
+    hint = error.hint
+    readable = [column.name for column in found.columns if column.readable]
+    if readable and len(readable) < len(found.columns):
+        hint = f"this login may read only: {', '.join(readable)}"
+    return AccessDenied(error.message, sqlstate=error.sqlstate, detail=error.detail, hint=hint)
+
+
+def _see_same_types(leader: Leader, found: Located) -> None:
+    """Without LOCK the catalogue was read before the locks were taken; see that it was what is there now."""
+    now = leader.describe(_reading(found, found.columns).as_string(leader.connection))
+    # A description has the type under a domain (PostgreSQL's printtup.c, SendRowDescriptionMessage).
+    read = [found.types.under(column.type, column.modifier) for column in found.columns]
+    if [(type_, modifier) for _, type_, modifier in now.columns] != [(type_.oid, modifier) for type_, modifier in read]:
+        raise Moved([found.title])
+
+
+def _reading(found: Located, columns: Iterable[SourceColumn]) -> sql.Composable:
+    return Statement(tuple(column.reference for column in columns), found.from_).select()

@@ -1,0 +1,162 @@
+"""The moment of an export: locks and a snapshot, taken so that either all rows are of one moment or there is an error.
+
+"One moment, or an error" in ``docs/architecture.md`` gives the reasons for the order of the steps.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from psycopg import sql
+
+from polyglot_export.errors import SourceChanged, StatementFailed
+from polyglot_export.planning.locate import Located, Moved, hold, locate, look_up, settings_for
+from polyglot_export.postgres import sqlstates
+from polyglot_export.postgres.catalogue.relations import Relation
+from polyglot_export.postgres.explain import explain_statement
+from polyglot_export.postgres.leader import Held, Leader
+from polyglot_export.postgres.settings import WORKER_SETTINGS, session_settings
+from polyglot_export.sources.registry import AnySource
+from polyglot_export.sources.table import TableSource
+
+__all__ = ["Moment"]
+
+ATTEMPTS = 5
+"""How often the moment is tried to be taken. Each failure needs someone to rewrite a relation in the milliseconds
+between snapshot and lock, so more than two are hardly ever needed."""
+PAUSE = 0.05
+"""Seconds before the second attempt; twice that before the third, and so on."""
+_GONE = (
+    sqlstates.UNDEFINED_TABLE,
+    sqlstates.INVALID_SCHEMA_NAME,
+    sqlstates.WRONG_OBJECT_TYPE,
+    sqlstates.INTERNAL_ERROR,
+)
+"""What LOCK answers for a relation that was dropped or replaced since its look-up."""
+
+
+class Moment:
+    """A leader's transaction with its locks and its snapshot: what is read within it is of one moment.
+
+    It lasts as long as its leader stays in the transaction; several plans may be made in it and read at the same time.
+
+    Attributes:
+        leader: The control connection that holds it.
+        settings: The ``SET LOCAL`` statements of every export in it.
+        sources: What is read, one for each source that was given.
+        locked: The OIDs of the tables and views that are locked.
+        has_parents: Whether one of them is partitioned or is inherited from: ATTACH does not wait for our locks.
+        snapshot: The identifier under which workers import the snapshot.
+    """
+
+    def __init__(
+        self, leader: Leader, settings: tuple[str, ...], sources: tuple[Located, ...], held: Held, snapshot: str
+    ) -> None:
+        """Use :meth:`open`."""
+        self.leader = leader
+        self.settings = settings
+        self.sources = sources
+        self.locked = held.relations
+        self.has_parents = held.parents
+        self.snapshot = snapshot
+
+    @classmethod
+    def open(cls, leader: Leader, sources: Sequence[AnySource], *, time_zone: str = "UTC") -> Self:
+        """Lock the sources, take the snapshot, and prove that nothing moved in between.
+
+        Args:
+            leader: Connected, outside a transaction. Its transaction stays open.
+            sources: What plans of this moment may read.
+            time_zone: Zone of timestamptz in text.
+
+        Raises:
+            SpecError: A source or the time zone is wrong; ``field`` names it.
+            AccessDenied: The login may not read a source.
+            SourceChanged: A relation was rewritten each time its moment was being taken.
+        """
+        views = any(not isinstance(source, TableSource) or source.views is not False for source in sources)
+        settings = session_settings(leader.connection, time_zone, views=views)
+        moved: Moved | None = None
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                time.sleep(PAUSE * attempt)
+            try:
+                return cls._take(leader, sources, settings)
+            except Moved as error:
+                moved = error
+                leader.rollback()
+        raise SourceChanged(
+            f"{moved} was rewritten or dropped each time its moment was being taken ({ATTEMPTS} attempts)"
+        )
+
+    @classmethod
+    def _take(cls, leader: Leader, sources: Sequence[AnySource], settings: tuple[str, ...]) -> Self:
+        relations = _look_up(leader, sources)
+        _begin_locked(leader, relations, settings)
+        located = tuple(locate(leader, source, relation) for source, relation in zip(sources, relations, strict=True))
+        for found in located:
+            hold(leader, found)
+        held = leader.held()
+        if held.moved:
+            raise Moved(held.moved)
+        return cls(leader, settings, located, held, leader.export_snapshot())
+
+    def see_same_children(self, statement: str, title: str) -> None:
+        """See that a whole statement reads what the moment holds.
+
+        A worker plans such a statement itself, and must have met only the partitions that are locked. Its first chunk
+        shows that it has planned; a partition that was attached before it did so is among what the same statement locks
+        now.
+
+        Args:
+            statement: What the worker planned.
+            title: Of what is read, for the error.
+
+        Raises:
+            SourceChanged: It reads a relation that does not belong to the moment.
+        """
+        self.leader.run("; ".join(WORKER_SETTINGS))
+        explain_statement(self.leader, sql.SQL(statement))
+        if self.leader.held().relations - self.locked:
+            raise SourceChanged(
+                f"a partition or child table was added to {title} while its moment was being taken; start again"
+            )
+
+    def close(self) -> None:
+        """End the moment; the server releases the locks. Idempotent."""
+        self.leader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _look_up(leader: Leader, sources: Sequence[AnySource]) -> list[Relation | None]:
+    """In a transaction of its own: a query in the export's transaction would take the snapshot before the lock."""
+    if not any(isinstance(source, TableSource) for source in sources):
+        return [None] * len(sources)
+    leader.begin((), None)
+    try:
+        return [look_up(leader, source) for source in sources]
+    finally:
+        leader.rollback()
+
+
+def _begin_locked(leader: Leader, relations: Sequence[Relation | None], settings: tuple[str, ...]) -> None:
+    """Open the transaction with the locks that LOCK can take, before anything takes the snapshot."""
+    lockable = [relation for relation in relations if relation is not None and relation.lockable]
+    of_sources = dict.fromkeys(statement for relation in relations for statement in settings_for(relation))
+    names = sql.SQL(", ").join(relation.identifier for relation in lockable)
+    try:
+        leader.begin((*settings, *of_sources), names if lockable else None)
+    except StatementFailed as error:
+        if error.sqlstate in _GONE:
+            raise Moved(relation.title for relation in lockable) from None
+        raise

@@ -1,0 +1,86 @@
+"""A query that a person wrote: parsed alone, described, and wrapped.
+
+Pasted into ``COPY (…)`` unseen, ``select 1) to program 'x' --`` would run a program on the server. Parsed alone by the
+extended protocol it is a syntax error, and a second statement is one too. What is pasted is exactly what was parsed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from polyglot_export.errors import AccessDenied, PolyglotError, SpecError, StatementFailed, UnknownDataset
+from polyglot_export.postgres import sqlstates
+from polyglot_export.postgres.leader import Described, Leader
+from polyglot_export.sources.query import trim
+
+__all__ = ["Query", "describe_query"]
+
+_ONE_SELECT = "must be one SELECT, VALUES, TABLE or WITH … SELECT statement"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query that may be wrapped."""
+
+    text: str
+    """Without a semicolon at its end."""
+    described: Described
+
+    @property
+    def subquery(self) -> sql.Composable:
+        """``(query) AS q(c1, c2, …)``: line breaks end a trailing comment, and the positions keep equal names apart."""
+        names = sql.SQL(", ").join(sql.SQL(f"c{number}") for number in range(1, len(self.described.columns) + 1))
+        return sql.SQL("(\n{}\n) AS q({})").format(sql.SQL(self.text), names)
+
+
+def describe_query(leader: Leader, query: str) -> Query:
+    """Parse the query alone and as it will be wrapped.
+
+    Must run in the export's transaction: parsing takes the locks of what the query names.
+
+    Raises:
+        SpecError: It is not one statement, has parameters, gives no columns, writes, or the server refuses it.
+    """
+    text = trim(query)
+    if "\0" in text:
+        raise SpecError("query", "must not hold the character U+0000")
+    try:
+        described = leader.describe(text)
+    except StatementFailed as error:
+        raise _refused(error) from None
+    if described.parameters:
+        raise SpecError("query", "must not have parameters ($1); write the values")
+    if not described.columns:
+        raise SpecError("query", f"{_ONE_SELECT}; this one returns no columns")
+    found = Query(text, described)
+    try:
+        leader.describe(sql.SQL("SELECT FROM {}").format(found.subquery).as_string(leader.connection))
+    except StatementFailed as error:
+        raise _not_wrappable(error) from None
+    return found
+
+
+def _refused(error: StatementFailed) -> PolyglotError:
+    match error.sqlstate:
+        case sqlstates.INSUFFICIENT_PRIVILEGE:
+            return AccessDenied(error.message, sqlstate=error.sqlstate, detail=error.detail, hint=error.hint)
+        case sqlstates.QUERY_CANCELED:
+            return error
+        case sqlstates.UNDEFINED_TABLE:
+            return UnknownDataset("query", error.message, sqlstate=error.sqlstate, hint=error.hint)
+        case sqlstates.SYNTAX_ERROR if "multiple commands" in error.message:
+            return SpecError("query", "must be one statement; a second one follows", sqlstate=error.sqlstate)
+        case sqlstates.UNDEFINED_PARAMETER | sqlstates.INDETERMINATE_DATATYPE:
+            return SpecError("query", "must not have parameters ($1); write the values", sqlstate=error.sqlstate)
+    return SpecError("query", error.message, sqlstate=error.sqlstate, detail=error.detail, hint=error.hint)
+
+
+def _not_wrappable(error: StatementFailed) -> PolyglotError:
+    # "WITH clause containing a data-modifying statement must be at the top level"
+    if error.sqlstate == sqlstates.FEATURE_NOT_SUPPORTED:
+        return SpecError("query", f"{_ONE_SELECT} that only reads; a statement in WITH writes", sqlstate=error.sqlstate)
+    if error.sqlstate == sqlstates.SYNTAX_ERROR:
+        return SpecError("query", f"{_ONE_SELECT} that only reads", sqlstate=error.sqlstate)
+    return _refused(error)
