@@ -59,9 +59,9 @@ def open_store(url: str | None, *, prefix: str, max_jobs: int) -> JobStore:
         SpecError: There is no store for the scheme, the URL is wrong, or a package is missing.
     """
     url = url or DEFAULT_URL
-    scheme = url.partition("://")[0].lower()
+    scheme, separator, _ = url.partition("://")
     for kind in STORES:
-        if scheme in kind.schemes:
+        if separator and scheme.lower() in kind.schemes:
             return kind.open(url, prefix, max_jobs)
-    allowed = ", ".join(f"{scheme}://" for kind in STORES for scheme in kind.schemes)
+    allowed = ", ".join(f"{each}://" for kind in STORES for each in kind.schemes)
     raise SpecError(SETTING, f"must have one of the schemes {allowed}")

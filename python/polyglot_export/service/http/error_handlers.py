@@ -16,6 +16,7 @@ from polyglot_export.service.errors import MalformedRequest, MethodNotAllowed, N
 from polyglot_export.service.http import problems
 from polyglot_export.service.http.bodies import ExactJSONResponse
 from polyglot_export.service.logs import event
+from polyglot_export.service.validation import reason_of
 
 __all__ = ["add_exception_handlers"]
 
@@ -81,7 +82,7 @@ async def _on_validation_error(request: Request, error: RequestValidationError) 
     """A parameter of the query string that FastAPI checked; its own answer would be 422 in a form of its own."""
     first = error.errors()[0]
     name = str(first["loc"][-1])
-    return _problem_response(request, SpecError(name, f"{first['msg']} (got {first.get('input')!r})"))
+    return _problem_response(request, SpecError(name, f"{reason_of(first)} (got {first.get('input')!r})"))
 
 
 async def _on_defect(request: Request, error: Exception) -> ExactJSONResponse:
