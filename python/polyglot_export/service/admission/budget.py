@@ -162,7 +162,7 @@ class MemoryBudget:
                 self._queue.append(waiter)
                 self._grant()
             else:
-                # In this order: what is given back must not go to those behind.
+                # In this order, or those behind could get what is given back.
                 self._queue.appendleft(waiter)
                 self.release(giving)
         try:
@@ -181,8 +181,8 @@ class MemoryBudget:
     def _refuse_impossible(self, least: Share) -> None:
         if least.bytes > self.capacity:
             raise Busy(
-                f"this export needs {_megabytes(least.bytes)} MB of memory and the service has "
-                f"{_megabytes(self.capacity)} MB for exports; "
+                f"this export needs {_mebibytes(least.bytes)} MiB of memory and the service has "
+                f"{_mebibytes(self.capacity)} MiB for exports; "
                 "POLYGLOT_MEMORY_LIMIT, or a smaller POLYGLOT_ROW_LIMIT, change that"
             )
 
@@ -219,7 +219,8 @@ class MemoryBudget:
     def _add(self, share: Share, sign: int) -> None:
         self.reserved += sign * share.bytes
         self.workers += sign * share.workers
-        # What has no worker is no export but a chunk of a file that is being sent: nobody shares the memory with it.
+        # A share without workers is not an export but a chunk of a prepared file that is being sent; it does not count
+        # among those that the memory is shared between.
         self.running += sign if share.workers else 0
 
     def _released(self) -> None:
@@ -276,5 +277,5 @@ class Reservation:
         self.release()
 
 
-def _megabytes(size: int) -> str:
+def _mebibytes(size: int) -> str:
     return f"{size / (1 << 20):.0f}"

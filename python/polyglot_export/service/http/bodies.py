@@ -1,7 +1,7 @@
-"""JSON of requests and answers, with numbers kept exact.
+"""The JSON bodies of requests and answers, with exact numbers.
 
-``json`` of the standard library reads numbers as doubles, takes the last of two equal members and accepts ``NaN``;
-here numbers are decimals, and what RFC 8259 and I-JSON (RFC 7493) do not allow is refused with a sentence.
+The standard library's ``json`` reads numbers as doubles, takes the last of two members with the same name and accepts
+``NaN``. Here numbers are decimals, and what RFC 8259 and I-JSON (RFC 7493) do not allow is refused with a sentence.
 """
 
 from __future__ import annotations

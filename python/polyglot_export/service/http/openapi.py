@@ -52,9 +52,7 @@ def problems_for(*statuses: int) -> Responses:
 
 
 def describe(app: FastAPI) -> None:
-    """Replace the application's ``openapi()`` by one that tells the truth; the document is made once, when it is asked
-    for.
-    """
+    """Let the application describe itself as it really is. The document is made once, when somebody asks for it."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

@@ -1,4 +1,4 @@
-"""uvicorn's httptools protocol with what a stream needs: cutting a connection so that the cut is seen.
+"""uvicorn's httptools protocol, with what a stream needs: a connection can be cut so that the cut is seen.
 
 A response gets at its connection through ``scope["extensions"]``, the place that ASGI has for a server's extras.
 """
@@ -125,7 +125,7 @@ class ExportProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def eof_received(self) -> None:
-        """A peer that half-closes counts as gone, even while bytes for it wait in our buffer.
+        """A peer that half-closes its connection counts as gone, even while bytes for it wait in our buffer.
 
         A stream is reset at once: the transport would answer the peer's FIN with one of its own, and a peer that still
         reads would see an orderly end.

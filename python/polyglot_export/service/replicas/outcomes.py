@@ -1,5 +1,5 @@
-"""How the end of a run gets into the store, also when the store is away at that moment, or another replica was
-faster.
+"""What became of the runs, and how that gets into the store: also when the store is away at that moment, or when
+another replica was faster.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class Outcome:
 
         Args:
             job: As it is stored.
-            late: The client has seen the end already. Then the end is the truth, and corrects a verdict that was given
-                because nothing was heard of this replica. A prepared file has no such client, and another replica is
-                already making it.
+            late: Whether the client has seen the end already. Then the end is the truth, and it corrects the verdict of
+                another replica that had not heard from this one. A prepared file has no such client, and another
+                replica is making it already.
 
         Raises:
             ReplicaLost: Another replica has declared the run failed.

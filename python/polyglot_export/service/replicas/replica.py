@@ -1,9 +1,9 @@
-"""This process among the others that share its store: it renews the leases of its runs, hears of cancels, and ends the
+"""This process among the others that share its store: it renews the leases of its runs, learns of cancels, and ends the
 runs of replicas that were lost.
 
-A lease that is not renewed lapses. Another replica then claims it, so that exactly one deals with it, and declares the
-run failed; a file that was being prepared is begun again. Who was only paused finds its run ended when it wakes up, and
-cuts it.
+A lease that is not renewed lapses. Then one other replica claims it, so that exactly one deals with it, and declares
+the run failed; a file that was being prepared is begun again. A replica that was only paused finds its run ended when
+it wakes up, and cuts it off.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ __all__ = ["Background", "Replica", "replica_name"]
 BEAT_SECONDS = 0.5
 """Between two renewals, which also tell the progress and bring cancels."""
 GAP_SECONDS = 3.0
-"""A beat that is so late means that this process or Redis stood still: what it believed of others is out of date."""
+"""A beat that comes so late means that this process or Redis stood still: what it believed about others is out of
+date."""
 CONTACT_SECONDS = 9.0
-"""How long a replica must have been in contact without a gap before it judges others: when Redis was away, they get as
-much time to renew their leases as they have had it. More than a lease."""
+"""How long a replica must have been in contact without a gap before it declares others lost. This is more than a lease:
+after Redis was away, everybody gets the time to renew theirs first."""
 SWEEP_SECONDS = 1.0
 """Between two looks at lapsed leases, half of it more or less at random, so that replicas do not look at the same
 time."""
@@ -84,9 +85,9 @@ class Replica:
         self._contact: float | None = None
         """Since when there has been contact without a gap."""
         self._last = 0.0
-        """When there was contact last."""
+        """When there was contact the last time."""
         self._reached: bool | None = None
-        """What the log says of it."""
+        """Whether the log says that the store is reached; ``None`` before it says anything."""
         self._next_sweep = 0.0
         self._task: asyncio.Task[None] | None = None
 

@@ -1,4 +1,4 @@
-"""``/health``: is the service of use, is it alive, is it ready for more."""
+"""``/health``: does the service work, is the process alive, is it ready for requests."""
 
 from __future__ import annotations
 
