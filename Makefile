@@ -10,10 +10,12 @@ BIN := .venv/bin
 STAMPS := .build
 # A debug build of the core would be slow and hide that in every number it gives.
 RUST_SOURCES := Cargo.toml Cargo.lock rust/Cargo.toml $(shell find rust/src -name '*.rs' 2>/dev/null)
-PYTHON_FOLDERS := python tests tools benchmarks
+PYTHON_FOLDERS := python tests tools benchmarks examples
 # Two workers, each with a PostgreSQL of its own; more would share the cores with their servers.
 TEST_WORKERS ?= 2
 TESTS ?= tests
+# What needs a PostgreSQL and nothing else of the system: no program of Debian's, no /proc.
+PORTABLE_TESTS := tests/library tests/types tests/tables tests/examples tests/cli --ignore tests/cli/test_sinks.py
 ROWS ?= 1000000
 BENCH ?=
 PROOF ?=
@@ -66,7 +68,7 @@ serve: install ## The demo's database and service, kept running until Ctrl-C (RO
 
 .PHONY: bench
 bench: install ## Each format and every peer that is installed beside psql \copy, into docs/ (BENCH='--rows 2000000 --pairs 5')
-	@$(BIN)/polyglot bench --peers --json docs/benchmarks.json --chart docs/benchmarks.svg $(BENCH)
+	@$(BIN)/python -m benchmarks.bench --peers --json docs/benchmarks.json --chart docs/benchmarks.svg $(BENCH)
 
 .PHONY: proof
 proof: install ## The service in a memory cgroup of 256 MB, every format and many clients (PROOF='--rows 10000000')
@@ -79,7 +81,7 @@ load: install ## Ten minutes of 200 clients at random, kills included, in the sa
 # --- checks ------------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: test-rust test-python ## Every test, against a real PostgreSQL (POLYGLOT_TEST_DSN names another one)
+test: test-rust test-python ## Every test, against a real PostgreSQL (POLYGLOT_TEST_POSTGRES chooses one)
 
 .PHONY: test-rust
 test-rust: ## The tests of the core alone
@@ -90,8 +92,12 @@ test-rust: ## The tests of the core alone
 test-python: install system ## The tests of library, command line and service (TESTS=tests/types)
 	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile $(TESTS)
 
+.PHONY: test-portable
+test-portable: install ## The tests that need only a PostgreSQL, as they run on macOS
+	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile $(PORTABLE_TESTS)
+
 .PHONY: lint
-lint: install lint-python lint-deploy lint-rust ## Every check that needs no database
+lint: install lint-python lint-deploy lint-workflows lint-rust ## Every check that needs no database
 
 .PHONY: lint-python
 lint-python: $(STAMPS)/install
@@ -99,7 +105,11 @@ lint-python: $(STAMPS)/install
 	$(BIN)/ruff format --check $(PYTHON_FOLDERS)
 	$(BIN)/mypy
 	PYTHONPATH=python $(BIN)/python -m mypy.stubtest polyglot_export._core --allowlist tools/stubtest-allowlist.txt
+	$(BIN)/lint-imports --no-cache --no-logo pyproject.toml
+	$(BIN)/vulture
 	$(BIN)/python tools/check_docs.py
+	$(BIN)/python tools/check_rust.py
+	$(BIN)/python tools/check_version.py
 	$(BIN)/python tools/cli_reference.py --check
 	$(BIN)/python -m tests.faults.table --check
 	$(BIN)/python tools/generate_xml_names.py --check
@@ -107,6 +117,13 @@ lint-python: $(STAMPS)/install
 .PHONY: lint-deploy
 lint-deploy: $(STAMPS)/install
 	$(BIN)/python tools/lint_deploy.py
+
+# Off line: what zizmor would ask the network for is whether a pinned commit still belongs to its action.
+.PHONY: lint-workflows
+lint-workflows: $(STAMPS)/install
+	$(BIN)/actionlint
+	$(BIN)/zizmor --offline --no-progress --quiet .github
+	$(BIN)/yamllint --strict .github
 
 .PHONY: lint-rust
 lint-rust:
@@ -144,5 +161,5 @@ lock: $(STAMPS)/venv ## Resolve the newest allowed versions into requirements*.t
 .PHONY: clean
 clean: ## Remove everything that these targets made
 	rm -rf .venv target .build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find python tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find python tests tools benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -f python/polyglot_export/_core*.so

@@ -27,10 +27,10 @@ from benchmarks.clients import Ending, Manner, Outcome, create, download
 from benchmarks.confined import ConfinedService, confined_service
 from benchmarks.memory_group import NoGroup
 from benchmarks.oracle import Digest, Oracle, Spec, WrongFile
-from benchmarks.tables import markdown
 from polyglot_export import _core
 from polyglot_export.testing.postgres import EmbeddedServer
 from polyglot_export.testing.records import fill_records
+from polyglot_export.text.tables import markdown
 
 __all__ = ["Row", "Sizes", "main", "prove"]
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 
 from benchmarks.load_run import Figures, Load
-from benchmarks.tables import markdown
+from polyglot_export.text.tables import markdown
 
 __all__ = ["document", "report"]
 

@@ -31,7 +31,6 @@ class Usage:
     Attributes:
         peak: The most that was counted since the last reset.
         now: What is counted now.
-        anonymous: Of that, memory of the process itself.
         cache: Of that, the page cache.
         at_limit: How often the limit was met, and memory was taken back from the page cache or a process was killed.
         killed: How many processes were killed.
@@ -39,7 +38,6 @@ class Usage:
 
     peak: int
     now: int
-    anonymous: int
     cache: int
     at_limit: int
     killed: int
@@ -102,7 +100,6 @@ class MemoryGroup:
             return Usage(
                 peak=self._number("memory.max_usage_in_bytes"),
                 now=self._number("memory.usage_in_bytes"),
-                anonymous=stat.get("total_rss", 0),
                 cache=stat.get("total_cache", 0),
                 at_limit=self._number("memory.failcnt"),
                 killed=control.get("oom_kill", 0),
@@ -111,7 +108,6 @@ class MemoryGroup:
         return Usage(
             peak=self._peak(),
             now=self._number("memory.current"),
-            anonymous=stat.get("anon", 0),
             cache=stat.get("file", 0),
             at_limit=events.get("max", 0),
             killed=events.get("oom_kill", 0),

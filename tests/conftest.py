@@ -34,6 +34,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 def pytest_report_header() -> str:
     """What a reader of a log needs to know to repeat it."""
-    where = "POLYGLOT_TEST_DSN" if os.environ.get("POLYGLOT_TEST_DSN") else "embedded PostgreSQL"
+    # Of a DSN only the name of the variable: it has a password.
+    installed = os.environ.get("POLYGLOT_TEST_POSTGRES")
+    where = "POLYGLOT_TEST_DSN" if os.environ.get("POLYGLOT_TEST_DSN") else installed or "embedded PostgreSQL"
     examples = settings().max_examples
     return f"python {platform.python_version()}, psycopg {psycopg.__version__}, server: {where}, {examples} examples a property"

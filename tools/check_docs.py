@@ -1,5 +1,5 @@
 """Fail when the pages say what is not so: a link that leads nowhere, a target of make that does not exist, a dependency
-without its reason, a version without its place in the changelog.
+without its reason. Fail also on lines of more than 120 columns.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
+COLUMNS = 120
+PRINTED = ("", "text")
+"""Languages of the code blocks that show what a program printed."""
 
 
 def main() -> int:
     """Print what is wrong, a line each; gives 0 when nothing is."""
-    problems = [*dead_links(), *unknown_targets(), *unexplained_dependencies(), *unknown_version()]
+    problems = [*dead_links(), *unknown_targets(), *unexplained_dependencies(), *long_lines()]
     for problem in problems:
         print(problem)
     return 1 if problems else 0
@@ -95,12 +98,31 @@ def dependencies() -> Iterator[str]:
             yield re.split(r"[\[<>=~! ;]", requirement, maxsplit=1)[0]
 
 
-def unknown_version() -> Iterator[str]:
-    """The version of the workspace is a heading of the changelog, or is announced there as the next one."""
-    version = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
-    changelog = (ROOT / "CHANGELOG.md").read_text()
-    if f"## [{version}]" not in changelog and not ("## [Unreleased]" in changelog and version in changelog):
-        yield f"CHANGELOG.md: version {version} of Cargo.toml is not mentioned"
+def long_lines() -> Iterator[str]:
+    """Lines that could be broken and are longer than the lines of the code may be."""
+    for page in pages():
+        for number, line in breakable_lines(page.read_text()):
+            if len(line) > COLUMNS and " " in line.strip(" -*>#"):
+                yield f"{page.relative_to(ROOT)}:{number}: {len(line)} columns; {COLUMNS} are allowed"
+
+
+def breakable_lines(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of a page with their numbers, but for those that cannot be broken: rows of tables, and what a program
+    printed.
+    """
+    language: str | None = None
+    in_command = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("```"):
+            language = None if language is not None else line.strip().strip("`")
+        elif language == "console":
+            # A command goes on after a backslash, or with the shell's second prompt.
+            command = line.startswith(("$ ", "> ")) or in_command
+            in_command = command and line.endswith("\\")
+            if command:
+                yield number, line
+        elif language not in PRINTED and not line.startswith("|"):
+            yield number, line
 
 
 if __name__ == "__main__":

@@ -6,15 +6,17 @@ says.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
+import click
+
+from polyglot_export.cli.commands import command_names
+from polyglot_export.cli.main import app
+
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
-COMMANDS = ("", "export", "explain", "datasets", "serve", "keys", "demo", "bench")
-COLUMNS = 100
-"""Width of the help on the page."""
+COLUMNS = 98
+"""Width of the help on the page: that of a wide terminal."""
 
 INTRODUCTION = """\
 # Command line
@@ -25,27 +27,27 @@ practice is told in [Use it from a script](../howto/command-line.md), the option
 """
 
 
-def help_text(command: str) -> str:
-    """What the program prints, at a fixed width and without the colours and paths of this machine."""
-    program = "import sys; sys.argv[0] = 'polyglot'; from polyglot_export.cli.main import main; main()"
-    arguments = [sys.executable, "-c", program, *([command] if command else []), "--help"]
-    environment = {**os.environ, "COLUMNS": str(COLUMNS + 2), "LC_ALL": "C.UTF-8", "NO_COLOR": "1"}
-    output = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True).stdout
-    return "\n".join(line.rstrip() for line in output.strip().splitlines())
+def help_text(command: str | None) -> str:
+    """What the program prints for ``polyglot --help`` or ``polyglot COMMAND --help``, at a fixed width."""
+    program = click.Context(app, info_name="polyglot", terminal_width=COLUMNS, help_option_names=["--help", "-h"])
+    found = app if command is None else app.get_command(program, command)
+    assert found is not None
+    context = program if command is None else click.Context(found, info_name=command, parent=program)
+    return "\n".join(line.rstrip() for line in found.get_help(context).strip().splitlines())
 
 
-def page() -> str:
+def page(commands: list[str]) -> str:
     """The whole page."""
     parts = [INTRODUCTION]
-    for command in COMMANDS:
-        name = f"polyglot {command}".strip()
+    for command in (None, *commands):
+        name = "polyglot" if command is None else f"polyglot {command}"
         parts.append(f"## {name}\n\n```text\n{help_text(command)}\n```\n")
     return "\n".join(parts)
 
 
 def main() -> int:
     """Write or check; gives the exit code."""
-    made = page()
+    made = page(command_names())
     if "--check" in sys.argv[1:]:
         if PAGE.read_text(encoding="utf-8") == made:
             return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from polyglot_export.cli.bench.peer import Client, Job, missing_modules
+from benchmarks.peers.base import Client, Job, missing_modules
 
 __all__ = ["Asyncpg"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from benchmarks.peers.base import Client, Job, missing_modules
 from benchmarks.peers.polars import WRITERS, write_frame
-from polyglot_export.cli.bench.peer import Client, Job, missing_modules
 
 __all__ = ["ConnectorX"]
 

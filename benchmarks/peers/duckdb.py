@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
-from polyglot_export.cli.bench.peer import Client, Job, missing_modules
+from benchmarks.peers.base import Client, Job, missing_modules
 
 __all__ = ["DuckDB", "DuckDBUnordered"]
 

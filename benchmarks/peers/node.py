@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import ClassVar
 
-from polyglot_export.cli.bench.peer import Job, Peer
+from benchmarks.peers.base import Job, Peer
 
 __all__ = ["NodeReference"]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from benchmarks.peers.adbc import Adbc
 from benchmarks.peers.asyncpg import Asyncpg
+from benchmarks.peers.base import Peer
 from benchmarks.peers.clickhouse import ClickHouse
 from benchmarks.peers.connectorx import ConnectorX
 from benchmarks.peers.duckdb import DuckDB, DuckDBUnordered
 from benchmarks.peers.node import NodeReference
 from benchmarks.peers.polars import Polars
+from benchmarks.peers.psql import Gzip, Gzip1, Pigz, RowToJson, Zstd
 from benchmarks.peers.psycopg import Psycopg
-from polyglot_export.cli.bench.peer import Peer
-from polyglot_export.cli.bench.psql import Gzip, Gzip1, Pigz, RowToJson, Zstd
 
 __all__ = ["all_peers"]
 

@@ -1,4 +1,4 @@
-"""Every buffer of an export, with its reason, and their sum.
+"""Every bound of an export, with its reason: the one place for sizes, and for their defaults.
 
 Nothing here depends on how many rows there are. The service grants an export its sum before it reads a row; the tests
 in ``tests/memory`` measure processes against it.
@@ -7,7 +7,7 @@ in ``tests/memory`` measure processes against it.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = [
     "CHUNK_BYTES",
@@ -24,60 +24,64 @@ __all__ = [
     "default_workers",
 ]
 
-KB = 1 << 10
-MB = 1 << 20
+KIB = 1 << 10
+MIB = 1 << 20
 
-CHUNK_BYTES = 256 * KB
-"""Bytes handed out at a time to a network sink: a client that stalls holds 0.8 to 1.6 MB, with 1 MB chunks 2 to 5."""
-FILE_CHUNK_BYTES = 1 * MB
+CHUNK_BYTES = 256 * KIB
+"""Bytes handed out at a time to a client: a client that stalls holds 0.8 to 1.6 MiB, with 1 MiB chunks 2 to 5."""
+FILE_CHUNK_BYTES = 1 * MIB
 """Bytes handed out at a time to a file: fewer crossings, and a file never stalls."""
-WINDOW_BYTES = 16 * MB
+WINDOW_BYTES = 16 * MIB
 """Bytes of later segments that may wait for the head segment, so that workers need not run in step. Two segments: more
 gains nothing."""
-ROW_BYTES = 128 * MB
-"""Largest row that is accepted. PostgreSQL allows 1 GB; a row must fit in memory once, as it is read: with it a process
-stays below 256 MB. What is written of it goes on in pieces (``rust/src/encode/outlet.rs``)."""
-PARQUET_ROW_BYTES = 16 * MB
+ROW_BYTES = 128 * MIB
+"""Largest row that is accepted. PostgreSQL allows 1 GiB; a row must fit in memory once, as it is read: with it a
+process stays below 256 MiB. What is written of it goes on in pieces (``rust/src/encode/outlet.rs``)."""
+PARQUET_ROW_BYTES = 16 * MIB
 """The same for Parquet: about ten times the largest value is held while its page is built (the batch, the page, its
 compressed copy, least and greatest value), so a larger row would not fit the memory that an export reserves."""
-READ_BUFFER_BYTES = 256 * KB
+READ_BUFFER_BYTES = 256 * KIB
 """Bytes read from a socket at a time, one buffer a worker."""
 HELD_CHUNKS = 10
 """Chunks of an export whose client takes nothing: four in the pool, two of the head segment, one being cut, two in the
-feed's queue, one with the sink."""
-LEADER_BYTES = 512 * KB
+feed's queue, one with the destination."""
+LEADER_BYTES = 512 * KIB
 """The control connection with its TLS state, the plan, and the thread that pulls."""
-CONNECTION_BYTES = 256 * KB
+CONNECTION_BYTES = 256 * KIB
 """A worker's thread stack in use, socket and TLS state."""
-COLUMN_BYTES = 5 * KB
+COLUMN_BYTES = 5 * KIB
 """A worker's decoder and encoder of one column, and its part of the plan: seen in tables of 1,600 columns."""
-COMPRESSOR_BYTES = 1 * MB
-"""A worker's deflate state (about 300 KB), its raw input and its output."""
-ZSTD_BYTES = 7 * MB
-"""One multi-threaded zstd stream at level 1: jobs of 1 MB, some as read and some compressed, and a window for each
+COMPRESSOR_BYTES = 1 * MIB
+"""A worker's deflate state (about 300 KiB), its raw input and its output."""
+ZSTD_BYTES = 7 * MIB
+"""One multi-threaded zstd stream at level 1: jobs of 1 MiB, some as read and some compressed, and a window for each
 thread."""
-PARQUET_COLUMN_BYTES = 64 * KB
+PARQUET_COLUMN_BYTES = 64 * KIB
 """A worker's builders, open page and dictionary of one column of a Parquet file …"""
-PARQUET_COLUMNS_BYTES = 48 * MB
+PARQUET_COLUMNS_BYTES = 48 * MIB
 """… and of all columns together, whose buffers share bounds: seen with 1,600 columns."""
+ROW_GROUP_BYTES = 16 * MIB
+"""Encoded bytes after which a row group of Parquet ends. Each worker holds one; smaller ones cost readers more."""
+ROW_GROUP_ROWS = 1_000_000
+"""Rows after which a row group ends, for rows that are narrower than their count."""
 APPENDED_ROW_GROUPS = 2
 """Row groups that have left their worker: one is the head's, one is being handed out."""
 TEXT_ROW_FACTOR = 1.3
 """A large row as it is read, with the room that the buffer grows by; what is written of it leaves in pieces."""
 PARQUET_ROW_FACTOR = 13
 """A large row as it is read, in the batch, in the page, compressed, and as the page's least and greatest value."""
-INLINE_ROW_BYTES = 256 * KB
-"""What is reserved for the largest row of a table without large values: such a row is stored in one page (8 kB), and
+INLINE_ROW_BYTES = 256 * KIB
+"""What is reserved for the largest row of a table without large values: such a row is stored in one page (8 KiB), and
 this is what it may become when it is printed or was compressed 32-fold. A row that becomes more is still read, as one
 row at a time."""
-PAGE_BYTES = 8 * KB
+PAGE_BYTES = 8 * KIB
 """PostgreSQL's page, as it is built everywhere."""
 PAGES_PER_SEGMENT = 1_000
-"""Heap pages of a segment, 8 MB with PostgreSQL's usual page size: large enough that the 1 ms that a statement costs
+"""Heap pages of a segment, 8 MiB with PostgreSQL's usual page size: large enough that the 1 ms that a statement costs
 does not show, small enough that the last segments keep all workers busy and that finished ones fit the window. A
 constant: the bytes of a gzip file depend on where segments end, and they must not depend on the number of workers."""
 PARQUET_PAGES_PER_SEGMENT = 4_000
-"""The same for Parquet, 32 MB: each segment ends its own row group, and 32 MB of heap are about the 16 MB of encoded
+"""The same for Parquet, 32 MiB: each segment ends its own row group, and 32 MiB of heap are about the 16 MiB of encoded
 data that a row group should have; smaller row groups cost readers more than they give them."""
 DEFAULT_WORKERS_LIMIT = 4
 """More connections than this an export takes only when it is told to: each is a backend of the server, which does as
@@ -92,9 +96,13 @@ def default_workers() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The sizes that the memory budget has granted. The bytes of the export do not depend on them."""
+    """The sizes that an export was granted. Its bytes do not depend on them."""
 
-    workers: int = 2
-    chunk_bytes: int = 1 << 20
-    window_bytes: int = 16 << 20
-    row_bytes: int = 128 << 20
+    workers: int = field(default_factory=default_workers)
+    """Threads that read and encode, each with its own connection."""
+    chunk_bytes: int = CHUNK_BYTES
+    """Bytes of a chunk, about; the last one may be smaller."""
+    window_bytes: int = WINDOW_BYTES
+    """Bytes of later segments that may wait for the head segment."""
+    row_bytes: int = ROW_BYTES
+    """Largest row that is accepted, in bytes as the server sends it."""

@@ -1,9 +1,12 @@
-"""``polyglot bench`` measures, reads back what it measured, and calls a file wrong that is."""
+"""``polyglot bench`` and the comparison of ``make bench`` measure, read back what they measured, and call a file wrong
+that is.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -13,18 +16,20 @@ from xml.etree import ElementTree as ET
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
+from benchmarks import bench as comparison
+from benchmarks.peers.base import Peer
+from benchmarks.peers.psql import RowToJson
 from benchmarks.peers.psycopg import Psycopg
 from benchmarks.peers.registry import all_peers
 from polyglot_export import _core
-from polyglot_export.cli.bench import run as command
 from polyglot_export.cli.bench.cases import CASES, chosen_cases
 from polyglot_export.cli.bench.ours import Polyglot
-from polyglot_export.cli.bench.peer import Job, Peer
-from polyglot_export.cli.bench.psql import RowToJson
 from polyglot_export.cli.bench.readers import count_rows, problem_of
-from polyglot_export.cli.bench.run import Choices, run
-from polyglot_export.cli.bench.source import SAMPLES, Server, Source
+from polyglot_export.cli.bench.run import Choices, exit_code, run
+from polyglot_export.cli.bench.source import Server, Source
+from polyglot_export.cli.bench.tool import Job
 from polyglot_export.cli.signals import Interrupted, raising_interrupted
 from polyglot_export.errors import PolyglotError, SpecError
 from polyglot_export.testing.postgres import EmbeddedServer
@@ -81,8 +86,7 @@ def figures(path: Path) -> dict[tuple[str, str], dict[str, object]]:
 
 
 def test_every_form_is_measured_and_right(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    choices = Choices(rows=2_000, pairs=1, json=tmp_path / "b.json", chart=tmp_path / "b.svg")
-    assert run(choices) == 0
+    assert exit_code(run(Choices(rows=2_000, pairs=1, json=tmp_path / "b.json"))) == 0
     results = figures(tmp_path / "b.json")
     assert list(results) == [(name, "polyglot") for name in CASES]
     plain = results["csv", "polyglot"]["bytes"]
@@ -105,23 +109,20 @@ def test_every_form_is_measured_and_right(tmp_path: Path, capsys: pytest.Capture
     assert ratio_of_gzip == pytest.approx(plain / size_of_gzip, abs=0.01)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     assert [line.split(" | ")[0] for line in lines[2:]] == [f"| {name}" for name in CASES]
-    chart = ET.parse(tmp_path / "b.svg").getroot()
-    assert chart.tag == f"{SVG}svg"
-    assert len([bar for bar in chart.iter(f"{SVG}rect") if bar.get("class") == "ours"]) >= len(CASES)
 
 
-def test_peers_are_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def compared(*arguments: str) -> str:
+    """What ``python -m benchmarks.bench`` prints when it ends with 0."""
+    done = CliRunner().invoke(comparison.compare, arguments)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_peers_are_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A short file is wrong, a failure is told, what is absent is named, and none of it is our failure."""
-    monkeypatch.setattr(command, "all_peers", lambda: (Short(), Failing(), Absent(), Psycopg(), RowToJson()))
-    choices = Choices(
-        cases=chosen_cases("csv,ndjson"),
-        rows=500,
-        pairs=1,
-        peers=True,
-        json=tmp_path / "b.json",
-        chart=tmp_path / "b.svg",
-    )
-    assert run(choices) == 0
+    monkeypatch.setattr(comparison, "all_peers", lambda: (Short(), Failing(), Absent(), Psycopg(), RowToJson()))
+    files = ("--json", str(tmp_path / "b.json"), "--chart", str(tmp_path / "b.svg"))
+    output = compared("--peers", "--formats", "csv,ndjson", "--rows", "500", "--pairs", "1", *files)
     results = figures(tmp_path / "b.json")
     assert results["csv", "short"]["problem"] == "499 rows instead of 500"
     assert "out of luck" in str(results["csv", "failing"]["problem"])
@@ -133,11 +134,12 @@ def test_peers_are_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caps
     assert written["unavailable"] == {"absent": "the Python module absent is not installed"}
     assert written["versions"].keys() == {"PostgreSQL", "psycopg"}
     assert written["versions"]["psycopg"] == psycopg.__version__
-    output = capsys.readouterr().out
     assert "WRONG: 499 rows instead of 500" in output
     assert "Not available: absent: the Python module absent is not installed." in output
     chart = (tmp_path / "b.svg").read_text()
+    assert ET.fromstring(chart).tag == f"{SVG}svg"
     assert chart.count('class="wrong"') == 1
+    assert chart.count('class="ours"') >= 2
     assert "failing" not in chart
 
 
@@ -155,7 +157,7 @@ def test_our_own_wrong_file_fails_the_command(monkeypatch: pytest.MonkeyPatch) -
         ]
 
     monkeypatch.setattr(Polyglot, "command", command_of)
-    assert run(Choices(cases=chosen_cases("csv"), rows=500, pairs=1)) == 1
+    assert exit_code(run(Choices(cases=chosen_cases("csv"), rows=500, pairs=1))) == 1
 
 
 @pytest.mark.usefixtures("psql_on_path")
@@ -166,7 +168,7 @@ def test_a_table_of_the_user(dsn: str, conn: psycopg.Connection, tmp_path: Path)
     choices = Choices(
         cases=chosen_cases("csv.zst"), pairs=2, table='"My data"."the ""rows"""', dsn=dsn, json=tmp_path / "b.json"
     )
-    assert run(choices) == 0
+    assert exit_code(run(choices)) == 0
     result = figures(tmp_path / "b.json")["csv.zst", "polyglot"]
     assert (result["rows"], result["problem"], result["serverCpuSeconds"]) == (300, None, None)
     with pytest.raises(PolyglotError, match="no table 'nowhere'"):
@@ -174,8 +176,9 @@ def test_a_table_of_the_user(dsn: str, conn: psycopg.Connection, tmp_path: Path)
 
 
 def test_the_wide_table_has_thirty_columns_and_no_documents(tmp_path: Path) -> None:
-    assert run(Choices(cases=chosen_cases("parquet"), sample="wide", rows=300, pairs=1, json=tmp_path / "b.json")) == 0
-    assert figures(tmp_path / "b.json")["parquet", "polyglot"]["rows"] == 300
+    wide = ("--table", "wide", "--formats", "parquet", "--rows", "300", "--pairs", "1", "--json", str(tmp_path / "b"))
+    assert "| parquet | polyglot |" in compared(*wide)
+    assert figures(tmp_path / "b")["parquet", "polyglot"]["rows"] == 300
 
 
 def test_a_debug_build_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,10 +235,12 @@ def test_no_password_is_on_a_command_line() -> None:
     assert server.environment()["PGPASSWORD"] == "top secret/@"
 
 
-def test_choices_of_the_command_are_those_of_the_package() -> None:
-    from polyglot_export.cli.commands import bench
-
-    assert bench.SAMPLES == SAMPLES
+def test_the_package_names_no_other_tool() -> None:
+    """Who installs it gets exports and psql's own copy; other tools are the developers' comparison."""
+    package = Path(_core.__file__).parent
+    for file in (package / "cli").rglob("*.py"):
+        words = set(re.findall(r"\w+", file.read_text().lower()))
+        assert not words & {"duckdb", "clickhouse", "chdb", "connectorx", "polars", "adbc", "asyncpg", "pigz"}, file
 
 
 @pytest.mark.parametrize(

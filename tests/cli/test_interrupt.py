@@ -117,10 +117,10 @@ def test_while_it_connects(tmp_path: Path) -> None:
 
 STUCK = """
 import sys, time
-from polyglot_export.cli.interrupt import Interrupted, die_by
+from polyglot_export.cli.signals import Interrupted, die_by
 from polyglot_export.cli.progress import NoBar
 from polyglot_export.cli.transfer import transfer
-from polyglot_export.sinks import FileSink
+from polyglot_export.destinations import FileSink
 
 def opener(token):
     print("opening", flush=True)
@@ -243,7 +243,7 @@ LATE = """
 import sys, time
 from polyglot_export.cli.progress import NoBar
 from polyglot_export.cli.transfer import transfer
-from polyglot_export.sinks import StdoutSink
+from polyglot_export.destinations import StdoutSink
 
 class LateSink(StdoutSink):
     def __enter__(self):

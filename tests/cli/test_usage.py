@@ -7,7 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from polyglot_export.cli import commands
+from polyglot_export.cli.commands import command_names, find_command
+from polyglot_export.cli.main import app
 from polyglot_export.errors import PolyglotError, SpecError
 from tests.cli.helpers import complaint, succeeded
 from tests.fixtures.process import Cli, environment
@@ -24,14 +28,15 @@ def subclasses(kind: type[PolyglotError]) -> set[type[PolyglotError]]:
 def test_every_error_has_an_exit_code() -> None:
     from polyglot_export.cli.main import exit_code
 
-    codes = {kind: exit_code(kind("x")) for kind in subclasses(PolyglotError)}
+    codes = {
+        kind: exit_code(kind("dataset", "x") if issubclass(kind, SpecError) else kind("x"))
+        for kind in subclasses(PolyglotError)
+    }
     assert set(codes.values()) == {1, 2}
     assert {kind for kind, code in codes.items() if code == 2} == subclasses(SpecError)
 
 
-@pytest.mark.parametrize(
-    "arguments", [("--help",), ("-h",), *((command, "--help") for command in cli_reference.COMMANDS if command)]
-)
+@pytest.mark.parametrize("arguments", [("--help",), ("-h",), *((command, "--help") for command in command_names())])
 def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     program = "import sys; sys.argv[0] = 'polyglot'; from polyglot_export.cli.main import main; main()"
     done = subprocess.run(
@@ -59,14 +64,38 @@ def test_version(cli: Cli) -> None:
     assert succeeded(cli("--version")).decode() == f"polyglot {_core.version}\n"
 
 
-def test_every_command_is_in_the_reference() -> None:
-    from polyglot_export.cli.main import COMMANDS
+def test_a_file_in_the_folder_is_a_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing else names the commands: help, complaints and the reference follow the folder."""
+    (tmp_path / "wave.py").write_text(
+        "import click\nHELP_POSITION = 0\n@click.command('wave')\ndef wave_command(): 'Wave a hand.'\n"
+    )
+    (tmp_path / "_shared.py").write_text("raise AssertionError('is no command')\n")
+    monkeypatch.setattr(commands, "__path__", [*commands.__path__, str(tmp_path)])
+    assert command_names()[:2] == ["wave", "export"]
+    page = cli_reference.page(command_names())
+    assert "## polyglot wave" in page
+    assert "## polyglot export" in page
+    help_lines = CliRunner().invoke(app, ["--help"]).output.splitlines()
+    assert next(line.split() for line in help_lines if "wave" in line) == ["wave", "Wave", "a", "hand."]
+    assert find_command("_shared") is None
+    assert find_command("nonsense") is None
 
-    assert ("", *COMMANDS) == cli_reference.COMMANDS
+
+def test_one_command_imports_no_other() -> None:
+    program = (
+        "import sys; from polyglot_export.cli.commands import find_command; find_command('keys'); print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, check=True
+    )
+    imported = {name for name in done.stdout.split() if name.startswith("polyglot_export.cli.commands.")}
+    assert imported == {"polyglot_export.cli.commands.keys"}
 
 
 def test_the_reference_is_fresh() -> None:
-    assert cli_reference.PAGE.read_text(encoding="utf-8") == cli_reference.page(), "run python tools/cli_reference.py"
+    assert cli_reference.PAGE.read_text(encoding="utf-8") == cli_reference.page(command_names()), (
+        "run python tools/cli_reference.py"
+    )
 
 
 @pytest.mark.parametrize(
@@ -138,5 +167,7 @@ def test_a_missing_extra_is_named(arguments: tuple[str, ...], module: str, extra
         [sys.executable, "-c", program, *arguments], env=environment(), capture_output=True, check=False, timeout=60
     )
     line = complaint(done, 1)
-    assert line.endswith(f" is not installed; it comes with: pip install 'polyglot-export[{extra}]'")
+    # From the index, and in a clone.
+    assert f" is not installed; it comes with: pip install 'polyglot-export[{extra}]'" in line
+    assert line.endswith(f"(in a clone: make install, or pip install -e '.[{extra}]')")
     assert line.startswith(module)

@@ -261,7 +261,7 @@ def test_the_plan_reads_well(dsn: str, conn: psycopg.Connection) -> None:
         "pages in 3 segments of 1,000",
         "id      id      integer  int4",
         'COPY (SELECT r."id", r."pad" FROM "public"."t" AS r WHERE ctid OPERATOR(pg_catalog.>=)',
-        f"at most {reservation(plan) / (1 << 20):.0f} MB",
+        f"at most {reservation(plan) / (1 << 20):.0f} MiB",
     ):
         assert part in text, text
     assert "secret" not in repr(plan)

@@ -15,8 +15,8 @@ import psycopg
 import pytest
 
 from polyglot_export import _core
-from polyglot_export.cli.bench.child import Usage, measure
 from polyglot_export.limits import ROW_BYTES
+from polyglot_export.testing.usage import Usage, measure
 from tests.fixtures.process import command, environment, serve
 from tests.fixtures.server import Database
 from tests.service.client import create

@@ -1,6 +1,6 @@
 """The peak resident set of ``polyglot export`` is bounded, and the same for any number of rows.
 
-Measured as the kernel counts it for a child process (``polyglot_export/bench/child.py``), interpreter and libraries
+Measured as the kernel counts it for a child process (``polyglot_export/testing/usage.py``), interpreter and libraries
 included.
 """
 
@@ -15,8 +15,8 @@ import psycopg
 import pytest
 
 from polyglot_export import _core
-from polyglot_export.cli.bench.child import Usage, measure
 from polyglot_export.testing.records import fill_records
+from polyglot_export.testing.usage import Usage, measure
 from tests.fixtures.process import command, environment
 from tests.fixtures.server import Database
 

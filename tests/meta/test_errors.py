@@ -93,8 +93,15 @@ def test_what_the_server_says_is_kept(conn: psycopg.Connection) -> None:
 
 @pytest.mark.parametrize("name", [name for name in errors.__all__ if name[0].isupper()])
 def test_errors_cross_a_process(name: str) -> None:
-    error = getattr(errors, name)("a sentence", sqlstate="12345", detail="d", hint="h", row=7, column="c", field="f")
+    class_ = getattr(errors, name)
+    server = {"sqlstate": "12345", "detail": "d", "hint": "h"}
+    if issubclass(class_, errors.SpecError):
+        error = class_("f", "a reason", **server)
+        assert (str(error), error.reason, error.field) == ("f: a reason", "a reason", "f")
+    else:
+        error = class_("a sentence", **server, row=7, column="c", field="f")
+        assert str(error) == "a sentence"
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is type(error)
-    assert str(copy) == "a sentence"
+    assert str(copy) == str(error)
     assert vars(copy) == vars(error)

@@ -19,10 +19,11 @@ from tests.library.helpers import copied, exported, ndjson
 def encoded(server: Database, encoding: str) -> Iterator[tuple[str, psycopg.Connection]]:
     """A database in another encoding."""
     name = sql.Identifier(f"polyglot_{secrets.token_hex(6)}")
+    provider = sql.SQL(" LOCALE_PROVIDER libc" if server.version >= 150000 else "")
     with psycopg.connect(server.admin_dsn, autocommit=True) as admin:
         admin.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {} LOCALE 'C' LOCALE_PROVIDER libc").format(
-                name, sql.Literal(encoding)
+            sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {} LOCALE 'C'{}").format(
+                name, sql.Literal(encoding), provider
             )
         )
         dsn = server.dsn(name.as_string().strip('"'))

@@ -169,8 +169,14 @@ _MODIFIERS = (
 )  # fmt: skip
 
 
+_SINCE_15 = ("numeric(5,-2)", "numeric(3,5)")
+"""Before, the scale of a numeric was between 0 and its precision."""
+
+
 def _with_modifiers(conn: psycopg.Connection, types: dict[int, Type]) -> Iterator[tuple[str, Type, str, int]]:
     for name in _MODIFIERS:
+        if name in _SINCE_15 and conn.info.server_version < 150000:
+            continue
         with conn.transaction(force_rollback=True):
             conn.execute(f"CREATE TABLE probe (c {name})".encode())
             row = conn.execute(
@@ -216,6 +222,9 @@ def _candidates(found: Catalogue, type_: Type) -> Sequence[Value]:
     """Listed values; else what the kind of the type offers, and text that it may take."""
     listed = VALUES.get(type_.name) or SAMPLES.get(type_.name)
     if listed is not None:
+        if type_.name == "char" and found.version < 150000:
+            # The server writes a high byte itself, which is no UTF-8; from 15 on it writes \ooo.
+            return [value for value in listed if not isinstance(value, Sql) or "(-" not in literal(value)]
         return listed
     if type_.kind == "e":
         return type_.labels

@@ -194,6 +194,8 @@ def test_infinite_intervals(dsn: str, debian_dsn: str) -> None:
     finite = "178956970 years 7 mons 2147483647 days 2562047788:00:54.775807"
     for its in (dsn, debian_dsn):
         with psycopg.connect(its, autocommit=True) as conn:
+            if conn.info.server_version < 150000:
+                continue  # It cannot read the text of these ends.
             value = "infinity" if conn.info.server_version >= 170000 else finite
             conn.execute(
                 sql.SQL(
@@ -231,6 +233,8 @@ def test_extreme_intervals(request: pytest.FixtureRequest, database: str) -> Non
     """
     chosen = request.getfixturevalue(database)
     assert isinstance(chosen, Database)
+    if chosen.version < 150000:
+        pytest.skip("before 15 the server cannot print hours that fill more than an int")
     with chosen.database() as dsn, psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute("CREATE TYPE span AS (i interval, t text); CREATE TABLE bits (v interval)")
         values = [struct.pack(">qii", *bits) for bits in itertools.product(_TIMES, _COUNTS, _COUNTS)]
@@ -262,6 +266,8 @@ def test_time_zones_of_timetz(dsn: str, conn: psycopg.Connection) -> None:
 
 def test_high_bytes_of_char(dsn: str, conn: psycopg.Connection) -> None:
     r"""All 256 values of ``"char"``: a zero byte is empty text, and high bytes are written as ``\ooo``."""
+    if conn.info.server_version < 150000:
+        pytest.skip("before 15 the server writes the byte itself, which is no UTF-8")
     conn.execute(
         'CREATE TABLE t AS SELECT g AS id, (g - 128)::int::"char" AS c, ARRAY[(g - 128)::int::"char"] AS cs FROM generate_series(0,'
         " 255) AS g"
@@ -280,7 +286,7 @@ def test_floats_at_the_edge_of_their_rounding_interval(dsn: str, conn: psycopg.C
         " FROM generate_series(24, 90) AS e, generate_series(0, 79) AS k,"
         " LATERAL (SELECT (4503599627370496 + CASE WHEN k < 40 THEN k ELSE (k * 104395301::bigint * 8000009) % 4503599627370496"
         " END)::float8 AS m,"
-        " (8388608 + CASE WHEN k < 40 THEN k ELSE (k * 104395301::bigint) % 8388608 END)::float8 AS m4)"
+        " (8388608 + CASE WHEN k < 40 THEN k ELSE (k * 104395301::bigint) % 8388608 END)::float8 AS m4) AS mantissas"
     )
     conn.execute(
         "INSERT INTO t SELECT v, v, -v FROM (SELECT (digit || 'e' || e)::float8 AS v FROM generate_series(1, 99) AS digit,"

@@ -1,1 +1,1 @@
-"""The command line: ``main.py`` has what all commands share, each command has its file."""
+"""The command line: ``main.py`` runs a command and turns its errors into exit codes, ``commands/`` has the commands."""

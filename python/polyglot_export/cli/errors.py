@@ -1,8 +1,9 @@
-"""Errors in the words of the command line: the option instead of the field, and names that are nearly right."""
+"""Tells errors in the words of the command line: with the option instead of the field, and with names that are similar
+to one that does not exist.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,12 +11,11 @@ from polyglot_export.errors import PolyglotError, SpecError, UnknownDataset
 
 __all__ = ["error_line", "suggesting"]
 
-FIELDS = {
+OPTIONS = {
     "columns": "--columns",
     "filter": "--where",
     "orderBy": "--order-by",
     "order_by": "--order-by",
-    "options": "--option",
     "query": "--query",
     "limit": "--limit",
     "format": "--format",
@@ -27,35 +27,37 @@ FIELDS = {
     "formats": "--formats",
     "dataset": "SOURCE",
 }
-"""Where a field of a spec comes from."""
+"""Which option a member of a spec, or an argument of a call, comes from."""
 
-FIELD = re.compile(r"(?P<field>[A-Za-z_]+)(?:\.(?P<number>\d+))?(?:\.(?P<member>[A-Za-z0-9_]+))?: ")
 SUGGESTIONS = 3
 
 
 def error_line(error: PolyglotError) -> str:
-    """The message with the option that it is about, and what the server said besides."""
+    """The error in one line: the option it is about, the reason, and the detail and hint that the server gave."""
     message = error.message
-    if isinstance(error, SpecError):
-        message = FIELD.sub(_option, message, count=1) if FIELD.match(message) else message
+    if isinstance(error, SpecError) and error.field is not None:
+        message = f"{_option(error.field)}: {error.reason}"
     extra = [text for text in (error.detail, f"hint: {error.hint}" if error.hint else None) if text]
     return f"{message} ({'; '.join(extra)})" if extra else message
 
 
-def _option(found: re.Match[str]) -> str:
-    option = FIELDS.get(found["field"])
-    if option is None:
-        return found[0]
-    if option == "--option" and found["member"]:
-        return f"--option {found['member']}: "
-    # The user counts from one, and counts only where there is more than one.
-    number = int(found["number"] or 0) + 1
-    return f"{option} (number {number}): " if number > 1 else f"{option}: "
+def _option(field: str) -> str:
+    """What the user wrote for a field: ``--where (number 2)`` for ``filter.1.value``, ``--option quote`` for
+    ``options.quote``.
+    """
+    member, *path = field.split(".")
+    if member == "options" and path:
+        return f"--option {path[0]}"
+    if member not in OPTIONS:
+        return field
+    # People count from one, and the first of several needs no number.
+    number = int(path[0]) + 1 if path and path[0].isdecimal() else 1
+    return f"{OPTIONS[member]} (number {number})" if number > 1 else OPTIONS[member]
 
 
 @contextmanager
 def suggesting(dsn: str | None, name: str | None) -> Iterator[None]:
-    """Add to an unknown name the names that are near to it.
+    """Where the block fails because a name is unknown, add similar names to the error.
 
     Args:
         dsn: The database that was asked.
@@ -71,7 +73,7 @@ def suggesting(dsn: str | None, name: str | None) -> Iterator[None]:
 
 
 def _near(dsn: str | None, name: str) -> list[str]:
-    """Names that can be exported and look like this one; none when the database does not tell."""
+    """Tables and views with a similar name; none when the database cannot be asked."""
     from difflib import get_close_matches
 
     from polyglot_export.access.catalog import list_datasets
@@ -83,7 +85,7 @@ def _near(dsn: str | None, name: str) -> list[str]:
             names = [dataset.name for dataset in list_datasets(connection, EVERYTHING)]
     except PolyglotError:
         return []
-    # The right name in another schema is as likely as a slip of the finger.
+    # The right name with the wrong schema is as likely as a typing error, so names are compared without schema too.
     written = {each.rpartition(".")[2].casefold(): each for each in names} | {each.casefold(): each for each in names}
     wanted = name.casefold()
     found = get_close_matches(wanted, written, n=SUGGESTIONS) or get_close_matches(

@@ -1,14 +1,18 @@
-"""What to say when a part of the package is used whose libraries are not installed."""
+"""The error for a command whose libraries are not installed."""
 
 from __future__ import annotations
 
 from polyglot_export.errors import PolyglotError
+from polyglot_export.text.install import install_hint
 
 __all__ = ["missing_extra"]
 
 
 def missing_extra(error: ModuleNotFoundError, extra: str) -> Exception:
-    """The error to raise instead: it names the extra. A missing module of our own is a defect and stays what it is.
+    """The error to raise in place of an ImportError; it names the extra to install.
+
+    If the missing module is one of ours, this is a defect, and the error stays as it is.
+
 
     Args:
         error: What the import raised.
@@ -16,4 +20,4 @@ def missing_extra(error: ModuleNotFoundError, extra: str) -> Exception:
     """
     if error.name is None or error.name.partition(".")[0] == "polyglot_export":
         return error
-    return PolyglotError(f"{error.name} is not installed; it comes with: pip install 'polyglot-export[{extra}]'")
+    return PolyglotError(f"{error.name} is not installed; it comes with: {install_hint(extra)}")

@@ -1,7 +1,7 @@
-"""The command ``polyglot``: what all commands share, and what an error becomes.
+"""The command ``polyglot``: finds the command to run, and turns an error into a line and an exit code.
 
-Exit codes: 0 done, 1 failed, 2 wrong use. A signal that ended the command ends the process as well, which a shell shows
-as 128 plus its number (130 for Ctrl-C, 143 for SIGTERM). Every error is one line on standard error.
+Exit codes: 0 done, 1 failed, 2 wrong use. Where a signal ended the command, the process ends by that signal too; a
+shell shows it as 128 plus its number (130 for Ctrl-C, 143 for SIGTERM). Every error is one line on standard error.
 
 Nothing heavy is imported here: each command imports what it needs when it runs, so that ``polyglot --help`` is quick.
 """
@@ -14,11 +14,11 @@ import signal
 import sys
 import threading
 from contextlib import suppress
-from importlib import import_module
 from typing import NoReturn
 
 import click
 
+from polyglot_export.cli.commands import command_names, find_command
 from polyglot_export.cli.errors import error_line
 from polyglot_export.cli.options import is_debugging, say
 from polyglot_export.cli.signals import Interrupted, die_by
@@ -27,30 +27,23 @@ from polyglot_export.errors import PolyglotError, SpecError
 __all__ = ["app", "exit_code", "main"]
 
 HELP_COLUMNS = 100
-"""Help is at most this wide, however wide the terminal is."""
+"""The width of the help on a terminal that is wider."""
 
 FAILED = 1
 WRONG_USE = 2
 
-COMMANDS = ("export", "explain", "datasets", "serve", "keys", "demo", "bench")
-"""In the order of the help. ``NAME_command`` is in the module ``cli.commands.NAME``, which is imported when the command
-is asked for."""
-
 
 class _Commands(click.Group):
-    """The commands by name; only the one that runs is imported."""
+    """The commands of the folder ``commands``; only the one that runs is imported."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(COMMANDS)
+        return command_names()
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
-            return None
-        command = getattr(import_module(f"polyglot_export.cli.commands.{cmd_name}"), f"{cmd_name}_command")
-        return command if isinstance(command, click.Command) else None
+        return find_command(cmd_name)
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command. click would answer a Ctrl-C with an empty line."""
+        """Run the command. Ctrl-C is handled here because click would print an empty line."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -87,20 +80,19 @@ def main() -> NoReturn:
         try:
             sys.stdout.flush()
         except OSError:
-            # The reader of a help text has left. Python would flush again at its end, and complain.
+            # The reader of the help has closed the pipe. Python flushes once more when it ends, and would complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     _end(code)
 
 
 def _end(code: int) -> NoReturn:
-    """End the process with what Python does at its end, except that it does not take every module apart (a tenth of a
-    short export).
+    """End the process as Python does, but without taking every module apart, which takes a tenth of a short export.
 
-    Threads that still run are waited for as usual.
+    Threads that still run are waited for, as usual.
     """
     if threading.active_count() > 1:
         sys.exit(code)
-    atexit._run_exitfuncs()  # noqa: SLF001 - what a normal end calls; there is no public name for it
+    atexit._run_exitfuncs()  # noqa: SLF001 - Python calls it at a normal end; there is no public name
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError):
             stream.flush()
@@ -108,18 +100,18 @@ def _end(code: int) -> NoReturn:
 
 
 def _run(arguments: list[str]) -> int:
-    """Run a command; gives the exit code. No arguments at all is wrong use, and the help is the answer."""
+    """Run a command; gives the exit code. Without any arguments the help is shown, as the answer to wrong use."""
     try:
         outcome = app.main(arguments or ["--help"], prog_name="polyglot", standalone_mode=False)
     except click.ClickException as error:
         say(_usage_line(error))
         return error.exit_code
     except click.Abort:
-        # What click makes of a Ctrl-C while it reads the arguments.
+        # click raises this at a Ctrl-C while it reads the arguments.
         say(str(Interrupted(signal.SIGINT)))
         die_by(signal.SIGINT)
     except SystemExit:
-        # click's answer to a closed pipe, which only the text of a help is written to by click itself.
+        # click ends this way when the pipe is closed. The only text that click itself writes is a help.
         return 0 if {"--help", "-h"}.intersection(arguments) else FAILED
     except Interrupted as interrupted:
         _trace(interrupted)
@@ -129,7 +121,7 @@ def _run(arguments: list[str]) -> int:
         _trace(error)
         say(error_line(error))
         return exit_code(error)
-    except Exception as error:  # noqa: BLE001 - a person gets one line, and the traceback with --debug
+    except Exception as error:  # noqa: BLE001 - a user gets one line, and the traceback with --debug
         _trace(error)
         say(
             f"internal error, please report it: {type(error).__name__}: "
@@ -147,7 +139,7 @@ def exit_code(error: PolyglotError) -> int:
 
 
 def _usage_line(error: click.ClickException) -> str:
-    """A complaint of the parser in one line; an unknown option or command is answered with those that there are."""
+    """An error of the argument parser in one line. For an unknown option or command, those that exist are added."""
     message = error.format_message().removesuffix(".")
     context = getattr(error, "ctx", None)
     if context is None:
@@ -167,7 +159,7 @@ def _usage_line(error: click.ClickException) -> str:
 
 
 def _trace(error: BaseException) -> None:
-    """Show the traceback where it was asked for."""
+    """Show the traceback if ``--debug`` was given."""
     if is_debugging():
         import traceback
 

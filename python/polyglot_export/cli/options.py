@@ -1,21 +1,29 @@
-"""The options that several commands share, and how a command speaks to people: one line on standard error."""
+"""The options that several commands share and the spec that they describe; and how a command talks to its user."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
+
+from polyglot_export.errors import SpecError
+
+if TYPE_CHECKING:
+    from polyglot_export.destinations.naming import Target
+    from polyglot_export.request.spec import ExportSpec
 
 __all__ = [
     "COMPRESSION_NAMES",
     "FORMAT_NAMES",
+    "build_spec",
     "database",
     "debug_option",
     "dsn_option",
     "is_debugging",
+    "leave_quietly",
     "one_line",
     "say",
     "selection_options",
@@ -105,38 +113,74 @@ _SELECTION = (
 
 
 def selection_options(command: Function) -> Function:
-    """What is exported and in which form: the options that ``export`` and ``explain`` share."""
+    """Add the options that ``export`` and ``explain`` share: what to export, and in which form."""
     for decorate in reversed(_SELECTION):
         command = decorate(command)
     return command
 
 
+def build_spec(
+    source: str | None,
+    query: str | None,
+    *,
+    target: Target,
+    columns: Sequence[str],
+    where: Sequence[str],
+    order_by: Sequence[str],
+    limit: int | None,
+    option: Sequence[str],
+) -> ExportSpec:
+    """Turn the options of the command line into a spec.
+
+    Raises:
+        SpecError: An option is wrong; its field and reason say which and why.
+    """
+    if (source is None) == (query is None):
+        raise SpecError(
+            None, "name a table or view, or give --query" if source is None else "give SOURCE or --query, not both"
+        )
+    from polyglot_export.cli.language.arguments import parse_columns, parse_options, parse_order, parse_where
+    from polyglot_export.request.parse import parse_spec
+
+    data: dict[str, object] = {
+        "format": target.format,
+        "dataset": source,
+        "query": query,
+        "filter": [parse_where(term) for term in where],
+        "orderBy": parse_order(order_by),
+        "limit": limit,
+        "compression": target.compression,
+        "options": parse_options(option, target.format),
+    }
+    if columns:
+        data["columns"] = parse_columns(columns)
+    return parse_spec(data)
+
+
 def database(dsn: str | None) -> str | None:
-    """Which database: ``--dsn``, else ``DATABASE_URL``; ``None`` leaves it to libpq's own variables and files."""
+    """The connection string: ``--dsn``, else ``DATABASE_URL``. With ``None`` libpq's own variables and files decide."""
     return dsn or os.environ.get("DATABASE_URL") or None
 
 
 def one_line(text: str) -> str:
-    """Text that came from elsewhere as one line that cannot steer a terminal."""
+    """Make one line of a text from elsewhere, in which control characters are shown and cannot steer the terminal."""
     lines = "; ".join(line.strip() for line in text.splitlines() if line.strip())
     return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in lines)
 
 
 def say(message: str) -> None:
-    """Write one line to standard error, the place for everything that is not data."""
+    """Write one line to standard error, where everything goes that is not data."""
     if sys.stderr is None:
         return
     try:
         print(f"polyglot: {one_line(message)}", file=sys.stderr, flush=True)
     except OSError:
-        # Nobody listens any more; the exit code says the same.
+        # Standard error is closed; the exit code still tells.
         return
 
 
 def show(text: str) -> None:
-    """Write the result of a command to standard output. A reader that has left (``| head``) ends the command
-    quietly.
-    """
+    """Write the result of a command to standard output. A reader that has left (``| head``) ends the command."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
@@ -145,6 +189,6 @@ def show(text: str) -> None:
 
 def leave_quietly() -> NoReturn:
     """End with exit code 0 because the reader of standard output wanted no more."""
-    # Python flushes standard output once more at its end, and would complain there.
+    # Python flushes standard output once more when it ends, and would complain.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise click.exceptions.Exit(0)

@@ -1,6 +1,6 @@
 """The progress bar of an export and the line that sums it up; both on standard error.
 
-rich is imported only when a bar is drawn, which is only on a terminal: a script never pays for it.
+rich is imported only when a bar is drawn. That happens only on a terminal, so scripts do not pay for the import.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from polyglot_export.text.sizes import counted, size_text
+from polyglot_export.text.times import rows_per_second, seconds_text
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
@@ -18,12 +21,10 @@ if TYPE_CHECKING:
     from polyglot_export.execution.export import Export
     from polyglot_export.execution.run import ExportResult
 
-__all__ = ["Bar", "NoBar", "losses_line", "meter_for", "size", "summary_line"]
+__all__ = ["Bar", "NoBar", "losses_line", "meter_for", "summary_line"]
 
 SPEED_ROWS = 10_000
-"""A summary of fewer rows has no speed: connecting takes most of the time."""
-
-UNITS = ("B", "kB", "MB", "GB", "TB")
+"""Below this number of rows no speed is shown: connecting took most of the time."""
 
 
 class NoBar:
@@ -39,10 +40,10 @@ class NoBar:
 
 
 class Bar:
-    """A line that is drawn again and again: share done, rows, size, rows a second, time left.
+    """A line that is redrawn while the export runs: share done, rows, size, rows a second, time left.
 
-    The share and the time left come from the segments that are done, or from the estimated rows; a query of which
-    nothing is known in advance has a moving bar and no time left.
+    Share and time left are computed from the segments that are done, or from the estimated rows. For a query that
+    nothing is known about in advance, the bar only moves and shows no time left.
     """
 
     def __init__(self) -> None:
@@ -51,7 +52,7 @@ class Bar:
         self._opened: float | None = None
 
     def draw(self, export: Export | None) -> None:
-        """Draw the state of the export; a terminal that is gone is no reason to stop one."""
+        """Draw the state of the export. If the terminal is gone, the export goes on without a bar."""
         try:
             self._draw(export)
         except OSError:
@@ -81,18 +82,18 @@ class Bar:
                 total=None if state.fraction is None else 1.0,
                 completed=state.fraction or 0.0,
                 rows=f"{state.rows:,} rows",
-                size=size(state.bytes),
-                speed=_speed(state.rows, now - self._opened),
+                size=size_text(state.bytes),
+                speed=rows_per_second(state.rows, now - self._opened),
             )
         progress.refresh()
 
 
 def meter_for(*, quiet: bool, to_terminal: bool) -> Meter:
-    """A bar where it helps: on a terminal that the exported rows are not written to as well.
+    """Choose a bar if standard error is a terminal, unless the rows themselves are written to a terminal.
 
     Args:
-        quiet: The user wants none.
-        to_terminal: The rows go to a terminal.
+        quiet: The user asked for no bar.
+        to_terminal: The rows are written to a terminal.
     """
     if quiet or to_terminal or sys.stderr is None or not sys.stderr.isatty():
         return NoBar()
@@ -101,37 +102,21 @@ def meter_for(*, quiet: bool, to_terminal: bool) -> Meter:
 
 def summary_line(result: ExportResult, target: str) -> str:
     """``1,000,000 rows, 152.4 MB in 1.9 s (526,315 rows/s) to orders.csv``."""
-    speed = _speed(result.rows, result.seconds) if result.rows >= SPEED_ROWS else ""
+    speed = rows_per_second(result.rows, result.seconds) if result.rows >= SPEED_ROWS else ""
     pace = f" ({speed})" if speed else ""
-    return f"{_count(result.rows, 'row')}, {size(result.bytes)} in {result.seconds:.1f} s{pace} to {target}"
+    return (
+        f"{counted(result.rows, 'row')}, {size_text(result.bytes)} in {seconds_text(result.seconds)}{pace} to {target}"
+    )
 
 
 def losses_line(losses: Mapping[str, int]) -> str | None:
-    """What an option allowed to be lost, by column; ``None`` when nothing was."""
-    lost = [f"{column}: {_count(number, 'value')}" for column, number in losses.items() if number]
+    """A warning with the number of values that an option allowed to change, by column; ``None`` when there are none."""
+    lost = [f"{column}: {counted(number, 'value')}" for column, number in losses.items() if number]
     return (
         f"warning: the format could not hold all values and the options allowed to change them: {', '.join(lost)}"
         if lost
         else None
     )
-
-
-def size(number: float) -> str:
-    """Bytes for people, in decimal units: ``35.2 MB``."""
-    for unit in UNITS:
-        if number < 1000 or unit == UNITS[-1]:
-            return f"{number:,.1f} {unit}" if unit != "B" else f"{number:,.0f} B"
-        number /= 1000
-    raise AssertionError("the last unit takes everything")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _speed(rows: int, seconds: float) -> str:
-    """Rows a second; empty as long as there is nothing to divide."""
-    return f"{rows / seconds:,.0f} rows/s" if rows and seconds > 0 else ""
 
 
 def _bar() -> RichProgress:
@@ -147,7 +132,7 @@ def _bar() -> RichProgress:
         TextColumn("{task.fields[speed]}", markup=False),
         TimeRemainingColumn(),
         console=Console(stderr=True),
-        # The loop that waits for signals draws; a thread of rich's own would wake up besides.
+        # The loop that waits for signals also redraws the bar, so rich needs no thread of its own.
         auto_refresh=False,
         transient=True,
         redirect_stdout=False,

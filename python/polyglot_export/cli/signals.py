@@ -1,8 +1,8 @@
-"""Signals as events of a loop, and how a command ends that was asked to stop.
+"""Turns signals into events of a loop, and ends a command that was asked to stop.
 
-Ctrl-C (SIGINT), SIGTERM and SIGHUP ask for an end. A Python signal handler runs in the middle of anything, where it may
-take no lock; here a signal only puts its number into a pipe (``signal.set_wakeup_fd``), and the loop that reads the
-pipe acts on it.
+Ctrl-C (SIGINT), SIGTERM and SIGHUP ask a command to end. Python runs a signal handler between any two instructions of
+the main thread, so a handler must not take a lock that this thread may hold. Here a signal only puts its number into a
+pipe (``signal.set_wakeup_fd``), and the loop that reads the pipe acts on it.
 """
 
 from __future__ import annotations
@@ -17,16 +17,20 @@ from typing import NamedTuple, NoReturn, Self
 
 __all__ = ["Event", "Interrupted", "Interrupts", "die_by", "raising_interrupted"]
 
-ASKING_TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ASKING_TO_END = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP")
+    if hasattr(signal, name)  # Windows has no SIGHUP
+)
 WAKE = 0
 """No signal has this number."""
 
 
 class Interrupted(BaseException):
-    """The command stopped because of a signal, and what could be taken back has been taken back.
+    """The command stopped because of a signal, and has removed what it had begun.
 
-    As with KeyboardInterrupt, code that makes something of any failure (a file that cannot be read back) must not take
-    it for one.
+    Like KeyboardInterrupt it is no ``Exception``: code that handles any failure, such as that of a reader, must not
+    handle this one.
 
     Args:
         number: The signal.
@@ -37,7 +41,7 @@ class Interrupted(BaseException):
         super().__init__("interrupted" if number == signal.SIGINT else f"ended by {name}")
         self.number = number
         self.remark = ""
-        """What this means for the target, for the user."""
+        """What the user should know about the target; added to the message."""
 
 
 class Event(NamedTuple):
@@ -53,9 +57,10 @@ class Event(NamedTuple):
 
 
 class Interrupts:
-    """Collects signals while its ``with`` block runs. For the main thread only, as Python demands of signal handlers.
+    """Collects signals while its ``with`` block runs. Only the main thread may use it, since only there Python lets
+    signal handlers be set.
 
-    A signal that is ignored stays ignored (``nohup``, a background job of a script).
+    A signal that is ignored when the block begins stays ignored: ``nohup`` and background jobs of scripts rely on it.
     """
 
     def __init__(self) -> None:
@@ -81,22 +86,22 @@ class Interrupts:
         os.close(self._writing)
 
     def wake(self) -> None:
-        """Make :meth:`wait` return; for other threads."""
-        # A full pipe wakes as well, and nobody waits at one that is closed.
+        """Make :meth:`wait` return; called by other threads."""
+        # If the pipe is full, the waiter wakes up anyway; if it is closed, nobody waits.
         with suppress(OSError):
             os.write(self._writing, bytes([WAKE]))
 
     def wait(self, seconds: float | None, pipe: int | None) -> Event:
-        """Wait for a signal, :meth:`wake` or the reader of ``pipe`` to leave.
+        """Wait for a signal, for :meth:`wake`, or until the reader of ``pipe`` closes it.
 
         Args:
-            seconds: The longest wait; ``None`` waits without an end.
-            pipe: A descriptor that is written to, or ``None``.
+            seconds: The longest wait; with ``None`` there is no limit.
+            pipe: The descriptor of a pipe that this process writes to, or ``None``.
         """
         poll = select.poll()
         poll.register(self._reading, select.POLLIN)
         if pipe is not None:
-            # No event is asked for: an error condition is always reported (poll(2)).
+            # No event is requested, because poll(2) always reports an error or a hang-up.
             poll.register(pipe, 0)
         found = dict(poll.poll(None if seconds is None else max(0.0, seconds * 1000)))
         noted = b""
@@ -108,9 +113,10 @@ class Interrupts:
 
 @contextmanager
 def raising_interrupted() -> Iterator[None]:
-    """Signals that ask for the end raise :class:`Interrupted` once; a second one does not disturb the cleaning up.
+    """Raise :class:`Interrupted` at the first signal that asks for an end. Further signals are ignored, so that they do
+    not disturb the cleaning up.
 
-    For commands that have no loop and only have to take back what they started.
+    This is for commands without a loop of their own, which only have to stop and remove what they started.
     """
     caught = [number for number in ASKING_TO_END if signal.getsignal(number) is not signal.SIG_IGN]
 
@@ -128,14 +134,15 @@ def raising_interrupted() -> Iterator[None]:
 
 
 def die_by(number: int) -> NoReturn:
-    """End this process by the signal that asked for it, so that a shell or supervisor sees why (130 for Ctrl-C, 143 for
-    SIGTERM).
+    """End this process by the signal that asked for it, so that a shell or a supervisor sees the reason (130 for
+    Ctrl-C, 143 for SIGTERM).
 
-    A shell script stops at Ctrl-C only if the command it ran died of the signal; an exit code of 130 would not do.
+    A shell stops its script at Ctrl-C only if the command was really killed by the signal. Exiting with 130 is not
+    enough.
     """
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
-    # Process 1 of a container does not die of a signal.
+    # Still here: the first process of a container is not killed by a signal that it does not handle.
     os._exit(128 + number)
 
 

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 __all__ = ["Meter", "ReaderLeft", "transfer"]
 
 REDRAW_SECONDS = 0.1
-"""Between two pictures of the progress bar."""
+"""How often the progress bar is redrawn."""
 
 GRACE_SECONDS = 5.0
-"""How long a cancelled export may take to end: a server that does not answer (or a host that is not there) must not
-hold a Ctrl-C."""
+"""How long a cancelled export may take to end. A server that does not answer, or a host that is not there, must not
+delay a Ctrl-C for longer."""
 
 PIPE_GRACE_SECONDS = 0.5
-"""The same where the target is a pipe: there is nothing to take back, and a reader that takes nothing (``| less``)
-blocks the writer."""
+"""The same if the target is a pipe. There is no file to remove, and a reader that has stopped reading (``| less``)
+blocks the thread that writes."""
 
 Opener = Callable[["CancelToken"], "Export"]
 
@@ -39,17 +39,17 @@ class Meter(Protocol):
     """Shows how far an export is."""
 
     visible: bool
-    """False when there is nothing to draw, so that nobody need wake up for it."""
+    """False if nothing is drawn; then the waiting loop need not wake up to draw."""
 
     def draw(self, export: Export | None) -> None:
-        """Draw a picture; ``None`` while the export is being opened."""
+        """Draw the state of the export, which is ``None`` while it is being opened."""
 
     def stop(self) -> None:
-        """Remove the picture and give the terminal back; may be called again."""
+        """Remove what was drawn and restore the terminal. It may be called several times."""
 
 
 class ReaderLeft(Exception):
-    """The reader of the pipe closed it before the end."""
+    """The reader of the pipe closed it before the export was complete."""
 
 
 class _Worker(threading.Thread):
@@ -73,7 +73,7 @@ class _Worker(threading.Thread):
         try:
             with self._sink as sink:
                 self.pipe = sink.pipe()
-                # The main thread waits without knowing the pipe.
+                # Wake the main thread: it does not watch the pipe yet, because it began to wait before.
                 self._wake()
                 self.result = self._move(sink)
                 self.pipe = None
@@ -85,7 +85,7 @@ class _Worker(threading.Thread):
             self._wake()
 
     def _move(self, sink: Sink) -> ExportResult:
-        """All chunks, then the end of the export: the database is left before the disk is waited for."""
+        """Write all chunks and end the export. The database is released before the disk is synchronised."""
         with self._opener(self.token) as export:
             self.export = export
             while (chunk := export.next_chunk()) is not None:

@@ -17,7 +17,7 @@ class RunSettings:
     """How an export is run. Its bytes do not depend on any of this."""
 
     workers: int | None = None
-    """Connections and threads; ``None`` for one a CPU, at most ``memory.DEFAULT_WORKERS_LIMIT``."""
+    """Connections and threads; ``None`` for one a CPU, at most ``limits.DEFAULT_WORKERS_LIMIT``."""
     chunk_bytes: int = CHUNK_BYTES
     """Bytes of a chunk, about; the last one may be smaller."""
     window_bytes: int = WINDOW_BYTES

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from polyglot_export.fields import Record
-from polyglot_export.limits import PAGES_PER_SEGMENT, ROW_BYTES, TEXT_ROW_FACTOR
+from polyglot_export.limits import PAGES_PER_SEGMENT, ROW_BYTES, ROW_GROUP_BYTES, ROW_GROUP_ROWS, TEXT_ROW_FACTOR
 
 __all__ = ["EncoderOptions", "FormatRecord", "Memory", "Options"]
 
@@ -50,8 +50,8 @@ class EncoderOptions:
     # parquet
     parquet_compression: str = "snappy"
     unrepresentable_as_null: bool = False
-    row_group_bytes: int = 16 << 20
-    row_group_rows: int = 1_000_000
+    row_group_bytes: int = ROW_GROUP_BYTES
+    row_group_rows: int = ROW_GROUP_ROWS
     metadata: tuple[tuple[str, str], ...] = ()
 
 

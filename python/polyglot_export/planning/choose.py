@@ -69,8 +69,8 @@ def choose_columns(columns: tuple[SourceColumn, ...], spec: ExportSpec) -> list[
     repeated = _repeated(column.name for column in columns)
     if repeated is not None and not spec.format.record.repeated_names:
         reason = (
-            f"two columns are called {repeated!r}, and {spec.format.record.title} needs a name for each; give one of them"
-            " another name with AS, or choose and rename columns"
+            f"two columns are called {repeated!r}, and {spec.format.record.title} needs another name for each;"
+            " rename one with AS, or choose columns and rename them"
         )
         raise SpecError("query" if spec.query is not None else "dataset", reason)
     return [Choice(column, column.name) for column in columns]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from polyglot_export.limits import MB
+from polyglot_export.limits import MIB
 from polyglot_export.planning.plan import Plan, Scan
 from polyglot_export.planning.reservation import reservation
 
@@ -28,7 +28,7 @@ def plan_text(plan: Plan) -> str:
         ("rows", "unknown" if plan.estimated_rows is None else f"about {plan.estimated_rows:,}"),
         ("segments", f"{plan.segments:,}"),
         ("workers", str(plan.limits.workers)),
-        ("memory", f"at most {reservation(plan) / MB:.0f} MB"),
+        ("memory", f"at most {reservation(plan) / MIB:.0f} MiB"),
         ("server", f"PostgreSQL {plan.server_version // 10000}.{plan.server_version % 10000}"),
         *(("note", note) for note in plan.notes),
     ]

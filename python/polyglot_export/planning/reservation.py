@@ -12,9 +12,9 @@ from polyglot_export.limits import (
     CONNECTION_BYTES,
     HELD_CHUNKS,
     LEADER_BYTES,
-    MB,
     PAGE_BYTES,
     READ_BUFFER_BYTES,
+    ROW_GROUP_BYTES,
     Limits,
 )
 from polyglot_export.planning.plan import Plan
@@ -31,7 +31,7 @@ class Shape:
     compression: str | None = None
     """A value of :class:`Compression`, or ``None``."""
     columns: int = 16
-    row_group_bytes: int = 16 * MB
+    row_group_bytes: int = ROW_GROUP_BYTES
     """Bound of a row group, encoded."""
     largest_row: int | None = None
     """Bytes of the largest row that there can be; ``None`` where only the row limit bounds it."""

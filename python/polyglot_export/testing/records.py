@@ -1,7 +1,7 @@
-"""The sample table ``records``: every value is a function of ``id``, so two fills are the same.
+"""The sample table ``records``. Every value is a function of ``id``, so filling it twice gives the same rows.
 
-Its rows are what real ones are made of: names with commas, quotes, line breaks and letters beyond ASCII, nulls,
-negative and long decimals, documents with nested objects and arrays (150 to 200 bytes as text).
+Its rows hold what real tables hold: names with commas, quotes, line breaks and letters beyond ASCII, nulls, negative
+and long decimals, and documents with nested objects and arrays (150 to 200 bytes as text).
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ __all__ = ["TABLE", "Sums", "fill_records", "sums_of_server"]
 TABLE: Final = "records"
 
 BATCH_ROWS: Final = 50_000
-"""Rows of one INSERT: progress is seen about four times a second, and the cost of a statement does not matter."""
+"""Rows of one INSERT: few enough to show progress about four times a second, and so many that the cost of a statement
+does not matter."""
 
 _CREATE: Final = """
 CREATE TABLE records (
@@ -87,8 +88,7 @@ def fill_records(dsn: str, rows: int, on_progress: Callable[[int], None]) -> Non
         rows: How many rows; their ids are 1 to ``rows``.
         on_progress: Called with the number of rows after each batch.
     """
-    # Closed, not rolled back, when a signal comes in the middle: the connection is busy, and the server takes it all
-    # back.
+    # After a signal in the middle the connection is busy and cannot roll back; it is closed, and the server rolls back.
     with closing(psycopg.connect(dsn)) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(_CREATE)
@@ -99,13 +99,12 @@ def fill_records(dsn: str, rows: int, on_progress: Callable[[int], None]) -> Non
         connection.execute("SELECT pg_catalog.setval('records_id_seq', %s, false)", [rows + 1])
         connection.commit()
     with psycopg.connect(dsn, autocommit=True) as connection:
-        # Otherwise the first reader would set the hint bits of every row, and its time would be compared with the
-        # others'.
+        # Without this the first reader would set the hint bits of every row, and would look slower than the others.
         connection.execute("VACUUM (ANALYZE) records")
 
 
 def sums_of_server(dsn: str) -> Sums:
-    """What the server itself says about the table."""
+    """Ask the server for the sums of the table."""
     with psycopg.connect(dsn) as connection:
         row = connection.execute(
             "SELECT count(*), coalesce(sum(id), 0), coalesce(sum(id * value), 0), coalesce(sum(length(name)), 0),"

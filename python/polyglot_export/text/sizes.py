@@ -1,13 +1,15 @@
-"""Numbers of bytes as people write them."""
+"""Numbers of bytes, and of other things, as people write and read them."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["parse_size"]
+__all__ = ["counted", "parse_size", "size_text"]
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _SIZE = re.compile(r"(\d+)\s*([kmg]?)i?b?", re.IGNORECASE)
+
+_DECIMAL_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def parse_size(value: object) -> object:
@@ -22,3 +24,17 @@ def parse_size(value: object) -> object:
     if match is None:
         raise ValueError("must be a number of bytes, or a number with kB, MB or GB")
     return int(match[1]) * _UNITS[match[2].lower()]
+
+
+def size_text(size: float) -> str:
+    """Bytes in decimal units, as file managers and networks count them: ``35.2 MB`` are 35,200,000 bytes."""
+    for unit in _DECIMAL_UNITS[:-1]:
+        if size < 1000:
+            return f"{size:,.0f} B" if unit == "B" else f"{size:,.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} {_DECIMAL_UNITS[-1]}"
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 row``, ``1,000 rows``: for nouns whose plural ends in s."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,3 +1,5 @@
-"""``polyglot bench``: exports and other tools beside psql's own copy, in pairs that see the same machine, with every
-file read back.
+"""``polyglot bench`` measures exports against psql's own copy.
+
+Each run of a tool directly follows one of psql, so that a machine that is slow for a minute is slow for both. Every
+file is read back by another reader.
 """

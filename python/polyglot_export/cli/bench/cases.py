@@ -15,10 +15,10 @@ class Case:
     """One form of a file.
 
     Attributes:
-        name: As it is shown; peers name it too.
-        format: Of the export.
-        compression: Of the whole file: ``gzip``, ``zstd`` or ``None``.
-        options: Of the format.
+        name: The name that is shown, and by which a tool says what it can write.
+        format: The format of the export.
+        compression: How the whole file is compressed: ``gzip``, ``zstd`` or ``None``.
+        options: Options of the format, as ``name=value``.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Case:
     options: tuple[str, ...] = ()
 
     def members(self) -> dict[str, object]:
-        """Its part of a spec."""
+        """The members that this form has in the spec of an export."""
         return {
             "format": self.format,
             "compression": self.compression,
@@ -36,7 +36,7 @@ class Case:
 
     @property
     def compressed(self) -> bool:
-        """Whether its size says something about compression."""
+        """Whether the file is compressed, so that its size is worth comparing with that of plain CSV."""
         return self.compression is not None or self.format == "parquet"
 
 
@@ -56,10 +56,10 @@ CASES: Final = {
 
 
 def chosen_cases(names: str | None) -> tuple[Case, ...]:
-    """The cases of a list with commas, in its order; all of them when there is none.
+    """The cases named in a list with commas, in that order; all of them when no list is given.
 
     Raises:
-        SpecError: One that does not exist; the others are named.
+        SpecError: A name is not a case; the message lists those that are.
     """
     if names is None:
         return tuple(CASES.values())

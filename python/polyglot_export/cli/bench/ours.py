@@ -1,4 +1,4 @@
-"""``polyglot export`` as it is measured: the command as users start it."""
+"""``polyglot export``, started for the measurement as a user would start it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import sys
 from typing import ClassVar
 
 from polyglot_export.cli.bench.cases import CASES
-from polyglot_export.cli.bench.peer import Job, Peer
+from polyglot_export.cli.bench.tool import Job, Tool
 
 __all__ = ["Polyglot"]
 
 
-class Polyglot(Peer):
+class Polyglot(Tool):
     """Our own command.
 
     Args:
-        workers: ``--workers``; ``None`` leaves it to the command.
+        workers: The value of ``--workers``; with ``None`` the command chooses.
     """
 
     name: ClassVar[str] = "polyglot"
@@ -24,12 +24,8 @@ class Polyglot(Peer):
     def __init__(self, workers: int | None) -> None:
         self._workers = workers
 
-    def missing(self) -> str | None:
-        """It is here."""
-        return None
-
     def command(self, job: Job) -> list[str]:
-        """The arguments; ``-o -`` is not used, since the target of the peers is a file too."""
+        """The command line. It writes to a file, not to standard output, because the other tools write files too."""
         case = CASES[job.case]
         code = "import sys; sys.argv[0] = 'polyglot'; from polyglot_export.cli.main import main; main()"
         command = [sys.executable, "-c", code, "export", job.name, "-f", case.format, "-o", job.path, "--quiet"]

@@ -1,5 +1,5 @@
-"""Counts the rows of a file with a reader that is not ours. A file that is not well formed raises the error of its
-reader.
+"""Counts the rows of a file with readers that are not ours. Where a file is not well formed, the reader's own error is
+raised.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ __all__ = ["count_rows", "problem_of"]
 
 BATCH_ROWS: Final = 65_536
 ROW_TAGS: Final = ("record", "row")
-"""What a row is called in XML: by polyglot, and by ClickHouse."""
+"""What a row is called in XML: by polyglot, and by other tools."""
 
 
 def problem_of(path: Path, case: Case, source: Source, *, ours: bool) -> tuple[int, str | None]:
-    """The rows of a file, and what is wrong with it, if anything is.
+    """Count the rows of a file; gives their number and what is wrong with the file, or ``None``.
 
     Args:
         path: The file.
-        case: What it is said to be.
+        case: The form that it should have.
         source: The table that it should hold.
-        ours: Whether it is ours: of the demo's table the sums are compared too. Other tools change values
-            (docs/benchmarks.md).
+        ours: Whether polyglot wrote it. Then the sums of the demo's table are compared as well. Those of other tools
+            are not, since some change values (docs/benchmarks.md).
     """
     if ours and source.sums is not None:
         return check(path, case.format, case.compression, source.sums)

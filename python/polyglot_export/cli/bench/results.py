@@ -15,10 +15,10 @@ class Run:
 
     Attributes:
         seconds: From the start of the process to its end.
-        cpu: CPU seconds of the process and of those it waited for.
-        server_cpu: CPU seconds of the server; ``None`` where it is not known.
-        peak: Largest resident set in bytes, of the largest process of a pipeline.
-        floor: Seconds of psql's own copy as csv to /dev/null.
+        cpu: CPU seconds of the process and of the children that it waited for.
+        server_cpu: CPU seconds of the server; ``None`` where they are not known.
+        peak: Largest resident set in bytes. In a pipeline it is that of the largest process.
+        floor: Seconds that psql took just before for its own copy, as csv to /dev/null.
     """
 
     seconds: float
@@ -35,10 +35,10 @@ class Result:
     Attributes:
         case: A name of ``cases.CASES``.
         name: The tool; ``polyglot`` is ours.
-        runs: In their order; none where the tool failed.
-        rows: Rows that a reader found in its file; those of the table when nothing was read back.
-        size: Bytes of its file; 0 when nothing was read back.
-        problem: What is wrong; ``None`` when nothing is.
+        runs: The runs in their order; empty where the tool failed.
+        rows: Rows that a reader found in the file; the rows of the table when no file was read back.
+        size: Bytes of the file; 0 when no file was read back.
+        problem: What is wrong with the file or the tool; ``None`` when all is right.
     """
 
     case: str
@@ -49,20 +49,20 @@ class Result:
     problem: str | None
 
     def median(self, of: Callable[[Run], float | None]) -> float | None:
-        """The median over the runs; ``None`` where there is none."""
+        """The median of a figure over the runs; ``None`` where no run has it."""
         values = self._values(of)
         return statistics.median(values) if values else None
 
     @property
     def ratio(self) -> float | None:
-        """The median of the time by that of psql beside it."""
+        """The median over the pairs of the tool's time divided by psql's."""
         return self.median(lambda run: run.seconds / run.floor)
 
     def members(self, plain: int | None) -> dict[str, object]:
-        """For JSON.
+        """This result as an object of the JSON file.
 
         Args:
-            plain: Bytes of the table as csv, for the compression ratio; ``None`` where it does not apply.
+            plain: Bytes of the table as csv, for the compression ratio; ``None`` where the ratio means nothing.
         """
         seconds = self.median(lambda run: run.seconds)
         return {
@@ -98,14 +98,14 @@ class Result:
 
 @dataclass(frozen=True)
 class Report:
-    """A whole run of the command.
+    """Everything that one call of the command measured.
 
     Attributes:
-        facts: Machine, versions, table, pairs.
-        results: Case by case, ours first.
-        unavailable: Peer → why it did not run.
-        versions: Of PostgreSQL and of the peers that are packages of Python.
-        plain: Bytes of the table as csv; ``None`` where it was not written.
+        facts: The machine, the table, the number of pairs and the like.
+        results: The results case by case; in each ours comes first.
+        unavailable: For each tool that could not run, the reason.
+        versions: Versions of PostgreSQL and of the tools that are Python packages.
+        plain: Bytes of the table as csv; ``None`` where csv was not measured.
     """
 
     facts: dict[str, object]
@@ -115,7 +115,11 @@ class Report:
     plain: int | None
 
     def members(self, compressed: Iterable[str]) -> dict[str, object]:
-        """For JSON."""
+        """The whole report as the object of the JSON file.
+
+        Args:
+            compressed: Names of the cases that have a compression ratio.
+        """
         names = set(compressed)
         results = [result.members(self.plain if result.case in names else None) for result in self.results]
         return {"facts": self.facts, "versions": self.versions, "results": results, "unavailable": self.unavailable}

@@ -11,21 +11,38 @@ from urllib.parse import quote
 
 import psycopg
 
-from polyglot_export.cli.bench.wide import fill_wide
 from polyglot_export.errors import PolyglotError, UnknownDataset
 from polyglot_export.postgres.connect import connect
 from polyglot_export.testing.postgres import PostgresServer
 from polyglot_export.testing.records import Sums, fill_records, sums_of_server
 
-__all__ = ["SAMPLES", "Server", "Source", "filled", "found"]
+__all__ = ["RECORDS", "Sample", "Server", "Source", "filled", "found"]
 
-SAMPLES = ("records", "wide")
-"""Tables that can be filled: the demo's, and one of 30 columns without documents."""
+
+@dataclass(frozen=True)
+class Sample:
+    """A table that can be filled on a server of our own.
+
+    Attributes:
+        name: The name of the table.
+        fill: Creates and fills the table. It gets the connection string, the number of rows, and a function to call
+            with the rows filled so far.
+        sums: Asks the server what the rows add up to, for the check of our files; ``None`` where only rows are
+            counted.
+    """
+
+    name: str
+    fill: Callable[[str, int, Callable[[int], None]], None]
+    sums: Callable[[str], Sums] | None = None
+
+
+RECORDS = Sample("records", fill_records, sums_of_server)
+"""The table of the demo."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """Where the table is, in parts: each tool has its own way to be told."""
+    """Where the table is, in parts, because each tool is told in another way."""
 
     host: str
     port: int
@@ -44,7 +61,7 @@ class Server:
         return f"postgresql://{login}@{quote(self.host, safe='.:[]')}:{self.port}/{quote(self.dbname, safe='')}"
 
     def environment(self) -> dict[str, str]:
-        """This process's environment with the variables of libpq for this server and no others."""
+        """The environment of this process, in which libpq's variables name this server and nothing else."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         own = {
             "PGHOST": self.host,
@@ -65,9 +82,8 @@ class Source:
         schema: Its schema.
         table: Its name.
         rows: How many rows it has.
-        psql: The psql that is the measure.
-        postmaster: Process id of the server's first process where it runs on this machine and is known, for its CPU
-        time.
+        psql: The psql that everything is compared with.
+        postmaster: Process id of the server's first process, for its CPU time; ``None`` where it is not known.
         sums: What the rows of the demo's table add up to; ``None`` for other tables.
     """
 
@@ -80,7 +96,9 @@ class Source:
     sums: Sums | None = None
 
     def server_cpu(self) -> float | None:
-        """CPU seconds of all backends that have ended: ``cutime`` and ``cstime`` of the postmaster (proc(5))."""
+        """CPU seconds of all backends that have ended: the postmaster's ``cutime`` and ``cstime`` (proc(5)).
+        ``None`` where they cannot be read.
+        """
         if self.postmaster is None:
             return None
         try:
@@ -90,20 +108,17 @@ class Source:
         return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
 
-def filled(server: PostgresServer, sample: str, rows: int, on_progress: Callable[[int], None]) -> Source:
-    """Fill a table of the samples on a server of our own."""
+def filled(server: PostgresServer, sample: Sample, rows: int, on_progress: Callable[[int], None]) -> Source:
+    """Fill a sample on a server of our own."""
     dsn = server.dsn()
-    if sample == "wide":
-        fill_wide(dsn, rows, on_progress)
-    else:
-        fill_records(dsn, rows, on_progress)
+    sample.fill(dsn, rows, on_progress)
     where = Server(server.host, server.port, server.user, server.password, "postgres")
-    sums = sums_of_server(dsn) if sample == "records" else None
-    return Source(where, "public", sample, rows, str(server.bin_dir / "psql"), server.pid, sums)
+    sums = None if sample.sums is None else sample.sums(dsn)
+    return Source(where, "public", sample.name, rows, str(server.bin_dir / "psql"), server.pid, sums)
 
 
 def found(dsn: str | None, name: str) -> Source:
-    """A table that is there already; its rows are counted.
+    """Look up a table of the user's and count its rows.
 
     Raises:
         UnknownDataset: There is no such table.

@@ -1,20 +1,22 @@
-"""``polyglot datasets``: what this login may export."""
+"""``polyglot datasets`` lists what this login may export."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from polyglot_export.cli.errors import suggesting
 from polyglot_export.cli.options import database, debug_option, dsn_option, show
-from polyglot_export.cli.progress import size
+from polyglot_export.text.sizes import size_text
+from polyglot_export.text.tables import aligned
 
 if TYPE_CHECKING:
     from polyglot_export.access.catalog import Dataset
 
-__all__ = ["datasets_command"]
+__all__ = ["HELP_POSITION", "datasets_command"]
+
+HELP_POSITION = 3
 
 
 @click.command("datasets")
@@ -41,14 +43,14 @@ def datasets_command(*, name: str | None, dsn: str | None, as_json: bool) -> Non
         show(json.dumps([_as_json(dataset) for dataset in datasets], ensure_ascii=False, indent=2))
     elif name is not None:
         show(
-            _table(
+            aligned(
                 ("COLUMN", "TYPE", "NULL"),
                 [(c.name, c.type, "yes" if c.nullable else "no") for c in datasets[0].columns],
             )
         )
     else:
         show(
-            _table(
+            aligned(
                 ("NAME", "KIND", "COLUMNS", "ROWS", "SIZE"), [_row(dataset) for dataset in datasets], right=(2, 3, 4)
             )
         )
@@ -56,12 +58,12 @@ def datasets_command(*, name: str | None, dsn: str | None, as_json: bool) -> Non
 
 def _row(dataset: Dataset) -> tuple[str, ...]:
     rows = "" if dataset.estimated_rows is None else f"~{dataset.estimated_rows:,}"
-    bytes_ = "" if dataset.estimated_bytes is None else size(dataset.estimated_bytes)
+    bytes_ = "" if dataset.estimated_bytes is None else size_text(dataset.estimated_bytes)
     return dataset.name, dataset.kind, str(len(dataset.columns)), rows, bytes_
 
 
 def _as_json(dataset: Dataset) -> dict[str, object]:
-    """The members that ``GET /datasets`` has."""
+    """The dataset with the members that the service's ``GET /datasets`` gives it."""
     return {
         "name": dataset.name,
         "kind": dataset.kind,
@@ -71,16 +73,3 @@ def _as_json(dataset: Dataset) -> dict[str, object]:
         "estimatedRows": dataset.estimated_rows,
         "estimatedBytes": dataset.estimated_bytes,
     }
-
-
-def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], right: Sequence[int] = ()) -> str:
-    """Aligned columns, readable by people and by awk."""
-    widths = [max(len(cells[at]) for cells in (header, *rows)) for at in range(len(header))]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if at in right else cell.ljust(width)
-            for at, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        )
-        for cells in (header, *rows)
-    ]
-    return "\n".join(line.rstrip() for line in lines)

@@ -1,4 +1,4 @@
-"""``polyglot demo``: everything at once on a database of its own."""
+"""``polyglot demo`` shows everything at once, on a database of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import click
 from polyglot_export.cli.extras import missing_extra
 from polyglot_export.cli.options import debug_option
 
-__all__ = ["demo_command"]
+__all__ = ["HELP_POSITION", "demo_command"]
+
+HELP_POSITION = 6
 
 
 @click.command("demo")

@@ -1,4 +1,4 @@
-"""``polyglot explain``: the plan of an export, which is made and not run."""
+"""``polyglot explain`` plans an export and prints the plan; it does not run it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import click
 
 from polyglot_export.cli.errors import suggesting
-from polyglot_export.cli.options import database, debug_option, selection_options, show
+from polyglot_export.cli.options import build_spec, database, debug_option, selection_options, show
 from polyglot_export.destinations.naming import STDOUT, choose
 
-__all__ = ["explain_command"]
+__all__ = ["HELP_POSITION", "explain_command"]
+
+HELP_POSITION = 2
 
 
 @click.command("explain")
@@ -32,7 +34,6 @@ def explain_command(
 
     The plan is made inside a transaction that is rolled back; no row is read.
     """
-    from polyglot_export.cli.request import build_spec
     from polyglot_export.execution.opening import explain
     from polyglot_export.planning.describe import plan_text
 

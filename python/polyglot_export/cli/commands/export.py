@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from polyglot_export.cli.errors import suggesting
-from polyglot_export.cli.options import COMPRESSION_NAMES, database, debug_option, leave_quietly, say, selection_options
+from polyglot_export.cli.options import (
+    COMPRESSION_NAMES,
+    build_spec,
+    database,
+    debug_option,
+    leave_quietly,
+    say,
+    selection_options,
+)
 from polyglot_export.cli.signals import Interrupted
 from polyglot_export.destinations.naming import STDOUT, Target, choose
 from polyglot_export.errors import SpecError
@@ -21,7 +29,9 @@ if TYPE_CHECKING:
     from polyglot_export.execution.export import Export
     from polyglot_export.request.spec import ExportSpec
 
-__all__ = ["export_command"]
+__all__ = ["HELP_POSITION", "export_command"]
+
+HELP_POSITION = 1
 
 
 @click.command("export")
@@ -82,16 +92,14 @@ def export_command(
     polyglot export sales.orders -o orders.csv.gz --columns id,value=amount --where 'id <= 1000'
     polyglot export --query 'select state, count(*) from orders group by 1' -f ndjson | jq .
     """  # noqa: D301 - click reads the backspace as: do not join these lines
-    # Nothing is garbage before the first chunk, and a twentieth of the start would be spent on looking for it.
+    # Until the first chunk nothing becomes garbage; looking for some would take a twentieth of the start.
     gc.disable()
     target = choose(output or STDOUT, format_name, compression)
     to_terminal = target.path == STDOUT and sys.stdout is not None and sys.stdout.isatty()
     if to_terminal and target.is_binary and not output:
         raise SpecError(
-            "output", f"{target.compression or target.format} is not for a terminal: give -o FILE, or -o - to insist"
+            None, f"{target.compression or target.format} is not for a terminal: give -o FILE, or -o - to insist"
         )
-    from polyglot_export.cli.request import build_spec
-
     spec = build_spec(
         source, query, target=target, columns=columns, where=where, order_by=order_by, limit=limit, option=option
     )
@@ -114,7 +122,7 @@ def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_termina
     from polyglot_export.limits import CHUNK_BYTES, FILE_CHUNK_BYTES
 
     to_stdout = target.path == STDOUT
-    # A file wants large writes; who reads a pipe wants the first rows early.
+    # Large writes are best for a file; the reader of a pipe wants the first rows early.
     chunk_bytes = CHUNK_BYTES if to_stdout else FILE_CHUNK_BYTES
     run = RunSettings(workers=how.workers, chunk_bytes=chunk_bytes, rate_limit=how.rate_limit)
 

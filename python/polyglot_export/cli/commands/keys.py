@@ -1,4 +1,4 @@
-"""``polyglot keys``: a key for a client of the service."""
+"""``polyglot keys`` makes a key for a client of the service."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from polyglot_export.cli.extras import missing_extra
 from polyglot_export.cli.options import debug_option, say, show
 from polyglot_export.errors import SpecError
 
-__all__ = ["keys_command"]
+__all__ = ["HELP_POSITION", "keys_command"]
+
+HELP_POSITION = 5
 
 BARE_TOML_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -37,8 +39,8 @@ def keys_command(*, name: str, stdin: bool) -> None:
         raise missing_extra(error, "serve") from error
     key = sys.stdin.readline().strip() if stdin else new_key()
     if not key:
-        raise SpecError("stdin", "standard input holds no key")
-    # TOML's basic strings have the escapes of JSON (TOML 1.0, "String").
+        raise SpecError(None, "standard input holds no key")
+    # TOML's basic strings are escaped as JSON's are (TOML 1.0, "String").
     table = name if BARE_TOML_KEY.fullmatch(name) else json.dumps(name)
     show(f'[keys.{table}]\nhash = "{hash_key(key)}"')
     if not stdin:

@@ -1,4 +1,4 @@
-"""``polyglot serve``: the HTTP service."""
+"""``polyglot serve`` starts the HTTP service."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import click
 from polyglot_export.cli.extras import missing_extra
 from polyglot_export.cli.options import debug_option, dsn_option
 
-__all__ = ["serve_command"]
+__all__ = ["HELP_POSITION", "serve_command"]
+
+HELP_POSITION = 4
 
 
 @click.command("serve")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from polyglot_export.errors import SpecError
 from polyglot_export.jobs.stores.base import JobStore
 from polyglot_export.jobs.stores.memory import MemoryJobStore
+from polyglot_export.text.install import install_hint
 
 __all__ = ["STORES", "StoreKind", "open_store"]
 
@@ -36,7 +37,7 @@ def _redis(url: str, prefix: str, max_jobs: int) -> JobStore:
     try:
         from polyglot_export.jobs.stores.redis import RedisJobStore
     except ModuleNotFoundError as error:
-        reason = f"needs the package {error.name}; pip install 'polyglot-export[serve,redis]' brings it"
+        reason = f"needs the package {error.name}, which comes with: {install_hint('serve', 'redis')}"
         raise SpecError(SETTING, reason) from None
     return RedisJobStore(url, prefix, max_jobs)
 

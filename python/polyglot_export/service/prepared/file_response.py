@@ -1,8 +1,8 @@
 """The download of a prepared file: whole or in ranges, with the validators that let a client resume it.
 
 Starlette's ``FileResponse`` answers a malformed range with 400, refuses all ranges when one of them has no byte,
-answers a HEAD with 206, looks at no condition but If-Range, and opens the file after the status was sent; so this is our
-own.
+answers a HEAD with 206, looks at no condition but If-Range, and opens the file after the status was sent. So this is
+our own.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from polyglot_export.cli.bench.cases import CASES
 from polyglot_export.cli.bench.results import Report, Result
+from polyglot_export.text.tables import markdown
 
 __all__ = ["report_text"]
 
@@ -24,9 +25,8 @@ HEADS = (
 
 
 def report_text(report: Report) -> str:
-    """The table, what could not run, and the machine."""
-    lines = [HEADS, tuple("---" for _ in HEADS), *(_cells(result, report.plain) for result in report.results)]
-    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    """The table, a line about the machine, and the tools that could not run."""
+    table = markdown(HEADS, [_cells(result, report.plain) for result in report.results])
     facts = ", ".join(f"{name} {value}" for name, value in report.facts.items())
     notes = [
         facts,
@@ -45,7 +45,7 @@ def _cells(result: Result, plain: int | None) -> tuple[str, ...]:
     compressed = CASES[result.case].compressed and plain and result.size
     return (
         result.case,
-        result.name.replace("|", "\\|"),
+        result.name,
         _number(seconds, ".2f"),
         _number(result.ratio, ".2f"),
         _number(result.rows / seconds if seconds else None, ",.0f"),
@@ -55,11 +55,7 @@ def _cells(result: Result, plain: int | None) -> tuple[str, ...]:
         _number(max((run.peak for run in result.runs), default=0) / 1e6 or None, ".0f"),
         _number(result.size / 1e6 or None, ",.1f"),
         _number(plain / result.size if compressed and plain else None, ".2f"),
-        f"WRONG: {result.problem}".replace("|", "\\|").replace("\n", " ")
-        if result.problem
-        else "all"
-        if result.size
-        else "not read back",
+        f"WRONG: {result.problem}" if result.problem else "all" if result.size else "not read back",
     )
 
 

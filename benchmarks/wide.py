@@ -11,7 +11,9 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
-__all__ = ["fill_wide"]
+from polyglot_export.cli.bench.source import Sample
+
+__all__ = ["WIDE"]
 
 BATCH_ROWS: Final = 50_000
 
@@ -34,7 +36,7 @@ _COLUMNS: Final = (
 """Name, type and expression over ``i``, the number of the row, and ``h``, its 32-bit hash."""
 
 
-def fill_wide(dsn: str, rows: int, on_progress: Callable[[int], None]) -> None:
+def _fill(dsn: str, rows: int, on_progress: Callable[[int], None]) -> None:
     """Create the table and fill it in one transaction, as :func:`~polyglot_export.testing.records.fill_records`
     does.
     """
@@ -54,3 +56,6 @@ def fill_wide(dsn: str, rows: int, on_progress: Callable[[int], None]) -> None:
         connection.commit()
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("VACUUM (ANALYZE) wide")
+
+
+WIDE: Final = Sample("wide", _fill)

@@ -1,6 +1,4 @@
-"""The runs: psql and a tool in turn, each in a process of its own, and then the tool once more into a file that is read
-back.
-"""
+"""Runs psql and a tool in turn, each in a process of its own. Then the tool writes a real file, which is read back."""
 
 from __future__ import annotations
 
@@ -9,20 +7,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from polyglot_export.cli.bench.cases import Case
-from polyglot_export.cli.bench.child import Usage, measure
-from polyglot_export.cli.bench.peer import Job, Peer
 from polyglot_export.cli.bench.psql import copy_command
 from polyglot_export.cli.bench.readers import problem_of
 from polyglot_export.cli.bench.results import Result, Run
 from polyglot_export.cli.bench.source import Source
+from polyglot_export.cli.bench.tool import Job, Tool
 from polyglot_export.errors import PolyglotError
+from polyglot_export.testing.usage import Usage, measure
 
 __all__ = ["Bench"]
 
 BACKEND_SECONDS = 0.2
-"""A backend ends a moment after its client, and only then its CPU time counts as the postmaster's."""
+"""How long to wait before the server's CPU time is read. A backend ends a moment after its client, and only then the
+kernel adds its time to that of the postmaster."""
 ERROR_CHARACTERS = 300
-"""Of what a failed tool says, from its end."""
+"""How much of the end of a failed tool's error output is shown."""
 
 
 class Bench:
@@ -44,13 +43,13 @@ class Bench:
         self._timeout = timeout
 
     def warm_up(self) -> None:
-        """The first reader of the table pays for its pages."""
+        """Read the table once. The first reader fetches its pages from disk, and no measured run should be that one."""
         self._floor()
 
-    def compare(self, case: Case, tools: Sequence[Peer], say: Callable[[str], None]) -> list[Result]:
-        """All tools in one form: a round of psql, tool, psql, tool …, and as many rounds as there are pairs."""
-        runs: dict[Peer, list[Run]] = {tool: [] for tool in tools}
-        failed: dict[Peer, str] = {}
+    def compare(self, case: Case, tools: Sequence[Tool], say: Callable[[str], None]) -> list[Result]:
+        """Measure all tools in one form, in as many rounds as there are pairs: psql, tool, psql, next tool …"""
+        runs: dict[Tool, list[Run]] = {tool: [] for tool in tools}
+        failed: dict[Tool, str] = {}
         for _ in range(self._pairs):
             for tool in tools:
                 if tool in failed:
@@ -72,14 +71,14 @@ class Bench:
         command = copy_command(self._source.psql, self._job(Path("/dev/null"), "csv").name, "/dev/null")
         return self._run(command, {}).seconds
 
-    def _pair(self, tool: Peer, case: Case, floor: float) -> Run:
+    def _pair(self, tool: Tool, case: Case, floor: float) -> Run:
         before = self._server_cpu()
         usage = self._start(tool, case, Path("/dev/null"))
         after = self._server_cpu()
         spent = after - before if before is not None and after is not None else None
         return Run(usage.seconds, usage.cpu, spent, usage.peak, floor)
 
-    def _result(self, tool: Peer, case: Case, runs: tuple[Run, ...], problem: str | None) -> Result:
+    def _result(self, tool: Tool, case: Case, runs: tuple[Run, ...], problem: str | None) -> Result:
         rows, size = self._source.rows, 0
         if problem is None and self._check:
             target = self._folder / f"table.{case.name}"
@@ -93,7 +92,7 @@ class Bench:
                 target.unlink(missing_ok=True)
         return Result(case.name, tool.name, runs, rows, size, problem)
 
-    def _start(self, tool: Peer, case: Case, target: Path) -> Usage:
+    def _start(self, tool: Tool, case: Case, target: Path) -> Usage:
         job = self._job(target, case.name)
         return self._run(tool.command(job), job.environment())
 

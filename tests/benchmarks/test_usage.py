@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from polyglot_export.cli.bench.child import measure
+from polyglot_export.testing.usage import measure
 
 MEGABYTE = 1_000_000
 

@@ -1,7 +1,7 @@
-"""What a command cost: time, CPU and peak memory, as the kernel counts them for that process alone.
+"""Measures what a command costs: time, CPU and peak memory, as the kernel counts them for that process alone.
 
-``ru_maxrss`` of a child also holds the size its parent had when it started the child (the kernel carries the high-water
-mark over ``exec``). A launcher of a few megabytes stands between, so that the figure is the command's own.
+``ru_maxrss`` of a child is never below the size that its parent had when it started the child: the kernel keeps the
+high-water mark over ``exec``. So the command is started by a launcher of a few megabytes, and the figure is its own.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Usage:
     """The cost of one run.
 
     Attributes:
-        exit_code: Of the command; negative for a signal.
-        seconds: From its start to its end.
-        cpu: Its own CPU seconds, user and system.
+        exit_code: The exit code; the negative number of the signal where one ended the command.
+        seconds: The time from its start to its end.
+        cpu: Its CPU seconds, user and system together.
         peak: Its largest resident set in bytes.
         errors: What it wrote to standard error.
     """
@@ -67,8 +67,8 @@ def measure(
         timeout: Seconds after which it is killed, with everything it started.
 
     Raises:
-        TimeoutError: It was killed.
-        RuntimeError: It could not be started.
+        TimeoutError: The command took too long and was killed.
+        RuntimeError: The command could not be started.
     """
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as report:

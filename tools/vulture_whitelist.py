@@ -1,0 +1,69 @@
+"""Names that vulture takes for dead code and that are not: somebody else calls or reads them.
+
+`make lint` runs vulture with this file. A name goes in here only with the one who uses it; what nobody uses is removed.
+"""
+
+# ruff: noqa: B018, F821 - names that stand alone are what vulture reads here
+# mypy: ignore-errors
+
+# Python itself asks a module for what it does not have (PEP 562).
+__getattr__
+__dir__
+
+# pydantic reads the settings of a model.
+model_config
+
+# The core reads the members of a plan and of its connection (rust/src/py/plan.rs).
+crlf
+long_numbers_as_text
+big_numbers_as_strings
+parquet_compression
+unrepresentable_as_null
+row_group_rows
+compression_level
+sslmode
+sslrootcert
+sslcert
+sslkey
+sslnegotiation
+channel_binding
+connect_timeout
+
+# The answers of the service, which pydantic writes as JSON.
+duration_seconds
+file_size_bytes
+peak_memory_mb
+dataset_row_count
+
+# asyncio and uvicorn call these methods and read these attributes (service/http/protocol.py, service/server.py).
+eof_received
+send_400_response
+handle_exit
+sig
+force_exit
+keep_alive
+disconnected
+
+# httptools calls them with what it has parsed (benchmarks/clients.py).
+on_header
+on_body
+
+# prometheus-client collects, psycopg reads a connection's mode, logging has its handlers replaced.
+collect
+read_only
+handlers
+
+# A child process of the benchmark reads its job by code that is a string (benchmarks/peers/base.py).
+of_environment
+
+# Whole records are compared or written out, whatever their members are called.
+metadata_scores
+not_started
+
+# The tests stop and crash servers; testing/ is theirs as well as the demo's.
+socket_dsn
+crash
+resume
+
+# A name that a string annotation holds (service/http/answers.py).
+ExceptionHandler
