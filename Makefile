@@ -26,7 +26,7 @@ export ROWS
 
 # A stamp says nothing about what somebody removed by hand.
 $(if $(wildcard $(BIN)/python),,$(shell rm -f $(STAMPS)/venv))
-$(if $(wildcard python/polyglot_export/_core.abi3.so),,$(shell rm -f $(STAMPS)/install))
+$(if $(wildcard python/polyglot_export/_core.abi3.so),,$(shell rm -f $(STAMPS)/core))
 
 .PHONY: help
 help: ## Show this list
@@ -35,18 +35,25 @@ help: ## Show this list
 # --- installation ------------------------------------------------------------------------------------------------
 
 .PHONY: install
-install: $(STAMPS)/install ## Make .venv with everything in it, the core in release mode
+install: $(STAMPS)/core $(STAMPS)/dev ## Make .venv with everything in it, the core in release mode
 
-$(STAMPS)/venv: requirements-dev.txt tools/check-tools.sh
+PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
+
+# What the demo needs, and what builds the core. Lint and tests need more, which comes on top of it.
+$(STAMPS)/venv: requirements-demo.txt tools/check-tools.sh
 	@tools/check-tools.sh python
 	@mkdir -p $(STAMPS)
 	$$(tools/check-tools.sh --python) -m venv --clear .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-dev.txt
+	$(PIP_INSTALL) -r requirements-demo.txt
+	@touch $@
+
+$(STAMPS)/dev: $(STAMPS)/venv requirements-dev.txt
+	$(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@
 
 # The compiled module is placed into python/, where the installed package (editable) and mypy find it. maturin installs the
 # package with its dependencies; off line, since the lock has brought them all. (With uv: an older pip knows no groups.)
-$(STAMPS)/install: $(STAMPS)/venv $(RUST_SOURCES) pyproject.toml
+$(STAMPS)/core: $(STAMPS)/venv $(RUST_SOURCES) pyproject.toml
 	@tools/check-tools.sh rust
 	VIRTUAL_ENV=$(CURDIR)/.venv UV_OFFLINE=1 UV_NO_INDEX=1 $(BIN)/maturin develop --release --locked --quiet --uv
 	$(BIN)/python -m compileall -q python
@@ -59,11 +66,11 @@ system:
 # --- use ---------------------------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: install ## Fill a table in a PostgreSQL of its own, export it over HTTP in every format (ROWS=1000000)
+demo: $(STAMPS)/core ## Fill a table in a PostgreSQL of its own, export it over HTTP in every format (ROWS=1000000)
 	@$(BIN)/polyglot demo --rows "$(ROWS)"
 
 .PHONY: serve
-serve: install ## The demo's database and service, kept running until Ctrl-C (ROWS=1000000)
+serve: $(STAMPS)/core ## The demo's database and service, kept running until Ctrl-C (ROWS=1000000)
 	@$(BIN)/polyglot demo --rows "$(ROWS)" --keep
 
 .PHONY: bench
@@ -100,7 +107,7 @@ test-portable: install ## The tests that need only a PostgreSQL, as they run on 
 lint: install lint-python lint-deploy lint-workflows lint-rust ## Every check that needs no database
 
 .PHONY: lint-python
-lint-python: $(STAMPS)/install
+lint-python: $(STAMPS)/core $(STAMPS)/dev
 	$(BIN)/ruff check $(PYTHON_FOLDERS)
 	$(BIN)/ruff format --check $(PYTHON_FOLDERS)
 	$(BIN)/mypy
@@ -115,7 +122,7 @@ lint-python: $(STAMPS)/install
 	$(BIN)/python tools/generate_xml_names.py --check
 
 .PHONY: lint-deploy
-lint-deploy: $(STAMPS)/install
+lint-deploy: $(STAMPS)/dev
 	$(BIN)/python tools/lint_deploy.py
 
 # Off line: what zizmor would ask the network for is whether a pinned commit still belongs to its action.
@@ -126,13 +133,14 @@ lint-workflows: $(STAMPS)/install
 	$(BIN)/yamllint --strict .github
 
 .PHONY: lint-rust
-lint-rust:
+lint-rust: $(STAMPS)/venv
 	@tools/check-tools.sh rust rustfmt clippy
 	cargo fmt --check
+	$(BIN)/python tools/rust_circles.py
 	cargo clippy --locked --all-targets --quiet -- -D warnings
 
 .PHONY: format
-format: $(STAMPS)/venv ## Format Python and Rust
+format: $(STAMPS)/dev ## Format Python and Rust
 	$(BIN)/ruff check --fix-only --quiet $(PYTHON_FOLDERS)
 	$(BIN)/ruff format $(PYTHON_FOLDERS)
 	cargo fmt

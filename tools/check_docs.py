@@ -94,7 +94,8 @@ def dependencies() -> Iterator[str]:
         package["build-system"]["requires"],
     ]
     for group in groups:
-        for requirement in group:
+        # A group may also name another one, as a table; that one is among the groups itself.
+        for requirement in (entry for entry in group if isinstance(entry, str)):
             yield re.split(r"[\[<>=~! ;]", requirement, maxsplit=1)[0]
 
 

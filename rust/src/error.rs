@@ -1,7 +1,8 @@
 //! The one error type of the data plane.
 //!
-//! A variant says who has to act: the operator (`Connect`, `Lost`), the owner of the data (`Value`, `TooLarge`), the author
-//! of the statement (`Server`), or us (`Protocol`, `Internal`). `py/errors.rs` holds the only map to Python exceptions.
+//! A variant says who has to act: the operator (`Connect`, `Lost`), the owner of the data (`Value`, `TooLarge`), the
+//! author of the statement (`Server`), or us (`Protocol`, `Internal`). `py/errors.rs` holds the only map to Python
+//! exceptions.
 
 use std::fmt;
 

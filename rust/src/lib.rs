@@ -1,19 +1,24 @@
 //! The data plane of Polyglot Export.
 //!
-//! `wire` (connections) → `copy` (binary COPY to fields) → `encode` (rows to bytes) → `compress` → `pipeline` (segments in parallel,
-//! bytes in order) → `py` (the pull stream that Python sees).
+//! `wire` (connections) → `copy` (binary COPY to fields) → `encode` (rows to bytes) → `compress` → `pipeline` (segments
+//! in parallel, bytes in order) → `py` (the pull stream that Python sees).
 
-pub mod compress;
+pub mod bytes;
+pub mod columns;
+pub mod compression;
 pub mod copy;
-pub mod encode;
 pub mod error;
+pub mod formats;
 pub mod pipeline;
 pub mod plan;
 mod py;
+pub mod types;
 pub mod wire;
 
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
+    #[pymodule_export]
+    use crate::py::registry::{PyType, formats, types};
     #[pymodule_export]
     use crate::py::stream::{PyChunkStream, PyProgress};
 

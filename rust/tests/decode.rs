@@ -1,43 +1,46 @@
-//! The decoders without a server: malformed input never panics or grows without bound, and what is written reads back as
-//! what was sent. That the text is PostgreSQL's is tested against PostgreSQL, from Python.
+//! The decoders without a server: malformed input never panics or grows without bound, and what is written reads back
+//! as what was sent. That the text is PostgreSQL's is tested against PostgreSQL, from Python.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod common;
 
-use _core::copy::decode::Decoder;
-use _core::copy::decode::array::Array;
-use _core::copy::decode::numeric::{self, Numeric};
 use _core::copy::frame::Frames;
 use _core::error::Error;
-use _core::plan::Kind;
-use common::{SCALARS, VERSION, array, copy_header, numeric, payload};
+use _core::types::array::Array;
+use _core::types::numeric::{self, Numeric};
+use _core::types::{Decoder, Printing};
+use common::*;
 use proptest::prelude::*;
 
 /// A numeric's text: sign, 131,072 digits before the point and 16,383 after.
 const MAX_NUMERIC_TEXT: usize = 150_000;
 
 fn scalar() -> impl Strategy<Value = Kind> {
-    prop::sample::select(SCALARS.to_vec())
+    prop::sample::select(scalars())
 }
 
 fn kind() -> impl Strategy<Value = Kind> {
     let delimiter = prop::sample::select(b",;0 ".to_vec());
-    prop_oneof![scalar(), (scalar(), delimiter).prop_map(|(element, delimiter)| Kind::Array { element: Box::new(element), delimiter })]
+    prop_oneof![
+        scalar(),
+        (scalar(), delimiter).prop_map(|(element, delimiter)| Kind::Array { element: element.record(), delimiter })
+    ]
 }
 
 /// Bytes that get past the first checks more often than arbitrary ones: sizes that types have, numerics, arrays.
 fn field() -> impl Strategy<Value = Vec<u8>> {
     let arbitrary = prop::collection::vec(any::<u8>(), 0..64);
-    let sized = prop::sample::select(vec![1usize, 2, 4, 8, 12, 16]).prop_flat_map(|n| prop::collection::vec(any::<u8>(), n));
-    let number = (0u16..6, any::<i16>(), prop::sample::select(vec![0u16, 0x4000, 0xc000, 0xd000, 0xf000, 1]), 0u16..0x4001).prop_flat_map(
-        |(count, weight, sign, scale)| {
-            prop::collection::vec(0u16..10_010, usize::from(count)).prop_map(move |groups| {
-                let mut words = vec![count, weight as u16, sign, scale];
-                words.extend(groups);
-                words.iter().flat_map(|word| word.to_be_bytes()).collect()
-            })
-        },
-    );
+    let sized =
+        prop::sample::select(vec![1usize, 2, 4, 8, 12, 16]).prop_flat_map(|n| prop::collection::vec(any::<u8>(), n));
+    let number =
+        (0u16..6, any::<i16>(), prop::sample::select(vec![0u16, 0x4000, 0xc000, 0xd000, 0xf000, 1]), 0u16..0x4001)
+            .prop_flat_map(|(count, weight, sign, scale)| {
+                prop::collection::vec(0u16..10_010, usize::from(count)).prop_map(move |groups| {
+                    let mut words = vec![count, weight as u16, sign, scale];
+                    words.extend(groups);
+                    words.iter().flat_map(|word| word.to_be_bytes()).collect()
+                })
+            });
     let scalar_bytes = prop_oneof![arbitrary, sized, number];
     let elements = prop::collection::vec(prop::option::of(scalar_bytes.clone().boxed()), 0..9);
     let dimensions = prop::collection::vec((prop_oneof![-1i32..4, any::<i32>()], any::<i32>()), 0..8);
@@ -56,8 +59,10 @@ fn field() -> impl Strategy<Value = Vec<u8>> {
 /// Numerics of a few digits around the point, which take short ways, with some that are none.
 fn small_numeric() -> impl Strategy<Value = Vec<u8>> {
     let sign = prop::sample::select(vec![0u16, 0, 0x4000, 0x4000, 0xc000, 0x8000]);
-    let groups =
-        prop::collection::vec(prop_oneof![0u16..10_000, prop::sample::select(vec![0u16, 9, 10, 100, 1000, 5000, 9999, 10_000])], 0..6);
+    let groups = prop::collection::vec(
+        prop_oneof![0u16..10_000, prop::sample::select(vec![0u16, 9, 10, 100, 1000, 5000, 9999, 10_000])],
+        0..6,
+    );
     (groups, -3i16..4, sign, 0u16..12, prop::bool::weighted(0.05)).prop_map(|(groups, weight, sign, scale, odd)| {
         let header = [groups.len() as u16, weight as u16, sign, scale];
         let mut bytes: Vec<u8> = header.iter().chain(&groups).flat_map(|word| word.to_be_bytes()).collect();
@@ -69,10 +74,10 @@ fn small_numeric() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// How large the text of a field can be at most: a small factor, unless numerics are in it.
-fn text_limit(kind: &Kind, input: usize) -> usize {
+fn text_limit(kind: Kind, input: usize) -> usize {
     match kind {
-        Kind::Numeric => MAX_NUMERIC_TEXT,
-        Kind::Array { element, .. } if **element == Kind::Numeric => input / 4 * MAX_NUMERIC_TEXT + 100,
+        Kind::Scalar(_) if kind == NUMERIC => MAX_NUMERIC_TEXT,
+        Kind::Array { .. } if Kind::Scalar(kind.record()) == NUMERIC => input / 4 * MAX_NUMERIC_TEXT + 100,
         _ => input * 8 + 100,
     }
 }
@@ -81,17 +86,21 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2048) })]
 
     #[test]
-    fn any_bytes_give_a_value_or_an_error(kind in kind(), bytes in field(), version in prop::sample::select(vec![140_000u32, 160_000, 180_000])) {
-        let decoder = Decoder::new(&kind, version);
+    fn any_bytes_give_a_value_or_an_error(
+        kind in kind(),
+        bytes in field(),
+        version in prop::sample::select(vec![140_000u32, 160_000, 180_000]),
+    ) {
+        let decoder = Decoder::new(kind, version);
         let mut out = b"before".to_vec();
         let _ = decoder.write_text(&bytes, &mut out);
-        prop_assert!(out.len() <= text_limit(&kind, bytes.len()), "text of {} bytes", out.len());
+        prop_assert!(out.len() <= text_limit(kind, bytes.len()), "text of {} bytes", out.len());
         prop_assert!(out.starts_with(b"before"));
         out.clear();
         if decoder.write_json(&bytes, &mut out).is_ok() {
             prop_assert!(std::str::from_utf8(&out).is_ok());
         }
-        prop_assert!(out.len() <= text_limit(&kind, bytes.len()), "JSON of {} bytes", out.len());
+        prop_assert!(out.len() <= text_limit(kind, bytes.len()), "JSON of {} bytes", out.len());
     }
 
     #[test]
@@ -120,10 +129,14 @@ proptest! {
     }
 
     #[test]
-    fn what_is_appended_at_once_is_the_text(kind in scalar(), bytes in prop_oneof![field(), small_numeric()], before in prop::option::of(Just(b','))) {
-        let decoder = Decoder::new(&kind, VERSION);
+    fn what_is_appended_at_once_is_the_text(
+        kind in scalar(),
+        bytes in prop_oneof![field(), small_numeric()],
+        before in prop::option::of(Just(b',')),
+    ) {
+        let decoder = Decoder::new(kind, VERSION);
         let mut out = b"x".to_vec();
-        if decoder.usual().is_some_and(|push| push(&bytes, before, &mut out)) {
+        if decoder.fast_text().is_some_and(|push| push(&bytes, before, &mut out)) {
             let mut expected: Vec<u8> = b"x".iter().copied().chain(before).collect();
             decoder.write_text(&bytes, &mut expected).unwrap();
             prop_assert_eq!(out, expected);
@@ -148,7 +161,8 @@ proptest! {
         start in prop::bool::weighted(0.8),
         messages in prop::collection::vec(prop_oneof![
             prop::collection::vec(any::<u8>(), 0..40),
-            prop::collection::vec(prop::option::of(prop::collection::vec(any::<u8>(), 0..8)), 0..5).prop_map(|fields| payload(&fields)),
+            prop::collection::vec(prop::option::of(prop::collection::vec(any::<u8>(), 0..8)), 0..5)
+                .prop_map(|fields| payload(&fields)),
             Just(vec![0xff, 0xff]),
         ], 0..6),
     ) {
@@ -173,19 +187,19 @@ proptest! {
     #[test]
     fn whole_numbers_read_back(value in any::<i64>(), shift in 0u32..64) {
         let value = value >> shift;
-        prop_assert_eq!(text(&Kind::Int8, &value.to_be_bytes()).parse::<i64>().unwrap(), value);
-        prop_assert_eq!(text(&Kind::Int4, &(value as i32).to_be_bytes()).parse::<i32>().unwrap(), value as i32);
-        prop_assert_eq!(text(&Kind::Int2, &(value as i16).to_be_bytes()).parse::<i16>().unwrap(), value as i16);
-        prop_assert_eq!(text(&Kind::Oid, &(value as u32).to_be_bytes()).parse::<u32>().unwrap(), value as u32);
+        prop_assert_eq!(text(INT8, &value.to_be_bytes()).parse::<i64>().unwrap(), value);
+        prop_assert_eq!(text(INT4, &(value as i32).to_be_bytes()).parse::<i32>().unwrap(), value as i32);
+        prop_assert_eq!(text(INT2, &(value as i16).to_be_bytes()).parse::<i16>().unwrap(), value as i16);
+        prop_assert_eq!(text(OID, &(value as u32).to_be_bytes()).parse::<u32>().unwrap(), value as u32);
     }
 
     #[test]
     fn floats_read_back(bits in any::<u64>()) {
         let double = f64::from_bits(bits);
-        let back: f64 = text(&Kind::Float8, &double.to_be_bytes()).parse().unwrap();
+        let back: f64 = text(FLOAT8, &double.to_be_bytes()).parse().unwrap();
         prop_assert!(back.to_bits() == double.to_bits() || back.is_nan() && double.is_nan());
         let single = f32::from_bits(bits as u32);
-        let back: f32 = text(&Kind::Float4, &single.to_be_bytes()).parse().unwrap();
+        let back: f32 = text(FLOAT4, &single.to_be_bytes()).parse().unwrap();
         prop_assert!(back.to_bits() == single.to_bits() || back.is_nan() && single.is_nan());
     }
 
@@ -196,7 +210,7 @@ proptest! {
         // Trailing zeros in the mantissa give powers of two and the round values that lie near an edge.
         let mantissa = mantissa >> zeros << zeros;
         let value = (mantissa | 1 << 52) as f64 * f64::from(2u32).powi(exponent as i32);
-        let printed = text(&Kind::Float8, &value.to_be_bytes());
+        let printed = text(FLOAT8, &value.to_be_bytes());
         let (digits, power) = scientific(&printed);
         let inside = |decimal: u128| {
             let (low, high) = (value.next_down() as u128 + value as u128, value as u128 + value.next_up() as u128);
@@ -205,7 +219,8 @@ proptest! {
         prop_assert!(inside(digits * 10u128.pow(power)), "{printed} is not strictly inside");
         // One digit less, rounded down or up, is outside.
         let shorter = digits / 10;
-        prop_assert!(!inside(shorter * 10u128.pow(power + 1)) && !inside((shorter + 1) * 10u128.pow(power + 1)), "{printed} is not shortest");
+        let step = 10u128.pow(power + 1);
+        prop_assert!(!inside(shorter * step) && !inside((shorter + 1) * step), "{printed} is not shortest");
     }
 
     #[test]
@@ -215,7 +230,7 @@ proptest! {
         let sign = if negative && !zero { "-" } else { "" };
         let point = if fraction.is_empty() { "" } else { "." };
         let wanted = format!("{sign}{whole}{point}{fraction}");
-        prop_assert_eq!(&text(&Kind::Numeric, &bytes), &wanted);
+        prop_assert_eq!(&text(NUMERIC, &bytes), &wanted);
         let number = Numeric::parse(&bytes).unwrap();
         prop_assert_eq!(number.to_f64(), wanted.parse::<f64>().unwrap());
         // With as many digits after the point as there are, all digits are kept: the whole number is known.
@@ -241,19 +256,25 @@ proptest! {
     }
 
     #[test]
-    fn timestamps_read_back(year in prop_oneof![-2i64..3, -4712i64..294_277], month in 1i64..13, day in 1i64..29, micros in 0i64..86_400_000_000, round in 0u32..7) {
+    fn timestamps_read_back(
+        year in prop_oneof![-2i64..3, -4712i64..294_277],
+        month in 1i64..13,
+        day in 1i64..29,
+        micros in 0i64..86_400_000_000,
+        round in 0u32..7,
+    ) {
         let micros = micros / 10i64.pow(round) * 10i64.pow(round);
         let days = days_from_2000(year, month, day);
         let stamp = days * 86_400_000_000 + micros;
         let clock = clock(micros);
         let (shown, era) = if year > 0 { (year, "") } else { (1 - year, " BC") };
         let date = format!("{shown:04}-{month:02}-{day:02}");
-        prop_assert_eq!(text(&Kind::Date, &(days as i32).to_be_bytes()), format!("{date}{era}"));
-        prop_assert_eq!(text(&Kind::Time, &micros.to_be_bytes()), clock.clone());
-        prop_assert_eq!(text(&Kind::Timestamp, &stamp.to_be_bytes()), format!("{date} {clock}{era}"));
-        prop_assert_eq!(text(&Kind::TimestampTz, &stamp.to_be_bytes()), format!("{date} {clock}+00{era}"));
-        prop_assert_eq!(json(&Kind::Timestamp, &stamp.to_be_bytes()), format!("\"{date}T{clock}{era}\""));
-        prop_assert_eq!(json(&Kind::TimestampTz, &stamp.to_be_bytes()), format!("\"{date}T{clock}+00:00{era}\""));
+        prop_assert_eq!(text(DATE, &(days as i32).to_be_bytes()), format!("{date}{era}"));
+        prop_assert_eq!(text(TIME, &micros.to_be_bytes()), clock.clone());
+        prop_assert_eq!(text(TIMESTAMP, &stamp.to_be_bytes()), format!("{date} {clock}{era}"));
+        prop_assert_eq!(text(TIMESTAMPTZ, &stamp.to_be_bytes()), format!("{date} {clock}+00{era}"));
+        prop_assert_eq!(json(TIMESTAMP, &stamp.to_be_bytes()), format!("\"{date}T{clock}{era}\""));
+        prop_assert_eq!(json(TIMESTAMPTZ, &stamp.to_be_bytes()), format!("\"{date}T{clock}+00:00{era}\""));
     }
 
     #[test]
@@ -264,15 +285,16 @@ proptest! {
         let mut bytes = micros.to_be_bytes().to_vec();
         bytes.extend_from_slice(&days.to_be_bytes());
         bytes.extend_from_slice(&months.to_be_bytes());
-        prop_assert_eq!(read_interval(&text(&Kind::Interval, &bytes)), (i64::from(months), i64::from(days), i128::from(micros)));
+        let expected = (i64::from(months), i64::from(days), i128::from(micros));
+        prop_assert_eq!(read_interval(&text(INTERVAL, &bytes)), expected);
     }
 
     #[test]
     fn bytes_and_uuids_read_back(bytes in prop::collection::vec(any::<u8>(), 0..200), uuid: [u8; 16]) {
         let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-        prop_assert_eq!(text(&Kind::Bytea, &bytes), format!("\\x{hex}"));
-        prop_assert_eq!(json(&Kind::Bytea, &bytes), format!("\"\\\\x{hex}\""));
-        let printed = text(&Kind::Uuid, &uuid);
+        prop_assert_eq!(text(BYTEA, &bytes), format!("\\x{hex}"));
+        prop_assert_eq!(json(BYTEA, &bytes), format!("\"\\\\x{hex}\""));
+        let printed = text(UUID, &uuid);
         let hyphens: Vec<usize> = printed.match_indices('-').map(|(at, _)| at).collect();
         prop_assert_eq!(hyphens, vec![8, 13, 18, 23]);
         prop_assert_eq!(u128::from_str_radix(&printed.replace('-', ""), 16).unwrap(), u128::from_be_bytes(uuid));
@@ -288,10 +310,11 @@ proptest! {
         let elements: Vec<Option<String>> = texts.into_iter().take(count).collect();
         let fields: Vec<_> = elements.iter().map(|e| e.as_ref().map(|e| e.as_bytes().to_vec())).collect();
         let dimensions: Vec<_> = lengths.iter().map(|length| (*length, lower)).collect();
-        let kind = Kind::Array { element: Box::new(Kind::Text), delimiter: b',' };
-        let printed = text(&kind, &array(&dimensions, &fields));
+        let kind = array_of(TEXT);
+        let printed = text(kind, &array(&dimensions, &fields));
         let bounds: String = lengths.iter().map(|length| format!("[{lower}:{}]", lower + length - 1)).collect();
-        let literal = if lower == 1 { printed.as_str() } else { printed.strip_prefix(&format!("{bounds}=")).expect("bounds") };
+        let bounds = format!("{bounds}=");
+        let literal = if lower == 1 { printed.as_str() } else { printed.strip_prefix(&bounds).expect("bounds") };
         let depth = lengths.len();
         let braces = literal.chars().take_while(|c| *c == '{').count();
         prop_assert_eq!(braces, depth);
@@ -305,7 +328,7 @@ fn an_array_of_huge_numerics_is_refused_before_it_fills_the_memory() {
     let huge: Vec<u8> = [1u16, 0x7fff, 0, 0, 1].iter().flat_map(|word| word.to_be_bytes()).collect();
     let elements = vec![Some(huge); 60_000];
     let bytes = array(&[(60_000, 1)], &elements);
-    let decoder = Decoder::new(&Kind::Array { element: Box::new(Kind::Numeric), delimiter: b',' }, VERSION);
+    let decoder = Decoder::new(array_of(NUMERIC), VERSION);
     let mut out = Vec::new();
     assert!(matches!(decoder.write_text(&bytes, &mut out), Err(Error::TooLarge(_))));
     assert!(out.len() < 17 << 20, "{} bytes", out.len());
@@ -320,7 +343,7 @@ fn the_same_interval_is_infinite_only_where_the_server_has_infinity() {
     bytes.extend_from_slice(&i32::MAX.to_be_bytes());
     let print = |version| {
         let mut out = Vec::new();
-        Decoder::new(&Kind::Interval, version).write_text(&bytes, &mut out).unwrap();
+        Decoder::new(INTERVAL, version).write_text(&bytes, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     };
     assert_eq!(print(170_000), "infinity");
@@ -330,20 +353,21 @@ fn the_same_interval_is_infinite_only_where_the_server_has_infinity() {
 #[test]
 fn big_numbers_are_strings_on_request_also_inside_arrays() {
     let int8 = 7i64.to_be_bytes().to_vec();
-    let kind = Kind::Array { element: Box::new(Kind::Int8), delimiter: b',' };
+    let kind = array_of(INT8);
+    let printing = Printing { server_version: VERSION, big_numbers_as_strings: true };
     let mut out = Vec::new();
-    Decoder::with_big_numbers(&kind, VERSION, true).write_json(&array(&[(1, 1)], &[Some(int8)]), &mut out).unwrap();
-    Decoder::with_big_numbers(&Kind::Numeric, VERSION, true).write_json(&numeric(false, "7", "50"), &mut out).unwrap();
+    Decoder::with(kind, printing).write_json(&array(&[(1, 1)], &[Some(int8)]), &mut out).unwrap();
+    Decoder::with(NUMERIC, printing).write_json(&numeric(false, "7", "50"), &mut out).unwrap();
     assert_eq!(String::from_utf8(out).unwrap(), "[\"7\"]\"7.50\"");
 }
 
-fn text(kind: &Kind, bytes: &[u8]) -> String {
+fn text(kind: Kind, bytes: &[u8]) -> String {
     let mut out = Vec::new();
     Decoder::new(kind, VERSION).write_text(bytes, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
-fn json(kind: &Kind, bytes: &[u8]) -> String {
+fn json(kind: Kind, bytes: &[u8]) -> String {
     let mut out = Vec::new();
     Decoder::new(kind, VERSION).write_json(bytes, &mut out).unwrap();
     String::from_utf8(out).unwrap()
@@ -382,8 +406,9 @@ fn read_interval(text: &str) -> (i64, i64, i128) {
             let sign = if word.starts_with('-') { -1 } else { 1 };
             let parts: Vec<&str> = word.trim_start_matches(['-', '+']).split(':').collect();
             let (seconds, fraction) = parts[2].split_once('.').unwrap_or((parts[2], ""));
-            let whole =
-                parts[0].parse::<i128>().unwrap() * 3600 + parts[1].parse::<i128>().unwrap() * 60 + seconds.parse::<i128>().unwrap();
+            let whole = parts[0].parse::<i128>().unwrap() * 3600
+                + parts[1].parse::<i128>().unwrap() * 60
+                + seconds.parse::<i128>().unwrap();
             micros = sign * (whole * 1_000_000 + format!("{fraction:0<6}").parse::<i128>().unwrap());
             continue;
         }

@@ -3,10 +3,11 @@
 
 mod common;
 
-use _core::encode::outlet::SLICE_BYTES;
+use std::sync::Arc;
+
+use _core::bytes::flusher::SLICE_BYTES;
 use _core::error::Error;
-use _core::plan::*;
-use common::{array, csv, encode, encode_in_pieces, numeric, plan};
+use common::*;
 use proptest::prelude::*;
 
 /// What a slice can become at most: an empty array of json as an `<item>` for each two bytes.
@@ -14,19 +15,33 @@ const GROWTH: usize = 16;
 /// When the buffer is handed on.
 const FULL: usize = 1000;
 
-fn formats() -> Vec<Format> {
-    let json = |lines| Format::Json(JsonOptions { lines, big_numbers_as_strings: false });
-    let xml =
-        |invalid_chars| Format::Xml(XmlOptions { root: "r".into(), record: "x".into(), json_types: JsonTypes::Containers, invalid_chars });
+fn csv_formats() -> Vec<Arc<dyn Format>> {
     vec![
-        Format::Csv(CsvOptions { formula_guard: true, ..csv() }),
-        Format::Csv(CsvOptions { quote: b'\'', escape: b'\\', force_quote: vec![true; 9], ..csv() }),
-        Format::Csv(CsvOptions { delimiter: b'\\', null: "{".into(), ..csv() }),
-        json(false),
-        json(true),
-        xml(InvalidXmlChars::Replace),
-        xml(InvalidXmlChars::Drop),
+        Arc::new(CsvOptions { formula_guard: true, ..csv() }),
+        Arc::new(CsvOptions { quote: b'\'', escape: b'\\', force_quote: vec![true; 9], ..csv() }),
+        Arc::new(CsvOptions { delimiter: b'\\', null: "{".into(), ..csv() }),
     ]
+}
+
+/// Those that must be UTF-8.
+fn utf8_formats() -> Vec<Arc<dyn Format>> {
+    let json = |lines| JsonOptions { lines, big_numbers_as_strings: false };
+    let xml = |invalid_chars| XmlOptions {
+        root: "r".into(),
+        record: "x".into(),
+        json_types: JsonTypes::Containers,
+        invalid_chars,
+    };
+    vec![
+        Arc::new(json(false)),
+        Arc::new(json(true)),
+        Arc::new(xml(InvalidXmlChars::Replace)),
+        Arc::new(xml(InvalidXmlChars::Drop)),
+    ]
+}
+
+fn formats() -> Vec<Arc<dyn Format>> {
+    csv_formats().into_iter().chain(utf8_formats()).collect()
 }
 
 /// Text of the bytes that formats escape, in runs, longer than a slice.
@@ -53,31 +68,38 @@ fn document(text: &str) -> String {
         }
     }
     string.push('"');
-    format!("\t[{string},\r\n {{\"k\": {string}, \"a b\": [{string}, {}]}}, 0.{}]", "[], ".repeat(9) + "{}", "12".repeat(SLICE_BYTES))
+    format!(
+        "\t[{string},\r\n {{\"k\": {string}, \"a b\": [{string}, {}]}}, 0.{}]",
+        "[], ".repeat(9) + "{}",
+        "12".repeat(SLICE_BYTES)
+    )
 }
 
 /// The field of each kind that a long text can be.
 fn fields(text: &str) -> Vec<(Kind, Vec<u8>)> {
-    let of = |kind: Kind| Kind::Array { element: Box::new(kind), delimiter: b',' };
     let bytes = text.as_bytes().to_vec();
     let json = document(text).into_bytes();
     let jsonb = [b"\x01", json.as_slice()].concat();
-    let short: Vec<Option<Vec<u8>>> =
-        text.as_bytes().chunks(7).filter(|part| std::str::from_utf8(part).is_ok()).map(|part| Some(part.into())).collect();
+    let short: Vec<Option<Vec<u8>>> = text
+        .as_bytes()
+        .chunks(7)
+        .filter(|part| std::str::from_utf8(part).is_ok())
+        .map(|part| Some(part.into()))
+        .collect();
     let digits = numeric(true, &"9".repeat(90_000), &"1".repeat(16_000));
     vec![
-        (Kind::Text, bytes.clone()),
-        (Kind::ByText, bytes.clone()),
-        (Kind::Bytea, bytes.clone()),
-        (Kind::Json, json.clone()),
-        (Kind::Jsonb, jsonb.clone()),
-        (of(Kind::Text), array(&[(3, 1)], &[Some(bytes.clone()), None, Some(bytes.clone())])),
-        (of(Kind::Text), array(&[(short.len() as i32, 0)], &short)),
-        (of(Kind::Bytea), array(&[(1, 1), (2, 1)], &[Some(bytes.clone()), Some(bytes)])),
-        (of(Kind::Jsonb), array(&[(2, 1)], &[Some(jsonb), None])),
-        (of(Kind::Json), array(&[(1, 1)], &[Some(json)])),
-        (of(Kind::Numeric), array(&[(30, 1)], &vec![Some(digits.clone()); 30])),
-        (Kind::Numeric, digits),
+        (TEXT, bytes.clone()),
+        (BY_TEXT, bytes.clone()),
+        (BYTEA, bytes.clone()),
+        (JSON, json.clone()),
+        (JSONB, jsonb.clone()),
+        (array_of(TEXT), array(&[(3, 1)], &[Some(bytes.clone()), None, Some(bytes.clone())])),
+        (array_of(TEXT), array(&[(short.len() as i32, 0)], &short)),
+        (array_of(BYTEA), array(&[(1, 1), (2, 1)], &[Some(bytes.clone()), Some(bytes)])),
+        (array_of(JSONB), array(&[(2, 1)], &[Some(jsonb), None])),
+        (array_of(JSON), array(&[(1, 1)], &[Some(json)])),
+        (array_of(NUMERIC), array(&[(30, 1)], &vec![Some(digits.clone()); 30])),
+        (NUMERIC, digits),
     ]
 }
 
@@ -87,7 +109,7 @@ proptest! {
     #[test]
     fn pieces_are_the_whole(text in long_text()) {
         for (kind, field) in fields(&text) {
-            let columns = [("a", Kind::Int4), ("b", kind.clone()), ("c", Kind::Text)];
+            let columns = [("a", INT4), ("b", kind), ("c", TEXT)];
             let rows = [vec![Some(7i32.to_be_bytes().to_vec()), Some(field), Some(text.clone().into_bytes())]];
             for format in formats() {
                 let plan = plan(&columns, format);
@@ -104,10 +126,10 @@ proptest! {
 #[test]
 fn digits_of_many_numerics_do_not_pile_up() {
     let ten_bytes = || Some([1u16, 32_767, 0, 0, 1].iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>());
-    let of = Kind::Array { element: Box::new(Kind::Numeric), delimiter: b',' };
+    let of = array_of(NUMERIC);
     let many = array(&[(50, 1)], &vec![ten_bytes(); 50]);
-    let columns: Vec<(String, Kind)> = (0..40).map(|i| (format!("c{i}"), Kind::Numeric)).chain([("a".into(), of)]).collect();
-    let columns: Vec<(&str, Kind)> = columns.iter().map(|(name, kind)| (name.as_str(), kind.clone())).collect();
+    let columns: Vec<(String, Kind)> = (0..40).map(|i| (format!("c{i}"), NUMERIC)).chain([("a".into(), of)]).collect();
+    let columns: Vec<(&str, Kind)> = columns.iter().map(|(name, kind)| (name.as_str(), *kind)).collect();
     let mut row = vec![ten_bytes(); 40];
     row.push(Some(many));
     for format in formats() {
@@ -122,31 +144,42 @@ fn what_cannot_be_written_is_found_in_large_fields_too() {
     let mut broken = "x".repeat(3 * SLICE_BYTES).into_bytes();
     broken.push(0xff);
     let json = [b"\"", broken.as_slice(), b"\""].concat();
-    for (kind, field) in [(Kind::Text, broken.clone()), (Kind::Json, json), (Kind::ByText, broken)] {
-        for format in formats().into_iter().filter(|format| !matches!(format, Format::Csv(_))) {
-            let error = encode_in_pieces(&plan(&[("c", kind.clone())], format), &[vec![Some(field.clone())]], FULL).unwrap_err();
+    for (kind, field) in [(TEXT, broken.clone()), (JSON, json), (BY_TEXT, broken)] {
+        for format in utf8_formats() {
+            let error =
+                encode_in_pieces(&plan(&[("c", kind)], format), &[vec![Some(field.clone())]], FULL).unwrap_err();
             let Error::Value(error) = error else { panic!("{error}") };
             assert_eq!(error.column.as_deref(), Some("c"));
         }
     }
     let control = format!("{}\u{1}", "x".repeat(3 * SLICE_BYTES)).into_bytes();
-    let options = XmlOptions { root: "r".into(), record: "x".into(), json_types: JsonTypes::None, invalid_chars: InvalidXmlChars::Error };
-    let error = encode_in_pieces(&plan(&[("c", Kind::Text)], Format::Xml(options)), &[vec![Some(control)]], FULL).unwrap_err();
+    let options = XmlOptions {
+        root: "r".into(),
+        record: "x".into(),
+        json_types: JsonTypes::None,
+        invalid_chars: InvalidXmlChars::Error,
+    };
+    let error = encode_in_pieces(&plan(&[("c", TEXT)], Arc::new(options)), &[vec![Some(control)]], FULL).unwrap_err();
     assert!(error.to_string().contains("column \"c\"") && error.to_string().contains("U+0001"), "{error}");
 }
 
 /// An element that lost all of its characters is an empty one, also where it is as long as a slice.
 #[test]
 fn a_long_string_of_dropped_characters_is_empty() {
-    let options =
-        XmlOptions { root: "r".into(), record: "x".into(), json_types: JsonTypes::Containers, invalid_chars: InvalidXmlChars::Drop };
+    let options = XmlOptions {
+        root: "r".into(),
+        record: "x".into(),
+        json_types: JsonTypes::Containers,
+        invalid_chars: InvalidXmlChars::Drop,
+    };
     let dropped = "\u{1}".repeat(3 * SLICE_BYTES);
     let escaped = format!("[\"{}\"]", "\\u0001".repeat(SLICE_BYTES));
-    let of = Kind::Array { element: Box::new(Kind::Text), delimiter: b',' };
-    for (kind, field) in [(of, array(&[(1, 1)], &[Some(dropped.into_bytes())])), (Kind::Json, escaped.into_bytes())] {
-        for full in [1, FULL, usize::MAX] {
+    let of = array_of(TEXT);
+    for (kind, field) in [(of, array(&[(1, 1)], &[Some(dropped.into_bytes())])), (JSON, escaped.into_bytes())] {
+        for full in [1, FULL, 16 * SLICE_BYTES] {
             let (file, _) =
-                encode_in_pieces(&plan(&[("c", kind.clone())], Format::Xml(options.clone())), &[vec![Some(field.clone())]], full).unwrap();
+                encode_in_pieces(&plan(&[("c", kind)], Arc::new(options.clone())), &[vec![Some(field.clone())]], full)
+                    .unwrap();
             let file = String::from_utf8(file).unwrap();
             assert!(file.contains("<c type=\"array\"><item type=\"string\"></item></c>"), "{file}");
         }
@@ -157,13 +190,14 @@ fn a_long_string_of_dropped_characters_is_empty() {
 #[test]
 fn a_long_value_that_equals_the_null_string_is_quoted() {
     let long = "x".repeat(2 * SLICE_BYTES);
-    let of = Kind::Array { element: Box::new(Kind::Text), delimiter: b',' };
+    let of = array_of(TEXT);
     let elements = array(&[(1, 1)], &[Some(long.clone().into_bytes())]);
-    for (kind, field, null) in [(Kind::Text, long.clone().into_bytes(), long.clone()), (of, elements, format!("{{{long}}}"))] {
+    for (kind, field, null) in [(TEXT, long.clone().into_bytes(), long.clone()), (of, elements, format!("{{{long}}}"))]
+    {
         for (null, quote) in [(null.clone(), "\""), (format!("{null}y"), "")] {
-            let text = if matches!(kind, Kind::Text) { long.clone() } else { format!("{{{long}}}") };
+            let text = if kind == TEXT { long.clone() } else { format!("{{{long}}}") };
             let options = CsvOptions { header: false, null, ..csv() };
-            let file = encode(&plan(&[("c", kind.clone())], Format::Csv(options)), &[vec![Some(field.clone())]]).unwrap();
+            let file = encode(&plan(&[("c", kind)], Arc::new(options)), &[vec![Some(field.clone())]]).unwrap();
             assert!(file == format!("{quote}{text}{quote}\n").into_bytes());
         }
     }

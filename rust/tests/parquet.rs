@@ -4,80 +4,68 @@
 mod common;
 mod parquet_file;
 
-use _core::encode::parquet::ParquetLayout;
 use _core::error::Error;
-use _core::plan::*;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Decimal128Type, Int32Type, Int64Type};
 use arrow_array::{Array, ListArray};
 use arrow_schema::{DataType, TimeUnit};
-use common::{array, numeric};
+use common::*;
 use parquet::basic::Type as Physical;
-use parquet_file::{Row, USUAL, metadata, options, plan, read, write};
+use parquet_file::{EACH_ROW, Row, layout, metadata, options, plan, read, write};
 
-fn list_of(element: Kind) -> Kind {
-    Kind::Array { element: Box::new(element), delimiter: b',' }
-}
-
-/// Every kind alone and in an array, and every type alone and in a list.
+/// Every kind alone and in an array.
 fn all_kinds() -> Vec<Kind> {
-    use Kind::*;
-    let scalars = [
-        Bool,
-        Int2,
-        Int4,
-        Int8,
-        Oid,
-        Float4,
-        Float8,
-        Numeric,
-        Text,
-        Char,
-        Bytea,
-        Date,
-        Time,
-        TimeTz,
-        Timestamp,
-        TimestampTz,
-        Interval,
-        Uuid,
-        Json,
-        Jsonb,
-        ByText,
-        JsonText,
-    ];
-    scalars.iter().cloned().chain(scalars.iter().cloned().map(list_of)).collect()
+    scalars().into_iter().chain(scalars().into_iter().map(array_of)).collect()
 }
 
+/// Every type alone and in a list.
 fn all_types() -> Vec<ParquetType> {
     use ParquetType::*;
     let decimal = Decimal { precision: 20, scale: 4 };
-    let scalars = [Boolean, Int16, Int32, Int64, Float, Double, decimal, String, Json, Bytes, Date, Time, Timestamp, TimestampTz, Uuid];
+    let scalars = [
+        Boolean,
+        Int16,
+        Int32,
+        Int64,
+        Float,
+        Double,
+        decimal,
+        String,
+        Json,
+        Bytes,
+        Date,
+        Time,
+        Timestamp,
+        TimestampTz,
+        Uuid,
+    ];
     scalars.iter().cloned().chain(scalars.iter().cloned().map(|t| List(Box::new(t)))).collect()
 }
 
 /// The table of `docs/formats/types.md`, written a second time.
-fn allowed(kind: &Kind, parquet: &ParquetType) -> bool {
+fn allowed(kind: Kind, parquet: &ParquetType) -> bool {
     use ParquetType as P;
     match (kind, parquet) {
-        (_, P::String) => true,
-        (Kind::Array { .. }, P::Json) => true,
-        (Kind::Array { element, .. }, P::List(inner)) => allowed(element, inner),
-        (Kind::Bool, p) => *p == P::Boolean,
-        (Kind::Int2, p) => *p == P::Int16,
-        (Kind::Int4, p) => *p == P::Int32,
-        (Kind::Int8 | Kind::Oid, p) => *p == P::Int64,
-        (Kind::Float4, p) => *p == P::Float,
-        (Kind::Float8, p) => *p == P::Double,
-        (Kind::Numeric, p) => matches!(p, P::Double | P::Decimal { .. }),
-        (Kind::Bytea, p) => *p == P::Bytes,
-        (Kind::Date, p) => *p == P::Date,
-        (Kind::Time, p) => *p == P::Time,
-        (Kind::Timestamp, p) => *p == P::Timestamp,
-        (Kind::TimestampTz, p) => *p == P::TimestampTz,
-        (Kind::Uuid, p) => *p == P::Uuid,
-        (Kind::Json | Kind::Jsonb | Kind::JsonText, p) => *p == P::Json,
-        _ => false,
+        (_, P::String) | (Kind::Array { .. }, P::Json) => true,
+        (Kind::Array { element, .. }, P::List(inner)) => allowed(Kind::Scalar(element), inner),
+        (Kind::Array { .. }, _) => false,
+        (Kind::Scalar(record), p) => match record.kind {
+            "bool" => *p == P::Boolean,
+            "int2" => *p == P::Int16,
+            "int4" => *p == P::Int32,
+            "int8" | "oid" => *p == P::Int64,
+            "float4" => *p == P::Float,
+            "float8" => *p == P::Double,
+            "numeric" => matches!(p, P::Double | P::Decimal { .. }),
+            "bytea" => *p == P::Bytes,
+            "date" => *p == P::Date,
+            "time" => *p == P::Time,
+            "timestamp" => *p == P::Timestamp,
+            "timestamptz" => *p == P::TimestampTz,
+            "uuid" => *p == P::Uuid,
+            "json" | "jsonb" | "json_text" => *p == P::Json,
+            _ => false,
+        },
     }
 }
 
@@ -85,16 +73,16 @@ fn allowed(kind: &Kind, parquet: &ParquetType) -> bool {
 fn only_the_pairs_of_the_type_table_have_a_writer() {
     for kind in all_kinds() {
         for parquet in all_types() {
-            let made = ParquetLayout::new(&plan(&[("c", kind.clone(), parquet.clone())], options()));
+            let made = layout(&plan(&[("c", kind, parquet.clone())], options()));
             match made {
-                Ok(_) => assert!(allowed(&kind, &parquet), "{kind:?} as {parquet:?} was accepted"),
-                Err(Error::Internal(_)) => assert!(!allowed(&kind, &parquet), "{kind:?} as {parquet:?} was refused"),
+                Ok(_) => assert!(allowed(kind, &parquet), "{kind:?} as {parquet:?} was accepted"),
+                Err(Error::Internal(_)) => assert!(!allowed(kind, &parquet), "{kind:?} as {parquet:?} was refused"),
                 Err(other) => panic!("{kind:?} as {parquet:?}: {other}"),
             }
         }
     }
     for (precision, scale) in [(0, 0), (39, 0), (5, 6)] {
-        let made = ParquetLayout::new(&plan(&[("c", Kind::Numeric, ParquetType::Decimal { precision, scale })], options()));
+        let made = layout(&plan(&[("c", NUMERIC, ParquetType::Decimal { precision, scale })], options()));
         assert!(matches!(made, Err(Error::Internal(_))), "DECIMAL({precision},{scale})");
     }
 }
@@ -106,9 +94,10 @@ fn decimals_take_the_smallest_physical_type() {
             let nines = "9".repeat(usize::from(precision));
             let (whole, fraction) = nines.split_at(usize::from(precision - scale));
             let whole = if whole.is_empty() { "0" } else { whole };
-            let rows: Vec<Row> = [true, false].iter().map(|negative| vec![Some(numeric(*negative, whole, fraction))]).collect();
-            let plan = plan(&[("d", Kind::Numeric, ParquetType::Decimal { precision, scale })], options());
-            let file = write(&plan, &rows, USUAL).unwrap().bytes();
+            let rows: Vec<Row> =
+                [true, false].iter().map(|negative| vec![Some(numeric(*negative, whole, fraction))]).collect();
+            let plan = plan(&[("d", NUMERIC, ParquetType::Decimal { precision, scale })], options());
+            let file = write(&plan, &rows, EACH_ROW).unwrap().bytes();
             let physical = metadata(&file).file_metadata().schema_descr().column(0).physical_type();
             let smallest = match precision {
                 ..=9 => Physical::INT32,
@@ -127,16 +116,19 @@ fn decimals_take_the_smallest_physical_type() {
 #[test]
 fn dates_and_times_count_from_1970() {
     let columns = [
-        ("d", Kind::Date, ParquetType::Date),
-        ("t", Kind::Timestamp, ParquetType::Timestamp),
-        ("z", Kind::TimestampTz, ParquetType::TimestampTz),
+        ("d", DATE, ParquetType::Date),
+        ("t", TIMESTAMP, ParquetType::Timestamp),
+        ("z", TIMESTAMPTZ, ParquetType::TimestampTz),
     ];
     let row = |days: i32, micros: i64| -> Row {
-        [days.to_be_bytes().to_vec(), micros.to_be_bytes().to_vec(), (micros - 1).to_be_bytes().to_vec()].into_iter().map(Some).collect()
+        [days.to_be_bytes().to_vec(), micros.to_be_bytes().to_vec(), (micros - 1).to_be_bytes().to_vec()]
+            .into_iter()
+            .map(Some)
+            .collect()
     };
     let epoch = 946_684_800_000_000;
     let rows = [row(-10_957, -epoch), row(i32::MIN + 1, i64::MIN + 2), row(0, i64::MAX - epoch)];
-    let batch = read(&write(&plan(&columns, options()), &rows, USUAL).unwrap().bytes());
+    let batch = read(&write(&plan(&columns, options()), &rows, EACH_ROW).unwrap().bytes());
     assert_eq!(batch.column(0).as_primitive::<Date32Type>().values(), &[0, i32::MIN + 1 + 10_957, 10_957]);
     assert_eq!(batch.column(1).data_type(), &DataType::Timestamp(TimeUnit::Microsecond, None));
     assert_eq!(batch.column(2).data_type(), &DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())));
@@ -151,24 +143,24 @@ fn unrepresentable() -> Vec<(Kind, ParquetType, Vec<u8>, &'static str)> {
     let special = |sign: u16| [0_u16, 0, sign, 0].iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>();
     let matrix = array(&[(2, 1), (1, 1)], &[Some(vec![0, 0, 0, 1]), Some(vec![0, 0, 0, 2])]);
     vec![
-        (Kind::Numeric, decimal.clone(), special(0xc000), "NaN"),
-        (Kind::Numeric, decimal.clone(), special(0xd000), "Infinity"),
-        (Kind::Numeric, decimal.clone(), special(0xf000), "-Infinity"),
-        (Kind::Numeric, decimal.clone(), numeric(false, "10000", "00"), "10000.00"),
-        (Kind::Numeric, decimal, numeric(true, "1", "005"), "-1.005"),
-        (Kind::Date, ParquetType::Date, i32::MAX.to_be_bytes().to_vec(), "infinity"),
-        (Kind::Date, ParquetType::Date, i32::MIN.to_be_bytes().to_vec(), "-infinity"),
-        (Kind::Timestamp, ParquetType::Timestamp, i64::MAX.to_be_bytes().to_vec(), "infinity"),
-        (Kind::TimestampTz, ParquetType::TimestampTz, i64::MIN.to_be_bytes().to_vec(), "-infinity"),
+        (NUMERIC, decimal.clone(), special(0xc000), "NaN"),
+        (NUMERIC, decimal.clone(), special(0xd000), "Infinity"),
+        (NUMERIC, decimal.clone(), special(0xf000), "-Infinity"),
+        (NUMERIC, decimal.clone(), numeric(false, "10000", "00"), "10000.00"),
+        (NUMERIC, decimal, numeric(true, "1", "005"), "-1.005"),
+        (DATE, ParquetType::Date, i32::MAX.to_be_bytes().to_vec(), "infinity"),
+        (DATE, ParquetType::Date, i32::MIN.to_be_bytes().to_vec(), "-infinity"),
+        (TIMESTAMP, ParquetType::Timestamp, i64::MAX.to_be_bytes().to_vec(), "infinity"),
+        (TIMESTAMPTZ, ParquetType::TimestampTz, i64::MIN.to_be_bytes().to_vec(), "-infinity"),
         // One past 294247-01-10 04:00:54.775807, the last instant of 64 bits that count from 1970.
         (
-            Kind::Timestamp,
+            TIMESTAMP,
             ParquetType::Timestamp,
             (i64::MAX - 946_684_800_000_000 + 1).to_be_bytes().to_vec(),
             "294247-01-10 04:00:54.775808",
         ),
-        (Kind::Time, ParquetType::Time, 86_400_000_000_i64.to_be_bytes().to_vec(), "24:00:00"),
-        (list_of(Kind::Int4), ParquetType::List(Box::new(ParquetType::Int32)), matrix, "{{1},{2}}"),
+        (TIME, ParquetType::Time, 86_400_000_000_i64.to_be_bytes().to_vec(), "24:00:00"),
+        (array_of(INT4), ParquetType::List(Box::new(ParquetType::Int32)), matrix, "{{1},{2}}"),
     ]
 }
 
@@ -176,7 +168,7 @@ fn unrepresentable() -> Vec<(Kind, ParquetType, Vec<u8>, &'static str)> {
 fn a_value_that_does_not_fit_is_an_error_that_shows_it() {
     for (kind, parquet, bytes, text) in unrepresentable() {
         let rows = [vec![None], vec![Some(bytes)]];
-        let error = write(&plan(&[("the column", kind, parquet)], options()), &rows, USUAL).err().unwrap();
+        let error = write(&plan(&[("the column", kind, parquet)], options()), &rows, EACH_ROW).err().unwrap();
         let Error::Value(value) = &error else { panic!("{error}") };
         assert_eq!((value.row, value.column.as_deref()), (Some(2), Some("the column")));
         assert!(value.message.starts_with(&format!("{text} does not fit in ")), "{error}");
@@ -188,7 +180,7 @@ fn or_null_and_counted_on_request() {
     for (kind, parquet, bytes, text) in unrepresentable() {
         let rows = [vec![None], vec![Some(bytes.clone())], vec![Some(bytes)]];
         let options = ParquetOptions { unrepresentable_as_null: true, ..options() };
-        let written = write(&plan(&[("c", kind, parquet)], options), &rows, USUAL).unwrap();
+        let written = write(&plan(&[("c", kind, parquet)], options), &rows, EACH_ROW).unwrap();
         assert_eq!(written.losses, [2], "{text}");
         assert_eq!(read(&written.bytes()).column(0).null_count(), 3, "{text}");
     }
@@ -198,8 +190,8 @@ fn or_null_and_counted_on_request() {
 fn an_element_that_does_not_fit_is_nulled_alone() {
     let dates = array(&[(2, 1)], &[Some(vec![0; 4]), Some(i32::MAX.to_be_bytes().to_vec())]);
     let options = ParquetOptions { unrepresentable_as_null: true, ..options() };
-    let columns = [("c", list_of(Kind::Date), ParquetType::List(Box::new(ParquetType::Date)))];
-    let written = write(&plan(&columns, options), &[vec![Some(dates)]], USUAL).unwrap();
+    let columns = [("c", array_of(DATE), ParquetType::List(Box::new(ParquetType::Date)))];
+    let written = write(&plan(&columns, options), &[vec![Some(dates)]], EACH_ROW).unwrap();
     assert_eq!(written.losses, [1]);
     let batch = read(&written.bytes());
     let elements = batch.column(0).as_list::<i32>().value(0);
@@ -209,15 +201,16 @@ fn an_element_that_does_not_fit_is_nulled_alone() {
 #[test]
 fn text_must_be_utf8_and_bytes_need_not() {
     let rows = [vec![Some(b"caf\xe9".to_vec())]];
-    for (kind, parquet) in [(Kind::Text, ParquetType::String), (Kind::ByText, ParquetType::String), (Kind::Json, ParquetType::Json)] {
-        let error = write(&plan(&[("the column", kind, parquet)], options()), &rows, USUAL).err().unwrap();
+    for (kind, parquet) in [(TEXT, ParquetType::String), (BY_TEXT, ParquetType::String), (JSON, ParquetType::Json)] {
+        let error = write(&plan(&[("the column", kind, parquet)], options()), &rows, EACH_ROW).err().unwrap();
         assert!(matches!(&error, Error::Value(e) if e.column.as_deref() == Some("the column")), "{error}");
     }
-    let file = write(&plan(&[("c", Kind::Bytea, ParquetType::Bytes)], options()), &rows, USUAL).unwrap().bytes();
+    let file = write(&plan(&[("c", BYTEA, ParquetType::Bytes)], options()), &rows, EACH_ROW).unwrap().bytes();
     assert_eq!(read(&file).column(0).as_binary::<i32>().value(0), b"caf\xe9");
 }
 
-/// Lists over many batches, so that buffers are used again: NULL, empty, and with NULL elements; lower bounds are dropped.
+/// Lists over many batches, so that buffers are used again: NULL, empty, and with NULL elements; lower bounds are
+/// dropped.
 #[test]
 fn lists_keep_nulls_and_emptiness() {
     let value = |i: usize| -> Option<Vec<Option<i32>>> {
@@ -233,8 +226,9 @@ fn lists_keep_nulls_and_emptiness() {
         Some(array(dimensions, &elements))
     };
     let rows: Vec<Row> = (0..20_000).map(|i| vec![Some((i as i64).to_be_bytes().to_vec()), field(i)]).collect();
-    let columns = [("i", Kind::Int8, ParquetType::Int64), ("l", list_of(Kind::Int4), ParquetType::List(Box::new(ParquetType::Int32)))];
-    let batch = read(&write(&plan(&columns, options()), &rows, USUAL).unwrap().bytes());
+    let columns =
+        [("i", INT8, ParquetType::Int64), ("l", array_of(INT4), ParquetType::List(Box::new(ParquetType::Int32)))];
+    let batch = read(&write(&plan(&columns, options()), &rows, EACH_ROW).unwrap().bytes());
     assert_eq!(batch.num_rows(), rows.len());
     let lists: &ListArray = batch.column(1).as_list();
     for i in 0..rows.len() {

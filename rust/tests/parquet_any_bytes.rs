@@ -4,45 +4,43 @@
 mod common;
 mod parquet_file;
 
-use _core::plan::*;
-use parquet_file::{Row, USUAL, options, plan, read, write};
+use common::*;
+use parquet_file::{EACH_ROW, Row, options, plan, read, write};
 use proptest::prelude::*;
 
 fn pairs() -> Vec<(Kind, ParquetType)> {
-    use Kind as K;
     use ParquetType as P;
     let scalars = vec![
-        (K::Bool, P::Boolean),
-        (K::Int2, P::Int16),
-        (K::Int4, P::Int32),
-        (K::Int8, P::Int64),
-        (K::Oid, P::Int64),
-        (K::Float4, P::Float),
-        (K::Float8, P::Double),
-        (K::Numeric, P::String),
-        (K::Numeric, P::Double),
-        (K::Numeric, P::Decimal { precision: 9, scale: 3 }),
-        (K::Numeric, P::Decimal { precision: 18, scale: 18 }),
-        (K::Numeric, P::Decimal { precision: 38, scale: 10 }),
-        (K::Text, P::String),
-        (K::Char, P::String),
-        (K::Bytea, P::Bytes),
-        (K::Date, P::Date),
-        (K::Time, P::Time),
-        (K::Time, P::String),
-        (K::TimeTz, P::String),
-        (K::Timestamp, P::Timestamp),
-        (K::TimestampTz, P::TimestampTz),
-        (K::Interval, P::String),
-        (K::Uuid, P::Uuid),
-        (K::Json, P::Json),
-        (K::Jsonb, P::Json),
-        (K::ByText, P::String),
-        (K::JsonText, P::Json),
+        (BOOL, P::Boolean),
+        (INT2, P::Int16),
+        (INT4, P::Int32),
+        (INT8, P::Int64),
+        (OID, P::Int64),
+        (FLOAT4, P::Float),
+        (FLOAT8, P::Double),
+        (NUMERIC, P::String),
+        (NUMERIC, P::Double),
+        (NUMERIC, P::Decimal { precision: 9, scale: 3 }),
+        (NUMERIC, P::Decimal { precision: 18, scale: 18 }),
+        (NUMERIC, P::Decimal { precision: 38, scale: 10 }),
+        (TEXT, P::String),
+        (CHAR, P::String),
+        (BYTEA, P::Bytes),
+        (DATE, P::Date),
+        (TIME, P::Time),
+        (TIME, P::String),
+        (TIMETZ, P::String),
+        (TIMESTAMP, P::Timestamp),
+        (TIMESTAMPTZ, P::TimestampTz),
+        (INTERVAL, P::String),
+        (UUID, P::Uuid),
+        (JSON, P::Json),
+        (JSONB, P::Json),
+        (BY_TEXT, P::String),
+        (JSON_TEXT, P::Json),
     ];
-    let array = |kind: K| K::Array { element: Box::new(kind), delimiter: b',' };
-    let lists = scalars.iter().cloned().map(|(kind, parquet)| (array(kind), P::List(Box::new(parquet))));
-    let texts = scalars.iter().cloned().flat_map(|(kind, _)| [(array(kind.clone()), P::String), (array(kind), P::Json)]);
+    let lists = scalars.iter().cloned().map(|(kind, parquet)| (array_of(kind), P::List(Box::new(parquet))));
+    let texts = scalars.iter().cloned().flat_map(|(kind, _)| [(array_of(kind), P::String), (array_of(kind), P::Json)]);
     scalars.iter().cloned().chain(lists).chain(texts).collect()
 }
 
@@ -59,12 +57,16 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_bytes_are_an_error_or_a_file(pair in prop::sample::select(pairs()), fields in prop::collection::vec(field(), 1..4), as_null: bool) {
+    fn any_bytes_are_an_error_or_a_file(
+        pair in prop::sample::select(pairs()),
+        fields in prop::collection::vec(field(), 1..4),
+        as_null: bool,
+    ) {
         let (kind, parquet) = pair;
         let options = ParquetOptions { unrepresentable_as_null: as_null, ..options() };
         let plan = plan(&[("c", kind, parquet)], options);
         let rows: Vec<Row> = fields.into_iter().map(|field| vec![field]).collect();
-        if let Ok(written) = write(&plan, &rows, USUAL) {
+        if let Ok(written) = write(&plan, &rows, EACH_ROW) {
             let batch = read(&written.bytes());
             prop_assert_eq!(batch.num_rows(), rows.len());
             let nulls = rows.iter().filter(|row| row.first().is_some_and(Option::is_none)).count();
@@ -75,12 +77,16 @@ proptest! {
 
     /// Each field alone, so that most of them are valid.
     #[test]
-    fn numbers_read_back(values in prop::collection::vec(prop::option::of(any::<i64>()), 0..300), group_rows in 1_usize..90) {
+    fn numbers_read_back(
+        values in prop::collection::vec(prop::option::of(any::<i64>()), 0..300),
+        group_rows in 1_usize..90,
+    ) {
         use arrow_array::cast::AsArray;
         use arrow_array::types::Int64Type;
-        let plan = plan(&[("c", Kind::Int8, ParquetType::Int64)], ParquetOptions { row_group_rows: group_rows, ..options() });
+        let options = ParquetOptions { row_group_rows: group_rows, ..options() };
+        let plan = plan(&[("c", INT8, ParquetType::Int64)], options);
         let rows: Vec<Row> = values.iter().map(|value| vec![value.map(|v| v.to_be_bytes().to_vec())]).collect();
-        let file = write(&plan, &rows, USUAL).unwrap().bytes();
+        let file = write(&plan, &rows, EACH_ROW).unwrap().bytes();
         let groups = parquet_file::metadata(&file).num_row_groups();
         prop_assert_eq!(groups, values.len().div_ceil(group_rows));
         if !values.is_empty() {

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -15,13 +16,21 @@ from pathlib import Path
 import psutil
 import pytest
 
-from polyglot_export.cli.demo.run import DOWNLOADS
+from polyglot_export.cli.demo.client import Client
+from polyglot_export.cli.demo.reading import READERS
+from polyglot_export.cli.demo.run import DOWNLOADS, run
 from polyglot_export.testing.readers import check, read_sums
 from polyglot_export.testing.records import Sums, fill_records, sums_of_server
 from tests.fixtures.process import cli, start_cli
 from tests.fixtures.server import Database
 
 ROWS = 3_000
+MOMENTS = {
+    "filling": (("--rows", "2000000"), "filling"),
+    "serving": (("--rows", str(ROWS), "--keep"), "serving"),
+    "reading back": (("--rows", "200000"), "-------"),
+}
+"""When a signal comes: the arguments, and the line of the output after which it does."""
 
 
 @pytest.fixture
@@ -49,17 +58,55 @@ def test_every_format_is_downloaded_checked_and_shown(private_tmp: Path) -> None
     assert "\x1b" not in output, "no escape sequences in a pipe"
 
 
+def test_a_line_appears_before_the_last_export_has_begun(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], private_tmp: Path
+) -> None:
+    """Whoever looks on sees each format as it is done, and no file waits long to be read and removed."""
+    monkeypatch.setattr(tempfile, "tempdir", str(private_tmp))
+    shown: list[str] = []
+    lines_before: list[int] = []
+
+    def download(client: Client, export_id: str, target: Path) -> int:
+        shown.append(capsys.readouterr().out)
+        lines_before.append(len(re.findall(r" ok$", "".join(shown), re.MULTILINE)))
+        assert len(list(target.parent.glob("records.*"))) < READERS
+        return original(client, export_id, target)
+
+    original = Client.download
+    monkeypatch.setattr(Client, "download", download)
+    assert run(ROWS) == 0
+    # While a file is downloaded, all but those that the readers have in hand have been shown.
+    assert len(lines_before) == len(DOWNLOADS)
+    assert all(lines >= number - READERS + 1 for number, lines in enumerate(lines_before))
+
+
+def test_wrong_files_are_noticed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], private_tmp: Path
+) -> None:
+    """Each file lacks a row here, but is well formed: every one is named, and the demo fails."""
+    monkeypatch.setattr(tempfile, "tempdir", str(private_tmp))
+    original = Client.create
+    monkeypatch.setattr(Client, "create", lambda client, spec: original(client, spec | {"limit": ROWS - 1}))
+    assert run(ROWS) == 1
+    output = capsys.readouterr().out
+    for name, _ in DOWNLOADS:
+        assert re.search(rf"^{re.escape(name)} +{ROWS - 1:,} .* WRONG$", output, re.MULTILINE), output
+        assert f"WRONG {name}: Sums(rows={ROWS - 1}, " in output
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("moment", ["filling", "serving"])
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_a_signal_stops_everything(private_tmp: Path, number: signal.Signals, moment: str) -> None:
-    arguments = ("--rows", "2000000") if moment == "filling" else ("--rows", str(ROWS), "--keep")
+    arguments, line = MOMENTS[moment]
     with start_cli("demo", *arguments, env={"TMPDIR": str(private_tmp), "PORT": "0"}) as process:
         assert process.stdout is not None
         lines = []
         for raw in process.stdout:
             lines.append(raw.decode())
-            if lines[-1].startswith("filling" if moment == "filling" else "serving"):
+            if lines[-1].startswith(line):
                 break
+        if moment == "reading back":
+            _wait_for_reader(process.pid)
         started = _descendants(private_tmp)
         assert started, lines
         process.send_signal(number)
@@ -70,9 +117,10 @@ def test_a_signal_stops_everything(private_tmp: Path, number: signal.Signals, mo
     _, alive = psutil.wait_procs(started, timeout=20)
     assert [process.cmdline() for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
     if number == signal.SIGKILL:
-        # Nobody is left to remove the folder of the files, which is empty but for a log; the database's is gone.
+        # Nobody is left to remove the folder of the files, with a log and what was to be read; the database's is gone.
         for folder in private_tmp.glob("polyglot-demo-*"):
-            assert [path.name for path in folder.iterdir()] in ([], ["service.log"])
+            names = {path.name for path in folder.iterdir()} - {"service.log"}
+            assert names <= ({f"records.{name}" for name, _ in DOWNLOADS} if moment == "reading back" else set())
             subprocess.run(["rm", "-r", str(folder)], check=True)
 
 
@@ -131,6 +179,34 @@ def test_the_readers_refuse_a_cut_file(table: tuple[str, Sums], tmp_path: Path, 
     assert check(target, spec["format"], spec.get("compression"), expected)[1] is not None
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        (b"[\n", b"", "bracket"),
+        (b"},\n", b"}\n", "instead of the end"),
+        (b"},\n", b"},,\n", "JSON"),
+        (b"},\n", b"},", "JSON"),
+        (b"}\n]", b"},\n]", "instead of the end"),
+        (b"}\n]", b"}\n]]", "instead of the end"),
+        (b"}\n]", b"}\n", "instead of the end"),
+        (b'"id":', b"id:", "JSON"),
+    ],
+)
+def test_json_that_is_no_array_is_refused(
+    table: tuple[str, Sums], tmp_path: Path, before: bytes, after: bytes, reason: str
+) -> None:
+    """The reader takes the array apart by its lines; each way not to be one must show."""
+    dsn, expected = table
+    target = _file(dsn, tmp_path, "json")
+    whole = target.read_bytes()
+    assert before in whole
+    target.write_bytes(whole.replace(before, after, 1))
+    rows, problem = check(target, "json", None, expected)
+    assert rows == 0
+    assert problem is not None
+    assert reason in problem
+
+
 def test_values_are_a_function_of_the_id(server: Database, table: tuple[str, Sums]) -> None:
     with server.database() as dsn:
         fill_records(dsn, ROWS, lambda _: None)
@@ -147,6 +223,15 @@ def _descendants(folder: Path) -> list[psutil.Process]:
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return found
+
+
+def _wait_for_reader(owner: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if any("demo.reading" in " ".join(child.cmdline()) for child in psutil.Process(owner).children()):
+            return
+        time.sleep(0.01)
+    raise AssertionError("no file is read back")
 
 
 def _until(process: subprocess.Popen[bytes], word: str) -> str:

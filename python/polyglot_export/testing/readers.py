@@ -1,25 +1,22 @@
 """Reads each format with a library that is not ours, in constant memory, and adds up what :class:`Sums` compares.
 
-A file that is not well formed raises the error of its reader; a file that is well formed but wrong adds up to something
-else than the server.
+Values become Arrow columns and are added up exactly, as integers and decimals. A file that is not well formed raises
+the error of its reader; a file that is well formed but wrong adds up to something else than the server.
 """
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
-import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final
 
-import ijson
-import pyarrow.parquet
-import zstandard
-from lxml import etree
+import pyarrow as pa
+import pyarrow.compute
 
 from polyglot_export.testing.records import Sums
 
@@ -27,12 +24,32 @@ __all__ = ["check", "opened", "read_sums"]
 
 READ_BYTES: Final = 1 << 20
 """One read of a reader that asks for a size."""
-BATCH_ROWS: Final = 20_000
-"""Rows of one Arrow batch, about 6 MB as Python values."""
-NIL: Final = "{http://www.w3.org/2001/XMLSchema-instance}nil"
+XML_READ_BYTES: Final = 1 << 16
+"""One read of XML, whose tree takes many times its text: this one stays in the processor's cache."""
+BATCH_ROWS: Final = 4_000
+"""Rows that are looked at together, about 1 MB of text."""
+XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
+XML_PATHS: Final = {
+    "id": "record/id/text()",
+    "value": "record/value/text() | record/value/@xsi:nil",  # in the order of the document: a number, or "true"
+    "name": "record/name/text()",
+    "score": "record/metadata/score/text()",
+}
 
-Row = tuple[int, Decimal | None, str | None, Decimal]
-"""``id``, ``value``, ``name`` and the ``score`` of ``metadata``."""
+ID: Final = pa.int64()
+VALUE: Final = pa.decimal128(18, 4)
+SCORE: Final = pa.decimal128(18, 4)
+"""``score`` has two decimal places at most; more than four would be an error, not rounded."""
+WIDE_ID: Final = pa.decimal128(19, 0)
+"""``id`` as it is multiplied: the product with 18 digits has the 38 that Arrow can hold."""
+
+METADATA: Final = pa.schema([("score", SCORE)])
+OBJECT: Final = pa.schema([("id", ID), ("name", pa.string()), ("value", VALUE), ("metadata", pa.struct(METADATA))])
+
+Columns = dict[str, Any]
+"""Arrow arrays ``id``, ``value`` and ``score`` (of ``metadata``), a value a row, and ``name``, whose nulls may be left
+out.
+"""
 
 
 def read_sums(path: Path, format_name: str, compression: str | None) -> Sums:
@@ -61,11 +78,14 @@ def check(path: Path, format_name: str, compression: str | None, expected: Sums)
 
 @contextmanager
 def opened(path: Path, compression: str | None) -> Iterator[IO[bytes]]:
+    """The file as it was before it was compressed, by decoders that are not ours."""
     with path.open("rb") as file:
         if compression == "gzip":
             with gzip.GzipFile(fileobj=file) as plain:
                 yield io.BufferedReader(plain, READ_BYTES)
         elif compression == "zstd":
+            import zstandard
+
             # One frame is read: what follows a frame would be missing from the sums.
             with zstandard.ZstdDecompressor().stream_reader(file, read_size=READ_BYTES) as plain:
                 yield io.BufferedReader(plain, READ_BYTES)
@@ -73,77 +93,150 @@ def opened(path: Path, compression: str | None) -> Iterator[IO[bytes]]:
             yield file
 
 
-def _add_up(rows: Iterable[Row]) -> Sums:
-    count = ids = characters = 0
+def _add_up(batches: Iterable[Columns]) -> Sums:
+    rows = ids = characters = 0
     id_values = scores = Decimal(0)
-    for row_id, value, name, score in rows:
-        count += 1
-        ids += row_id
-        if value is not None:
-            id_values += row_id * value
-        if name is not None:
-            characters += len(name)
-        scores += row_id * score
-    return Sums(count, ids, id_values, characters, scores)
+    for columns in batches:
+        wide = columns["id"].cast(WIDE_ID)
+        rows += len(wide)
+        ids += _sum(columns["id"])
+        id_values += _sum(pa.compute.multiply(wide, columns["value"]))
+        characters += _sum(pa.compute.utf8_length(columns["name"]))
+        scores += _sum(pa.compute.multiply(wide, columns["score"]))
+    return Sums(rows, ids, id_values, characters, scores)
 
 
-def _read_csv(file: IO[bytes]) -> Iterator[Row]:
-    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-    try:
-        for row in csv.DictReader(text, strict=True):
-            yield (
-                int(row["id"]),
-                Decimal(row["value"]) if row["value"] else None,
-                row["name"] or None,
-                _score(row["metadata"]),
-            )
-    finally:
-        text.detach()  # Who opened the file closes it.
+def _sum(numbers: Any) -> Any:
+    """The exact sum; that of nothing is 0."""
+    return pa.compute.sum(numbers, min_count=0).as_py()
 
 
-def _read_json(file: IO[bytes]) -> Iterator[Row]:
-    for row in ijson.items(file, "item", buf_size=READ_BYTES):
-        yield _from_object(row)
+def _read_csv(file: IO[bytes]) -> Iterator[Columns]:
+    from pyarrow import csv
+
+    batches = csv.open_csv(
+        file,
+        read_options=csv.ReadOptions(block_size=READ_BYTES, use_threads=False),
+        parse_options=csv.ParseOptions(newlines_in_values=True),
+        convert_options=csv.ConvertOptions(
+            include_columns=["id", "value", "name", "metadata"],
+            column_types={"id": ID, "value": VALUE, "name": pa.string(), "metadata": pa.string()},
+            # As COPY writes them: nothing is null, two quotes are the empty string.
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    for batch in batches:
+        yield _with_score(batch)
 
 
-def _read_ndjson(file: IO[bytes]) -> Iterator[Row]:
-    for line in file:
-        yield _from_object(json.loads(line, parse_float=Decimal))
+def _read_json(file: IO[bytes]) -> Iterator[Columns]:
+    return _read_objects(_rows_of_array(file))
 
 
-def _read_xml(file: IO[bytes]) -> Iterator[Row]:
-    for _, record in etree.iterparse(file, events=("end",), tag="record"):
-        name, value = record.find("name"), record.find("value")
-        yield (
-            int(record.findtext("id")),
-            None if value.get(NIL) == "true" else Decimal(value.text),
-            None if name.get(NIL) == "true" else name.text or "",
-            Decimal(record.findtext("metadata/score")),
-        )
-        record.clear()
-        # What was read stays a child of the root until it is taken away.
-        while record.getprevious() is not None:
-            del record.getparent()[0]
+def _read_ndjson(file: IO[bytes]) -> Iterator[Columns]:
+    return _read_objects(line.removesuffix(b"\n") for line in file)
 
 
-def _read_parquet(file: IO[bytes]) -> Iterator[Row]:
-    parquet = pyarrow.parquet.ParquetFile(file)
-    for batch in parquet.iter_batches(BATCH_ROWS, columns=["id", "value", "name", "metadata"]):
-        columns = (batch.column(name).to_pylist() for name in ("id", "value", "name", "metadata"))
-        for row_id, value, name, metadata in zip(*columns, strict=True):
-            yield row_id, value, name, _score(metadata)
+def _rows_of_array(file: IO[bytes]) -> Iterator[bytes]:
+    """The lines of an array that has one row a line, without its brackets and commas.
+
+    A string in JSON has no line break in it. So when each line is found to be a JSON object by itself, the whole is an
+    array.
+    """
+    line = file.readline()
+    if line != b"[\n":
+        raise ValueError(f"the file does not begin with a bracket and a line break, but with {line[:20]!r}")
+    while (line := file.readline()).endswith(b",\n"):
+        yield line[:-2]
+    yield line.removesuffix(b"\n")
+    end = file.read()
+    if end != b"]\n":
+        raise ValueError(f"after a row without a comma comes {end[:20]!r} instead of the end of the array")
 
 
-def _from_object(row: dict[str, Any]) -> Row:
-    value = row["value"]
-    return row["id"], value if value is None else Decimal(value), row["name"], Decimal(row["metadata"]["score"])
+def _read_objects(lines: Iterator[bytes]) -> Iterator[Columns]:
+    while batch := list(islice(lines, BATCH_ROWS)):
+        table = _parse_lines(b"\n".join(batch), len(batch), OBJECT)
+        metadata = table["metadata"].combine_chunks()
+        yield {"id": table["id"], "value": table["value"], "name": table["name"], "score": metadata.field("score")}
 
 
-def _score(document: str) -> Decimal:
-    return Decimal(json.loads(document, parse_float=Decimal)["score"])
+def _read_xml(file: IO[bytes]) -> Iterator[Columns]:
+    """Parsed as one document by libxml2, and searched by its XPath: both in C, without a loop over rows."""
+    from lxml import etree
+
+    finders: dict[str, Callable[[Any], Any]] = {
+        name: etree.XPath(path, namespaces={"xsi": XSI}, smart_strings=False) for name, path in XML_PATHS.items()
+    }
+    parser = etree.XMLPullParser(events=("start",), tag="records", resolve_entities=False)
+    root: Any = None
+    for text in _whole_records(file):
+        parser.feed(text)
+        for _, element in parser.read_events():
+            root = element
+        if root is not None:
+            yield _from_texts({name: find(root) for name, find in finders.items()})
+            # What was read would stay in the tree.
+            del root[:]
+    parser.close()
 
 
-_READERS: Final[dict[str, Callable[[IO[bytes]], Iterator[Row]]]] = {
+def _whole_records(file: IO[bytes]) -> Iterator[bytes]:
+    """The file in pieces that end behind a record, so that none is seen in part. (``<`` in a text would be escaped.)"""
+    rest = b""
+    while text := file.read(XML_READ_BYTES):
+        head, end, tail = (rest + text).rpartition(b"</record>")
+        yield head + end
+        rest = tail
+    yield rest
+
+
+def _from_texts(texts: dict[str, list[str]]) -> Columns:
+    values = [None if text == "true" else text for text in texts["value"]]
+    return {
+        "id": pa.array(texts["id"], pa.string()).cast(ID),
+        "value": pa.array(values, pa.string()).cast(VALUE),
+        "name": pa.array(texts["name"], pa.string()),
+        "score": pa.array(texts["score"], pa.string()).cast(SCORE),
+    }
+
+
+def _read_parquet(file: IO[bytes]) -> Iterator[Columns]:
+    from pyarrow.parquet import ParquetFile
+
+    for batch in ParquetFile(file).iter_batches(BATCH_ROWS, columns=["id", "value", "name", "metadata"]):
+        yield _with_score(batch)
+
+
+def _with_score(batch: Any) -> Columns:
+    """With the documents of ``metadata``, which are text here, read as JSON."""
+    documents = batch["metadata"]
+    # Parquet says that they are JSON, by a type around the texts.
+    lines = pa.compute.binary_join_element_wise(getattr(documents, "storage", documents), "", "\n")
+    table = _parse_lines(lines.buffers()[2], len(lines), METADATA)
+    return {"id": batch["id"], "value": batch["value"], "name": batch["name"], "score": table["score"]}
+
+
+def _parse_lines(text: bytes | pa.Buffer, rows: int, schema: pa.Schema) -> pa.Table:
+    """One JSON object a line; numbers are read from their digits, and what the schema does not name is only checked."""
+    from pyarrow import json
+
+    if rows == 0:
+        return schema.empty_table()
+    table = json.read_json(
+        pa.BufferReader(text),
+        # In one block: a line that ends in the next one would need a second look.
+        read_options=json.ReadOptions(block_size=len(text) + 1, use_threads=False),
+        parse_options=json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+    )
+    if table.num_rows != rows:
+        raise ValueError(f"{rows} lines have {table.num_rows} JSON objects")
+    return table
+
+
+_READERS: Final[dict[str, Callable[[IO[bytes]], Iterator[Columns]]]] = {
     "csv": _read_csv,
     "json": _read_json,
     "ndjson": _read_ndjson,

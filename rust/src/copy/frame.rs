@@ -3,7 +3,7 @@
 //! The server sends one CopyData message a row (PostgreSQL manual, "COPY Operations"); the header comes in front of the
 //! first row or alone, the trailer alone. [`Frames`] takes the payloads in order and gives back tuples.
 
-use super::cursor::Cursor;
+use crate::bytes::cursor::Cursor;
 use crate::error::{Error, Result};
 
 /// The signature, a flags word and the length of the header extension.
@@ -70,8 +70,8 @@ fn header(cursor: &mut Cursor<'_>) -> Result<()> {
     cursor.take(extension).map(|_| ())
 }
 
-/// One row: its fields are taken in the order of the columns, exactly as many as there are. One too many or too few leaves
-/// bytes wanting or over, so they are not counted here.
+/// One row: its fields are taken in the order of the columns, exactly as many as there are. One too many or too few
+/// leaves bytes wanting or over, so they are not counted here.
 #[derive(Debug, Clone, Copy)]
 pub struct Tuple<'a> {
     cursor: Cursor<'a>,

@@ -1,5 +1,5 @@
-//! Bytes in flight. The head segment always has room, so the pipeline cannot dead-lock; later segments wait under one window,
-//! so it cannot grow.
+//! Bytes in flight. The head segment always has room, so the pipeline cannot dead-lock; later segments wait under one
+//! window, so it cannot grow.
 
 /// What the head segment may have queued before its worker waits for the consumer: enough to keep both busy.
 const HEAD_CHUNKS: usize = 2;

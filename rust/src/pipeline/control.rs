@@ -32,8 +32,8 @@ pub struct Progress {
 }
 
 impl Control {
-    /// Makes a worker's connection known, also while it is being made. `false` when the export was stopped meanwhile: the
-    /// worker gives up then.
+    /// Makes a worker's connection known, also while it is being made. `false` when the export was stopped meanwhile:
+    /// the worker gives up then.
     pub fn register(&self, worker: usize, canceller: Canceller) -> bool {
         let mut connections = lock(&self.connections);
         connections.insert(worker, canceller);
@@ -48,8 +48,8 @@ impl Control {
         self.stopped.load(Ordering::SeqCst)
     }
 
-    /// Cancels the queries in the server, then shuts the sockets down; those that only connect are shut down first. Returns at
-    /// once: a thread does it, since each cancel request needs a connection of its own.
+    /// Cancels the queries in the server, then shuts the sockets down; those that only connect are shut down first.
+    /// Returns at once: a thread does it, since each cancel request needs a connection of its own.
     pub fn stop_connections(&self) {
         self.stopped.store(true, Ordering::SeqCst);
         let all = std::mem::take(&mut *lock(&self.connections));

@@ -5,29 +5,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::budget::Budget;
-use crate::compress::RawSum;
-use crate::encode::parquet::RowGroup;
 use crate::error::{Error, Result};
-
-/// A finished part of a segment.
-pub enum Body {
-    Bytes(Vec<u8>),
-    RowGroup(RowGroup),
-}
-
-pub struct Piece {
-    pub body: Body,
-    pub rows: u64,
-}
-
-impl Piece {
-    fn bytes(&self) -> usize {
-        match &self.body {
-            Body::Bytes(bytes) => bytes.len(),
-            Body::RowGroup(group) => group.bytes(),
-        }
-    }
-}
+use crate::formats::base::{Body, Piece, SegmentEnd};
 
 /// What is remembered of bytes that were handed out, to compare with when they come again.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,22 +17,13 @@ struct Print {
 }
 
 impl Print {
-    /// None of a row group, which is a whole segment as a rule.
+    /// None of what only its format understands: a row group is a whole segment as a rule.
     fn of(piece: &Piece) -> Option<Self> {
         match &piece.body {
             Body::Bytes(bytes) => Some(Print { bytes: bytes.len(), rows: piece.rows, sum: crc32fast::hash(bytes) }),
-            Body::RowGroup(_) => None,
+            Body::Own(_) => None,
         }
     }
-}
-
-/// What is known of a segment once its last row was encoded.
-#[derive(Debug, Default)]
-pub struct SegmentEnd {
-    /// gzip only.
-    pub sum: Option<RawSum>,
-    /// Declared losses by column; empty where there are none.
-    pub losses: Vec<u64>,
 }
 
 /// What the consumer gets.
@@ -82,7 +52,9 @@ struct Slot {
 impl Slot {
     /// Whether a piece is one that was handed out before the segment started again.
     fn is_repeat(&mut self, piece: &Piece) -> Result<bool> {
-        let Some(next) = self.prints.len().checked_sub(self.repeats).and_then(|next| self.prints.get(next)) else { return Ok(false) };
+        let Some(next) = self.prints.len().checked_sub(self.repeats).and_then(|next| self.prints.get(next)) else {
+            return Ok(false);
+        };
         if Print::of(piece).as_ref() != Some(next) {
             return Err(differs());
         }
@@ -190,7 +162,7 @@ impl Merge {
 
     /// Queues a piece; waits while there is no room for it.
     pub fn push(&self, segment: u64, piece: Piece) -> Result<()> {
-        let bytes = piece.bytes();
+        let bytes = piece.bytes;
         let mut state = self.lock();
         loop {
             state.running()?;
@@ -244,10 +216,12 @@ impl Merge {
         state.unwrap_or_else(PoisonError::into_inner).0.running()
     }
 
-    /// Forgets what is queued of a segment, so that it can be read again. `false` when some of it was handed out already.
+    /// Forgets what is queued of a segment, so that it can be read again. `false` when some of it was handed out
+    /// already.
     ///
-    /// A segment that had to wait for its turn is the exception: its backend may have ended long before, unnoticed, since its
-    /// last bytes were in the buffers of the network. It starts again, and what was handed out must come again byte for byte.
+    /// A segment that had to wait for its turn is the exception: its backend may have ended long before, unnoticed,
+    /// since its last bytes were in the buffers of the network. It starts again, and what was handed out must come
+    /// again byte for byte.
     pub fn restart(&self, segment: u64) -> Result<bool> {
         let mut state = self.lock();
         state.running()?;
@@ -265,7 +239,8 @@ impl Merge {
         Ok(true)
     }
 
-    /// A worker leaves, and the others do its segment, of which nothing is queued. `false` when there is nobody who can.
+    /// A worker leaves, and the others do its segment, of which nothing is queued. `false` when there is nobody who
+    /// can.
     pub fn give_back(&self, segment: Option<u64>, error: &Error) -> bool {
         let mut state = self.lock();
         if state.active <= 1 || state.stopped.is_some() {
@@ -278,8 +253,8 @@ impl Merge {
         state.stuck().is_ok()
     }
 
-    /// Marks a segment as complete, or as failed at a value: such an error waits for its turn, so that the error reported is
-    /// the first in the order of the rows and can say which row of the export it was.
+    /// Marks a segment as complete, or as failed at a value: such an error waits for its turn, so that the error
+    /// reported is the first in the order of the rows and can say which row of the export it was.
     pub fn end(&self, segment: u64, end: Result<SegmentEnd>) -> Result<()> {
         let mut state = self.lock();
         if end.is_err() {
@@ -336,7 +311,7 @@ fn slot(state: &mut State, segment: u64) -> Result<&mut Slot> {
 fn take_head(state: &mut State) -> Option<Result<Pulled>> {
     let slot = state.slots.front_mut()?;
     if let Some(piece) = slot.pieces.pop_front() {
-        let bytes = piece.bytes();
+        let bytes = piece.bytes;
         slot.bytes = slot.bytes.saturating_sub(bytes);
         slot.handed_out += 1;
         if slot.waited {

@@ -1,38 +1,34 @@
 //! Workers in parallel, bytes in order.
 //!
-//! [`Pipeline`] is pulled by one consumer; `worker` threads fill `merge`, `assemble` puts the file together. A pull that
-//! fails makes all later pulls fail: an export that failed can never look complete.
+//! [`Pipeline`] is pulled by one consumer; `worker` threads fill `merge`, the format's assembler puts the file
+//! together. A pull that fails makes all later pulls fail: an export that failed can never look complete.
 
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-pub mod assemble;
 mod budget;
 pub mod control;
 mod merge;
-mod pool;
-mod segment;
 mod segments;
 mod session;
 mod shared;
 mod worker;
 
-use assemble::{Assembler, Chunk, Totals};
 use control::{Control, Progress};
 use merge::{Merge, Pulled};
-use pool::ChunkPool;
 use segments::Segments;
 use shared::Shared;
 
-use crate::encode::parquet::ParquetLayout;
+use crate::bytes::chunk_pool::ChunkPool;
 use crate::error::{Error, Result};
-use crate::plan::{Format, Plan};
+use crate::formats::base::{Chunk, Export, FileAssembler, Totals};
+use crate::plan::Plan;
 
 /// One running export.
 ///
-/// Memory: see [`Merge`], [`segment::TextSegments`] and [`segment::ParquetSegments`] (one a worker), and a read buffer a
-/// connection.
+/// Memory: see [`Merge`], [`segment::TextSegments`] and [`segment::ParquetSegments`] (one a worker), and a read buffer
+/// a connection.
 pub struct Pipeline {
     shared: Arc<Shared>,
     consumer: Mutex<Consumer>,
@@ -42,7 +38,7 @@ pub struct Pipeline {
 /// What only the pulling thread touches.
 struct Consumer {
     started: bool,
-    assembler: Assembler,
+    assembler: Box<dyn FileAssembler>,
     /// The footer is written.
     assembled: bool,
     /// What is left of a chunk that a large row has made large, and how much of it was handed out.
@@ -76,15 +72,19 @@ impl Consumer {
 
 impl Pipeline {
     pub fn new(plan: Plan) -> Result<Self> {
-        let layout = match &plan.format {
-            Format::Parquet(_) => Some(Arc::new(ParquetLayout::new(&plan)?)),
-            _ => None,
-        };
+        let encoding = plan.format.encoding(&Export {
+            columns: &plan.columns,
+            server_version: plan.source.server_version,
+            compression: plan.compression,
+            chunk_bytes: plan.limits.chunk_bytes,
+            workers: plan.limits.workers,
+        })?;
         let segments = Segments::new(&plan.scans);
         let merge = Merge::new(segments.total(), plan.limits.chunk_bytes, plan.limits.window_bytes);
         let pool = Arc::new(ChunkPool::new(plan.limits.chunk_bytes, plan.limits.window_bytes));
-        let assembler = Assembler::new(&plan, layout.clone())?;
-        let shared = Arc::new(Shared { plan, segments, layout, merge, control: Control::default(), pool, retries: AtomicU32::new(0) });
+        let assembler = encoding.file_assembler()?;
+        let (control, retries) = (Control::default(), AtomicU32::new(0));
+        let shared = Arc::new(Shared { plan, segments, encoding, merge, control, pool, retries });
         let consumer = Mutex::new(Consumer { started: false, assembler, assembled: false, large: None });
         Ok(Pipeline { shared, consumer, threads: Mutex::new(Vec::new()) })
     }
@@ -124,7 +124,7 @@ impl Pipeline {
             match shared.merge.pull()? {
                 Pulled::Piece(piece) => {
                     shared.control.add_rows(piece.rows);
-                    consumer.assembler.piece(piece)?;
+                    consumer.assembler.piece(piece.body)?;
                 }
                 Pulled::SegmentEnd(end) => {
                     shared.control.add_losses(&end.losses);

@@ -51,8 +51,8 @@ fn count(scan: &Scan) -> u64 {
     }
 }
 
-/// Operators are qualified: a user's schema in `search_path` may shadow them. The last range is open: it takes the pages
-/// that were appended after the size was read, and their rows that the snapshot sees.
+/// Operators are qualified: a user's schema in `search_path` may shadow them. The last range is open: it takes the
+/// pages that were appended after the size was read, and their rows that the snapshot sees.
 fn push_range(sql: &mut String, ranges: &TidRanges, index: u64) {
     let step = u64::from(ranges.pages_per_segment.max(1));
     let from = index * step;
@@ -79,7 +79,10 @@ mod tests {
         let sql: Vec<String> = (0..segments.total()).map(|segment| segments.sql(&scans, segment).unwrap()).collect();
         let range = |from: u32, to: &str| format!("A ctid OPERATOR(pg_catalog.>=) '({from},0)'::pg_catalog.tid{to} Z");
         let below = |to: u32| format!(" AND ctid OPERATOR(pg_catalog.<) '({to},0)'::pg_catalog.tid");
-        assert_eq!(sql, ["A  Z".to_owned(), range(0, &below(10)), range(10, &below(20)), range(20, ""), "A  Z".to_owned()]);
+        assert_eq!(
+            sql,
+            ["A  Z".to_owned(), range(0, &below(10)), range(10, &below(20)), range(20, ""), "A  Z".to_owned()]
+        );
         assert_eq!(segments.total(), 5);
     }
 

@@ -4,25 +4,31 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::merge::SegmentEnd;
-use super::segment::SegmentWriter;
+use super::merge::Merge;
 use super::shared::Shared;
 use crate::copy::frame::Frames;
 use crate::error::{Error, Result};
+use crate::formats::base::{Piece, Pieces, SegmentEncoder, SegmentEnd};
 use crate::plan::Source;
 use crate::wire::Connection;
 
-/// What is waited before each attempt to connect again: a backend that was terminated can be replaced at once, a connection limit
-/// or a failing network takes a moment. The snapshot does not survive a restart of the server, so there is no use in more.
-const RECONNECT_PAUSES: [Duration; 5] =
-    [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(2)];
+/// What is waited before each attempt to connect again: a backend that was terminated can be replaced at once, a
+/// connection limit or a failing network takes a moment. The snapshot does not survive a restart of the server, so
+/// there is no use in more.
+const RECONNECT_PAUSES: [Duration; 5] = [
+    Duration::ZERO,
+    Duration::from_millis(100),
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
 /// No attempt begins later than this: an address that does not answer takes the whole `connect_timeout` each time.
 const RECONNECT_TIME: Duration = Duration::from_secs(15);
 
 /// One connection and its encoder, used for segment after segment.
 pub struct Session {
     connection: Connection,
-    writer: SegmentWriter,
+    encoder: Box<dyn SegmentEncoder>,
     /// The segment that is read, for the gate of large rows.
     current: Arc<AtomicU64>,
 }
@@ -38,12 +44,12 @@ impl Session {
             return Err(Error::Cancelled);
         }
         join_snapshot(&mut connection, &shared.plan.source)?;
-        let writer = SegmentWriter::new(&shared.plan, shared.layout.clone(), shared.pool.clone())?;
-        Ok(Session { connection, writer, current })
+        let encoder = shared.encoding.segment_encoder(&shared.pool)?;
+        Ok(Session { connection, encoder, current })
     }
 
-    /// Opens a new one in place of one that was lost; `None` where that does not work within a bounded number of attempts, or
-    /// the snapshot is gone.
+    /// Opens a new one in place of one that was lost; `None` where that does not work within a bounded number of
+    /// attempts, or the snapshot is gone.
     ///
     /// # Errors
     /// Only where the export was stopped meanwhile.
@@ -66,19 +72,23 @@ impl Session {
         let sql = shared.segments.sql(&shared.plan.scans, segment)?;
         let mut frames = Frames::new(shared.plan.columns.len());
         let mut copy = self.connection.copy_out(&sql)?;
-        let writer = &mut self.writer;
+        let encoder = &mut *self.encoder;
+        let mut pieces = Queue { segment, merge: &shared.merge };
         // A row beyond the limit is refused before it is a tuple: it is the one after those that were written.
-        while let Some(payload) = copy.next().map_err(|e| e.in_row(writer.rows().saturating_add(1)))? {
+        while let Some(payload) = copy.next().map_err(|e| e.in_row(encoder.rows().saturating_add(1)))? {
             if let Some(tuple) = frames.message(payload)? {
-                writer.row(segment, tuple, &shared.merge)?;
+                encoder.row(tuple, &mut pieces)?;
             }
         }
         frames.finish()?;
-        let (sent, written) = (copy.rows(), writer.rows());
+        let (sent, written) = (copy.rows(), encoder.rows());
         if sent.is_some_and(|sent| sent != written) {
-            return Err(Error::protocol(format!("the server says that it sent {} rows, {written} arrived", sent.unwrap_or_default())));
+            return Err(Error::protocol(format!(
+                "the server says that it sent {} rows, {written} arrived",
+                sent.unwrap_or_default()
+            )));
         }
-        writer.finish(segment, &shared.merge)
+        encoder.finish(&mut pieces)
     }
 
     /// Says goodbye to the server.
@@ -87,8 +97,20 @@ impl Session {
     }
 }
 
-/// A large row is read only by the worker of the head segment: one such row an export, however many workers there are. No
-/// dead-lock, since the head always has room.
+/// Where the pieces of one segment wait for their turn.
+struct Queue<'a> {
+    segment: u64,
+    merge: &'a Merge,
+}
+
+impl Pieces for Queue<'_> {
+    fn push(&mut self, piece: Piece) -> Result<()> {
+        self.merge.push(self.segment, piece)
+    }
+}
+
+/// A large row is read only by the worker of the head segment: one such row an export, however many workers there are.
+/// No dead-lock, since the head always has room.
 fn gate_large_rows(shared: &Arc<Shared>, connection: &mut Connection) -> Arc<AtomicU64> {
     let current = Arc::new(AtomicU64::new(0));
     let (gated, segment) = (Arc::clone(shared), Arc::clone(&current));
@@ -121,14 +143,17 @@ pub fn is_lost(error: &Error) -> bool {
 /// Whether the same attempt to connect may work a moment later.
 fn passes(error: &Error) -> bool {
     match error {
-        Error::Connect { sqlstate, .. } => sqlstate.as_deref().is_none_or(|state| ends_connections(state) || lacks_resources(state)),
+        Error::Connect { sqlstate, .. } => {
+            sqlstate.as_deref().is_none_or(|state| ends_connections(state) || lacks_resources(state))
+        }
         other => is_lost(other),
     }
 }
 
 /// Whether it is this worker's bad luck only: the others may do its part.
 pub fn concerns_one_worker(error: &Error) -> bool {
-    /// `lock_not_available`: another session waits to lock what this worker has not locked yet; those that have may go on.
+    /// `lock_not_available`: another session waits to lock what this worker has not locked yet; those that have may go
+    /// on.
     const LOCK_NOT_AVAILABLE: &str = "55P03";
     match error {
         Error::Server(server) => {
@@ -144,7 +169,8 @@ fn lacks_resources(sqlstate: &str) -> bool {
     sqlstate.starts_with("53")
 }
 
-/// Class 08, and of class 57 the shutdown of a backend, of the server, its crash, its start, and a database that was dropped.
+/// Class 08, and of class 57 the shutdown of a backend, of the server, its crash, its start, and a database that was
+/// dropped.
 fn ends_connections(sqlstate: &str) -> bool {
     sqlstate.starts_with("08") || sqlstate.starts_with("57P")
 }

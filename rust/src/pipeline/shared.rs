@@ -5,16 +5,16 @@ use std::sync::atomic::AtomicU32;
 
 use super::control::Control;
 use super::merge::Merge;
-use super::pool::ChunkPool;
 use super::segments::Segments;
-use crate::encode::parquet::ParquetLayout;
+use crate::bytes::chunk_pool::ChunkPool;
+use crate::formats::base::Encoding;
 use crate::plan::Plan;
 
 /// What all workers of an export share.
 pub struct Shared {
     pub plan: Plan,
     pub segments: Segments,
-    pub layout: Option<Arc<ParquetLayout>>,
+    pub encoding: Arc<dyn Encoding>,
     pub merge: Merge,
     pub control: Control,
     pub pool: Arc<ChunkPool>,

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::merge::SegmentEnd;
 use super::session::{Session, concerns_one_worker, is_lost};
 use super::shared::Shared;
 use crate::error::{Error, Result};
+use crate::formats::base::SegmentEnd;
 
-/// How often an export may read a segment again after its connection was lost, all workers together. Someone who ends backends
-/// one after the other does not want it to go on.
+/// How often an export may read a segment again after its connection was lost, all workers together. Someone who ends
+/// backends one after the other does not want it to go on.
 const SEGMENT_RETRIES: u32 = 10;
 
 /// The thread's body. Every way out leaves the merge informed, so that the consumer never waits for a dead worker.
@@ -61,15 +61,18 @@ fn work(shared: &Arc<Shared>, worker: usize) -> Result<()> {
     Ok(())
 }
 
-/// Exports a segment. Where its connection is lost before any of its bytes were handed out, it is read again on a new one: the
-/// same statement on the same snapshot gives the same bytes.
+/// Exports a segment. Where its connection is lost before any of its bytes were handed out, it is read again on a new
+/// one: the same statement on the same snapshot gives the same bytes.
 fn export(shared: &Arc<Shared>, worker: usize, mut session: Session, segment: u64) -> Result<(Session, SegmentEnd)> {
     loop {
         let error = match session.export(shared, segment) {
             Ok(end) => return Ok((session, end)),
             Err(error) => error,
         };
-        if !is_lost(&error) || !shared.merge.restart(segment)? || shared.retries.fetch_add(1, Ordering::Relaxed) >= SEGMENT_RETRIES {
+        if !is_lost(&error)
+            || !shared.merge.restart(segment)?
+            || shared.retries.fetch_add(1, Ordering::Relaxed) >= SEGMENT_RETRIES
+        {
             return Err(error);
         }
         // Its buffers are given back before the new one takes its own.

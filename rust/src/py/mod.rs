@@ -1,6 +1,9 @@
-//! The seam to Python. All PyO3 is in this folder; the rest is plain Rust that `cargo test` runs without an interpreter.
+//! The seam to Python. All PyO3 is in this folder; the rest is plain Rust that `cargo test` runs without an
+//! interpreter.
 
 pub mod errors;
-mod kinds;
-pub mod plan;
+mod options;
+mod plan;
+pub mod registry;
 pub mod stream;
+mod words;

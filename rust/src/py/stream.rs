@@ -4,8 +4,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::plan::PyPlan;
+use crate::formats::base::Chunk;
 use crate::pipeline::Pipeline;
-use crate::pipeline::assemble::Chunk;
 
 #[pyclass(name = "Progress", module = "polyglot_export._core", frozen, get_all)]
 pub struct PyProgress {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
-use super::stream::Deadline;
-use crate::plan::Host;
+use super::io::{Deadline, describe_io};
+use super::params::Host;
 
 /// A peer that is gone without a word (power, cable, firewall) is noticed after 15 s + 3 × 5 s of silence; the
 /// system's own default is more than two hours.
@@ -104,8 +104,8 @@ fn connect_tcp(socket: &Socket, address: SocketAddr, deadline: Deadline) -> io::
     }
 }
 
-/// A unix socket connects at once, or waits for room in the queue of the listener: on Linux the send timeout bounds that.
-/// A path that begins with `@` is of the abstract namespace, whose names begin with NUL (unix(7)).
+/// A unix socket connects at once, or waits for room in the queue of the listener: on Linux the send timeout bounds
+/// that. A path that begins with `@` is of the abstract namespace, whose names begin with NUL (unix(7)).
 fn connect_unix(socket: &Socket, path: &str, deadline: Deadline) -> io::Result<()> {
     socket.set_write_timeout(deadline.remaining()?)?;
     let target = match path.strip_prefix('@') {
@@ -141,20 +141,6 @@ fn already_connected() -> Option<i32> {
     None
 }
 
-/// An operating system error as a phrase for the end of a sentence: "connection refused".
-pub fn describe_io(e: &io::Error) -> String {
-    let text = e.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    // getaddrinfo(3) errors arrive with this prefix, which our sentence says already.
-    let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(text);
-    let mut chars = text.chars();
-    match chars.next() {
-        // An abbreviation such as TLS or an `SSL…` keeps its case.
-        Some(first) if !chars.as_str().starts_with(char::is_uppercase) => first.to_lowercase().chain(chars).collect(),
-        _ => text.to_owned(),
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
@@ -162,16 +148,13 @@ mod tests {
 
     #[test]
     fn hostaddr_must_be_numeric() {
-        let host = |hostaddr: &str| Host::Tcp { host: "ignored.invalid".into(), hostaddr: Some(hostaddr.into()), port: 5432 };
-        assert!(matches!(resolve(&host("127.0.0.1")).unwrap().as_slice(), [Address::Tcp(a)] if a.to_string() == "127.0.0.1:5432"));
-        assert!(matches!(resolve(&host("::1")).unwrap().as_slice(), [Address::Tcp(a)] if a.to_string() == "[::1]:5432"));
+        let host =
+            |hostaddr: &str| Host::Tcp { host: "ignored.invalid".into(), hostaddr: Some(hostaddr.into()), port: 5432 };
+        let found = resolve(&host("127.0.0.1")).unwrap();
+        assert!(matches!(found.as_slice(), [Address::Tcp(a)] if a.to_string() == "127.0.0.1:5432"));
+        assert!(
+            matches!(resolve(&host("::1")).unwrap().as_slice(), [Address::Tcp(a)] if a.to_string() == "[::1]:5432")
+        );
         assert!(resolve(&host("localhost")).unwrap_err().contains("not an IP address"));
-    }
-
-    #[test]
-    fn reasons_are_phrases() {
-        let refused = io::Error::from_raw_os_error(libc::ECONNREFUSED);
-        assert_eq!(describe_io(&refused), "connection refused");
-        assert_eq!(describe_io(&io::Error::other("TLS went wrong")), "TLS went wrong");
     }
 }

@@ -1,19 +1,21 @@
-//! Authentication by password: SCRAM-SHA-256 with and without channel binding, MD5, clear text (PostgreSQL manual, "SASL
-//! Authentication"; RFC 5802).
+//! Authentication by password: SCRAM-SHA-256 with and without channel binding, MD5, clear text (PostgreSQL manual,
+//! "SASL Authentication"; RFC 5802).
 
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::authentication::md5_hash;
-use postgres_protocol::authentication::sasl::{ChannelBinding as Binding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256};
+use postgres_protocol::authentication::sasl::{
+    ChannelBinding as Binding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256,
+};
 use postgres_protocol::message::backend::{AuthenticationSaslBody, Message};
 use postgres_protocol::message::frontend;
 
-use super::certificate::end_point_hash;
-use super::connect::Failure;
+use super::exchange::{receive, refused, send};
+use super::failure::Failure;
 use super::message::ReadBuffer;
-use super::startup::{receive, refused, send};
+use super::params::{ChannelBinding, ConnectParams};
 use super::stream::Stream;
-use crate::plan::{ChannelBinding, ConnectParams};
+use super::tls::end_point_hash;
 
 /// Answers the server's requests until it says that we are in.
 pub fn authenticate(stream: &mut Stream, input: &mut ReadBuffer, params: &ConnectParams) -> Result<(), Failure> {
@@ -32,7 +34,9 @@ pub fn authenticate(stream: &mut Stream, input: &mut ReadBuffer, params: &Connec
             Message::ErrorResponse(body) => return Err(refused(body.fields())),
             Message::NoticeResponse(_) => continue,
             Message::AuthenticationGss | Message::AuthenticationSspi | Message::AuthenticationKerberosV5 => {
-                return Err(Failure::last("the server asks for Kerberos (GSSAPI or SSPI) authentication, which is not supported"));
+                return Err(Failure::last(
+                    "the server asks for Kerberos (GSSAPI or SSPI) authentication, which is not supported",
+                ));
             }
             _ => return Err(Failure::last("the server sent an unexpected message during authentication")),
         };
@@ -59,7 +63,9 @@ struct Login<'a> {
 impl<'a> Login<'a> {
     fn accepted(&self) -> Result<(), Failure> {
         if matches!(self.stage, Stage::Scram(_)) {
-            return Err(Failure::last("the server ended SCRAM authentication without proving that it knows the password"));
+            return Err(Failure::last(
+                "the server ended SCRAM authentication without proving that it knows the password",
+            ));
         }
         if self.binding_required() && !(self.bound && matches!(self.stage, Stage::ServerProved)) {
             return Err(Failure::last("channel_binding=require, but the server let us in without channel binding"));
@@ -103,8 +109,8 @@ impl<'a> Login<'a> {
         Ok(answer)
     }
 
-    /// The mechanism and the channel binding that is announced. A client that could bind but was not offered to says so:
-    /// a server that did offer it then knows that someone took the offer out (RFC 5802, section 6).
+    /// The mechanism and the channel binding that is announced. A client that could bind but was not offered to says
+    /// so: a server that did offer it then knows that someone took the offer out (RFC 5802, section 6).
     fn choose(&mut self, offered: Offered, stream: &Stream) -> Result<(&'static str, Binding), Failure> {
         if offered.plus && !stream.is_tls() {
             return Err(Failure::last("the server offers SCRAM-SHA-256-PLUS on a connection without TLS"));
@@ -121,7 +127,9 @@ impl<'a> Login<'a> {
                     return Ok((SCRAM_SHA_256_PLUS, Binding::tls_server_end_point(hash)));
                 }
                 None if self.binding_required() => {
-                    return Err(Failure::last("channel_binding=require, but no hash is defined for the server's certificate"));
+                    return Err(Failure::last(
+                        "channel_binding=require, but no hash is defined for the server's certificate",
+                    ));
                 }
                 None => {}
             }
@@ -174,7 +182,8 @@ struct Offered {
 
 fn password_message(password: &[u8]) -> Result<BytesMut, Failure> {
     let mut answer = BytesMut::new();
-    frontend::password_message(password, &mut answer).map_err(|_| Failure::last("the password holds a NUL character"))?;
+    frontend::password_message(password, &mut answer)
+        .map_err(|_| Failure::last("the password holds a NUL character"))?;
     Ok(answer)
 }
 

@@ -9,8 +9,9 @@ use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 use socket2::Socket;
 
-use super::address::{Address, describe_io};
-use super::stream::{Channel, Deadline, Stream};
+use super::address::Address;
+use super::io::{Deadline, describe_io};
+use super::stream::{Channel, Stream};
 use super::tls::{Negotiated, Tls, TlsFailure};
 use crate::error::{Error, Result};
 
@@ -48,9 +49,9 @@ impl Canceller {
         self.target.key.is_some()
     }
 
-    /// Asks the server to stop what the connection runs, over a new connection to the same address and with TLS where the
-    /// first has it. Returns when the server has taken the request, which is not yet the end of the query; after at most
-    /// five seconds.
+    /// Asks the server to stop what the connection runs, over a new connection to the same address and with TLS where
+    /// the first has it. Returns when the server has taken the request, which is not yet the end of the query; after at
+    /// most five seconds.
     ///
     /// # Errors
     /// `Connect` where the request did not reach the server.
@@ -59,7 +60,9 @@ impl Canceller {
             // The connection is closed: there is nothing to stop, and its process number may be another's by now.
             return Ok(());
         }
-        self.target.request().map_err(|reason| Error::Connect { message: format!("cannot cancel the query: {reason}"), sqlstate: None })
+        self.target
+            .request()
+            .map_err(|reason| Error::Connect { message: format!("cannot cancel the query: {reason}"), sqlstate: None })
     }
 
     /// Shuts the socket down, so that a read which blocks returns at once. The server notices when it next sends.

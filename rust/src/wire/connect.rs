@@ -6,67 +6,50 @@
 use std::io;
 use std::sync::Arc;
 
-use super::address::{Address, describe_io, resolve};
+use super::address::{Address, resolve};
 use super::cancel::Canceller;
 use super::connection::Connection;
+use super::failure::{Failure, Reason};
+use super::io::{Deadline, describe_io};
 use super::message::{DEFAULT_MAX_MESSAGE, ReadBuffer};
+use super::params::{ConnectParams, Host, SslMode};
 use super::startup;
-use super::stream::{Channel, Deadline, Stream};
+use super::stream::{Channel, Stream};
 use super::tls::{Negotiated, Tls, TlsFailure};
 use crate::error::{Error, Result};
-use crate::plan::{ConnectParams, Host, SslMode};
 
 /// Bytes of the largest message that is accepted before we know with whom we speak; libpq has 30,000 for errors.
 const MAX_STARTUP_MESSAGE: usize = 64 << 10;
 
-/// Why there is no connection.
-#[derive(Debug)]
-pub struct Reason {
-    /// A phrase for the end of a sentence. It never holds the password.
-    pub message: String,
-    pub sqlstate: Option<String>,
-}
-
-impl Reason {
-    pub fn new(message: impl Into<String>) -> Self {
-        Reason { message: message.into(), sqlstate: None }
-    }
-}
-
-/// What a failed attempt means for the next one.
-#[derive(Debug)]
-pub enum Failure {
-    /// This address does not answer: another one may.
-    Unreachable(Reason),
-    /// The server does not take us this way: another encryption may do.
-    Refused(Reason),
-    /// It would fail in any way.
-    Final(Reason),
-    /// Whoever watches does not want the connection any more.
-    Stopped,
-}
-
-impl Failure {
-    pub fn last(message: impl Into<String>) -> Self {
-        Failure::Final(Reason::new(message))
-    }
-
-    fn reason(self) -> Reason {
-        match self {
-            Failure::Unreachable(reason) | Failure::Refused(reason) | Failure::Final(reason) => reason,
-            Failure::Stopped => Reason::new("the attempt was stopped"),
-        }
-    }
-}
-
 /// Sees every socket before it is connected; `false` ends the attempt.
 pub type Watch<'a> = dyn Fn(Canceller) -> bool + 'a;
 
+impl Connection {
+    /// Connects, negotiates TLS, authenticates, waits for ReadyForQuery.
+    ///
+    /// # Errors
+    /// `Connect`, with the SQLSTATE where the server refused us. The message names the host and never the password.
+    pub fn connect(params: &ConnectParams) -> Result<Connection> {
+        connect(params, &|_| true)
+    }
+
+    /// The same where another thread may end the attempt: `watch` is given what shuts each new socket down, before it
+    /// is connected, and says whether to go on. Only the look-up of a name cannot be ended.
+    ///
+    /// # Errors
+    /// `Cancelled` where `watch` said no; otherwise as [`Connection::connect`].
+    pub fn connect_watched(params: &ConnectParams, watch: &Watch<'_>) -> Result<Connection> {
+        connect(params, watch)
+    }
+}
+
 /// Connects to the first address that answers.
-pub fn connect(params: &ConnectParams, watch: &Watch<'_>) -> Result<Connection> {
+fn connect(params: &ConnectParams, watch: &Watch<'_>) -> Result<Connection> {
     let target = describe(&params.host);
-    let failed =
-        |reason: Reason| Error::Connect { message: format!("cannot connect to {target}: {}", reason.message), sqlstate: reason.sqlstate };
+    let failed = |reason: Reason| Error::Connect {
+        message: format!("cannot connect to {target}: {}", reason.message),
+        sqlstate: reason.sqlstate,
+    };
     let addresses = resolve(&params.host).map_err(|message| failed(Reason::new(message)))?;
     let mut unreachable: Vec<(Address, String)> = Vec::new();
     for address in addresses {
@@ -81,7 +64,7 @@ pub fn connect(params: &ConnectParams, watch: &Watch<'_>) -> Result<Connection> 
 }
 
 /// `host:port` or the path of the socket, for people.
-pub fn describe(host: &Host) -> String {
+fn describe(host: &Host) -> String {
     match host {
         Host::Unix { path } => path.clone(),
         Host::Tcp { host, hostaddr, port } => {
@@ -130,7 +113,9 @@ fn connect_to(address: &Address, params: &ConnectParams, watch: &Watch<'_>) -> R
         let failure = match attempt.run(*encryption) {
             Ok(connection) => return Ok(connection),
             Err(Failure::Stopped) => return Err(Failure::Stopped),
-            Err(failure) if deadline.passed() => Failure::Unreachable(Reason::new(no_answer(params, &failure.reason().message))),
+            Err(failure) if deadline.passed() => {
+                Failure::Unreachable(Reason::new(no_answer(params, &failure.reason().message)))
+            }
             Err(failure) => failure,
         };
         refused = match (refused, failure) {
@@ -155,7 +140,10 @@ fn both(first: Reason, second: Reason, encryption: Encryption) -> Reason {
         return first;
     }
     let how = if encryption == Encryption::Tls { "with" } else { "without" };
-    Reason { message: format!("{}; {how} TLS: {}", first.message, second.message), sqlstate: first.sqlstate.or(second.sqlstate) }
+    Reason {
+        message: format!("{}; {how} TLS: {}", first.message, second.message),
+        sqlstate: first.sqlstate.or(second.sqlstate),
+    }
 }
 
 /// One way to connect to one address.

@@ -7,14 +7,11 @@ use bytes::BytesMut;
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 
-use super::address::describe_io;
 use super::cancel::Canceller;
-use super::connect::{self, Watch};
-use super::copy_out::CopyOut;
+use super::io::{Deadline, describe_io};
 use super::message::{self, Frame, Gate, ReadBuffer, Refusal};
-use super::stream::{Deadline, Stream};
+use super::stream::Stream;
 use crate::error::{Error, Result};
-use crate::plan::ConnectParams;
 
 /// How long a polite end may take where the server does not read.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
@@ -40,29 +37,12 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects, negotiates TLS, authenticates, waits for ReadyForQuery.
-    ///
-    /// # Errors
-    /// `Connect`, with the SQLSTATE where the server refused us. The message names the host and never the password.
-    pub fn connect(params: &ConnectParams) -> Result<Connection> {
-        connect::connect(params, &|_| true)
-    }
-
-    /// The same where another thread may end the attempt: `watch` is given what shuts each new socket down, before it is
-    /// connected, and says whether to go on. Only the look-up of a name cannot be ended.
-    ///
-    /// # Errors
-    /// `Cancelled` where `watch` said no; otherwise as [`Connection::connect`].
-    pub fn connect_watched(params: &ConnectParams, watch: &Watch<'_>) -> Result<Connection> {
-        connect::connect(params, watch)
-    }
-
     pub(super) fn new(stream: Stream, input: ReadBuffer, canceller: Canceller) -> Self {
         Connection { stream, input, state: State::Idle, canceller }
     }
 
-    /// The largest message, in bytes, that is accepted from now on; a larger row is `TooLarge`. The read buffer grows up
-    /// to it for such a row and shrinks again.
+    /// The largest message, in bytes, that is accepted from now on; a larger row is `TooLarge`. The read buffer grows
+    /// up to it for such a row and shrinks again.
     pub fn set_max_message(&mut self, bytes: usize) {
         self.input.set_max_message(bytes);
     }
@@ -97,28 +77,6 @@ impl Connection {
         }
     }
 
-    /// Starts `COPY (…) TO STDOUT (FORMAT binary)`; its rows are read through the [`CopyOut`].
-    ///
-    /// # Errors
-    /// `Server` for an ErrorResponse, after which the connection can be used on; `Internal` where the statement is no such COPY.
-    pub fn copy_out(&mut self, sql: &str) -> Result<CopyOut<'_>> {
-        self.query(sql)?;
-        loop {
-            let frame = self.receive()?;
-            match frame.tag {
-                message::COPY_OUT_RESPONSE => break self.check_binary(frame)?,
-                message::ERROR_RESPONSE => return Err(self.refused(frame)),
-                message::READY_FOR_QUERY => {
-                    self.state = State::Idle;
-                    return Err(Error::Internal("a statement that is not COPY TO STDOUT was run as one".into()));
-                }
-                message::COPY_IN_RESPONSE => self.refuse_copy_in()?,
-                _ => {}
-            }
-        }
-        Ok(CopyOut::new(self))
-    }
-
     /// What another thread needs to stop this connection.
     pub fn canceller(&self) -> Canceller {
         self.canceller.clone()
@@ -135,7 +93,7 @@ impl Connection {
         let _ = self.stream.write_all(&packet).and_then(|()| self.stream.close_notify());
     }
 
-    fn query(&mut self, sql: &str) -> Result<()> {
+    pub(super) fn query(&mut self, sql: &str) -> Result<()> {
         match self.state {
             State::Idle => {}
             State::Busy => return Err(Error::Internal("the connection is in the middle of a statement".into())),
@@ -210,7 +168,7 @@ impl Connection {
         }
     }
 
-    fn check_binary(&mut self, frame: Frame) -> Result<()> {
+    pub(super) fn check_binary(&mut self, frame: Frame) -> Result<()> {
         match self.input.parse(frame)? {
             Message::CopyOutResponse(body) if body.format() == 1 => Ok(()),
             _ => {
@@ -221,7 +179,7 @@ impl Connection {
     }
 
     /// We have no rows to give: the server ends the COPY with an error.
-    fn refuse_copy_in(&mut self) -> Result<()> {
+    pub(super) fn refuse_copy_in(&mut self) -> Result<()> {
         let mut packet = BytesMut::new();
         frontend::copy_fail("rows are only read here", &mut packet).map_err(|e| Error::Internal(e.to_string()))?;
         self.send(&packet)

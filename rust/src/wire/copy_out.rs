@@ -26,8 +26,33 @@ pub struct CopyOut<'a> {
     rows: Option<u64>,
 }
 
+impl Connection {
+    /// Starts `COPY (…) TO STDOUT (FORMAT binary)`; its rows are read through the [`CopyOut`].
+    ///
+    /// # Errors
+    /// `Server` for an ErrorResponse, after which the connection can be used on; `Internal` where the statement is no
+    /// such COPY.
+    pub fn copy_out(&mut self, sql: &str) -> Result<CopyOut<'_>> {
+        self.query(sql)?;
+        loop {
+            let frame = self.receive()?;
+            match frame.tag {
+                message::COPY_OUT_RESPONSE => break self.check_binary(frame)?,
+                message::ERROR_RESPONSE => return Err(self.refused(frame)),
+                message::READY_FOR_QUERY => {
+                    self.state = State::Idle;
+                    return Err(Error::Internal("a statement that is not COPY TO STDOUT was run as one".into()));
+                }
+                message::COPY_IN_RESPONSE => self.refuse_copy_in()?,
+                _ => {}
+            }
+        }
+        Ok(CopyOut::new(self))
+    }
+}
+
 impl<'a> CopyOut<'a> {
-    pub(super) fn new(connection: &'a mut Connection) -> Self {
+    fn new(connection: &'a mut Connection) -> Self {
         connection.stream.set_streaming(true);
         CopyOut { connection, phase: Phase::Rows, rows: None }
     }

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::message::backend::{ErrorFields, Message};
 
-use super::address::describe_io;
+use super::io::describe_io;
 use crate::error::{Error, Result, ServerError, ValueError};
 
 /// Bytes of the read buffer of a connection. 256 KB takes one read where the system's 8 KB would take 32, and more than
@@ -53,7 +53,8 @@ pub struct ReadBuffer {
     gate: Option<Gate>,
 }
 
-/// Waits until memory may be taken for a large message; its error ends the connection. Called for each read of the message.
+/// Waits until memory may be taken for a large message; its error ends the connection. Called for each read of the
+/// message.
 pub type Gate = Box<dyn Fn() -> Result<()> + Send>;
 
 impl ReadBuffer {
@@ -203,7 +204,10 @@ fn too_large(tag: u8, bytes: usize, limit: usize) -> Error {
         let message = format!("a row of {bytes} bytes is larger than the limit of {limit} bytes");
         return Error::TooLarge(Box::new(ValueError { message, ..ValueError::default() }));
     }
-    Error::protocol(format!("a message of type {} with {bytes} bytes, more than the limit of {limit}", describe_tag(tag)))
+    Error::protocol(format!(
+        "a message of type {} with {bytes} bytes, more than the limit of {limit}",
+        describe_tag(tag)
+    ))
 }
 
 #[cold]
@@ -233,8 +237,8 @@ impl From<Refusal> for Error {
     }
 }
 
-/// Takes an ErrorResponse apart (PostgreSQL manual, "Error and Notice Message Fields"). Text that is not UTF-8 (an error
-/// before the encoding is agreed upon) is read as well as it goes.
+/// Takes an ErrorResponse apart (PostgreSQL manual, "Error and Notice Message Fields"). Text that is not UTF-8 (an
+/// error before the encoding is agreed upon) is read as well as it goes.
 pub fn refusal(mut fields: ErrorFields<'_>) -> Result<Refusal> {
     let mut error = ServerError::default();
     let mut severity = String::new();

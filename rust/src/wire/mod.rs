@@ -4,22 +4,24 @@
 //! `channel_binding`, timeouts, which failures are tried again) are those of libpq, so that an export connects
 //! exactly where psql does. The way of a connection through the files:
 //!
-//! `address` (names to sockets) → `connect` (which encryption is tried when) → `tls` with `credentials`, `verify` and
-//! `certificate` → `startup` with `auth` → `connection` and `copy_out`, which read through `message`; `cancel` stops them.
+//! `address` (names to sockets) → `connect` (which encryption is tried when) → `tls` → `startup` with `auth`, which go
+//! step by step through `exchange` → `connection` and `copy_out`, which read through `message`; `cancel` stops them.
+//! `params`, `io` and `failure` are what all of them know.
 
 mod address;
 mod auth;
 mod cancel;
-mod certificate;
 mod connect;
 mod connection;
 mod copy_out;
-mod credentials;
+mod exchange;
+mod failure;
+mod io;
 mod message;
+pub mod params;
 mod startup;
 mod stream;
 mod tls;
-mod verify;
 
 pub use cancel::Canceller;
 pub use connection::Connection;

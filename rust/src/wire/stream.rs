@@ -2,13 +2,14 @@
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustls::ClientConnection;
 use rustls::pki_types::CertificateDer;
 use socket2::Socket;
 
-use super::tls::describe_tls;
+use super::io::Deadline;
+use super::tls::errors::describe_tls;
 
 /// A server that closed its end must give us an error, not the signal SIGPIPE: a host process may have set that back
 /// to its deadly default.
@@ -18,39 +19,12 @@ const SEND_FLAGS: i32 = libc::MSG_NOSIGNAL;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 const SEND_FLAGS: i32 = 0;
 
-/// A read of rows that gives less than this has overtaken the server, which sends 8 KB at a time and pays for each time that it
-/// has to wake us: the next read waits for [`PAUSE`], in which a backend sends some 70 KB. That saves three of four context
-/// switches and 5 % of the processor time of both sides; a segment ends at most that much later. With TLS a read gives one
-/// record, so this is for plain sockets only.
+/// A read of rows that gives less than this has overtaken the server, which sends 8 KB at a time and pays for each time
+/// that it has to wake us: the next read waits for [`PAUSE`], in which a backend sends some 70 KB. That saves three of
+/// four context switches and 5 % of the processor time of both sides; a segment ends at most that much later. With TLS
+/// a read gives one record, so this is for plain sockets only.
 const FULL_READ: usize = 64 << 10;
 const PAUSE: Duration = Duration::from_micros(200);
-
-/// The moment by which something must be done; without one there is no hurry.
-#[derive(Debug, Clone, Copy)]
-pub struct Deadline(Option<Instant>);
-
-impl Deadline {
-    pub const NONE: Deadline = Deadline(None);
-
-    pub fn after(time: Option<Duration>) -> Self {
-        Deadline(time.and_then(|time| Instant::now().checked_add(time)))
-    }
-
-    /// The time that is left, never zero (which the system would read as "for ever"); an error once it has passed.
-    pub fn remaining(self) -> io::Result<Option<Duration>> {
-        match self.0 {
-            None => Ok(None),
-            Some(end) => match end.checked_duration_since(Instant::now()) {
-                Some(left) if left >= Duration::from_millis(1) => Ok(Some(left)),
-                _ => Err(io::ErrorKind::TimedOut.into()),
-            },
-        }
-    }
-
-    pub fn passed(self) -> bool {
-        self.remaining().is_err()
-    }
-}
 
 /// A connected socket. While it has a deadline, every read and write is bounded by it.
 #[derive(Debug)]
@@ -75,7 +49,7 @@ impl Channel {
 
     fn set_deadline(&mut self, deadline: Deadline) -> io::Result<()> {
         self.deadline = deadline;
-        if deadline.0.is_none() {
+        if !deadline.is_set() {
             self.socket.set_read_timeout(None)?;
             self.socket.set_write_timeout(None)?;
         }
@@ -84,14 +58,14 @@ impl Channel {
 
     /// A timeout of the socket is reported as `WouldBlock` by some systems.
     fn timed_out(&self, e: io::Error) -> io::Error {
-        if e.kind() == io::ErrorKind::WouldBlock && self.deadline.0.is_some() { io::ErrorKind::TimedOut.into() } else { e }
+        if e.kind() == io::ErrorKind::WouldBlock && self.deadline.is_set() { io::ErrorKind::TimedOut.into() } else { e }
     }
 }
 
 impl Read for Channel {
     #[inline]
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if self.deadline.0.is_some() {
+        if self.deadline.is_set() {
             self.socket.set_read_timeout(self.deadline.remaining()?)?;
         }
         if self.ahead && self.streaming {
@@ -105,7 +79,7 @@ impl Read for Channel {
 
 impl Write for Channel {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        if self.deadline.0.is_some() {
+        if self.deadline.is_set() {
             self.socket.set_write_timeout(self.deadline.remaining()?)?;
         }
         self.socket.send_with_flags(buf, SEND_FLAGS).map_err(|e| self.timed_out(e))
@@ -135,7 +109,10 @@ impl Stream {
         while stream.tls.is_handshaking() {
             stream.flush_records()?;
             if stream.tls.is_handshaking() && stream.receive()? == 0 {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection during the TLS handshake"));
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the server closed the connection during the TLS handshake",
+                ));
             }
         }
         stream.flush_records()?;

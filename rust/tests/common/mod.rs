@@ -1,17 +1,22 @@
 //! Bytes as a server sends them, made without a server, and a plan around an encoder.
 #![allow(dead_code, clippy::unwrap_used, clippy::indexing_slicing)]
 
+use std::sync::Arc;
+
+use _core::bytes::chunk_pool::ChunkPool;
 use _core::copy::frame::Frames;
-use _core::encode::outlet::Outlet;
-use _core::encode::text_encoder;
 use _core::error::Result;
-use _core::plan::*;
+use _core::formats::base::{Export, FileAssembler, Piece, Pieces, Totals};
+
+mod kinds;
+
+pub use kinds::*;
 
 /// A server that prints everything as the newest one does.
 pub const VERSION: u32 = 180_000;
 
 /// A plan without a server behind it; its names are those of the columns.
-pub fn plan(columns: &[(&str, Kind)], format: Format) -> Plan {
+pub fn plan(columns: &[(&str, Kind)], format: Arc<dyn Format>) -> Plan {
     let ssl = SslParams {
         mode: SslMode::Disable,
         root_cert: None,
@@ -38,7 +43,7 @@ pub fn plan(columns: &[(&str, Kind)], format: Format) -> Plan {
             .map(|(name, kind)| Column {
                 source: (*name).to_owned(),
                 target: (*name).to_owned(),
-                kind: kind.clone(),
+                kind: *kind,
                 parquet: ParquetType::String,
             })
             .collect(),
@@ -90,34 +95,64 @@ pub fn copy_header() -> Vec<u8> {
     out
 }
 
-/// The whole file that an encoder makes of the rows.
+/// What a format is told of the plan's export.
+pub fn export(plan: &Plan) -> Export<'_> {
+    Export {
+        columns: &plan.columns,
+        server_version: plan.source.server_version,
+        compression: plan.compression,
+        chunk_bytes: plan.limits.chunk_bytes,
+        workers: plan.limits.workers,
+    }
+}
+
+/// The whole file that a format makes of the rows, as one segment.
 pub fn encode(plan: &Plan, rows: &[Vec<Option<Vec<u8>>>]) -> Result<Vec<u8>> {
-    encode_in_pieces(plan, rows, usize::MAX).map(|(file, _)| file)
+    encode_in_pieces(plan, rows, plan.limits.chunk_bytes).map(|(file, _)| file)
 }
 
 /// The same with a buffer that is handed on once it has `full` bytes; and the most bytes that were in it.
 pub fn encode_in_pieces(plan: &Plan, rows: &[Vec<Option<Vec<u8>>>], full: usize) -> Result<(Vec<u8>, usize)> {
-    let mut encoder = text_encoder(plan).unwrap();
+    let mut plan = plan.clone();
+    plan.limits.chunk_bytes = full;
+    let encoding = plan.format.encoding(&export(&plan))?;
+    let mut encoder = encoding.segment_encoder(&Arc::new(ChunkPool::new(full, full)))?;
+    let mut assembler = encoding.file_assembler()?;
     let mut frames = Frames::new(plan.columns.len());
     assert!(frames.message(&copy_header())?.is_none());
-    let (mut file, mut out, mut most) = (Vec::new(), Vec::new(), 0);
-    encoder.header(&mut out);
-    for (i, row) in rows.iter().enumerate() {
-        if i > 0 {
-            out.extend_from_slice(encoder.separator());
-        }
+    let mut sent = Sent::default();
+    for row in rows {
         let payload = payload(row);
-        let mut pass_on = |out: &mut Vec<u8>| {
-            most = most.max(out.len());
-            file.append(out);
-            Ok(())
-        };
-        encoder.row(frames.message(&payload)?.unwrap(), &mut out, &mut Outlet::new(full, &mut pass_on))?;
-        most = most.max(out.len());
+        encoder.row(frames.message(&payload)?.unwrap(), &mut sent)?;
     }
-    encoder.footer(!rows.is_empty(), &mut out);
-    file.append(&mut out);
+    let end = encoder.finish(&mut sent)?;
+    let most = sent.0.iter().map(|piece| piece.bytes).max().unwrap_or(0);
+    let mut file = Vec::new();
+    let mut take = |assembler: &mut dyn FileAssembler| {
+        while let Some(chunk) = assembler.take_chunk() {
+            file.extend(chunk.prefix);
+            file.extend(chunk.body);
+        }
+    };
+    for piece in sent.0 {
+        assembler.piece(piece.body)?;
+        take(&mut *assembler);
+    }
+    assembler.segment_end(&end);
+    assembler.finish(&Totals { rows: rows.len() as u64, losses: end.losses })?;
+    take(&mut *assembler);
     Ok((file, most))
+}
+
+/// The pieces of a segment, in order.
+#[derive(Default)]
+struct Sent(Vec<Piece>);
+
+impl Pieces for Sent {
+    fn push(&mut self, piece: Piece) -> Result<()> {
+        self.0.push(piece);
+        Ok(())
+    }
 }
 
 /// An array field: dimensions as (length, lower bound), then the elements.
@@ -140,8 +175,11 @@ pub fn numeric(negative: bool, whole: &str, fraction: &str) -> Vec<u8> {
     let whole = if whole == "0" { "" } else { whole };
     let padded = format!("{}{whole}", "0".repeat(whole.len().next_multiple_of(4) - whole.len()));
     let tail = format!("{fraction}{}", "0".repeat(fraction.len().next_multiple_of(4) - fraction.len()));
-    let groups: Vec<u16> =
-        format!("{padded}{tail}").as_bytes().chunks(4).map(|c| std::str::from_utf8(c).unwrap().parse().unwrap()).collect();
+    let groups: Vec<u16> = format!("{padded}{tail}")
+        .as_bytes()
+        .chunks(4)
+        .map(|c| std::str::from_utf8(c).unwrap().parse().unwrap())
+        .collect();
     let leading = groups.iter().take_while(|g| **g == 0).count();
     let end = groups.iter().rposition(|g| *g != 0).map_or(leading, |i| i + 1);
     let stored = &groups[leading..end.max(leading)];
@@ -154,29 +192,3 @@ pub fn numeric(negative: bool, whole: &str, fraction: &str) -> Vec<u8> {
     stored.iter().for_each(|group| out.extend_from_slice(&group.to_be_bytes()));
     out
 }
-
-/// Every kind that is not an array.
-pub const SCALARS: [Kind; 22] = [
-    Kind::Bool,
-    Kind::Int2,
-    Kind::Int4,
-    Kind::Int8,
-    Kind::Oid,
-    Kind::Float4,
-    Kind::Float8,
-    Kind::Numeric,
-    Kind::Text,
-    Kind::Char,
-    Kind::Bytea,
-    Kind::Date,
-    Kind::Time,
-    Kind::TimeTz,
-    Kind::Timestamp,
-    Kind::TimestampTz,
-    Kind::Interval,
-    Kind::Uuid,
-    Kind::Json,
-    Kind::Jsonb,
-    Kind::ByText,
-    Kind::JsonText,
-];

@@ -1,13 +1,16 @@
 //! What the properties are tried on.
 
-use _core::plan::*;
 use proptest::prelude::*;
 
+use crate::common::*;
 use crate::model::Json;
 use crate::support::{is_xml_char, options};
 
 pub fn text() -> impl Strategy<Value = String> {
-    let c = prop_oneof![any::<char>(), prop::sample::select("_x0020&<>\"'\r\n\t:-.é😀]\u{FFFD}\u{85}".chars().collect::<Vec<_>>())];
+    let c = prop_oneof![
+        any::<char>(),
+        prop::sample::select("_x0020&<>\"'\r\n\t:-.é😀]\u{FFFD}\u{85}".chars().collect::<Vec<_>>())
+    ];
     prop::collection::vec(c, 0..10).prop_map(|chars| chars.into_iter().collect())
 }
 
@@ -16,15 +19,33 @@ pub fn xml_text() -> impl Strategy<Value = String> {
 }
 
 pub fn key() -> impl Strategy<Value = String> {
-    const KNOWN: [&str; 14] =
-        ["", "_", "__", "item", "xml", "type", "a b", "_x0020_", "_x0020 ", "_x005F_", "_x01F600_", "xsi:nil", "1", "created_at"];
+    const KNOWN: [&str; 14] = [
+        "",
+        "_",
+        "__",
+        "item",
+        "xml",
+        "type",
+        "a b",
+        "_x0020_",
+        "_x0020 ",
+        "_x005F_",
+        "_x01F600_",
+        "xsi:nil",
+        "1",
+        "created_at",
+    ];
     prop_oneof![text(), prop::sample::select(&KNOWN[..]).prop_map(str::to_owned)]
 }
 
 pub fn json() -> impl Strategy<Value = Json> {
     let number = "-?(0|[1-9][0-9]{0,20})([.][0-9]{1,5})?([eE][+-]?[0-9]{1,3})?";
-    let leaf =
-        prop_oneof![Just(Json::Null), any::<bool>().prop_map(Json::Bool), number.prop_map(Json::Number), xml_text().prop_map(Json::String)];
+    let leaf = prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::Bool),
+        number.prop_map(Json::Number),
+        xml_text().prop_map(Json::String)
+    ];
     leaf.prop_recursive(6, 40, 5, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Json::Array),
@@ -35,24 +56,23 @@ pub fn json() -> impl Strategy<Value = Json> {
 
 pub fn kind() -> impl Strategy<Value = Kind> {
     let scalars = vec![
-        Kind::Bool,
-        Kind::Int2,
-        Kind::Int8,
-        Kind::Float8,
-        Kind::Numeric,
-        Kind::Text,
-        Kind::Char,
-        Kind::Bytea,
-        Kind::Date,
-        Kind::TimestampTz,
-        Kind::Interval,
-        Kind::Uuid,
-        Kind::Json,
-        Kind::Jsonb,
-        Kind::ByText,
+        BOOL,
+        INT2,
+        INT8,
+        FLOAT8,
+        NUMERIC,
+        TEXT,
+        CHAR,
+        BYTEA,
+        DATE,
+        TIMESTAMPTZ,
+        INTERVAL,
+        UUID,
+        JSON,
+        JSONB,
+        BY_TEXT,
     ];
-    (prop::sample::select(scalars), any::<bool>())
-        .prop_map(|(kind, array)| if array { Kind::Array { element: Box::new(kind), delimiter: b',' } } else { kind })
+    (prop::sample::select(scalars), any::<bool>()).prop_map(|(kind, array)| if array { array_of(kind) } else { kind })
 }
 
 pub fn any_options() -> impl Strategy<Value = XmlOptions> {

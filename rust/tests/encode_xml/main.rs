@@ -2,16 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod given;
 mod model;
 mod support;
 
-use _core::encode::TextEncoder;
 use _core::error::Error;
-use _core::plan::*;
+use _core::formats::text::TextEncoder;
 use proptest::prelude::*;
 use roxmltree::Node;
 
+use common::*;
 use given::{any_options, array_bytes, array_field, json, json_soup, key, kind, text, text_array};
 use model::{Json, nest, read_containers, read_json, without_scalar_types, write_json};
 use support::{encoder, file, is_nil, is_xml_char, one, only, options, parse, tuple, unescape};
@@ -30,16 +32,19 @@ proptest! {
 
     #[test]
     fn any_json_bytes_are_an_error_or_well_formed(bytes in json_soup(), options in any_options()) {
-        if let Ok(text) = one(Kind::Json, &bytes, options) {
+        if let Ok(text) = one(JSON, &bytes, options) {
             parse(&text);
         }
     }
 
     #[test]
-    fn any_row_is_an_error_or_well_formed(bytes in prop::collection::vec(any::<u8>(), 0..60), options in any_options()) {
+    fn any_row_is_an_error_or_well_formed(
+        bytes in prop::collection::vec(any::<u8>(), 0..60),
+        options in any_options(),
+    ) {
         let mut row = 2i16.to_be_bytes().to_vec();
         row.extend(bytes);
-        let mut xml = encoder(&[("a", Kind::Text), ("b", Kind::Jsonb)], options);
+        let mut xml = encoder(&[("a", TEXT), ("b", JSONB)], options);
         if let Ok(text) = file(&mut xml, 2, &[row]) {
             parse(&text);
         }
@@ -49,9 +54,10 @@ proptest! {
     fn documents_read_back(value in json()) {
         let mut document = String::new();
         write_json(&value, &mut document);
-        let text = one(Kind::Json, document.as_bytes(), options(JsonTypes::All, InvalidXmlChars::Error)).unwrap();
+        let text = one(JSON, document.as_bytes(), options(JsonTypes::All, InvalidXmlChars::Error)).unwrap();
         prop_assert_eq!(read_json(only(&parse(&text))), value.clone());
-        let text = one(Kind::Json, document.as_bytes(), options(JsonTypes::Containers, InvalidXmlChars::Error)).unwrap();
+        let options = options(JsonTypes::Containers, InvalidXmlChars::Error);
+        let text = one(JSON, document.as_bytes(), options).unwrap();
         prop_assert_eq!(read_containers(only(&parse(&text))), without_scalar_types(value));
     }
 
@@ -60,7 +66,7 @@ proptest! {
         let mut document = String::new();
         write_json(&Json::Array(vec![value]), &mut document);
         let cut = &document.as_bytes()[..at.index(document.len())];
-        prop_assert!(one(Kind::Json, cut, options(JsonTypes::All, InvalidXmlChars::Drop)).is_err());
+        prop_assert!(one(JSON, cut, options(JsonTypes::All, InvalidXmlChars::Drop)).is_err());
     }
 
     #[test]
@@ -68,28 +74,30 @@ proptest! {
         let replaced: String = value.chars().map(|c| if is_xml_char(c) { c } else { '\u{FFFD}' }).collect();
         let dropped: String = value.chars().filter(|&c| is_xml_char(c)).collect();
         for (policy, expected) in [(InvalidXmlChars::Replace, &replaced), (InvalidXmlChars::Drop, &dropped)] {
-            let mut xml = encoder(&[("c", Kind::Text)], options(JsonTypes::Containers, policy));
+            let mut xml = encoder(&[("c", TEXT)], options(JsonTypes::Containers, policy));
             let text = file(&mut xml, 1, &[tuple(&[Some(value.as_bytes())])]).unwrap();
             let document = parse(&text);
             prop_assert_eq!(only(&document).text().unwrap_or_default(), expected);
             prop_assert_eq!(xml.take_losses(), vec![u64::from(dropped.len() < value.len())]);
         }
-        let strict = one(Kind::Text, value.as_bytes(), options(JsonTypes::Containers, InvalidXmlChars::Error));
+        let strict = one(TEXT, value.as_bytes(), options(JsonTypes::Containers, InvalidXmlChars::Error));
         prop_assert_eq!(strict.is_ok(), dropped == value);
     }
 
     #[test]
     fn arrays_read_back((lengths, elements) in text_array()) {
-        let bytes: Vec<_> = elements.iter().map(|element| element.as_ref().map(|text| text.as_bytes().to_vec())).collect();
-        let kind = Kind::Array { element: Box::new(Kind::Text), delimiter: b',' };
+        let bytes = |element: &Option<String>| element.as_ref().map(|text| text.as_bytes().to_vec());
+        let bytes: Vec<_> = elements.iter().map(bytes).collect();
+        let kind = array_of(TEXT);
         let text = one(kind, &array_field(&lengths, &bytes), options(JsonTypes::All, InvalidXmlChars::Error)).unwrap();
         prop_assert_eq!(read_json(only(&parse(&text))), nest(&lengths, &elements));
     }
 
     #[test]
     fn names_read_back(root in key(), record in key(), target in key()) {
-        let names = XmlOptions { root: root.clone(), record: record.clone(), ..options(JsonTypes::None, InvalidXmlChars::Error) };
-        let text = file(&mut encoder(&[(&target, Kind::Text)], names), 1, &[tuple(&[None])]).unwrap();
+        let plain = options(JsonTypes::None, InvalidXmlChars::Error);
+        let names = XmlOptions { root: root.clone(), record: record.clone(), ..plain };
+        let text = file(&mut encoder(&[(&target, TEXT)], names), 1, &[tuple(&[None])]).unwrap();
         let document = parse(&text);
         let record_element = document.root_element().first_element_child().unwrap();
         prop_assert_eq!(unescape(document.root_element().tag_name().name()), root);
@@ -102,7 +110,7 @@ proptest! {
 /// Each code unit of the BMP as text and as a JSON escape: XML 1.0, 2.2, production Char, decides.
 #[test]
 fn each_character_is_written_or_refused() {
-    let mut xml = encoder(&[("t", Kind::Text), ("j", Kind::Json)], options(JsonTypes::Containers, InvalidXmlChars::Error));
+    let mut xml = encoder(&[("t", TEXT), ("j", JSON)], options(JsonTypes::Containers, InvalidXmlChars::Error));
     for unit in 0..=0xFFFF {
         let c = char::from_u32(unit).filter(|&c| is_xml_char(c));
         let document = format!("\"\\u{unit:04X}\"");
@@ -117,7 +125,8 @@ fn each_character_is_written_or_refused() {
 
 #[test]
 fn no_rows_is_an_empty_root() {
-    let text = file(&mut encoder(&[("c", Kind::Text)], options(JsonTypes::Containers, InvalidXmlChars::Error)), 1, &[]).unwrap();
+    let text =
+        file(&mut encoder(&[("c", TEXT)], options(JsonTypes::Containers, InvalidXmlChars::Error)), 1, &[]).unwrap();
     let document = parse(&text);
     assert_eq!(document.root_element().children().filter(Node::is_element).count(), 0);
     assert!(text.ends_with(">\n"));
@@ -125,7 +134,9 @@ fn no_rows_is_an_empty_root() {
 
 #[test]
 fn no_columns_is_an_empty_record() {
-    let text = file(&mut encoder(&[], options(JsonTypes::Containers, InvalidXmlChars::Error)), 0, &[tuple(&[]), tuple(&[])]).unwrap();
+    let text =
+        file(&mut encoder(&[], options(JsonTypes::Containers, InvalidXmlChars::Error)), 0, &[tuple(&[]), tuple(&[])])
+            .unwrap();
     let document = parse(&text);
     let records: Vec<_> = document.root_element().children().filter(Node::is_element).collect();
     assert_eq!(records.len(), 2);
@@ -138,11 +149,11 @@ fn nesting_takes_no_stack() {
     const DEPTH: usize = 100_000;
     for (open, close) in [("[", "]"), ("{\"a\": ", "}")] {
         let document = format!("{}1{}", open.repeat(DEPTH), close.repeat(DEPTH));
-        let text = one(Kind::Json, document.as_bytes(), options(JsonTypes::None, InvalidXmlChars::Error)).unwrap();
+        let text = one(JSON, document.as_bytes(), options(JsonTypes::None, InvalidXmlChars::Error)).unwrap();
         let tag = if open == "[" { "item" } else { "a" };
         let expected = format!("<c>{}1{}</c>", format!("<{tag}>").repeat(DEPTH), format!("</{tag}>").repeat(DEPTH));
         assert!(text.contains(&expected));
-        let unclosed = one(Kind::Json, open.repeat(DEPTH).as_bytes(), options(JsonTypes::None, InvalidXmlChars::Error));
+        let unclosed = one(JSON, open.repeat(DEPTH).as_bytes(), options(JsonTypes::None, InvalidXmlChars::Error));
         assert!(unclosed.is_err());
     }
 }
@@ -153,23 +164,25 @@ fn levels_and_keys_have_limits() {
     let level = 1_000_001;
     let key = format!("{{\"{}\": 1}}", "k".repeat(1 << 20));
     let other_key = format!("{{\"{}\": 1}}", "ä".repeat(1 << 19));
-    for (document, message) in [("[".repeat(level), "containers"), (key, "a key of more than"), (other_key, "a key of more than")] {
-        match one(Kind::Json, document.as_bytes(), options(JsonTypes::None, InvalidXmlChars::Error)) {
+    for (document, message) in
+        [("[".repeat(level), "containers"), (key, "a key of more than"), (other_key, "a key of more than")]
+    {
+        match one(JSON, document.as_bytes(), options(JsonTypes::None, InvalidXmlChars::Error)) {
             Err(Error::Value(error)) => assert!(error.message.contains(message), "{}", error.message),
             other => panic!("{:?}", other.map(|text| text.len())),
         }
     }
     let document = format!("{}{}", "[".repeat(level - 1), "]".repeat(level - 1));
-    assert!(one(Kind::Json, document.as_bytes(), options(JsonTypes::None, InvalidXmlChars::Error)).is_ok());
+    assert!(one(JSON, document.as_bytes(), options(JsonTypes::None, InvalidXmlChars::Error)).is_ok());
 }
 
 #[test]
 fn an_unrepresentable_character_names_column_and_code_point() {
     for (kind, bytes, point) in [
-        (Kind::Text, "a\u{1}".as_bytes(), "U+0001"),
-        (Kind::Text, "\u{FFFE}".as_bytes(), "U+FFFE"),
-        (Kind::Json, b"[\"\\u0000\"]", "U+0000"),
-        (Kind::Json, b"{\"k\": \"a\\uDC00\"}", "U+DC00"),
+        (TEXT, "a\u{1}".as_bytes(), "U+0001"),
+        (TEXT, "\u{FFFE}".as_bytes(), "U+FFFE"),
+        (JSON, b"[\"\\u0000\"]", "U+0000"),
+        (JSON, b"{\"k\": \"a\\uDC00\"}", "U+DC00"),
     ] {
         match one(kind, bytes, options(JsonTypes::Containers, InvalidXmlChars::Error)) {
             Err(Error::Value(error)) => {
@@ -186,7 +199,7 @@ fn an_unrepresentable_character_names_column_and_code_point() {
 fn a_string_of_dropped_characters_is_marked_as_empty() {
     for document in [r#""\u0001""#, r#"["\u0001"]"#, r#"{"k": "\u0001"}"#, r#"{" ": "\u0001"}"#] {
         for types in [JsonTypes::Containers, JsonTypes::All] {
-            let text = one(Kind::Json, document.as_bytes(), options(types, InvalidXmlChars::Drop)).unwrap();
+            let text = one(JSON, document.as_bytes(), options(types, InvalidXmlChars::Drop)).unwrap();
             let parsed = parse(&text);
             let leaf = parsed.descendants().rfind(Node::is_element).unwrap();
             assert_eq!((leaf.attribute("type"), leaf.text()), (Some("string"), None), "{text}");
@@ -196,7 +209,7 @@ fn a_string_of_dropped_characters_is_marked_as_empty() {
 
 #[test]
 fn bytes_that_are_not_utf8_are_refused() {
-    for kind in [Kind::Text, Kind::ByText, Kind::Json] {
+    for kind in [TEXT, BY_TEXT, JSON] {
         assert!(matches!(one(kind, b"\"\xff\"", options(JsonTypes::All, InvalidXmlChars::Drop)), Err(Error::Value(_))));
     }
 }

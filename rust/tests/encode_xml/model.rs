@@ -69,8 +69,12 @@ pub fn read_json(node: Node<'_, '_>) -> Json {
     }
     let text = || node.text().unwrap_or_default().to_owned();
     match node.attribute("type").expect("a type") {
-        "object" => Json::Object(node.children().map(|child| (unescape(child.tag_name().name()), read_json(child))).collect()),
-        "array" => Json::Array(node.children().inspect(|child| assert_eq!(child.tag_name().name(), "item")).map(read_json).collect()),
+        "object" => {
+            Json::Object(node.children().map(|child| (unescape(child.tag_name().name()), read_json(child))).collect())
+        }
+        "array" => Json::Array(
+            node.children().inspect(|child| assert_eq!(child.tag_name().name(), "item")).map(read_json).collect(),
+        ),
         "string" => Json::String(text()),
         "number" => Json::Number(text()),
         "boolean" => Json::Bool(text() == "true"),
@@ -85,7 +89,9 @@ pub fn without_scalar_types(value: Json) -> Json {
         Json::Bool(value) => Json::String(value.to_string()),
         Json::Number(digits) => Json::String(digits),
         Json::Array(items) => Json::Array(items.into_iter().map(without_scalar_types).collect()),
-        Json::Object(members) => Json::Object(members.into_iter().map(|(key, item)| (key, without_scalar_types(item))).collect()),
+        Json::Object(members) => {
+            Json::Object(members.into_iter().map(|(key, item)| (key, without_scalar_types(item))).collect())
+        }
     }
 }
 
@@ -93,7 +99,9 @@ pub fn read_containers(node: Node<'_, '_>) -> Json {
     let text = node.text().unwrap_or_default().to_owned();
     match node.attribute("type") {
         _ if is_nil(node) => Json::Null,
-        Some("object") => Json::Object(node.children().map(|child| (unescape(child.tag_name().name()), read_containers(child))).collect()),
+        Some("object") => Json::Object(
+            node.children().map(|child| (unescape(child.tag_name().name()), read_containers(child))).collect(),
+        ),
         Some("array") => Json::Array(node.children().map(read_containers).collect()),
         Some("string") => {
             assert_eq!(text, "", "only empty strings are marked");

@@ -1,57 +1,31 @@
 //! Rows by hand, and what an independent parser makes of the file.
 
+use _core::bytes::flusher::Flusher;
 use _core::copy::frame::Frames;
-use _core::encode::TextEncoder;
-use _core::encode::outlet::Outlet;
-use _core::encode::xml::Xml;
 use _core::error::Result;
-use _core::plan::*;
+use _core::formats::text::TextEncoder;
+use _core::formats::xml::Xml;
 use roxmltree::{Document, Node};
 
-pub const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
+use crate::common::*;
 
-/// Columns by target and kind, and the options.
-pub fn plan(columns: &[(&str, Kind)], options: XmlOptions) -> Plan {
-    let ssl = SslParams {
-        mode: SslMode::Disable,
-        root_cert: None,
-        cert: None,
-        key: None,
-        direct: false,
-        channel_binding: ChannelBinding::Disable,
-    };
-    let connection = ConnectParams {
-        host: Host::Unix { path: String::new() },
-        user: String::new(),
-        password: None,
-        dbname: String::new(),
-        application_name: String::new(),
-        ssl,
-        connect_timeout: None,
-        options: None,
-    };
-    let column = |(target, kind): &(&str, Kind)| Column {
-        source: format!("source of {target}"),
-        target: (*target).to_owned(),
-        kind: kind.clone(),
-        parquet: ParquetType::String,
-    };
-    Plan {
-        source: Source { connection, session: Vec::new(), snapshot: String::new(), server_version: 180_000 },
-        scans: Vec::new(),
-        columns: columns.iter().map(column).collect(),
-        format: Format::Xml(options),
-        compression: Compression::None,
-        limits: Limits { workers: 1, chunk_bytes: 1 << 20, window_bytes: 32 << 20, row_bytes: 64 << 20 },
-    }
-}
+pub const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 pub fn options(json_types: JsonTypes, invalid_chars: InvalidXmlChars) -> XmlOptions {
     XmlOptions { root: "records".into(), record: "record".into(), json_types, invalid_chars }
 }
 
 pub fn encoder(columns: &[(&str, Kind)], options: XmlOptions) -> Xml {
-    Xml::new(&options.clone(), &plan(columns, options))
+    let columns: Vec<Column> = columns
+        .iter()
+        .map(|(target, kind)| Column {
+            source: format!("source of {target}"),
+            target: (*target).to_owned(),
+            kind: *kind,
+            parquet: ParquetType::String,
+        })
+        .collect();
+    Xml::new(&options, &columns, VERSION)
 }
 
 /// A row as binary COPY has it.
@@ -79,7 +53,7 @@ pub fn file(xml: &mut Xml, columns: usize, rows: &[Vec<u8>]) -> Result<String> {
         if at > 0 {
             out.extend_from_slice(xml.separator());
         }
-        xml.row(frames.message(row)?.expect("a row"), &mut out, &mut Outlet::new(usize::MAX, &mut |_| Ok(())))?;
+        xml.row(frames.message(row)?.expect("a row"), &mut out, &mut Flusher::new(usize::MAX, &mut |_| Ok(())))?;
     }
     xml.footer(!rows.is_empty(), &mut out);
     Ok(String::from_utf8(out).expect("output in UTF-8"))

@@ -1,11 +1,13 @@
 //! Valid values, rows and streams, and what a few wrong bits make of them.
 
-use _core::plan::*;
+use std::sync::Arc;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use proptest::test_runner::TestCaseResult;
 
-use crate::common::{SCALARS, array, copy_header, numeric, payload};
+use crate::common::*;
 
 pub type Row = Vec<Option<Vec<u8>>>;
 
@@ -14,12 +16,17 @@ pub type Row = Vec<Option<Vec<u8>>>;
 pub struct Table {
     pub kinds: Vec<Kind>,
     pub rows: Vec<Row>,
-    pub format: Format,
+    pub format: Arc<dyn Format>,
+    /// What a reader of the format says to the file.
+    pub check: Check,
 }
 
+pub type Check = fn(&[u8]) -> TestCaseResult;
+
 fn kind() -> impl Strategy<Value = Kind> {
-    (select(&SCALARS[..]), prop::bool::weighted(0.3), select(b",;".to_vec()))
-        .prop_map(|(element, array, delimiter)| if array { Kind::Array { element: Box::new(element), delimiter } } else { element })
+    (select(scalars()), prop::bool::weighted(0.3), select(b",;".to_vec())).prop_map(|(element, array, delimiter)| {
+        if array { Kind::Array { element: element.record(), delimiter } } else { element }
+    })
 }
 
 /// What is done to bytes that were right.
@@ -92,7 +99,8 @@ fn document() -> impl Strategy<Value = Vec<u8>> {
     ];
     leaf.prop_recursive(5, 30, 4, move |inner| {
         prop_oneof![
-            (vec(inner.clone(), 0..5), select(vec![",", " ,\r\n"])).prop_map(|(items, comma)| format!("[{}]", items.join(comma))),
+            (vec(inner.clone(), 0..5), select(vec![",", " ,\r\n"]))
+                .prop_map(|(items, comma)| format!("[{}]", items.join(comma))),
             vec((string, inner), 0..5).prop_map(|members| {
                 let members: Vec<_> = members.into_iter().map(|(key, value)| format!("{key}: {value}")).collect();
                 format!("{{{}}}", members.join(","))
@@ -103,34 +111,40 @@ fn document() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// A field that a server could send.
-fn valid(kind: &Kind) -> BoxedStrategy<Vec<u8>> {
+fn valid(kind: Kind) -> BoxedStrategy<Vec<u8>> {
     let fixed = |size: usize| vec(any::<u8>(), size).boxed();
-    match kind {
-        Kind::Bool | Kind::Char => fixed(1),
-        Kind::Int2 => fixed(2),
-        Kind::Int4 | Kind::Oid | Kind::Float4 | Kind::Date => fixed(4),
-        Kind::Int8 | Kind::Float8 | Kind::Timestamp | Kind::TimestampTz => fixed(8),
-        Kind::Time => (0i64..=86_400_000_000).prop_map(|micros| micros.to_be_bytes().to_vec()).boxed(),
-        Kind::TimeTz => (0i64..=86_400_000_000, -60_000i32..60_000)
+    let Kind::Scalar(record) = kind else { return valid_array(kind) };
+    match record.kind {
+        "bool" | "char" => fixed(1),
+        "int2" => fixed(2),
+        "int4" | "oid" | "float4" | "date" => fixed(4),
+        "int8" | "float8" | "timestamp" | "timestamptz" => fixed(8),
+        "time" => (0i64..=86_400_000_000).prop_map(|micros| micros.to_be_bytes().to_vec()).boxed(),
+        "timetz" => (0i64..=86_400_000_000, -60_000i32..60_000)
             .prop_map(|(micros, zone)| [micros.to_be_bytes().as_slice(), &zone.to_be_bytes()].concat())
             .boxed(),
-        Kind::Interval | Kind::Uuid => fixed(16),
-        Kind::Numeric => (any::<bool>(), "0|[1-9][0-9]{0,30}", "[0-9]{0,30}")
+        "interval" | "uuid" => fixed(16),
+        "numeric" => (any::<bool>(), "0|[1-9][0-9]{0,30}", "[0-9]{0,30}")
             .prop_map(|(negative, whole, fraction)| numeric(negative, &whole, &fraction))
             .boxed(),
-        Kind::Text | Kind::ByText | Kind::Bytea => text().boxed(),
-        Kind::Json | Kind::JsonText => document().boxed(),
-        Kind::Jsonb => document().prop_map(|document| [b"\x01", document.as_slice()].concat()).boxed(),
-        Kind::Array { element, .. } => (1i32..4, 0i32..4, -3i32..4, vec(prop::option::weighted(0.8, valid(element)), 9))
-            .prop_map(|(rows, columns, lower, elements)| match columns {
-                0 => array(&[], &[]),
-                _ => array(&[(rows, lower), (columns, 1)], &elements[..(rows * columns) as usize]),
-            })
-            .boxed(),
+        "text" | "by_text" | "bytea" => text().boxed(),
+        "json" | "json_text" => document().boxed(),
+        "jsonb" => document().prop_map(|document| [b"\x01", document.as_slice()].concat()).boxed(),
+        other => panic!("no fields of the type {other}"),
     }
 }
 
-fn damaged_field(kind: &Kind) -> BoxedStrategy<Vec<u8>> {
+fn valid_array(kind: Kind) -> BoxedStrategy<Vec<u8>> {
+    let elements = vec(prop::option::weighted(0.8, valid(Kind::Scalar(kind.record()))), 9);
+    (1i32..4, 0i32..4, -3i32..4, elements)
+        .prop_map(|(rows, columns, lower, elements)| match columns {
+            0 => array(&[], &[]),
+            _ => array(&[(rows, lower), (columns, 1)], &elements[..(rows * columns) as usize]),
+        })
+        .boxed()
+}
+
+fn damaged_field(kind: Kind) -> BoxedStrategy<Vec<u8>> {
     let meaningless = vec(any::<u8>(), 0..50);
     let spoiled = (valid(kind), damages()).prop_map(|(bytes, damages)| damaged(bytes, &damages));
     prop_oneof![8 => spoiled, 1 => meaningless].boxed()
@@ -138,13 +152,14 @@ fn damaged_field(kind: &Kind) -> BoxedStrategy<Vec<u8>> {
 
 /// A kind and a field that may be of it.
 pub fn fields() -> impl Strategy<Value = (Kind, Vec<u8>)> {
-    kind().prop_flat_map(|kind| (Just(kind.clone()), damaged_field(&kind)))
+    kind().prop_flat_map(|kind| (Just(kind.clone()), damaged_field(kind)))
 }
 
 /// The kinds of some columns, and rows for them in which most values are right.
 fn columns_and_rows() -> impl Strategy<Value = (Vec<Kind>, Vec<Row>)> {
     vec(kind(), 0..4).prop_flat_map(|kinds| {
-        let field = |kind: &Kind| prop::option::weighted(0.9, prop_oneof![5 => valid(kind), 1 => damaged_field(kind)]);
+        let field =
+            |kind: &Kind| prop::option::weighted(0.9, prop_oneof![5 => valid(*kind), 1 => damaged_field(*kind)]);
         let row: Vec<_> = kinds.iter().map(field).collect();
         (Just(kinds), vec(row, 0..4))
     })
@@ -152,20 +167,22 @@ fn columns_and_rows() -> impl Strategy<Value = (Vec<Kind>, Vec<Row>)> {
 
 /// CopyData payloads of a COPY of some columns, which may be damaged, merged or missing.
 pub fn streams() -> impl Strategy<Value = (usize, Vec<Vec<u8>>)> {
-    (columns_and_rows(), any::<bool>(), vec((any::<Index>(), damages()), 0..3)).prop_map(|((kinds, rows), joined, damage)| {
-        let mut messages = vec![copy_header()];
-        messages.extend(rows.iter().map(|row| payload(row)));
-        messages.push((-1i16).to_be_bytes().to_vec());
-        if joined {
-            let first = messages.remove(1);
-            messages[0].extend(first);
-        }
-        for (at, damages) in damage {
-            let at = at.index(messages.len());
-            messages[at] = damaged(std::mem::take(&mut messages[at]), &damages);
-        }
-        (kinds.len(), messages)
-    })
+    (columns_and_rows(), any::<bool>(), vec((any::<Index>(), damages()), 0..3)).prop_map(
+        |((kinds, rows), joined, damage)| {
+            let mut messages = vec![copy_header()];
+            messages.extend(rows.iter().map(|row| payload(row)));
+            messages.push((-1i16).to_be_bytes().to_vec());
+            if joined {
+                let first = messages.remove(1);
+                messages[0].extend(first);
+            }
+            for (at, damages) in damage {
+                let at = at.index(messages.len());
+                messages[at] = damaged(std::mem::take(&mut messages[at]), &damages);
+            }
+            (kinds.len(), messages)
+        },
+    )
 }
 
 /// What a server sends in the middle of a COPY, with something wrong in it, and the sizes of the reads that get it.
@@ -173,46 +190,64 @@ pub fn server_bytes() -> impl Strategy<Value = (Vec<u8>, Vec<usize>)> {
     let body = prop_oneof![
         4 => vec(any::<u8>(), 0..60),
         1 => (0usize..400_000).prop_map(|length| vec![b'x'; length]),
-        2 => "(S(ERROR|FATAL)\\x00)?C[0-9A-Z]{5}\\x00M[a-zé ]{0,20}\\x00(D[a-z]{0,5}\\x00)?\\x00".prop_map(String::into_bytes),
+        2 => "(S(ERROR|FATAL)\\x00)?C[0-9A-Z]{5}\\x00M[a-zé ]{0,20}\\x00(D[a-z]{0,5}\\x00)?\\x00"
+            .prop_map(String::into_bytes),
         1 => "COPY [0-9]{0,25}\\x00".prop_map(String::into_bytes),
     ];
-    let message = (prop_oneof![3 => select(b"dcCZENSAHGRTKtvn".to_vec()), 1 => any::<u8>()], body).prop_map(|(tag, body)| {
-        let length = i32::try_from(body.len() + 4).unwrap();
-        [&[tag], length.to_be_bytes().as_slice(), &body].concat()
-    });
+    let message =
+        (prop_oneof![3 => select(b"dcCZENSAHGRTKtvn".to_vec()), 1 => any::<u8>()], body).prop_map(|(tag, body)| {
+            let length = i32::try_from(body.len() + 4).unwrap();
+            [&[tag], length.to_be_bytes().as_slice(), &body].concat()
+        });
     let bytes = (vec(message, 0..6), damages()).prop_map(|(messages, damages)| damaged(messages.concat(), &damages));
     (bytes, vec(prop_oneof![1usize..9, 1usize..5000, Just(usize::MAX)], 1..4))
 }
 
-pub fn rows(format: impl Strategy<Value = Format>) -> impl Strategy<Value = Table> {
-    (columns_and_rows(), format).prop_map(|((kinds, rows), format)| Table { kinds, rows, format })
+pub fn rows(format: impl Strategy<Value = Arc<dyn Format>>, check: Check) -> impl Strategy<Value = Table> {
+    (columns_and_rows(), format).prop_map(move |((kinds, rows), format)| Table { kinds, rows, format, check })
 }
 
 /// Documents alone, damaged more often than values of a row are.
-pub fn documents() -> impl Strategy<Value = Table> {
+pub fn documents(check: Check) -> impl Strategy<Value = Table> {
     let row = (document(), damages()).prop_map(|(document, damages)| vec![Some(damaged(document, &damages))]);
-    (vec(row, 1..3), xml_options()).prop_map(|(rows, format)| Table { kinds: vec![Kind::Json], rows, format })
+    (vec(row, 1..3), xml_options()).prop_map(move |(rows, format)| Table { kinds: vec![JSON], rows, format, check })
 }
 
-pub fn csv_options() -> impl Strategy<Value = Format> {
+pub fn csv_options() -> impl Strategy<Value = Arc<dyn Format>> {
     let bytes = select(vec![(b',', b'"', b'"'), (b';', b'\'', b'\''), (b'\t', b'"', b'\\'), (b'1', b'-', b'x')]);
-    (bytes, select(vec!["", "NULL", "\\N", "{"]), any::<[bool; 6]>()).prop_map(|((delimiter, quote, escape), null, flags)| {
-        let [header, forced, crlf, bom, formula_guard, long_numbers_as_text] = flags;
-        let force_quote = vec![forced; 4];
-        let null = null.to_owned();
-        Format::Csv(CsvOptions { delimiter, quote, escape, null, header, force_quote, crlf, bom, formula_guard, long_numbers_as_text })
+    (bytes, select(vec!["", "NULL", "\\N", "{"]), any::<[bool; 6]>()).prop_map(
+        |((delimiter, quote, escape), null, flags)| {
+            let [header, forced, crlf, bom, formula_guard, long_numbers_as_text] = flags;
+            let force_quote = vec![forced; 4];
+            let null = null.to_owned();
+            Arc::new(CsvOptions {
+                delimiter,
+                quote,
+                escape,
+                null,
+                header,
+                force_quote,
+                crlf,
+                bom,
+                formula_guard,
+                long_numbers_as_text,
+            }) as Arc<dyn Format>
+        },
+    )
+}
+
+pub fn json_options(lines: bool) -> impl Strategy<Value = Arc<dyn Format>> {
+    any::<bool>().prop_map(move |big_numbers_as_strings| {
+        Arc::new(JsonOptions { lines, big_numbers_as_strings }) as Arc<dyn Format>
     })
 }
 
-pub fn json_options(lines: bool) -> impl Strategy<Value = Format> {
-    any::<bool>().prop_map(move |big_numbers_as_strings| Format::Json(JsonOptions { lines, big_numbers_as_strings }))
-}
-
-pub fn xml_options() -> impl Strategy<Value = Format> {
+pub fn xml_options() -> impl Strategy<Value = Arc<dyn Format>> {
     let json_types = select(vec![JsonTypes::None, JsonTypes::Containers, JsonTypes::All]);
     let invalid_chars = select(vec![InvalidXmlChars::Error, InvalidXmlChars::Replace, InvalidXmlChars::Drop]);
     (json_types, invalid_chars).prop_map(|(json_types, invalid_chars)| {
-        Format::Xml(XmlOptions { root: "records".into(), record: "record".into(), json_types, invalid_chars })
+        Arc::new(XmlOptions { root: "records".into(), record: "record".into(), json_types, invalid_chars })
+            as Arc<dyn Format>
     })
 }
 
@@ -220,35 +255,34 @@ pub fn xml_options() -> impl Strategy<Value = Format> {
 pub fn parquet_rows() -> impl Strategy<Value = (Kind, ParquetType, Vec<Row>, bool)> {
     use ParquetType as P;
     let pairs = vec![
-        (Kind::Bool, P::Boolean),
-        (Kind::Int2, P::Int16),
-        (Kind::Int4, P::Int32),
-        (Kind::Int8, P::Int64),
-        (Kind::Oid, P::Int64),
-        (Kind::Float4, P::Float),
-        (Kind::Float8, P::Double),
-        (Kind::Numeric, P::Double),
-        (Kind::Numeric, P::String),
-        (Kind::Numeric, P::Decimal { precision: 9, scale: 3 }),
-        (Kind::Numeric, P::Decimal { precision: 38, scale: 10 }),
-        (Kind::Text, P::String),
-        (Kind::Bytea, P::Bytes),
-        (Kind::Date, P::Date),
-        (Kind::Time, P::Time),
-        (Kind::Timestamp, P::Timestamp),
-        (Kind::TimestampTz, P::TimestampTz),
-        (Kind::Interval, P::String),
-        (Kind::Uuid, P::Uuid),
-        (Kind::Jsonb, P::Json),
+        (BOOL, P::Boolean),
+        (INT2, P::Int16),
+        (INT4, P::Int32),
+        (INT8, P::Int64),
+        (OID, P::Int64),
+        (FLOAT4, P::Float),
+        (FLOAT8, P::Double),
+        (NUMERIC, P::Double),
+        (NUMERIC, P::String),
+        (NUMERIC, P::Decimal { precision: 9, scale: 3 }),
+        (NUMERIC, P::Decimal { precision: 38, scale: 10 }),
+        (TEXT, P::String),
+        (BYTEA, P::Bytes),
+        (DATE, P::Date),
+        (TIME, P::Time),
+        (TIMESTAMP, P::Timestamp),
+        (TIMESTAMPTZ, P::TimestampTz),
+        (INTERVAL, P::String),
+        (UUID, P::Uuid),
+        (JSONB, P::Json),
     ];
     (select(pairs), 0..3, any::<bool>()).prop_flat_map(|((kind, parquet), form, as_null)| {
-        let of = |kind: Kind| Kind::Array { element: Box::new(kind), delimiter: b',' };
         let (kind, parquet) = match form {
             0 => (kind, parquet),
-            1 => (of(kind), P::List(Box::new(parquet))),
-            _ => (of(kind), P::Json),
+            1 => (array_of(kind), P::List(Box::new(parquet))),
+            _ => (array_of(kind), P::Json),
         };
-        let field = prop_oneof![5 => valid(&kind), 1 => damaged_field(&kind)];
+        let field = prop_oneof![5 => valid(kind), 1 => damaged_field(kind)];
         let rows = vec(prop::option::weighted(0.9, field).prop_map(|field| vec![field]), 1..6);
         (Just(kind), Just(parquet), rows, Just(as_null))
     })

@@ -4,15 +4,14 @@
 use std::sync::Arc;
 
 use _core::copy::frame::Frames;
-use _core::encode::parquet::{FileWriter, ParquetLayout, RowGroupEncoder};
 use _core::error::Result;
-use _core::plan::*;
+use _core::formats::parquet::{FileWriter, ParquetLayout, RowGroupEncoder};
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
-use crate::common;
+use crate::common::{self, Column, Kind, ParquetCompression, ParquetOptions, ParquetType};
 
 pub type Row = Vec<Option<Vec<u8>>>;
 
@@ -26,13 +25,25 @@ pub fn options() -> ParquetOptions {
     }
 }
 
-pub fn plan(columns: &[(&str, Kind, ParquetType)], options: ParquetOptions) -> Plan {
-    let kinds: Vec<_> = columns.iter().map(|(name, kind, _)| (*name, kind.clone())).collect();
-    let mut plan = common::plan(&kinds, Format::Parquet(options));
-    for (column, (_, _, parquet)) in plan.columns.iter_mut().zip(columns) {
-        column.parquet = parquet.clone();
-    }
-    plan
+/// The columns of a file and its options.
+pub struct ParquetPlan {
+    pub columns: Vec<Column>,
+    pub options: ParquetOptions,
+}
+
+pub fn plan(columns: &[(&str, Kind, ParquetType)], options: ParquetOptions) -> ParquetPlan {
+    let columns = columns.iter().map(|(name, kind, parquet)| Column {
+        source: (*name).to_owned(),
+        target: (*name).to_owned(),
+        kind: *kind,
+        parquet: parquet.clone(),
+    });
+    ParquetPlan { columns: columns.collect(), options }
+}
+
+/// What workers and merger share.
+pub fn layout(plan: &ParquetPlan) -> Result<ParquetLayout> {
+    ParquetLayout::new(&plan.options, &plan.columns, common::VERSION)
 }
 
 /// How a test drives the encoder.
@@ -43,7 +54,7 @@ pub struct Drive {
     pub chunk_bytes: usize,
 }
 
-pub const USUAL: Drive = Drive { take_every: 1, chunk_bytes: 1 << 20 };
+pub const EACH_ROW: Drive = Drive { take_every: 1, chunk_bytes: 1 << 20 };
 
 /// A finished file, and what was seen on the way.
 pub struct Written {
@@ -59,8 +70,8 @@ impl Written {
     }
 }
 
-pub fn write(plan: &Plan, rows: &[Row], drive: Drive) -> Result<Written> {
-    let layout = Arc::new(ParquetLayout::new(plan)?);
+pub fn write(plan: &ParquetPlan, rows: &[Row], drive: Drive) -> Result<Written> {
+    let layout = Arc::new(layout(plan)?);
     let mut encoder = RowGroupEncoder::new(Arc::clone(&layout))?;
     let mut file = FileWriter::new(layout, drive.chunk_bytes)?;
     let mut frames = Frames::new(plan.columns.len());
@@ -93,7 +104,8 @@ pub fn metadata(file: &Bytes) -> ParquetMetaData {
 
 /// All rows as one batch.
 pub fn read(file: &Bytes) -> RecordBatch {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file.clone()).unwrap().with_batch_size(1 << 20).build().unwrap();
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new(file.clone()).unwrap().with_batch_size(1 << 20).build().unwrap();
     let batches: Vec<_> = reader.map(|batch| batch.unwrap()).collect();
     assert!(batches.len() <= 1, "a test's file fits in one batch");
     batches.into_iter().next().unwrap()

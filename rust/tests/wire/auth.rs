@@ -1,14 +1,18 @@
 //! Requests for passwords, and servers that want more than they should.
 
-use _core::plan::{ChannelBinding, SslMode};
 use _core::wire::Connection;
+use _core::wire::params::{ChannelBinding, SslMode};
 
 use crate::harness::*;
 
 const SCRAM: &[u8] = b"SCRAM-SHA-256\0\0";
 
 /// One login on a server that asks like this, given a password and a demand for channel binding.
-fn log_in(run: impl FnOnce(Peer) + Send + 'static, password: Option<&str>, binding: ChannelBinding) -> (String, Option<String>) {
+fn log_in(
+    run: impl FnOnce(Peer) + Send + 'static,
+    password: Option<&str>,
+    binding: ChannelBinding,
+) -> (String, Option<String>) {
     let (port, server) = serve(vec![script(move |mut peer| {
         peer.expect_startup();
         run(peer);
@@ -42,7 +46,8 @@ fn methods_that_are_not_supported() {
         let (message, _) = log_in(move |mut peer| peer.send(&auth(code, b"")), Some(PASSWORD), ChannelBinding::Prefer);
         assert!(message.contains("not supported"), "{message}");
     }
-    let (message, _) = log_in(|mut peer| peer.send(&auth(10, b"SCRAM-SHA-1\0\0")), Some(PASSWORD), ChannelBinding::Prefer);
+    let (message, _) =
+        log_in(|mut peer| peer.send(&auth(10, b"SCRAM-SHA-1\0\0")), Some(PASSWORD), ChannelBinding::Prefer);
     assert!(message.contains("no SASL mechanism"), "{message}");
 }
 

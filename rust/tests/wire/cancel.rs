@@ -4,8 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use _core::error::Error;
-use _core::plan::SslMode;
 use _core::wire::Connection;
+use _core::wire::params::SslMode;
 
 use crate::harness::*;
 

@@ -86,7 +86,10 @@ fn a_copy_that_is_not_whole() {
     for (name, answer) in cases {
         let (outcome, mut connection, server) = copy(answer, Then::HangsUp);
         assert!(matches!(outcome, Err(Error::Lost(_) | Error::Protocol(_))), "{name}: {outcome:?}");
-        assert!(matches!(connection.batch_execute("select 1"), Err(Error::Lost(_))), "{name}: the connection is not used on");
+        assert!(
+            matches!(connection.batch_execute("select 1"), Err(Error::Lost(_))),
+            "{name}: the connection is not used on"
+        );
         drop(connection);
         server.join().unwrap();
     }
@@ -95,7 +98,8 @@ fn a_copy_that_is_not_whole() {
 #[test]
 fn an_error_in_the_middle_of_a_copy() {
     let failed = error("ERROR", "57014", "canceling statement due to user request");
-    let (outcome, mut connection, server) = copy([copy_out(), row(b"first"), failed, parameter(), ready()].concat(), Then::AnswersOneMore);
+    let (outcome, mut connection, server) =
+        copy([copy_out(), row(b"first"), failed, parameter(), ready()].concat(), Then::AnswersOneMore);
     assert!(matches!(&outcome, Err(Error::Server(refused)) if refused.sqlstate == "57014"), "{outcome:?}");
     connection.batch_execute("select 1").unwrap();
     server.join().unwrap();
@@ -107,7 +111,8 @@ fn an_error_in_the_middle_of_a_copy() {
     server.join().unwrap();
 
     // The connection breaks before ReadyForQuery: the first error is the one to know.
-    let (outcome, connection, server) = copy([copy_out(), error("ERROR", "53200", "out of memory")].concat(), Then::HangsUp);
+    let (outcome, connection, server) =
+        copy([copy_out(), error("ERROR", "53200", "out of memory")].concat(), Then::HangsUp);
     assert!(matches!(&outcome, Err(Error::Server(refused)) if refused.sqlstate == "53200"), "{outcome:?}");
     drop(connection);
     server.join().unwrap();

@@ -1,5 +1,5 @@
-//! A scripted server. Each script is one connection, in order; the thread of the server is joined, so that a failed expectation in
-//! it fails the test.
+//! A scripted server. Each script is one connection, in order; the thread of the server is joined, so that a failed
+//! expectation in it fails the test.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,8 +7,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use _core::error::Error;
-use _core::plan::{ChannelBinding, ConnectParams, Host, SslMode, SslParams};
 use _core::wire::Connection;
+use _core::wire::params::{ChannelBinding, ConnectParams, Host, SslMode, SslParams};
 
 pub const PASSWORD: &str = "s3cret-never-shown";
 pub const SSL_REQUEST: i32 = 80_877_103;
@@ -152,7 +152,14 @@ pub fn params(port: u16, mode: SslMode) -> ConnectParams {
         password: Some(PASSWORD.into()),
         dbname: "db".into(),
         application_name: "polyglot test".into(),
-        ssl: SslParams { mode, root_cert: None, cert: None, key: None, direct: false, channel_binding: ChannelBinding::Prefer },
+        ssl: SslParams {
+            mode,
+            root_cert: None,
+            cert: None,
+            key: None,
+            direct: false,
+            channel_binding: ChannelBinding::Prefer,
+        },
         connect_timeout: Some(PATIENCE),
         options: None,
     }

@@ -1,12 +1,18 @@
 //! Whole exports against a scripted server: what is read again, what is not, and what a cancel interrupts.
 
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use _core::compression::Compression;
 use _core::error::Error;
+use _core::formats::json::JsonOptions;
 use _core::pipeline::Pipeline;
-use _core::plan::{Column, Compression, Format, JsonOptions, Kind, Limits, ParquetType, Plan, Scan, Source, SslMode};
+use _core::plan::{Limits, Plan, Scan, Source};
+use _core::types::text::TEXT;
+use _core::types::{Column, Kind, ParquetType};
+use _core::wire::params::SslMode;
 
 use super::harness::*;
 
@@ -16,10 +22,22 @@ const TRAILER: &[u8] = b"\xff\xff";
 
 fn plan(port: u16, segments: usize, workers: usize) -> Plan {
     Plan {
-        source: Source { connection: params(port, SslMode::Disable), session: Vec::new(), snapshot: "1-1".into(), server_version: 180_000 },
-        scans: (0..segments).map(|n| Scan { before: format!("COPY {n}"), after: String::new(), ranges: None }).collect(),
-        columns: vec![Column { source: "a".into(), target: "a".into(), kind: Kind::Text, parquet: ParquetType::String }],
-        format: Format::Json(JsonOptions { lines: true, big_numbers_as_strings: false }),
+        source: Source {
+            connection: params(port, SslMode::Disable),
+            session: Vec::new(),
+            snapshot: "1-1".into(),
+            server_version: 180_000,
+        },
+        scans: (0..segments)
+            .map(|n| Scan { before: format!("COPY {n}"), after: String::new(), ranges: None })
+            .collect(),
+        columns: vec![Column {
+            source: "a".into(),
+            target: "a".into(),
+            kind: Kind::Scalar(&TEXT),
+            parquet: ParquetType::String,
+        }],
+        format: Arc::new(JsonOptions { lines: true, big_numbers_as_strings: false }),
         compression: Compression::None,
         limits: Limits { workers, chunk_bytes: 1 << 20, window_bytes: 1 << 20, row_bytes: 1 << 20 },
     }
@@ -96,7 +114,10 @@ fn a_segment_whose_connection_ends_is_read_again() {
                     assert_eq!(peer.expect_query(), "COPY 0");
                     peer.send(&whole_copy(&["a"], 1));
                     assert_eq!(peer.expect_query(), "COPY 1");
-                    peer.send(&[copy_out(), row(HEADER), text_row("b"), text_row("of an attempt that fails"), ending].concat());
+                    peer.send(
+                        &[copy_out(), row(HEADER), text_row("b"), text_row("of an attempt that fails"), ending]
+                            .concat(),
+                    );
                 }),
                 script(|mut peer| {
                     join(&mut peer);
@@ -137,7 +158,11 @@ fn a_server_that_starts_is_waited_for() {
 
 #[test]
 fn what_is_no_fault_of_the_connection_is_not_tried_again() {
-    let cases = [error("ERROR", "22012", "division by zero"), error("ERROR", "57014", "statement timeout"), message(b'd', b"\0")];
+    let cases = [
+        error("ERROR", "22012", "division by zero"),
+        error("ERROR", "57014", "statement timeout"),
+        message(b'd', b"\0"),
+    ];
     for answer in cases {
         let outcome = exported(
             vec![script(move |mut peer| {

@@ -4,8 +4,8 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use _core::plan::SslMode;
 use _core::wire::Connection;
+use _core::wire::params::SslMode;
 
 use crate::harness::*;
 
@@ -13,7 +13,8 @@ use crate::harness::*;
 fn startup_parameters() {
     let (port, server) = serve(vec![script(|mut peer| {
         let sent = peer.expect_startup();
-        let expected = "user\0reader\0database\0db\0application_name\0polyglot test\0client_encoding\0UTF8\0options\0-c x=1\0\0";
+        let expected =
+            "user\0reader\0database\0db\0application_name\0polyglot test\0client_encoding\0UTF8\0options\0-c x=1\0\0";
         assert_eq!(String::from_utf8(sent).unwrap(), expected);
         peer.send(&[ok(), ready()].concat());
         assert_eq!(peer.rest(), message(b'X', b""), "a polite end");
@@ -26,8 +27,13 @@ fn startup_parameters() {
 
 #[test]
 fn a_server_of_another_protocol() {
-    for answer in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"220 mail.example ESMTP\r\n", b"E\xff\xff\xff\xff", b"R\0\0\0\x03", &[0; 64]]
-    {
+    for answer in [
+        &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+        b"220 mail.example ESMTP\r\n",
+        b"E\xff\xff\xff\xff",
+        b"R\0\0\0\x03",
+        &[0; 64],
+    ] {
         let (outcome, server) = connect(vec![script(move |mut peer| {
             peer.expect_startup();
             peer.send(answer);

@@ -10,7 +10,9 @@ fn rows_of_statements_are_dropped() {
         assert_eq!(peer.expect_query(), "select 1; select 2");
         let described = message(b'T', &[0, 0]);
         let notice = message(b'N', b"SNOTICE\0C00000\0Mhello\0\0");
-        peer.send(&[described, message(b'D', &[0, 0]), complete("SELECT 1"), notice, message(b'I', b""), ready()].concat());
+        peer.send(
+            &[described, message(b'D', &[0, 0]), complete("SELECT 1"), notice, message(b'I', b""), ready()].concat(),
+        );
     });
     connection.batch_execute("select 1; select 2").unwrap();
     server.join().unwrap();
@@ -24,7 +26,9 @@ fn an_error_leaves_the_connection_usable() {
         peer.expect_query();
         peer.send(&[complete("SELECT 1"), ready()].concat());
     });
-    let Err(Error::Server(refused)) = connection.batch_execute("select * from x") else { panic!("no error of the server") };
+    let Err(Error::Server(refused)) = connection.batch_execute("select * from x") else {
+        panic!("no error of the server")
+    };
     assert_eq!((refused.sqlstate.as_str(), refused.message.as_str()), ("42P01", "no such table"));
     connection.batch_execute("select 1").unwrap();
     server.join().unwrap();

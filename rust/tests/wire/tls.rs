@@ -1,7 +1,7 @@
 //! Negotiation: what is tried, and what is never said without TLS.
 
-use _core::plan::SslMode;
 use _core::wire::Connection;
+use _core::wire::params::SslMode;
 
 use crate::harness::*;
 

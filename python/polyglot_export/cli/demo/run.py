@@ -5,7 +5,6 @@ behind.
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import tempfile
 import time
@@ -14,12 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from polyglot_export.cli.demo.client import Client
+from polyglot_export.cli.demo.reading import READERS, Reading, ReadingRoom
 from polyglot_export.cli.demo.service import HOST, ServiceProcess
 from polyglot_export.cli.demo.show import Result, Screen
 from polyglot_export.cli.signals import raising_interrupted
 from polyglot_export.errors import PolyglotError
 from polyglot_export.testing.postgres import EmbeddedServer, PostgresServer, free_port
-from polyglot_export.testing.readers import check
 from polyglot_export.testing.records import TABLE, Sums, fill_records, sums_of_server
 
 __all__ = ["psql_seconds", "run"]
@@ -64,8 +63,8 @@ def run(rows: int, keep: bool = False) -> int:
             return _keep(screen, dsn, log)
         with ServiceProcess(dsn, log) as service:
             screen.say(f"service: {service.url}")
-            results, baseline = _measure(screen, server, service, Path(folder), sums_of_server(dsn))
-        screen.table(results, baseline)
+            results = _measure(screen, server, service, Path(folder), sums_of_server(dsn))
+        screen.table_foot(results)
     problems = [f"{result.name}: {result.problem}" for result in results if result.problem is not None]
     for problem in problems:
         screen.say(f"WRONG {problem}")
@@ -101,25 +100,35 @@ def _prepare(screen: Screen, server: PostgresServer, rows: int) -> str:
 
 def _measure(
     screen: Screen, server: PostgresServer, service: ServiceProcess, folder: Path, expected: Sums
-) -> tuple[list[Result], float]:
-    """Download and check every format; psql runs before, between and after, so that both see the same machine."""
-    baselines = [psql_seconds(server)]
-    taken = []
-    for number, (name, spec) in enumerate(DOWNLOADS):
-        taken.append(_download(screen, service, folder / f"{TABLE}.{name}", name, spec, expected))
-        if number == len(DOWNLOADS) // 2:
-            baselines.append(psql_seconds(server))
-    baselines.append(psql_seconds(server))
-    baseline = statistics.median(baselines)
-    return [result(baseline) for result in taken], baseline
+) -> list[Result]:
+    """Download every format and read it back; each line is shown when its file has been read.
+
+    psql runs right before each download, so that both see the same machine, and no file is read meanwhile.
+    """
+    taken: dict[str, Callable[[int, str | None], Result]] = {}
+    results = []
+
+    def show(room: ReadingRoom, unread: int) -> None:
+        for name, rows, problem in room.finished(unread):
+            results.append(taken[name](rows, problem))
+            screen.table_line(results[-1])
+
+    screen.table_head(expected.rows)
+    with ReadingRoom() as room:
+        for name, spec in DOWNLOADS:
+            target = folder / f"{TABLE}.{name}"
+            with room.standing_still():
+                taken[name] = _download(service, target, name, spec, psql_seconds(server))
+            room.start(name, Reading(target, spec["format"], spec.get("compression"), expected))
+            show(room, READERS - 1)
+        show(room, 0)
+    return results
 
 
 def _download(
-    screen: Screen, service: ServiceProcess, target: Path, name: str, spec: dict[str, Any], expected: Sums
-) -> Callable[[float], Result]:
-    """Download one file, check it and remove it; gives the result as a function of psql's time, which is known
-    later.
-    """
+    service: ServiceProcess, target: Path, name: str, spec: dict[str, Any], psql: float
+) -> Callable[[int, str | None], Result]:
+    """Download one file; gives the result as a function of what its reader finds, which is known later."""
     with Client(service.url) as client:
         export_id = client.create({"dataset": TABLE, **spec})
         service.reset_peak()
@@ -128,12 +137,8 @@ def _download(
         seconds = time.perf_counter() - started
         peak = service.peak_bytes()
         status = client.state(export_id)["status"]
-    screen.say(f"{name}: {size / 1e6:,.1f} MB in {seconds:.2f} s; reading it back ...")
-    found, problem = check(target, spec["format"], spec.get("compression"), expected)
-    target.unlink()
-    if status != "completed":
-        problem = f"the job is {status}"
-    return lambda baseline: Result(name, found, seconds, size, peak, seconds / baseline, problem)
+    wrong_state = None if status == "completed" else f"the job is {status}"
+    return lambda rows, problem: Result(name, rows, seconds, size, peak, psql, wrong_state or problem)
 
 
 def _keep(screen: Screen, dsn: str, log: Path) -> int:

@@ -1,4 +1,4 @@
-"""What the demo shows: a bar on a terminal, plain lines in a pipe, and the table at the end."""
+"""What the demo shows: a bar on a terminal, plain lines in a pipe, and a table that grows line by line."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ __all__ = ["Result", "Screen"]
 MEGABYTE: Final = 1_000_000
 PLAIN_STEPS: Final = 10
 """Lines that a pipe gets for one bar."""
+HEADS: Final = ("format", "rows", "seconds", "rows/s", "size MB", "peak RSS MB", "to psql", "check")
+LEFT: Final = ("format", "check")
+"""Columns of words; numbers stand at the right."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Result:
         seconds: From the request to the last byte on disk.
         size: Bytes received.
         peak: Largest resident set of the service during the download, in bytes.
-        ratio: ``seconds`` by those of psql's own copy as csv to /dev/null.
+        psql_seconds: Those of psql's own copy as csv to /dev/null, right before.
         problem: Why the file is not what the server says, or None.
     """
 
@@ -35,7 +38,7 @@ class Result:
     seconds: float
     size: int
     peak: int
-    ratio: float
+    psql_seconds: float
     problem: str | None
 
 
@@ -44,6 +47,7 @@ class Screen:
 
     def __init__(self) -> None:
         self._terminal = sys.stdout.isatty()
+        self._widths: tuple[int, ...] = ()
 
     def say(self, text: str = "") -> None:
         """One line."""
@@ -68,10 +72,17 @@ class Screen:
             task = progress.add_task(title, total=total)
             yield lambda done: progress.update(task, completed=done)
 
-    def table(self, results: Sequence[Result], psql_seconds: float) -> None:
-        """The results, and what the last column is relative to."""
-        heads = ("format", "rows", "seconds", "rows/s", "size MB", "peak RSS MB", "to psql", "check")
-        lines = [
+    def table_head(self, rows: int) -> None:
+        """The beginning of the table; its columns are as wide as a table of ``rows`` rows needs."""
+        widest = {"format": "parquet", "rows": f"{rows:,}", "rows/s": "1,000,000", "size MB": "1,000.0"}
+        self._widths = tuple(max(len(head), len(widest.get(head, ""))) for head in HEADS)
+        self.say()
+        self._line(HEADS)
+        self._line(tuple("-" * width for width in self._widths))
+
+    def table_line(self, result: Result) -> None:
+        """The next line, as soon as it is known."""
+        self._line(
             (
                 result.name,
                 f"{result.rows:,}",
@@ -79,30 +90,31 @@ class Screen:
                 f"{result.rows / result.seconds:,.0f}",
                 f"{result.size / MEGABYTE:,.1f}",
                 f"{result.peak / MEGABYTE:.0f}",
-                f"{result.ratio:.2f}",
+                f"{result.seconds / result.psql_seconds:.2f}",
                 "ok" if result.problem is None else "WRONG",
             )
-            for result in results
-        ]
-        widths = [max(map(len, column)) for column in zip(heads, *lines, strict=True)]
-        self.say()
-        for number, line in enumerate((heads, *lines)):
-            first, *middle, last = (
-                text.ljust(width) if at in (0, 7) else text.rjust(width)
-                for at, (text, width) in enumerate(zip(line, widths, strict=True))
-            )
-            self.say("  ".join((first, *middle, last)).rstrip())
-            if number == 0:
-                self.say("  ".join("-" * width for width in widths))
+        )
+
+    def table_foot(self, results: Sequence[Result]) -> None:
+        """What the columns mean."""
+        psql = [result.psql_seconds for result in results]
         self.say()
         self.say(
-            f"to psql: relative to {psql_seconds:.2f} s, the time of psql \\copy records (csv) to /dev/null in this "
-            "run."
+            "to psql: relative to psql \\copy records (csv) to /dev/null right before, which took "
+            f"{min(psql):.2f} to {max(psql):.2f} s."
         )
+        self.say("peak RSS: of the service alone. Nothing is read back while psql or an export is measured.")
         self.say(
             "check: row count and sums of ids, values, names and documents, read by an independent reader, equal the "
             "server's."
         )
+
+    def _line(self, texts: Sequence[str]) -> None:
+        cells = (
+            text.ljust(width) if head in LEFT else text.rjust(width)
+            for head, text, width in zip(HEADS, texts, self._widths, strict=True)
+        )
+        self.say("  ".join(cells).rstrip())
 
 
 def _plain_bar(title: str, total: int) -> Callable[[int], None]:

@@ -7,7 +7,8 @@ use super::*;
 use crate::error::ValueError;
 
 fn piece(bytes: Vec<u8>) -> Piece {
-    Piece { rows: bytes.len() as u64, body: Body::Bytes(bytes) }
+    let rows = bytes.len() as u64;
+    Piece::of_bytes(bytes, rows)
 }
 
 /// Runs workers that push `segments` and returns what the consumer pulled, and the most bytes that waited.
@@ -35,7 +36,7 @@ fn merged(segments: &[Vec<Vec<u8>>], workers: usize, window: usize) -> (Vec<u8>,
                     waiting.fetch_sub(bytes.len().min(waiting.load(Ordering::SeqCst)), Ordering::SeqCst);
                     out.extend(bytes);
                 }
-                Pulled::Piece(_) => panic!("no row groups here"),
+                Pulled::Piece(_) => panic!("only bytes here"),
                 Pulled::SegmentEnd(_) => {}
                 Pulled::End => break,
             }
@@ -48,7 +49,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn order_is_that_of_the_segments(
-        segments in prop::collection::vec(prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..6), 0..20),
+        segments in prop::collection::vec(
+            prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..6),
+            0..20,
+        ),
         workers in 1_usize..5,
         window in 0_usize..64,
     ) {

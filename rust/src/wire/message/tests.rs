@@ -45,7 +45,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
     fn messages_come_out_whole_however_they_are_cut(
-        lengths in prop::collection::vec(prop_oneof![8 => 0usize..300, 2 => 0usize..70_000, 1 => 0usize..700_000], 1..25),
+        lengths in prop::collection::vec(
+            prop_oneof![8 => 0usize..300, 2 => 0usize..70_000, 1 => 0usize..700_000],
+            1..25,
+        ),
         sizes in prop::collection::vec(prop_oneof![1usize..7, 1usize..5_000, Just(usize::MAX)], 1..6),
     ) {
         // A cut of every byte is kept to inputs that are short enough for it.

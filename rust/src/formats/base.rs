@@ -1,0 +1,130 @@
+//! What a format is to the rest of the core.
+//!
+//! A [`Format`] is its options. For one export it becomes an [`Encoding`], which makes the two halves: workers encode
+//! the rows of a segment to pieces ([`SegmentEncoder`]), and the merger puts pieces together to the bytes of the file
+//! ([`FileAssembler`]). Segments are encoded apart from each other, so what is put between them is the second half's
+//! work.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::bytes::chunk_pool::ChunkPool;
+use crate::compression::{Compression, RawSum};
+use crate::copy::frame::Tuple;
+use crate::error::Result;
+use crate::types::Column;
+
+/// A format with its options.
+pub trait Format: fmt::Debug + Send + Sync {
+    /// What workers and merger of one export share.
+    ///
+    /// # Errors
+    /// `Error::Internal` where the plan contradicts itself.
+    fn encoding(&self, export: &Export<'_>) -> Result<Arc<dyn Encoding>>;
+}
+
+/// What a format is told of an export.
+#[derive(Debug, Clone, Copy)]
+pub struct Export<'a> {
+    pub columns: &'a [Column],
+    /// `server_version_num`.
+    pub server_version: u32,
+    pub compression: Compression,
+    /// The size of the chunks that are handed out.
+    pub chunk_bytes: usize,
+    pub workers: usize,
+}
+
+/// Makes the two halves.
+pub trait Encoding: Send + Sync {
+    /// One a worker.
+    fn segment_encoder(&self, pool: &Arc<ChunkPool>) -> Result<Box<dyn SegmentEncoder>>;
+    /// One an export.
+    fn file_assembler(&self) -> Result<Box<dyn FileAssembler>>;
+}
+
+/// The rows of one segment to pieces; used for segment after segment.
+pub trait SegmentEncoder: Send {
+    /// Encodes the next row of the segment. On an error the export has failed; it names row and column.
+    fn row(&mut self, tuple: Tuple<'_>, pieces: &mut dyn Pieces) -> Result<()>;
+    /// Rows of the segment so far.
+    fn rows(&self) -> u64;
+    /// The last row of the segment was given: hands on what is left of it.
+    fn finish(&mut self, pieces: &mut dyn Pieces) -> Result<SegmentEnd>;
+}
+
+/// Pieces in the order of the rows to the bytes of the file.
+pub trait FileAssembler: Send {
+    /// Takes the next piece; then [`FileAssembler::take_chunk`] gives what is ready.
+    fn piece(&mut self, body: Body) -> Result<()>;
+    /// All pieces of a segment were given.
+    fn segment_end(&mut self, end: &SegmentEnd);
+    /// All segments are complete: writes what comes after the last row.
+    fn finish(&mut self, totals: &Totals) -> Result<()>;
+    /// The next chunk that is ready to be handed out.
+    fn take_chunk(&mut self) -> Option<Chunk>;
+}
+
+/// Where a segment's pieces go.
+pub trait Pieces {
+    /// # Errors
+    /// Whatever stopped the export meanwhile.
+    fn push(&mut self, piece: Piece) -> Result<()>;
+}
+
+/// A finished part of a segment.
+pub struct Piece {
+    pub body: Body,
+    /// Rows that end in it.
+    pub rows: u64,
+    /// Bytes that it holds in memory.
+    pub bytes: usize,
+}
+
+impl Piece {
+    /// A part of the file as it is.
+    pub fn of_bytes(bytes: Vec<u8>, rows: u64) -> Self {
+        Piece { bytes: bytes.len(), body: Body::Bytes(bytes), rows }
+    }
+}
+
+pub enum Body {
+    /// A part of the file as it is.
+    Bytes(Vec<u8>),
+    /// What only the format's own second half understands: a row group.
+    Own(Box<dyn Any + Send>),
+}
+
+/// What is known of a segment once its last row was encoded.
+#[derive(Debug, Default)]
+pub struct SegmentEnd {
+    /// gzip only.
+    pub sum: Option<RawSum>,
+    /// Declared losses by column; empty where there are none.
+    pub losses: Vec<u64>,
+}
+
+/// What the footer of a file can say of the whole export.
+#[derive(Debug)]
+pub struct Totals {
+    pub rows: u64,
+    pub losses: Vec<u64>,
+}
+
+/// Bytes to hand out: `prefix` then `body`, kept apart so that a megabyte is not moved for two bytes in front of it.
+#[derive(Debug, Default)]
+pub struct Chunk {
+    pub prefix: Vec<u8>,
+    pub body: Vec<u8>,
+}
+
+impl Chunk {
+    pub fn len(&self) -> usize {
+        self.prefix.len().saturating_add(self.body.len())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

@@ -1,0 +1,161 @@
+//! PostgreSQL type to Parquet type: the schema of the file, and the Arrow types that its column writers are fed with.
+//!
+//! The Parquet schema is built here and not derived from Arrow types, because the planner has already decided every
+//! type. The Arrow types that the writers are fed with are physical only: a DATE column takes `Int32` arrays, a
+//! DECIMAL(18,4) `Int64`. The `ARROW:schema` entry of the footer, which readers built on Arrow prefer to the Parquet
+//! schema, must not repeat those; see [`reader_schema`].
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema, TimeUnit as ArrowUnit};
+use parquet::arrow::encode_arrow_schema;
+use parquet::basic::{LogicalType, Repetition, TimeUnit, Type as Physical};
+use parquet::errors::Result as ParquetResult;
+use parquet::schema::types::{PrimitiveTypeBuilder, Type, TypePtr};
+
+use crate::types::parquet_type::{INT32_DIGITS, INT64_DIGITS, UUID_BYTES, decimal_bytes};
+use crate::types::{Column, ParquetType};
+
+/// The name of a list's repeated group and of its element, as LogicalTypes.md, "Lists", lays down.
+const LIST_GROUP: &str = "list";
+const LIST_ELEMENT: &str = "element";
+/// The path of a list's leaf below the column.
+pub(super) const LIST_LEAF: [&str; 2] = [LIST_GROUP, LIST_ELEMENT];
+
+/// The Parquet type of a column or list element. Every column is OPTIONAL: `attnotnull` may be set while a NULL is
+/// stored, and an outer join reports the base column.
+pub(super) fn parquet_type(name: &str, column: &ParquetType) -> ParquetResult<TypePtr> {
+    let physical = |physical: Physical| Type::primitive_type_builder(name, physical);
+    let logical = |p: Physical, l: LogicalType| physical(p).with_logical_type(Some(l));
+    let built = match column {
+        ParquetType::Boolean => optional(physical(Physical::BOOLEAN))?,
+        ParquetType::Int16 => optional(logical(Physical::INT32, LogicalType::integer(16, true)))?,
+        ParquetType::Int32 => optional(physical(Physical::INT32))?,
+        ParquetType::Int64 => optional(physical(Physical::INT64))?,
+        ParquetType::Float => optional(physical(Physical::FLOAT))?,
+        ParquetType::Double => optional(physical(Physical::DOUBLE))?,
+        ParquetType::Decimal { precision, scale } => optional(decimal(name, *precision, *scale))?,
+        ParquetType::String => optional(logical(Physical::BYTE_ARRAY, LogicalType::String))?,
+        ParquetType::Json => optional(logical(Physical::BYTE_ARRAY, LogicalType::Json))?,
+        ParquetType::Bytes => optional(physical(Physical::BYTE_ARRAY))?,
+        ParquetType::Date => optional(logical(Physical::INT32, LogicalType::Date))?,
+        ParquetType::Time => optional(logical(Physical::INT64, LogicalType::time(false, TimeUnit::MICROS)))?,
+        ParquetType::Timestamp => optional(logical(Physical::INT64, LogicalType::timestamp(false, TimeUnit::MICROS)))?,
+        ParquetType::TimestampTz => optional(logical(Physical::INT64, LogicalType::timestamp(true, TimeUnit::MICROS)))?,
+        ParquetType::Uuid => {
+            optional(logical(Physical::FIXED_LEN_BYTE_ARRAY, LogicalType::Uuid).with_length(UUID_BYTES))?
+        }
+        ParquetType::List(element) => list(name, element)?,
+    };
+    Ok(Arc::new(built))
+}
+
+fn optional(builder: PrimitiveTypeBuilder<'_>) -> ParquetResult<Type> {
+    builder.with_repetition(Repetition::OPTIONAL).build()
+}
+
+fn decimal(name: &str, precision: u8, scale: u8) -> PrimitiveTypeBuilder<'_> {
+    let (digits, after_point) = (i32::from(precision), i32::from(scale));
+    let builder = if precision <= INT32_DIGITS {
+        Type::primitive_type_builder(name, Physical::INT32)
+    } else if precision <= INT64_DIGITS {
+        Type::primitive_type_builder(name, Physical::INT64)
+    } else {
+        Type::primitive_type_builder(name, Physical::FIXED_LEN_BYTE_ARRAY).with_length(decimal_bytes(precision))
+    };
+    builder
+        .with_logical_type(Some(LogicalType::decimal(after_point, digits)))
+        .with_precision(digits)
+        .with_scale(after_point)
+}
+
+/// The three levels of LogicalTypes.md, "Lists": `optional group name (LIST) { repeated group list { optional … element
+/// } }`.
+fn list(name: &str, element: &ParquetType) -> ParquetResult<Type> {
+    let repeated = Type::group_type_builder(LIST_GROUP)
+        .with_repetition(Repetition::REPEATED)
+        .with_fields(vec![parquet_type(LIST_ELEMENT, element)?])
+        .build()?;
+    Type::group_type_builder(name)
+        .with_repetition(Repetition::OPTIONAL)
+        .with_logical_type(Some(LogicalType::List))
+        .with_fields(vec![Arc::new(repeated)])
+        .build()
+}
+
+/// The Arrow type of the arrays that a column's writer is fed with: the physical type and nothing else.
+pub(super) fn arrow_type(column: &ParquetType) -> DataType {
+    match column {
+        ParquetType::Boolean => DataType::Boolean,
+        ParquetType::Int16 | ParquetType::Int32 | ParquetType::Date => DataType::Int32,
+        ParquetType::Int64 | ParquetType::Time | ParquetType::Timestamp | ParquetType::TimestampTz => DataType::Int64,
+        ParquetType::Float => DataType::Float32,
+        ParquetType::Double => DataType::Float64,
+        ParquetType::Decimal { precision, .. } if *precision <= INT32_DIGITS => DataType::Int32,
+        ParquetType::Decimal { precision, .. } if *precision <= INT64_DIGITS => DataType::Int64,
+        ParquetType::Decimal { precision, .. } => DataType::FixedSizeBinary(decimal_bytes(*precision)),
+        // Binary and not Utf8: the bytes were checked when they were appended, and the file's type is the Parquet
+        // schema's.
+        ParquetType::String | ParquetType::Json | ParquetType::Bytes => DataType::Binary,
+        ParquetType::Uuid => DataType::FixedSizeBinary(UUID_BYTES),
+        ParquetType::List(element) => DataType::List(Arc::new(element_field(element))),
+    }
+}
+
+/// The Arrow field of a list's element.
+pub(super) fn element_field(element: &ParquetType) -> Field {
+    Field::new(LIST_ELEMENT, arrow_type(element), true)
+}
+
+/// The `ARROW:schema` entry, for files that have JSON: polars shows a JSON column as binary unless this entry says that
+/// it is text. All else follows from the Parquet schema, so other files do without.
+pub(super) fn reader_schema(columns: &[Column]) -> Option<String> {
+    let fields = || columns.iter().map(|c| Field::new(&c.target, reader_type(&c.parquet), true));
+    columns.iter().any(|c| is_json(&c.parquet)).then(|| encode_arrow_schema(&Schema::new(fields().collect::<Vec<_>>())))
+}
+
+/// The Arrow type that a reader should show: what pyarrow makes of the Parquet type.
+fn reader_type(column: &ParquetType) -> DataType {
+    match column {
+        ParquetType::Int16 => DataType::Int16,
+        ParquetType::Decimal { precision, scale } => {
+            DataType::Decimal128(*precision, i8::try_from(*scale).unwrap_or(i8::MAX))
+        }
+        ParquetType::String | ParquetType::Json => DataType::Utf8,
+        ParquetType::Date => DataType::Date32,
+        ParquetType::Time => DataType::Time64(ArrowUnit::Microsecond),
+        ParquetType::Timestamp => DataType::Timestamp(ArrowUnit::Microsecond, None),
+        ParquetType::TimestampTz => DataType::Timestamp(ArrowUnit::Microsecond, Some("UTC".into())),
+        ParquetType::List(element) => DataType::List(Arc::new(Field::new(LIST_ELEMENT, reader_type(element), true))),
+        physical => arrow_type(physical),
+    }
+}
+
+/// Whether a column, or its elements, are JSON.
+pub(super) fn is_json(parquet: &ParquetType) -> bool {
+    match parquet {
+        ParquetType::List(element) => is_json(element),
+        other => *other == ParquetType::Json,
+    }
+}
+
+/// The type as messages name it.
+pub(super) fn describe(column: &ParquetType) -> String {
+    match column {
+        ParquetType::Boolean => "BOOLEAN".into(),
+        ParquetType::Int16 => "INT(16)".into(),
+        ParquetType::Int32 => "INT32".into(),
+        ParquetType::Int64 => "INT64".into(),
+        ParquetType::Float => "FLOAT".into(),
+        ParquetType::Double => "DOUBLE".into(),
+        ParquetType::Decimal { precision, scale } => format!("DECIMAL({precision},{scale})"),
+        ParquetType::String => "STRING".into(),
+        ParquetType::Json => "JSON".into(),
+        ParquetType::Bytes => "BYTE_ARRAY".into(),
+        ParquetType::Date => "DATE".into(),
+        ParquetType::Time => "TIME(MICROS)".into(),
+        ParquetType::Timestamp | ParquetType::TimestampTz => "TIMESTAMP(MICROS)".into(),
+        ParquetType::Uuid => "UUID".into(),
+        ParquetType::List(_) => "a LIST, which has one dimension".into(),
+    }
+}

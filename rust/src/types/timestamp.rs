@@ -1,0 +1,116 @@
+//! timestamp and timestamptz (`timestamp_send`, `timestamp_out` and the like), the latter in UTC.
+
+use arrow_array::types::Int64Type;
+
+use super::calendar::{Style, push_timestamp, write_timestamp};
+use super::parquet_type::ParquetType;
+use super::record::{ArrayElement, FastText, Formula, Json, JsonType, Text, Type, Write, Xml, XmlText};
+use crate::bytes::cursor::exact;
+use crate::columns::builders::{Builder, Numbers};
+use crate::error::Result;
+
+pub static TIMESTAMP: Type = Type {
+    kind: "timestamp",
+    postgres: &["timestamp"],
+    parquet: "timestamp",
+    text: text(
+        |bytes, _, out| write(bytes, Style::Text, out),
+        |bytes, before, out| push(bytes, Style::Text, before, out),
+    ),
+    json: Json {
+        write: |bytes, _, out| quoted(bytes, Style::Iso, out),
+        fast: Some(|bytes, out| push_quoted(bytes, Style::Iso, out)),
+        document: None,
+    },
+    xml: Xml { text: XmlText::Safe, json_type: JsonType::String },
+    large: None,
+    array: ArrayElement::WithoutEscapes,
+    formula: Formula::Possible,
+    big_number: false,
+    column: timestamp_column,
+};
+
+pub static TIMESTAMPTZ: Type = Type {
+    kind: "timestamptz",
+    postgres: &["timestamptz"],
+    parquet: "timestamptz",
+    text: text(
+        |bytes, _, out| write(bytes, Style::TextUtc, out),
+        |bytes, before, out| push(bytes, Style::TextUtc, before, out),
+    ),
+    json: Json {
+        write: |bytes, _, out| quoted(bytes, Style::IsoUtc, out),
+        fast: Some(|bytes, out| push_quoted(bytes, Style::IsoUtc, out)),
+        document: None,
+    },
+    xml: Xml { text: XmlText::Safe, json_type: JsonType::String },
+    large: None,
+    array: ArrayElement::WithoutEscapes,
+    formula: Formula::Possible,
+    big_number: false,
+    column: timestamptz_column,
+};
+
+/// Microseconds from 1970-01-01 (Parquet) to 2000-01-01 (PostgreSQL's epoch).
+const EPOCH_MICROS: i64 = 946_684_800_000_000;
+
+const fn text(write: Write, fast: FastText) -> Text {
+    // With infinity and BC.
+    Text { write, fast: Some(fast), lies: None, alphabet: Some(b"-0123456789:.+infity BC") }
+}
+
+/// Microseconds since 2000-01-01 00:00 (timestamptz: UTC); `i64::MAX` and `i64::MIN` are infinity and -infinity.
+#[inline]
+pub fn timestamp(bytes: &[u8]) -> Result<i64> {
+    exact(bytes).map(i64::from_be_bytes)
+}
+
+#[inline]
+fn write(bytes: &[u8], style: Style, out: &mut Vec<u8>) -> Result<()> {
+    write_timestamp(timestamp(bytes)?, style, out);
+    Ok(())
+}
+
+#[inline]
+fn push(bytes: &[u8], style: Style, before: Option<u8>, out: &mut Vec<u8>) -> bool {
+    timestamp(bytes).is_ok_and(|micros| push_timestamp(micros, style, before, out))
+}
+
+#[inline]
+fn quoted(bytes: &[u8], style: Style, out: &mut Vec<u8>) -> Result<()> {
+    let micros = timestamp(bytes)?;
+    out.push(b'"');
+    write_timestamp(micros, style, out);
+    out.push(b'"');
+    Ok(())
+}
+
+#[inline]
+fn push_quoted(bytes: &[u8], style: Style, out: &mut Vec<u8>) -> bool {
+    let pushed = push(bytes, style, Some(b'"'), out);
+    if pushed {
+        out.push(b'"');
+    }
+    pushed
+}
+
+/// Microseconds since 1970-01-01; none for an infinity and past 294247-01-10, where 64 bits end.
+#[inline]
+fn unix_micros(bytes: &[u8]) -> Result<Option<i64>> {
+    let micros = timestamp(bytes)?;
+    Ok(if micros == i64::MIN || micros == i64::MAX { None } else { micros.checked_add(EPOCH_MICROS) })
+}
+
+fn timestamp_column(parquet: &ParquetType) -> Option<Box<dyn Builder>> {
+    match parquet {
+        ParquetType::Timestamp => Some(Box::new(Numbers::<Int64Type, _>::new(unix_micros))),
+        _ => None,
+    }
+}
+
+fn timestamptz_column(parquet: &ParquetType) -> Option<Box<dyn Builder>> {
+    match parquet {
+        ParquetType::TimestampTz => Some(Box::new(Numbers::<Int64Type, _>::new(unix_micros))),
+        _ => None,
+    }
+}
