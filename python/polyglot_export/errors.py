@@ -78,7 +78,8 @@ class SpecError(PolyglotError, ValueError):
 
     Attributes:
         field: The part of the request that is meant, such as ``columns.0.source``; ``None`` for the whole of it.
-        reason: What is wrong with it and what is allowed, without the field. The message is both.
+        reason: What is wrong with it and what is allowed, without the field.
+        given: The text that was read, where the field alone does not show what is meant. The message is all three.
     """
 
     def __init__(
@@ -89,10 +90,13 @@ class SpecError(PolyglotError, ValueError):
         sqlstate: str | None = None,
         detail: str | None = None,
         hint: str | None = None,
+        given: str | None = None,
     ) -> None:
-        message = f"{field}: {reason}" if field else reason
+        place = " ".join(part for part in (field, repr(given) if given is not None else None) if part)
+        message = f"{place}: {reason}" if place else reason
         super().__init__(message, sqlstate=sqlstate, detail=detail, hint=hint, field=field)
         self.reason = reason
+        self.given = given
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keep the attributes when the error crosses a process."""

@@ -120,14 +120,14 @@ import sys, time
 from polyglot_export.cli.signals import Interrupted, die_by
 from polyglot_export.cli.progress import NoBar
 from polyglot_export.cli.transfer import transfer
-from polyglot_export.destinations import FileSink
+from polyglot_export.destinations.file import FileDestination
 
 def opener(token):
     print("opening", flush=True)
     time.sleep(3600)
 
 try:
-    transfer(opener, FileSink(sys.argv[1]), NoBar())
+    transfer(opener, FileDestination(sys.argv[1]), NoBar())
 except Interrupted as interrupted:
     die_by(interrupted.number)
 """
@@ -243,9 +243,9 @@ LATE = """
 import sys, time
 from polyglot_export.cli.progress import NoBar
 from polyglot_export.cli.transfer import transfer
-from polyglot_export.destinations import StdoutSink
+from polyglot_export.destinations.stdout import StdoutDestination
 
-class LateSink(StdoutSink):
+class Late(StdoutDestination):
     def __enter__(self):
         time.sleep(0.5)
         return super().__enter__()
@@ -254,7 +254,7 @@ def opener(token):
     print("opening", file=sys.stderr, flush=True)
     time.sleep(3600)
 
-transfer(opener, LateSink(), NoBar())
+transfer(opener, Late(), NoBar())
 """
 """The pipe is known only after the main thread has begun to wait."""
 

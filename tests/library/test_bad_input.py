@@ -190,12 +190,12 @@ def test_nothing_half_written_remains(dsn: str, conn: psycopg.Connection, tmp_pa
     target = tmp_path / "t.parquet"
     target.write_bytes(b"the old file")
     with pytest.raises(PolyglotError) as raised:
-        export_to_file(dsn, "t", target, format="parquet")
+        export_to_file(dsn, "t", target)
     assert (raised.value.row, raised.value.column) == (5000, "n")
     assert target.read_bytes() == b"the old file"
     assert [entry.name for entry in tmp_path.iterdir()] == ["t.parquet"]
-    result = export_to_file(dsn, "t", target, format="csv")
-    assert (result.rows, result.bytes) == (6000, target.stat().st_size)
+    result = export_to_file(dsn, "t", tmp_path / "t.csv")
+    assert (result.rows, result.bytes) == (6000, (tmp_path / "t.csv").stat().st_size)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

@@ -160,7 +160,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"column": "dt", "op": "=", "value": "2024-02-30"}, "filter.0", "date/time field value out of range"),
     ({"column": "s", "op": "=", "value": "a\0b"}, "filter.0.value", r"U\+0000"),
     ({"column": "i", "op": "=", "value": float("nan")}, "filter.0.value", "must be finite"),
-    ({"column": "i", "op": "~", "value": 1}, "filter.0.op", "Input should be '='"),
+    ({"column": "i", "op": "~", "value": 1}, "filter.0.op", "must be '='"),
 ]
 
 

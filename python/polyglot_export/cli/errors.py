@@ -36,7 +36,8 @@ def error_line(error: PolyglotError) -> str:
     """The error in one line: the option it is about, the reason, and the detail and hint that the server gave."""
     message = error.message
     if isinstance(error, SpecError) and error.field is not None:
-        message = f"{_option(error.field)}: {error.reason}"
+        given = f" {error.given!r}" if error.given is not None else ""
+        message = f"{_option(error.field)}{given}: {error.reason}"
     extra = [text for text in (error.detail, f"hint: {error.hint}" if error.hint else None) if text]
     return f"{message} ({'; '.join(extra)})" if extra else message
 

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
+from polyglot_export.destinations.naming import Wording
 from polyglot_export.errors import SpecError
+from polyglot_export.formats.registry import Format
 
 if TYPE_CHECKING:
     from polyglot_export.destinations.naming import Target
     from polyglot_export.request.spec import ExportSpec
 
 __all__ = [
-    "COMPRESSION_NAMES",
-    "FORMAT_NAMES",
+    "WORDING",
     "build_spec",
     "database",
     "debug_option",
@@ -30,11 +31,10 @@ __all__ = [
     "show",
 ]
 
-FORMAT_NAMES = ("csv", "tsv", "json", "ndjson", "xml", "parquet")
-"""The values of ``formats.Format``, written out so that ``--help`` need not import it; a test compares them."""
-
-COMPRESSION_NAMES = ("gzip", "zstd")
-"""The values of ``formats.Compression``."""
+WORDING = Wording(
+    "output", "--format", "--compression", "--option compression=…", "or write to standard output: -o - > name"
+)
+"""How the command line speaks of a destination and its form."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -75,7 +75,7 @@ _SELECTION = (
         "--format",
         "-f",
         "format_name",
-        type=click.Choice(FORMAT_NAMES),
+        type=click.Choice([each.value for each in Format]),
         help="Format of the file. Default: what the file name says, else csv.",
     ),
     click.option(

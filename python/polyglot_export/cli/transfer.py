@@ -1,4 +1,4 @@
-"""One export into one sink: a thread moves the bytes, the main thread minds signals, the reader and the progress
+"""One export into one destination: a thread moves the bytes, the main thread minds signals, the reader and the progress
 bar.
 """
 
@@ -15,7 +15,7 @@ from polyglot_export.errors import Cancelled, InternalError, PolyglotError, Targ
 
 if TYPE_CHECKING:
     from polyglot_export.cancel import CancelToken
-    from polyglot_export.destinations import Sink
+    from polyglot_export.destinations.base import Destination
     from polyglot_export.execution.export import Export
     from polyglot_export.execution.run import ExportResult
 
@@ -53,9 +53,9 @@ class ReaderLeft(Exception):
 
 
 class _Worker(threading.Thread):
-    """Opens the export and moves its chunks into the sink. Ends with ``result`` or ``error`` set."""
+    """Opens the export and moves its chunks into the place. Ends with ``result`` or ``error`` set."""
 
-    def __init__(self, opener: Opener, sink: Sink, wake: Callable[[], None]) -> None:
+    def __init__(self, opener: Opener, place: Destination, wake: Callable[[], None]) -> None:
         super().__init__(name="polyglot-transfer", daemon=True)
         from polyglot_export.cancel import CancelToken
 
@@ -66,35 +66,35 @@ class _Worker(threading.Thread):
         self.error: BaseException | None = None
         self.done = False
         self._opener = opener
-        self._sink = sink
+        self._place = place
         self._wake = wake
 
     def run(self) -> None:
         try:
-            with self._sink as sink:
-                self.pipe = sink.pipe()
+            with self._place as place:
+                self.pipe = place.pipe()
                 # Wake the main thread: it does not watch the pipe yet, because it began to wait before.
                 self._wake()
-                self.result = self._move(sink)
+                self.result = self._move(place)
                 self.pipe = None
-                sink.commit()
+                place.commit()
         except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
             self.error = error
         finally:
             self.done = True
             self._wake()
 
-    def _move(self, sink: Sink) -> ExportResult:
+    def _move(self, place: Destination) -> ExportResult:
         """Write all chunks and end the export. The database is released before the disk is synchronised."""
         with self._opener(self.token) as export:
             self.export = export
             while (chunk := export.next_chunk()) is not None:
-                sink.write(chunk)
+                place.write(chunk)
             return export.result()
 
 
-def transfer(opener: Opener, sink: Sink, meter: Meter) -> ExportResult:
-    """Run an export into a sink.
+def transfer(opener: Opener, place: Destination, meter: Meter) -> ExportResult:
+    """Run an export into a place.
 
     The first Ctrl-C, SIGTERM or SIGHUP cancels the query in the server and takes the target back; a second one, or a
     server that does not react within five seconds, makes this return at once with a thread that still runs: the caller
@@ -102,19 +102,19 @@ def transfer(opener: Opener, sink: Sink, meter: Meter) -> ExportResult:
 
     Args:
         opener: Opens the export; called in another thread.
-        sink: Opened and closed here, and committed when the export is complete.
+        place: Opened and closed here, and committed when the export is complete.
         meter: Shows the progress.
 
     Raises:
         Interrupted: By a signal; nothing was committed.
         ReaderLeft: The pipe was closed by its reader.
-        PolyglotError: What the export or the sink raised.
+        PolyglotError: What the export or the destination raised.
     """
     with Interrupts() as interrupts:
-        worker = _Worker(opener, sink, interrupts.wake)
+        worker = _Worker(opener, place, interrupts.wake)
         worker.start()
         try:
-            stopped_by, reader_left = _mind(worker, interrupts, sink, meter)
+            stopped_by, reader_left = _mind(worker, interrupts, place, meter)
         finally:
             meter.stop()
         worker.join()
@@ -129,7 +129,7 @@ def transfer(opener: Opener, sink: Sink, meter: Meter) -> ExportResult:
     raise worker.error
 
 
-def _mind(worker: _Worker, interrupts: Interrupts, sink: Sink, meter: Meter) -> tuple[int | None, bool]:
+def _mind(worker: _Worker, interrupts: Interrupts, place: Destination, meter: Meter) -> tuple[int | None, bool]:
     """Wait until the worker is done; gives the signal that stopped it, and whether the reader left."""
     stopped_by: int | None = None
     reader_left = False
@@ -138,14 +138,14 @@ def _mind(worker: _Worker, interrupts: Interrupts, sink: Sink, meter: Meter) -> 
         event = interrupts.wait(_patience(meter, deadline), None if reader_left else worker.pipe)
         for number in event.signals:
             if stopped_by is not None:
-                _give_up(sink, number)
+                _give_up(place, number)
             stopped_by = number
         reader_left = reader_left or event.reader_left
         if deadline is None and (stopped_by is not None or reader_left):
             worker.token.cancel()
             deadline = time.monotonic() + (GRACE_SECONDS if worker.pipe is None else PIPE_GRACE_SECONDS)
         if deadline is not None and time.monotonic() > deadline:
-            _give_up(sink, stopped_by)
+            _give_up(place, stopped_by)
         if meter.visible:
             meter.draw(worker.export)
     return stopped_by, reader_left
@@ -159,13 +159,13 @@ def _patience(meter: Meter, deadline: float | None) -> float | None:
     return min(waits) if waits else None
 
 
-def _give_up(sink: Sink, number: int | None) -> NoReturn:
+def _give_up(place: Destination, number: int | None) -> NoReturn:
     """Leave without waiting for the worker; the process is about to end by this signal.
 
     The server ends the query when it sees that the connection is gone. ``None`` means that the reader left: nobody is
     to hear of it.
     """
-    sink.abandon()
+    place.abandon()
     if number is None:
         os._exit(0)
     raise Interrupted(number)

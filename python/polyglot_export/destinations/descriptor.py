@@ -1,30 +1,41 @@
-"""Writing to a file descriptor: whole chunks, and errors that name the target."""
+"""Destinations that are written directly, through a file descriptor: nothing of them can be taken back."""
 
 from __future__ import annotations
 
 import os
+import re
 import select
 import stat
+from abc import abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Self
 
+from polyglot_export.destinations.base import Capabilities, Destination
 from polyglot_export.errors import TargetFailed
 
-__all__ = ["named", "pipe_of", "write_all"]
+__all__ = ["DescriptorDestination", "DirectDestination", "SpecialFileDestination", "naming", "pipe_of", "write_all"]
+
+OWN_DESCRIPTOR = re.compile(r"(?:/dev/fd|/proc/(?:self|thread-self)/fd)/(\d+)|/dev/std(out|err)")
+"""Names for a descriptor of this process. Opened by name, a redirected file would be written from its start again."""
 
 
 @contextmanager
-def named(target: str, doing: str = "cannot write") -> Iterator[None]:
-    """Turn an ``OSError`` of the block into a ``TargetFailed`` that names the target and gives the system's reason.
+def naming(name: str) -> Iterator[None]:
+    """Turn an error of the system in the block into a ``TargetFailed`` with the name of the destination and the
+    system's reason.
 
     Args:
-        target: The name as the user wrote it.
-        doing: What failed, as the beginning of the sentence.
+        name: As the user wrote it.
     """
     try:
         yield
     except OSError as error:
-        raise TargetFailed(f"{doing} {target}: {error.strerror or error}") from error
+        raise TargetFailed(f"cannot write {name}: {error.strerror or error}") from error
+    except ValueError as error:
+        # A name that no file can have: one with a NUL.
+        raise TargetFailed(f"cannot write {name!r}: {error}") from error
 
 
 def write_all(descriptor: int, chunk: bytes) -> None:
@@ -47,3 +58,98 @@ def pipe_of(descriptor: int) -> int | None:
     """The descriptor when a reader at its other end may leave (a pipe, FIFO or socket)."""
     mode = os.fstat(descriptor).st_mode
     return descriptor if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else None
+
+
+class DirectDestination(Destination):
+    """What is written is with the reader when ``write`` returns.
+
+    A reader has to look at the exit code to know whether it has everything, as with every program in a pipe.
+
+    Raises:
+        TargetFailed: No more was taken. Its ``__cause__`` is a ``BrokenPipeError`` when the reader has left.
+    """
+
+    capabilities = Capabilities(atomic=False, streaming=True, named_by_format=False)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._descriptor: int | None = None
+
+    @classmethod
+    def named(cls, name: str) -> DirectDestination:
+        """The destination of this name; nothing is opened yet."""
+        return cls(name)
+
+    @abstractmethod
+    def _open(self) -> int:
+        """A descriptor that is ours to close."""
+
+    def __enter__(self) -> Self:
+        with naming(self._name):
+            self._descriptor = self._open()
+        return self
+
+    def write(self, chunk: bytes) -> None:
+        """Write a chunk, whole; blocks as long as the reader takes nothing."""
+        with naming(self._name):
+            write_all(self._opened(), chunk)
+
+    def commit(self) -> None:
+        """Close our descriptor: file systems over a network report a full disk only then (close(2))."""
+        descriptor, self._descriptor = self._opened(), None
+        with naming(self._name):
+            os.close(descriptor)
+
+    def discard(self) -> None:
+        """Close our descriptor."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with suppress(OSError):
+                os.close(descriptor)
+
+    def abandon(self) -> None:
+        """Do nothing: what a reader has cannot be taken back."""
+
+    def pipe(self) -> int | None:
+        """The descriptor when it is that of a pipe."""
+        return None if self._descriptor is None else pipe_of(self._descriptor)
+
+    def _opened(self) -> int:
+        if self._descriptor is None:
+            raise TargetFailed(f"cannot write {self._name}: it is closed")
+        return self._descriptor
+
+
+class DescriptorDestination(DirectDestination):
+    """A descriptor of this process by its name: ``/dev/stdout``, ``/dev/fd/3``."""
+
+    kind = "a descriptor of the process"
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        """Whether it is a name of a descriptor of this process."""
+        return OWN_DESCRIPTOR.fullmatch(name) is not None
+
+    def _open(self) -> int:
+        own = OWN_DESCRIPTOR.fullmatch(self._name)
+        if own is None:
+            raise FileNotFoundError(f"{self._name} is not the name of a descriptor")
+        return os.dup(int(own[1]) if own[1] is not None else {"out": 1, "err": 2}[own[2]])
+
+
+class SpecialFileDestination(DirectDestination):
+    """A FIFO, ``/dev/null`` or another device."""
+
+    kind = "a device or FIFO"
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        """Whether there is such a thing under this name."""
+        try:
+            mode = Path(name).stat().st_mode
+        except (OSError, ValueError):
+            return False
+        return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+    def _open(self) -> int:
+        return os.open(self._name, os.O_WRONLY)

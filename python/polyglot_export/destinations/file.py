@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from polyglot_export.destinations.descriptor import named, pipe_of, write_all
+from polyglot_export.destinations.base import Capabilities, Destination
+from polyglot_export.destinations.descriptor import naming, write_all
 from polyglot_export.errors import TargetFailed
 
-__all__ = ["FileSink"]
+__all__ = ["FileDestination"]
 
 NAME_BYTES = 255
 """The longest name of a file that the usual file systems take (NAME_MAX)."""
 
-OWN_DESCRIPTOR = re.compile(r"(?:/dev/fd|/proc/(?:self|thread-self)/fd)/(\d+)|/dev/std(out|err)")
-"""Names for a descriptor of this process. Opened by name, a redirected file would be written from its start again."""
 
+class FileDestination(Destination):
+    """Writes a temporary file in the folder of the file and renames it on ``commit``.
 
-class FileSink:
-    """Writes a temporary file in the target's folder and renames it on ``commit``.
-
-    Until the rename the target is untouched, so that a reader sees the old file or the whole new one, never a part
+    Until the rename the file is untouched, so that a reader sees the old file or the whole new one, never a part
     (rename(2) is atomic). The data is on the disk before the name is (fsync of the file, then of its folder), so that
     a crash of the machine keeps that promise. Without ``commit``, the temporary file is removed.
 
@@ -33,15 +30,17 @@ class FileSink:
     - A new file gets the rights that the umask allows; a replaced one hands its rights (and, where allowed, its owner)
       on. A file that the user may not write is not replaced.
     - A symbolic link stays: the file that it leads to is replaced.
-    - ``/dev/null``, ``/dev/stdout``, a FIFO and other special files are written directly, with nothing to take back.
 
     Args:
-        path: The target.
+        path: The file.
         mode: Rights of a new file, as far as the umask allows them.
 
     Raises:
         TargetFailed: With the system's reason, from every method.
     """
+
+    kind = "a file"
+    capabilities = Capabilities(atomic=True, streaming=False, named_by_format=True)
 
     def __init__(self, path: str | os.PathLike[str], mode: int = 0o666) -> None:
         self._name = os.fspath(path)
@@ -51,43 +50,47 @@ class FileSink:
         self._descriptor: int | None = None
         self._replaced: os.stat_result | None = None
 
-    def __enter__(self) -> Self:
-        with named(self._name):
-            own = OWN_DESCRIPTOR.fullmatch(self._name)
-            if own is not None:
-                self._descriptor = os.dup(_descriptor_number(own))
-            elif (found := _stat(self._name)) is None or stat.S_ISREG(found.st_mode):
-                self._open_part(found)
-            else:
-                self._descriptor = os.open(self._name, os.O_WRONLY)
-        return self
+    @classmethod
+    def accepts(cls, name: str) -> bool:  # noqa: ARG003 - every name can be that of a file
+        """Every name can be that of a file."""
+        return True
 
-    def __exit__(self, *exc_info: object) -> None:
-        self.discard()
+    @classmethod
+    def named(cls, name: str) -> FileDestination:
+        """The file of this name; nothing is opened yet."""
+        return cls(name)
+
+    def __enter__(self) -> Self:
+        with naming(self._name):
+            found = _stat(self._name)
+            if found is not None and not stat.S_ISREG(found.st_mode):
+                # A rename would put a file in its place.
+                number = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL
+                raise OSError(number, os.strerror(number))
+            self._open_part(found)
+        return self
 
     def write(self, chunk: bytes) -> None:
         """Append a chunk, whole."""
         if self._descriptor is None:
             raise TargetFailed(f"cannot write {self._name}: it is closed")
-        with named(self._name):
+        with naming(self._name):
             write_all(self._descriptor, chunk)
 
     def commit(self) -> None:
-        """Give the complete file its name, durably. Afterwards the sink is closed."""
+        """Give the complete file its name, durably. Afterwards the destination is closed."""
         descriptor, part = self._descriptor, self._part
-        if descriptor is None:
+        if descriptor is None or part is None:
             raise TargetFailed(f"cannot write {self._name}: it is closed")
         try:
-            with named(self._name):
-                if part is not None:
-                    self._hand_rights_on(descriptor)
-                    os.fsync(descriptor)
+            with naming(self._name):
+                self._hand_rights_on(descriptor)
+                os.fsync(descriptor)
                 self._descriptor = None
                 os.close(descriptor)
-                if part is not None:
-                    part.replace(self._target)
-                    self._part = None
-                    _sync_folder(self._target.parent)
+                part.replace(self._target)
+                self._part = None
+                _sync_folder(self._target.parent)
         finally:
             self.discard()
 
@@ -107,11 +110,11 @@ class FileSink:
                 part.unlink()
 
     def pipe(self) -> int | None:
-        """The descriptor when the target is a FIFO or a pipe of this process."""
-        return None if self._descriptor is None else pipe_of(self._descriptor)
+        """A file has no reader that could leave."""
+        return None
 
     def _open_part(self, replaced: os.stat_result | None) -> None:
-        """Make the temporary file beside the real target; ``replaced`` is what is there now."""
+        """Make the temporary file beside the real file; ``replaced`` is what is there now."""
         self._target = Path(os.path.realpath(self._name))
         if replaced is not None and not os.access(self._target, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -141,11 +144,6 @@ def _stat(path: str) -> os.stat_result | None:
         return Path(path).stat()
     except FileNotFoundError:
         return None
-
-
-def _descriptor_number(own: re.Match[str]) -> int:
-    """The descriptor that a name of our own descriptors stands for."""
-    return int(own[1]) if own[1] is not None else {"out": 1, "err": 2}[own[2]]
 
 
 def _part_name(name: str) -> str:

@@ -1,107 +1,129 @@
-"""What the name of the target says about format and compression.
+"""What the name of a destination says about format and compression.
 
-``orders.csv.gz`` is CSV, compressed by gzip. What the options say must agree: a file whose name says one thing and
-whose bytes say another is opened wrongly by the next program.
+``orders.csv.gz`` is CSV, compressed by gzip. What is asked for must agree: a file whose name says one thing and whose
+bytes say another is opened wrongly by the next program.
 """
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+from polyglot_export.compressions import Compression
+from polyglot_export.destinations.registry import kind_of
 from polyglot_export.errors import SpecError
+from polyglot_export.formats.registry import Format
 
-__all__ = ["STDOUT", "Target", "choose"]
+__all__ = ["KEYWORDS", "Target", "Wording", "choose"]
 
-STDOUT = "-"
-"""The name that stands for standard output."""
+DEFAULT_FORMAT = Format.CSV
+"""What is written where neither the name nor the caller says which format."""
 
-DEFAULT_FORMAT = "csv"
-"""What standard output gets when nobody names a format."""
+FORMATS = {ending: each for each in Format for ending in each.record.endings}
+COMPRESSIONS = {each.record.ending: each for each in Compression}
 
-FORMATS = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".json": "json",
-    ".ndjson": "ndjson",
-    ".jsonl": "ndjson",
-    ".xml": "xml",
-    ".parquet": "parquet",
-}
-COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+E = TypeVar("E", Format, Compression)
+
+
+class Wording(NamedTuple):
+    """How a caller writes what an error is about.
+
+    Attributes:
+        name: The field with the name of the destination.
+        format: Asks for a format.
+        compression: Asks for a compression.
+        option: Sets the option ``compression`` of a format.
+        way_out: What else can be done about a contradiction, in brackets; empty for nothing.
+    """
+
+    name: str
+    format: str
+    compression: str
+    option: str
+    way_out: str = ""
+
+
+KEYWORDS = Wording("path", "format=", "compression=", "options={'compression': …}")
+"""The arguments of :func:`polyglot_export.export_to_file`."""
 
 
 class Target(NamedTuple):
     """Where the export goes and in which form.
 
     Attributes:
-        path: A path, or ``-`` for standard output.
+        path: As the caller wrote it; ``-`` is standard output.
         format: The format.
-        compression: ``gzip``, ``zstd`` or ``None``.
-        is_binary: True when the bytes are not for a terminal.
+        compression: Of the whole file.
     """
 
     path: str
-    format: str
-    compression: str | None
+    format: Format
+    compression: Compression | None
 
     @property
     def is_binary(self) -> bool:
-        """Parquet and compressed text are not for a terminal."""
-        return self.format == "parquet" or self.compression is not None
+        """Whether a terminal cannot show it."""
+        return not self.format.record.is_text or self.compression is not None
 
 
-def choose(path: str, format_name: str | None, compression: str | None) -> Target:
-    """Take format and compression from the options and from the name, which must agree.
+def choose(
+    path: str, format_: Format | str | None, compression: Compression | str | None, words: Wording = KEYWORDS
+) -> Target:
+    """Take format and compression from what is asked for and from the name, which must agree.
 
     Args:
-        path: The target as the user wrote it; ``-`` is standard output.
-        format_name: ``--format`` or ``None``.
-        compression: ``--compression`` or ``None``.
+        path: The name of the destination.
+        format_: What is asked for, or ``None``.
+        compression: What is asked for, or ``None``.
+        words: How the caller has asked, for the sentence of an error.
 
     Raises:
-        SpecError: The name contradicts an option, or nothing says which format it is.
+        SpecError: The name contradicts what is asked for, or nothing says which format it is, or there is no such
+        format or compression.
     """
-    mode = None if path == STDOUT else _mode(path)
-    if path == STDOUT or (mode is not None and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)):
-        # The name of a device or FIFO says nothing about what is in it.
-        return Target(path, format_name or DEFAULT_FORMAT, compression)
-    if mode is not None and stat.S_ISDIR(mode):
-        raise _wrong(f"{path} is a folder; name a file in it")
+    wanted = _member(Format, "format", format_)
+    packed = _member(Compression, "compression", compression)
+    if not kind_of(path).capabilities.named_by_format:
+        return Target(path, wanted or DEFAULT_FORMAT, packed)
+    if Path(path).is_dir():
+        raise SpecError(words.name, f"{path} is a folder; name a file in it")
     name = Path(path).name
-    lower = Path(name.lower())
-    named_compression = COMPRESSIONS.get(lower.suffix)
-    named_format = FORMATS.get(Path(lower.stem).suffix if named_compression else lower.suffix)
-    if named_format == "parquet" and named_compression:
-        raise _wrong(
-            f"{name}: parquet compresses inside the file; name it .parquet and choose the codec with --option "
-            "compression=…"
+    said, said_packed = _said(name)
+    if said is not None and said_packed is not None and not said.record.is_text:
+        ending = said.record.endings[0]
+        raise SpecError(
+            words.name,
+            f"{name}: {said} compresses inside the file; name it {ending} and choose the codec with {words.option}",
         )
-    if format_name and named_format and format_name != named_format:
-        raise _wrong(f"the name {name} says {named_format}, but --format says {format_name}; {_WAY_OUT}")
-    chosen = format_name or named_format
+    way_out = f"change one of them{f' ({words.way_out})' if words.way_out else ''}"
+    if wanted and said and wanted is not said:
+        raise SpecError(words.name, f"the name {name} says {said}, but {words.format} says {wanted}; {way_out}")
+    chosen = wanted or said
     if chosen is None:
-        raise _wrong(
-            f"the name {name} does not say which format it is: give --format, or one of the endings "
-            f"{', '.join(FORMATS)}"
+        raise SpecError(
+            words.name,
+            f"the name {name} does not say which format it is: give {words.format}, or one of the endings "
+            f"{', '.join(FORMATS)}",
         )
-    if compression and named_compression != compression and (named_compression or named_format):
-        said = named_compression or "no compression"
-        raise _wrong(f"the name {name} says {said}, but --compression says {compression}; {_WAY_OUT}")
-    return Target(path, chosen, compression or named_compression)
+    if packed and said_packed is not packed and (said_packed or said):
+        shown = said_packed or "no compression"
+        raise SpecError(words.name, f"the name {name} says {shown}, but {words.compression} says {packed}; {way_out}")
+    return Target(path, chosen, packed or said_packed)
 
 
-_WAY_OUT = "change one of them (or write to standard output: -o - > name)"
+def _said(name: str) -> tuple[Format | None, Compression | None]:
+    """What the endings of a file's name say, in any case."""
+    lower = Path(name.lower())
+    compression = COMPRESSIONS.get(lower.suffix)
+    return FORMATS.get(Path(lower.stem).suffix if compression else lower.suffix), compression
 
 
-def _wrong(message: str) -> SpecError:
-    return SpecError("output", message)
-
-
-def _mode(path: str) -> int | None:
-    """What is there; ``None`` when nothing is, or nothing can be seen: the sink gives the reason."""
-    try:
-        return Path(path).stat().st_mode
-    except OSError:
+def _member(known: type[E], field: str, given: E | str | None) -> E | None:
+    """A member by its name."""
+    if given is None:
         return None
+    for each in known:
+        if each == given:
+            return each
+    names = [repr(str(each)) for each in known]
+    raise SpecError(field, f"must be {', '.join(names[:-1])} or {names[-1]} (got {given!r})")

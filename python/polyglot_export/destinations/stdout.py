@@ -1,69 +1,42 @@
-"""Standard output as a target: a pipe whose reader may leave, a redirected file, or a terminal."""
+"""Standard output as a destination: a pipe whose reader may leave, a redirected file, or a terminal."""
 
 from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
-from typing import Self
 
-from polyglot_export.destinations.descriptor import named, pipe_of, write_all
+from polyglot_export.destinations.descriptor import DirectDestination
 from polyglot_export.errors import TargetFailed
 
-__all__ = ["StdoutSink"]
+__all__ = ["STDOUT", "StdoutDestination"]
 
-NAME = "standard output"
+STDOUT = "-"
+"""The name that stands for standard output."""
+SPOKEN = "standard output"
 
 
-class StdoutSink:
-    """Writes to standard output, unbuffered: a chunk is with the reader when ``write`` returns.
+class StdoutDestination(DirectDestination):
+    """Writes to standard output, unbuffered, on a copy of its descriptor."""
 
-    What has been written cannot be taken back. A reader has to look at the exit code, as with every program in a pipe.
-
-    Raises:
-        TargetFailed: No more was taken. Its ``__cause__`` is a ``BrokenPipeError`` when the reader has left.
-    """
+    kind = SPOKEN
 
     def __init__(self) -> None:
-        self._descriptor: int | None = None
+        super().__init__(SPOKEN)
 
-    def __enter__(self) -> Self:
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        """Whether it is ``-``."""
+        return name == STDOUT
+
+    @classmethod
+    def named(cls, name: str) -> StdoutDestination:  # noqa: ARG003 - there is only one
+        """Standard output."""
+        return cls()
+
+    def _open(self) -> int:
         # With `>&-` descriptor 1 is free and the next file that is opened gets it, a database connection for example.
         # Python notices that at its start and says so by setting sys.stdout to None.
         if sys.stdout is None:
-            raise TargetFailed(f"cannot write {NAME}: it is closed")
-        with named(NAME):
-            sys.stdout.flush()
-            self._descriptor = os.dup(sys.stdout.fileno())
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.discard()
-
-    def write(self, chunk: bytes) -> None:
-        """Write a chunk, whole; blocks as long as the reader takes nothing."""
-        if self._descriptor is None:
-            raise TargetFailed(f"cannot write {NAME}: it is closed")
-        with named(NAME):
-            write_all(self._descriptor, chunk)
-
-    def commit(self) -> None:
-        """Close our copy of the descriptor: file systems over a network report a full disk only then (close(2))."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            with named(NAME):
-                os.close(descriptor)
-
-    def discard(self) -> None:
-        """Close our copy of the descriptor."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            with suppress(OSError):
-                os.close(descriptor)
-
-    def abandon(self) -> None:
-        """Do nothing: what a reader has cannot be taken back."""
-
-    def pipe(self) -> int | None:
-        """The descriptor when standard output is a pipe."""
-        return None if self._descriptor is None else pipe_of(self._descriptor)
+            raise TargetFailed(f"cannot write {SPOKEN}: it is closed")
+        sys.stdout.flush()
+        return os.dup(sys.stdout.fileno())

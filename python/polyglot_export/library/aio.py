@@ -7,18 +7,21 @@ that handing each chunk to a pool does.
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from polyglot_export.cancel import CancelToken
+from polyglot_export.compressions import Compression
 from polyglot_export.errors import InternalError
 from polyglot_export.execution.export import Export
 from polyglot_export.execution.feed import ChunkFeed
 from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, Progress, RunSettings
-from polyglot_export.library.keywords import make_spec
+from polyglot_export.formats.registry import Format
+from polyglot_export.library.keywords import Columns, make_spec
 from polyglot_export.planning.plan import Plan
+from polyglot_export.request.spec import FilterTerm, OrderTerm
 
 __all__ = ["AsyncExport", "aexport"]
 
@@ -94,22 +97,32 @@ def aexport(
     dsn: str | None,
     source: str | None = None,
     *,
+    query: str | None = None,
+    format: Format | str = Format.CSV,  # noqa: A002
+    columns: Columns | None = None,
+    filter: Sequence[FilterTerm | Mapping[str, Any]] = (),  # noqa: A002
+    order_by: Sequence[OrderTerm | Mapping[str, Any] | str] = (),
+    limit: int | None = None,
+    compression: Compression | str | None = None,
+    options: Mapping[str, Any] | None = None,
     workers: int | None = None,
     rate_limit: float | None = None,
-    **what: Any,
 ) -> AsyncExport:
-    """Export a table, view or query in an event loop.
-
-    Args:
-        dsn: As in :func:`polyglot_export.execution.export`.
-        source: As in :func:`polyglot_export.execution.export`.
-        workers: Connections and threads.
-        rate_limit: Bytes a second that are read at most.
-        what: The other arguments of :func:`polyglot_export.execution.export`.
+    """Export a table, view or query in an event loop; the arguments are those of :func:`polyglot_export.export`.
 
     Raises:
         SpecError: The request is wrong. What only the database knows is raised by ``async with``.
     """
-    spec = make_spec(source, **what)
+    spec = make_spec(
+        source,
+        query=query,
+        format=format,
+        columns=columns,
+        filter=filter,
+        order_by=order_by,
+        limit=limit,
+        compression=compression,
+        options=options,
+    )
     run = RunSettings(workers=workers, rate_limit=rate_limit)
     return AsyncExport(lambda token: open_export(spec, dsn=dsn, run=run, token=token))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from os import PathLike
-from pathlib import Path
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 from polyglot_export.compressions import Compression
+from polyglot_export.destinations.naming import choose
+from polyglot_export.destinations.registry import destination
 from polyglot_export.execution.export import Export
 from polyglot_export.execution.opening import explain, open_export
 from polyglot_export.execution.run import ExportResult, RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.library.keywords import Columns, make_spec
-from polyglot_export.limits import FILE_CHUNK_BYTES
+from polyglot_export.limits import CHUNK_BYTES, FILE_CHUNK_BYTES
 
 if TYPE_CHECKING:
     from polyglot_export.request.spec import FilterTerm, OrderTerm
@@ -43,12 +44,12 @@ def export(
         dsn: URI or key=value string; ``None`` leaves it to libpq's environment variables and files.
         source: ``table`` or ``schema.table``; not together with ``query``.
         query: One SELECT statement.
-        format: ``csv``, ``tsv``, ``json``, ``ndjson``, ``xml`` or ``parquet``.
+        format: A :class:`Format` or its name.
         columns: Which ones and in which order: names, or source → target.
         filter: Terms that must all hold.
         order_by: Sort keys: names, or :class:`OrderTerm`; the primary key is added behind them.
         limit: At most so many rows.
-        compression: ``gzip`` or ``zstd`` for the whole file; not for Parquet.
+        compression: A :class:`Compression` of the whole file, or its name; not for Parquet, which compresses inside.
         options: The format's options.
         workers: Connections and threads.
         rate_limit: Bytes a second that are read at most.
@@ -78,30 +79,60 @@ def export_to_file(
     source: str | None,
     path: str | PathLike[str],
     *,
+    query: str | None = None,
+    format: Format | str | None = None,  # noqa: A002
+    columns: Columns | None = None,
+    filter: Sequence[FilterTerm | Mapping[str, Any]] = (),  # noqa: A002
+    order_by: Sequence[OrderTerm | Mapping[str, Any] | str] = (),
+    limit: int | None = None,
+    compression: Compression | str | None = None,
+    options: Mapping[str, Any] | None = None,
     workers: int | None = None,
     rate_limit: float | None = None,
-    **what: Any,
 ) -> ExportResult:
-    """Export into a file: written beside it and renamed, so that the path never holds a part of an export.
+    """Export into a file, which appears complete or not at all.
+
+    The name says format and compression, as on the command line: ``orders.csv.gz`` is CSV, compressed by gzip.
 
     Args:
         dsn: As in :func:`export`.
         source: As in :func:`export`; ``None`` together with ``query=…``.
-        path: The file; one that exists is replaced at the end.
+        path: The file; one that exists is replaced at the end. Devices and FIFOs are written directly, and ``-`` is
+            standard output.
+        query: As in :func:`export`.
+        format: Needed only where the name does not say it; CSV for devices and standard output.
+        columns: As in :func:`export`.
+        filter: As in :func:`export`.
+        order_by: As in :func:`export`.
+        limit: As in :func:`export`.
+        compression: Needed only where the name does not say it.
+        options: As in :func:`export`.
         workers: Connections and threads.
         rate_limit: Bytes a second that are read at most.
-        what: The other arguments of :func:`export`.
 
     Raises:
+        SpecError: Among others, the name and ``format`` or ``compression`` contradict each other, or nothing says which
+            format is meant; nothing has been opened.
         TargetFailed: The file could not be written; nothing is left of it.
         PolyglotError: As :func:`open_export`.
     """
-    from polyglot_export.destinations.file import FileSink
-
-    spec = make_spec(source, **what)
-    run = RunSettings(workers=workers, chunk_bytes=FILE_CHUNK_BYTES, rate_limit=rate_limit)
-    with open_export(spec, dsn=dsn, run=run) as opened, FileSink(Path(path)) as sink:
+    target = choose(fspath(path), format, compression)
+    spec = make_spec(
+        source,
+        query=query,
+        format=target.format,
+        columns=columns,
+        filter=filter,
+        order_by=order_by,
+        limit=limit,
+        compression=target.compression,
+        options=options,
+    )
+    place = destination(target.path)
+    chunk_bytes = CHUNK_BYTES if place.capabilities.streaming else FILE_CHUNK_BYTES
+    run = RunSettings(workers=workers, chunk_bytes=chunk_bytes, rate_limit=rate_limit)
+    with open_export(spec, dsn=dsn, run=run) as opened, place:
         for chunk in opened:
-            sink.write(chunk)
-        sink.commit()
+            place.write(chunk)
+        place.commit()
         return opened.result()

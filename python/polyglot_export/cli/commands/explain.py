@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import click
 
 from polyglot_export.cli.errors import suggesting
-from polyglot_export.cli.options import build_spec, database, debug_option, selection_options, show
-from polyglot_export.destinations.naming import STDOUT, choose
+from polyglot_export.cli.options import WORDING, build_spec, database, debug_option, selection_options, show
+from polyglot_export.destinations.naming import choose
+from polyglot_export.destinations.stdout import STDOUT
 
 __all__ = ["HELP_POSITION", "explain_command"]
 
@@ -40,7 +41,7 @@ def explain_command(
     spec = build_spec(
         source,
         query,
-        target=choose(STDOUT, format_name, None),
+        target=choose(STDOUT, format_name, None, WORDING),
         columns=columns,
         where=where,
         order_by=order_by,

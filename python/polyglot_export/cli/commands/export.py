@@ -11,7 +11,7 @@ import click
 
 from polyglot_export.cli.errors import suggesting
 from polyglot_export.cli.options import (
-    COMPRESSION_NAMES,
+    WORDING,
     build_spec,
     database,
     debug_option,
@@ -20,12 +20,14 @@ from polyglot_export.cli.options import (
     selection_options,
 )
 from polyglot_export.cli.signals import Interrupted
-from polyglot_export.destinations.naming import STDOUT, Target, choose
+from polyglot_export.compressions import Compression
+from polyglot_export.destinations.naming import COMPRESSIONS, FORMATS, Target, choose
+from polyglot_export.destinations.registry import destination
+from polyglot_export.destinations.stdout import STDOUT
 from polyglot_export.errors import SpecError
 
 if TYPE_CHECKING:
     from polyglot_export.cancel import CancelToken
-    from polyglot_export.destinations import Sink
     from polyglot_export.execution.export import Export
     from polyglot_export.request.spec import ExportSpec
 
@@ -34,7 +36,24 @@ __all__ = ["HELP_POSITION", "export_command"]
 HELP_POSITION = 1
 
 
-@click.command("export")
+HELP = f"""Export a table, a view or a query.
+
+The format is that of the file name ({", ".join(FORMATS)}, with {" or ".join(COMPRESSIONS)} behind it), or the one of
+--format. What is exported is one moment of the database, whole: an export that fails leaves no file and does not touch
+the one that is there.
+
+Exit codes: 0 done (or the reader of the pipe had enough), 1 failed, 2 wrong use. Ctrl-C and SIGTERM end the command as
+signals do (130, 143).
+
+\b
+polyglot export orders -o orders.parquet
+polyglot export sales.orders -o orders.csv.gz --columns id,value=amount --where 'id <= 1000'
+polyglot export --query 'select state, count(*) from orders group by 1' -f ndjson | jq .
+"""  # noqa: S608 - it is a text for people
+"""click reads the backspace as: do not join these lines."""
+
+
+@click.command("export", help=HELP)
 @selection_options
 @click.option(
     "--output",
@@ -46,8 +65,8 @@ HELP_POSITION = 1
 )
 @click.option(
     "--compression",
-    type=click.Choice(COMPRESSION_NAMES),
-    help="Compress the text formats. Default: what the file name says (.gz, .zst).",
+    type=click.Choice([each.value for each in Compression]),
+    help=f"Compress the text formats. Default: what the file name says ({', '.join(COMPRESSIONS)}).",
 )
 @click.option(
     "--workers",
@@ -78,23 +97,9 @@ def export_command(
     rate_limit: str | None,
     quiet: bool,
 ) -> None:
-    """Export a table, a view or a query.
-
-    The format is that of the file name (.csv, .tsv, .json, .ndjson, .jsonl, .xml, .parquet, with .gz or .zst behind
-    it), or the one of --format. What is exported is one moment of the database, whole: an export that fails leaves no
-    file and does not touch the one that is there.
-
-    Exit codes: 0 done (or the reader of the pipe had enough), 1 failed, 2 wrong use. Ctrl-C and SIGTERM end the command
-    as signals do (130, 143).
-
-    \b
-    polyglot export orders -o orders.parquet
-    polyglot export sales.orders -o orders.csv.gz --columns id,value=amount --where 'id <= 1000'
-    polyglot export --query 'select state, count(*) from orders group by 1' -f ndjson | jq .
-    """  # noqa: D301 - click reads the backspace as: do not join these lines
     # Until the first chunk nothing becomes garbage; looking for some would take a twentieth of the start.
     gc.disable()
-    target = choose(output or STDOUT, format_name, compression)
+    target = choose(output or STDOUT, format_name, compression, WORDING)
     to_terminal = target.path == STDOUT and sys.stdout is not None and sys.stdout.isatty()
     if to_terminal and target.is_binary and not output:
         raise SpecError(
@@ -122,8 +127,8 @@ def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_termina
     from polyglot_export.limits import CHUNK_BYTES, FILE_CHUNK_BYTES
 
     to_stdout = target.path == STDOUT
-    # Large writes are best for a file; the reader of a pipe wants the first rows early.
-    chunk_bytes = CHUNK_BYTES if to_stdout else FILE_CHUNK_BYTES
+    place = destination(target.path)
+    chunk_bytes = CHUNK_BYTES if place.capabilities.streaming else FILE_CHUNK_BYTES
     run = RunSettings(workers=how.workers, chunk_bytes=chunk_bytes, rate_limit=how.rate_limit)
 
     def opener(token: CancelToken) -> Export:
@@ -135,11 +140,12 @@ def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_termina
 
     try:
         with suggesting(database(how.dsn), spec.dataset):
-            result = transfer(opener, _sink(target), meter_for(quiet=quiet, to_terminal=to_terminal))
+            result = transfer(opener, place, meter_for(quiet=quiet, to_terminal=to_terminal))
     except ReaderLeft:
         leave_quietly()
     except Interrupted as interrupted:
-        interrupted.remark = "; the output is not complete" if to_stdout else f"; {target.path} was not written"
+        atomic = place.capabilities.atomic
+        interrupted.remark = f"; {target.path} was not written" if atomic else "; the output is not complete"
         raise
     lost = losses_line(result.losses)
     if lost is not None:
@@ -161,9 +167,3 @@ def _rate(text: str | None) -> float | None:
         raise SpecError("rate_limit", f"{error} (got {text!r})") from None
     check_rate(rate)
     return rate
-
-
-def _sink(target: Target) -> Sink:
-    from polyglot_export.destinations import FileSink, StdoutSink
-
-    return StdoutSink() if target.path == STDOUT else FileSink(target.path)

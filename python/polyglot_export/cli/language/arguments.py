@@ -28,7 +28,7 @@ def parse_columns(texts: Iterable[str]) -> list[Data]:
     Raises:
         SpecError: A name is missing or not closed.
     """
-    return [choice for text in texts for choice in _columns(Scanner("--columns", text))]
+    return [choice for text in texts for choice in _columns(Scanner("columns", text))]
 
 
 def parse_order(texts: Iterable[str]) -> list[Data]:
@@ -37,7 +37,7 @@ def parse_order(texts: Iterable[str]) -> list[Data]:
     Raises:
         SpecError: A name is missing, or the direction is neither ``asc`` nor ``desc``.
     """
-    return [term for text in texts for term in _sort_keys(Scanner("--order-by", text))]
+    return [term for text in texts for term in _sort_keys(Scanner("orderBy", text))]
 
 
 def parse_where(text: str) -> Data:
@@ -46,7 +46,7 @@ def parse_where(text: str) -> Data:
     Raises:
         SpecError: No column, an unknown operator, or a value that does not fit the operator.
     """
-    scanner = Scanner("--where", text)
+    scanner = Scanner("filter", text)
     column = scanner.name(' \t\r\n"=<>!()')
     operator = scanner.accept(OPERATOR)
     if operator is None:
@@ -79,22 +79,20 @@ def parse_options(texts: Iterable[str], format_name: str) -> Data:
         SpecError: Not a pair, an option that this format does not have (the allowed ones are listed), or one given
         twice.
     """
-    names = Format(format_name).record.options.members()
-    aliases = {name: outside for outside, name in names.items()}
+    known = Format(format_name).record.options.members()
+    outside = {name: alias for alias, name in known.items()}
     options: Data = {}
     for text in texts:
         key, equals, value = text.partition("=")
-        name = aliases.get(key.strip(), key.strip())
+        name = outside.get(key.strip(), key.strip())
         if not equals:
-            raise SpecError(None, f"--option {text!r}: write key=value")
-        if name not in aliases.values():
-            allowed = ", ".join(aliases.values())
-            raise SpecError(None, f"--option {text!r}: {format_name} has no such option; allowed are {allowed}")
+            raise SpecError("options", "write key=value", given=text)
+        if name not in known:
+            allowed = ", ".join(known)
+            raise SpecError("options", f"{format_name} has no such option; allowed are {allowed}", given=text)
         if name in options:
-            raise SpecError(None, f"--option {text!r}: {name} is given twice")
-        options[name] = (
-            _names(Scanner("--option forceQuote", value)) if name == "forceQuote" and value != "*" else value
-        )
+            raise SpecError("options", f"{name} is given twice", given=text)
+        options[name] = _names(Scanner("options.forceQuote", value)) if name == "forceQuote" and value != "*" else value
     return options
 
 

@@ -1,5 +1,5 @@
-"""Reads the small languages of ``arguments.py`` from left to right; every complaint names the option and what was
-written.
+"""Reads the small languages of ``arguments.py`` from left to right; every complaint has the field that the option fills
+and what was written.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ class Scanner:
     """A position in the text of one option.
 
     Args:
-        option: The option, for the message of an error.
+        field: The field of the spec that the option fills, for an error.
         text: What the user wrote.
     """
 
-    def __init__(self, option: str, text: str) -> None:
-        self._option = option
+    def __init__(self, field: str, text: str) -> None:
+        self._field = field
         self._text = text
         self._at = 0
 
@@ -70,7 +70,7 @@ class Scanner:
 
     def wrong(self, reason: str) -> SpecError:
         """The error for this text."""
-        return SpecError(None, f"{self._option} {self._text!r}: {reason}")
+        return SpecError(self._field, reason, given=self._text)
 
     def _quoted(self, quote: str, what: str) -> str:
         found = re.compile(f"{quote}((?:[^{quote}]|{quote}{quote})*){quote}").match(self._text, self._at)

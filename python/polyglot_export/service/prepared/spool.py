@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from polyglot_export.destinations.file import FileSink
+from polyglot_export.destinations.file import FileDestination
 from polyglot_export.errors import InternalError, SpecError, TargetFailed
 from polyglot_export.service.errors import SpoolFull
 from polyglot_export.service.logs import event
@@ -232,22 +232,22 @@ class SpoolFile:
         self.name = name
         self.size = 0
         self._spool = spool
-        self._sink = FileSink(spool.path(name), mode=0o600)
+        self._file = FileDestination(spool.path(name), mode=0o600)
         self._hash = hashlib.sha256()
 
     def __enter__(self) -> Self:
         with _spoken():
-            self._sink.__enter__()
+            self._file.__enter__()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._sink.discard()
+        self._file.discard()
 
     def write(self, chunk: bytes) -> None:
         """Append a chunk."""
         self._spool.take(len(chunk))
         with _spoken():
-            self._sink.write(chunk)
+            self._file.write(chunk)
         # Both let go of the interpreter's lock, so the event loop goes on meanwhile.
         self._hash.update(chunk)
         self.size += len(chunk)
@@ -255,13 +255,13 @@ class SpoolFile:
     def commit(self) -> str:
         """Give the file its name, durably; returns its SHA-256 in hexadecimal digits."""
         with _spoken():
-            self._sink.commit()
+            self._file.commit()
         return self._hash.hexdigest()
 
 
 @contextmanager
 def _spoken() -> Iterator[None]:
-    """What the sink says, in words for a client: where the spool is, is for the log only."""
+    """What the destination says, in words for a client: where the spool is, is for the log only."""
     try:
         yield
     except TargetFailed as error:

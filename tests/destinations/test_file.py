@@ -1,4 +1,4 @@
-"""The file sink: complete or absent, with the right rights, through links, and never over a special file."""
+"""The file as a destination: complete or absent, with the right rights, through links, and never over a special file."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ from pathlib import Path
 
 import pytest
 
-from polyglot_export.destinations import FileSink
+from polyglot_export.destinations.file import FileDestination
+from polyglot_export.destinations.registry import destination
 from polyglot_export.errors import TargetFailed
 from tests.cli.helpers import names
 
 
 def write(path: Path | str, data: bytes) -> None:
-    """The whole life of a sink."""
-    with FileSink(path) as sink:
-        sink.write(data)
-        sink.commit()
+    """The whole life of a place."""
+    with destination(os.fspath(path)) as place:
+        place.write(data)
+        place.commit()
 
 
 def test_appears_only_when_committed(tmp_path: Path) -> None:
     target = tmp_path / "x.csv"
-    with FileSink(target) as sink:
-        sink.write(b"one\n")
+    with FileDestination(target) as place:
+        place.write(b"one\n")
         assert not target.exists()
         (part,) = names(tmp_path)
         assert part.startswith(".x.csv.")
         assert part.endswith(".part")
-        sink.write(b"two\n")
-        sink.commit()
+        place.write(b"two\n")
+        place.commit()
         assert target.read_bytes() == b"one\ntwo\n"
     assert names(tmp_path) == ["x.csv"]
 
@@ -40,16 +41,16 @@ def test_appears_only_when_committed(tmp_path: Path) -> None:
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "x.csv"
     target.write_bytes(b"old")
-    with pytest.raises(KeyError), FileSink(target) as sink:
-        sink.write(b"new")
+    with pytest.raises(KeyError), FileDestination(target) as place:
+        place.write(b"new")
         raise KeyError
     assert target.read_bytes() == b"old"
     assert names(tmp_path) == ["x.csv"]
 
 
 def test_without_commit_nothing_remains(tmp_path: Path) -> None:
-    with FileSink(tmp_path / "x.csv") as sink:
-        sink.write(b"new")
+    with FileDestination(tmp_path / "x.csv") as place:
+        place.write(b"new")
     assert names(tmp_path) == []
 
 
@@ -77,10 +78,10 @@ def test_a_replaced_file_hands_its_rights_on(tmp_path: Path, mode: int) -> None:
     target = tmp_path / "x.csv"
     target.write_bytes(b"old")
     target.chmod(mode)
-    with FileSink(target) as sink:
+    with FileDestination(target) as place:
         part = tmp_path / next(name for name in names(tmp_path) if name.endswith(".part"))
         assert stat.S_IMODE(part.stat().st_mode) == 0o600, "what is secret is readable while it is written"
-        sink.commit()
+        place.commit()
     assert stat.S_IMODE(target.stat().st_mode) == mode
 
 
@@ -139,7 +140,7 @@ def test_names_of_standard_output_append_to_it(tmp_path: Path, name: str) -> Non
     """Opened by its name, a redirected file would be written from its start again."""
     target = tmp_path / "log"
     target.write_bytes(b"before\n")
-    program = f"from polyglot_export.destinations import FileSink\nwith FileSink({name!r}) as sink:\n    sink.write(b'after\\n'); sink.commit()"
+    program = f"from polyglot_export.destinations.registry import destination\nwith destination({name!r}) as place:\n    place.write(b'after\\n'); place.commit()"
     with target.open("ab") as output:
         subprocess.run(
             [sys.executable, "-c", program],
@@ -184,7 +185,7 @@ def test_a_target_that_cannot_be(tmp_path: Path, name: str, reason: str) -> None
     (tmp_path / "folder").mkdir()
     (tmp_path / "loop").symlink_to("loop")
     before = names(tmp_path)
-    with pytest.raises(TargetFailed, match=reason) as caught, FileSink(tmp_path / name):
+    with pytest.raises(TargetFailed, match=reason) as caught, FileDestination(tmp_path / name):
         pass
     assert str(tmp_path / name) in caught.value.message
     assert names(tmp_path) == before
@@ -192,18 +193,18 @@ def test_a_target_that_cannot_be(tmp_path: Path, name: str, reason: str) -> None
 
 def test_a_target_that_became_a_folder(tmp_path: Path) -> None:
     target = tmp_path / "x.csv"
-    with pytest.raises(TargetFailed, match="Is a directory"), FileSink(target) as sink:
+    with pytest.raises(TargetFailed, match="Is a directory"), FileDestination(target) as place:
         target.mkdir()
-        sink.commit()
+        place.commit()
     assert names(tmp_path) == ["x.csv"]
     assert target.is_dir()
 
 
-def test_a_closed_sink_takes_nothing(tmp_path: Path) -> None:
-    with FileSink(tmp_path / "x.csv") as sink:
-        sink.commit()
+def test_a_closed_file_takes_nothing(tmp_path: Path) -> None:
+    with FileDestination(tmp_path / "x.csv") as place:
+        place.commit()
     with pytest.raises(TargetFailed, match="it is closed"):
-        sink.write(b"late")
+        place.write(b"late")
     with pytest.raises(TargetFailed, match="it is closed"):
-        sink.commit()
+        place.commit()
     assert (tmp_path / "x.csv").read_bytes() == b""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from polyglot_export.cli.options import WORDING
 from polyglot_export.destinations.naming import choose
 from polyglot_export.errors import SpecError
 
@@ -62,10 +63,28 @@ def test_a_name_that_says_nothing_goes_with_anything() -> None:
 )
 def test_contradictions_are_refused(name: str, format_name: str | None, compression: str | None, sentence: str) -> None:
     with pytest.raises(SpecError) as caught:
-        choose(name, format_name, compression)
+        choose(name, format_name, compression, WORDING)
     assert sentence in caught.value.message
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="is a folder"):
         choose(str(tmp_path), "csv", None)
+
+
+def test_the_library_speaks_of_its_arguments() -> None:
+    with pytest.raises(SpecError) as caught:
+        choose("x.json", "csv", None)
+    assert caught.value.field == "path"
+    assert caught.value.reason == "the name x.json says json, but format= says csv; change one of them"
+    with pytest.raises(SpecError, match=r"give format=, or one of the endings \.csv, "):
+        choose("x.data", None, None)
+
+
+@pytest.mark.parametrize(
+    ("format_name", "compression", "sentence"),
+    [("xls", None, "format: must be 'csv', "), ("csv", "rar", "compression: must be 'gzip' or 'zstd' ")],
+)
+def test_what_there_is_not(format_name: str, compression: str | None, sentence: str) -> None:
+    with pytest.raises(SpecError, match=sentence):
+        choose("x.csv", format_name, compression)

@@ -1,0 +1,103 @@
+"""What a file of each format should say: the server's own answer, and a reader that is not ours."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import psycopg
+import pyarrow.parquet
+import zstandard
+from lxml import etree
+
+from polyglot_export.compressions import Compression
+from polyglot_export.formats.registry import Format
+from tests.library.helpers import copied, ndjson
+
+__all__ = ["DECOMPRESS", "ORACLES", "Oracle"]
+
+NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
+
+
+class Oracle(NamedTuple):
+    """Both sides of a comparison.
+
+    Attributes:
+        server: What the server says about a query.
+        read: The same of a file.
+    """
+
+    server: Callable[[psycopg.Connection, str], Any]
+    read: Callable[[bytes], Any]
+
+
+def _json(conn: psycopg.Connection, query: str) -> bytes:
+    lines = ndjson(conn, query).splitlines()
+    return b"[\n" + b",\n".join(lines) + b"\n]\n" if lines else b"[]\n"
+
+
+Row = list[tuple[str, Any]]
+"""Names and values of the columns."""
+
+
+def _texts(conn: psycopg.Connection, query: str) -> list[Row]:
+    """Each value as the text of a leaf: numbers as they are printed, booleans as words. (PostgreSQL's own XML needs a
+    server that was built with it; tests/types compares with one.)
+    """
+    rows = [json.loads(line, parse_float=str, parse_int=str) for line in ndjson(conn, query).splitlines()]
+    words = {None: None, True: "true", False: "false"}
+    return [
+        [(name, words[value] if isinstance(value, bool | None) else value) for name, value in row.items()]
+        for row in rows
+    ]
+
+
+def _leaf(leaf: etree._Element) -> str | None:
+    return None if leaf.get(NIL) == "true" else leaf.text or ""
+
+
+def _xml(file: bytes) -> list[Row]:
+    root = etree.fromstring(file)
+    assert root.tag == "records"
+    assert {record.tag for record in root} <= {"record"}
+    return [[(str(leaf.tag), _leaf(leaf)) for leaf in record] for record in root]
+
+
+def _rows(conn: psycopg.Connection, query: str) -> list[Row]:
+    cursor = conn.execute(query.encode())
+    names = [column.name for column in cursor.description or ()]
+    return [list(zip(names, row, strict=True)) for row in cursor]
+
+
+def _parquet(file: bytes) -> list[Row]:
+    table = pyarrow.parquet.read_table(io.BytesIO(file))
+    return [list(row.items()) for row in table.to_pylist()]
+
+
+def _as_written(file: bytes) -> bytes:
+    return file
+
+
+def _parsed(file: bytes) -> bytes:
+    """Written anew, so that it is read at all."""
+    json.loads(file, parse_float=Decimal)
+    return file
+
+
+ORACLES: dict[Format, Oracle] = {
+    Format.CSV: Oracle(copied, _as_written),
+    Format.TSV: Oracle(lambda conn, query: copied(conn, query, r"HEADER, DELIMITER E'\t'"), _as_written),
+    Format.JSON: Oracle(_json, _parsed),
+    Format.NDJSON: Oracle(ndjson, _as_written),
+    Format.XML: Oracle(_texts, _xml),
+    Format.PARQUET: Oracle(_rows, _parquet),
+}
+
+DECOMPRESS: dict[Compression, Callable[[bytes], bytes]] = {
+    Compression.GZIP: gzip.decompress,
+    Compression.ZSTD: lambda file: zstandard.ZstdDecompressor().stream_reader(io.BytesIO(file)).read(),
+}
