@@ -11,9 +11,9 @@ import psycopg
 import pytest
 import yaml
 
+from polyglot_export.access.keys import hash_key
 from polyglot_export.service.config.environment import ServiceSettings, parse_size
 from polyglot_export.service.config.file import load_configuration
-from polyglot_export.service.http.auth import hash_key
 from tests.fixtures.process import serve
 from tests.fixtures.server import Database
 from tests.service.client import call, post

@@ -6,7 +6,7 @@ import signal
 import time
 from pathlib import Path
 
-from polyglot_export.service.streams.download import STALL_TICK
+from polyglot_export.service.streams.pace import STALL_TICK
 from tests.faults.conftest import serving
 from tests.faults.outcome import assert_as_promised, seen_by_client
 from tests.faults.table import CUT, FAULTS, WHOLE

@@ -193,7 +193,7 @@ def test_a_wrong_configuration_says_where() -> None:
     wrong: list[tuple[dict[str, object], str]] = [
         ({"a": {"table": "t", "query": "SELECT 1"}}, "datasets.a: give either table or query"),
         ({"a": {}}, "datasets.a: give either table or query"),
-        ({"a": {"table": "t", "colums": ["x"]}}, "datasets.a.colums"),
+        ({"a": {"table": "t", "colums": ["x"]}}, "datasets.a: unknown member 'colums'"),
         ({"a": {"table": "t", "columns": []}}, "datasets.a.columns"),
     ]
     for datasets, sentence in wrong:

@@ -22,7 +22,7 @@ from polyglot_export.planning.reservation import reservation
 from polyglot_export.request.parse import parse_spec
 from polyglot_export.request.spec import ExportSpec
 from polyglot_export.service.admission.machine import resident_bytes
-from polyglot_export.service.admission.opening import SIZES
+from polyglot_export.service.admission.sizes import SIZES
 from tests.fixtures.server import Database
 
 MB = 1 << 20

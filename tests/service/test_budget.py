@@ -19,7 +19,7 @@ from polyglot_export.service.admission import machine as module
 from polyglot_export.service.admission.budget import MemoryBudget, Reservation, Share
 from polyglot_export.service.admission.connections import Connections
 from polyglot_export.service.admission.machine import available_memory, resident_bytes
-from polyglot_export.service.admission.opening import LEAST_ROW_LIMIT, PLANNING, Needs, Sized
+from polyglot_export.service.admission.sizes import LEAST_ROW_LIMIT, PLANNING, Needs, Sized
 from tests.service.client import PATIENCE
 
 pytestmark = pytest.mark.anyio

@@ -16,16 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from polyglot_export.access.schema import ExposedTables
 from polyglot_export.jobs.job import Job, now
-from polyglot_export.service.config.environment import ServiceSettings
-from polyglot_export.service.config.file import Configuration
-from polyglot_export.service.container import Service
-from polyglot_export.service.http.auth import Keys
-from polyglot_export.service.routes import events
-from polyglot_export.service.routes.events import events_of
-from tests.fixtures.process import Service as Running
-from tests.fixtures.process import serve
+from polyglot_export.jobs.stores.memory import MemoryJobStore
+from polyglot_export.service.replicas.runs import Runs
+from polyglot_export.service.streams import events
+from polyglot_export.service.streams.events import JobEvents
+from tests.fixtures.process import Service, serve
 from tests.formats import browser
 from tests.service.client import PATIENCE, RawDownload, assert_problem, call, create, job, wait_for
 from tests.service.conftest import SLOW_CONFIG
@@ -34,7 +30,7 @@ from tests.service.sse import Event, EventStream
 from tests.service.test_cut import nginx
 
 
-def test_a_job_that_waits_runs_and_ends(service: Running) -> None:
+def test_a_job_that_waits_runs_and_ends(service: Service) -> None:
     export_id = create(service)
     with EventStream(service, export_id) as stream:
         assert stream.status == 200
@@ -78,7 +74,7 @@ def test_a_job_that_waits_runs_and_ends(service: Running) -> None:
     assert (end["status"], end["progress"], end["etaSeconds"]) == ("completed", 1.0, None)
 
 
-def test_who_comes_after_the_end_gets_it_and_who_has_it_is_told_to_stay_away(service: Running) -> None:
+def test_who_comes_after_the_end_gets_it_and_who_has_it_is_told_to_stay_away(service: Service) -> None:
     export_id = create(service, dataset="small")
     call(service, f"/exports/{export_id}/download")
     with EventStream(service, export_id) as stream:
@@ -91,7 +87,7 @@ def test_who_comes_after_the_end_gets_it_and_who_has_it_is_told_to_stay_away(ser
         assert [event.data["rows"] for event in stream.rest()] == [3]
 
 
-def test_who_comes_back_gets_the_present_state(service: Running) -> None:
+def test_who_comes_back_gets_the_present_state(service: Service) -> None:
     export_id = create(service)
     with EventStream(service, export_id, headers="Last-Event-ID: completed.1.2.3\r\n") as stream:
         event = stream.next()
@@ -99,14 +95,14 @@ def test_who_comes_back_gets_the_present_state(service: Running) -> None:
         assert event.data["status"] == "pending"
 
 
-def test_http_1_0_has_no_chunks(service: Running) -> None:
+def test_http_1_0_has_no_chunks(service: Service) -> None:
     export_id = create(service)
     with socket.create_connection(("127.0.0.1", service.port), timeout=20) as client:
         client.sendall(f"GET /exports/{export_id}/events HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
         assert client.makefile("rb").readline().split()[1] == b"426"
 
 
-def test_nginx_passes_every_event_on_at_once(service: Running, tmp_path: Path) -> None:
+def test_nginx_passes_every_event_on_at_once(service: Service, tmp_path: Path) -> None:
     export_id = create(service, dataset="small")
     with nginx(service, tmp_path, "proxy_http_version 1.1; proxy_buffering on;") as url:
         proxied = replace(service, port=int(url.rpartition(":")[2]))
@@ -118,7 +114,7 @@ def test_nginx_passes_every_event_on_at_once(service: Running, tmp_path: Path) -
             assert stream.rest()[-1].data["status"] == "completed"
 
 
-def test_a_failure_and_a_cancel_end_the_stream(service: Running) -> None:
+def test_a_failure_and_a_cancel_end_the_stream(service: Service) -> None:
     failing = create(service, dataset="small", filter=[{"column": "id", "op": "=", "value": "no number"}])
     cancelled = create(service)
     with EventStream(service, failing) as one, EventStream(service, cancelled) as other:
@@ -130,7 +126,7 @@ def test_a_failure_and_a_cancel_end_the_stream(service: Running) -> None:
         assert (end.name, end.data["status"]) == ("end", "cancelled")
 
 
-def test_a_job_that_is_forgotten_ends_the_stream(service: Running) -> None:
+def test_a_job_that_is_forgotten_ends_the_stream(service: Service) -> None:
     export_id = create(service, dataset="slow")
     with EventStream(service, export_id) as stream:
         assert stream.next() is not None
@@ -150,7 +146,7 @@ def test_others_and_the_expired_are_refused(records: str) -> None:
 
 
 @pytest.fixture
-def own_service(records: str, tmp_path: Path) -> Iterator[Running]:
+def own_service(records: str, tmp_path: Path) -> Iterator[Service]:
     """A service whose streams are counted or that is stopped."""
     config = tmp_path / "polyglot.toml"
     config.write_text(SLOW_CONFIG)
@@ -158,7 +154,7 @@ def own_service(records: str, tmp_path: Path) -> Iterator[Running]:
         yield running
 
 
-def test_streams_are_bounded_and_those_that_are_left_make_room(own_service: Running) -> None:
+def test_streams_are_bounded_and_those_that_are_left_make_room(own_service: Service) -> None:
     export_id = create(own_service)
     with ThreadPoolExecutor(20) as pool:
         streams = list(pool.map(lambda _: EventStream(own_service, export_id), range(events.MAX_STREAMS)))
@@ -185,7 +181,7 @@ def test_streams_are_bounded_and_those_that_are_left_make_room(own_service: Runn
     assert "Task exception" not in own_service.log()
 
 
-def test_an_orderly_end_does_not_wait_for_who_only_looks(own_service: Running) -> None:
+def test_an_orderly_end_does_not_wait_for_who_only_looks(own_service: Service) -> None:
     export_id = create(own_service)
     with EventStream(own_service, export_id) as stream:
         assert stream.next() is not None
@@ -197,7 +193,7 @@ def test_an_orderly_end_does_not_wait_for_who_only_looks(own_service: Running) -
         assert time.monotonic() - started < 30
 
 
-def test_an_orderly_end_tells_what_became_of_a_run(own_service: Running) -> None:
+def test_an_orderly_end_tells_what_became_of_a_run(own_service: Service) -> None:
     export_id = create(own_service)
     with EventStream(own_service, export_id) as stream, RawDownload(own_service, export_id) as download:
         download.read_some(100_000)
@@ -213,14 +209,15 @@ def test_an_orderly_end_tells_what_became_of_a_run(own_service: Running) -> None
 async def test_a_silent_stream_says_something_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 0.05)
     monkeypatch.setattr(events, "LOOK_SECONDS", 0.01)
-    service = Service(ServiceSettings.load(), Configuration(ExposedTables.public(), Keys(())))
-    waiting: Job = await service.store.add(make_job(at=now()))
+    store = MemoryJobStore(10)
+    job_events = JobEvents(Runs(store), store, lambda _: False)
+    waiting: Job = await store.add(make_job(at=now()))
     spoken = []
     async with asyncio.timeout(PATIENCE):
-        async for event in events_of(service, waiting):
+        async for event in job_events.of(waiting):
             spoken.append(event)
             if len(spoken) == 3:
-                await service.store.remove(waiting.id)
+                await store.remove(waiting.id)
     assert spoken[0].startswith(b"event: state\n")
     assert spoken[1:] == [b":\n\n"] * 2
 
@@ -244,7 +241,7 @@ await fetch("/done/0/", {method: "POST", body: ""});
 </script>"""
 
 
-def test_a_browser_follows_comes_back_once_and_stays_away(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_browser_follows_comes_back_once_and_stays_away(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(browser, "_PAGE", BROWSER_PAGE)
     export_id = create(service)
     found = browser.fetch({"log": f"{service.url}/exports/{export_id}/events"})

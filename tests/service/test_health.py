@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 import time
 
+import psycopg
 import pytest
 
 from tests.fixtures.process import Service, serve
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.redis import RedisServer
-from tests.service.client import PATIENCE, RawDownload, assert_problem, call, create, wait_for
+from tests.service.client import PATIENCE, RawDownload, assert_problem, call, create, post, wait_for
 
 
 def status(service: object, path: str) -> int:
@@ -70,3 +71,22 @@ def test_while_it_drains_it_takes_no_new_connection(records: str, path: str) -> 
             # A connection that was made just before the port was closed is reset.
             wait_for(lambda: refuses(service, path))
         assert service.process.wait(timeout=PATIENCE) == 0
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
+def test_health(service: Service, path: str) -> None:
+    assert call(service, path).json() == {"status": "healthy"}
+    assert call(service, path, method="HEAD").status == 200
+
+
+def test_without_the_database(records: str) -> None:
+    dsn = psycopg.conninfo.make_conninfo(records, port="1", password="hush")
+    with serve(dsn) as lonely:
+        for path in ("/health", "/health/ready", "/datasets", "/exports/benchmark"):
+            answer = call(lonely, path)
+            assert_problem(answer, 503, "database-away", "cannot be reached")
+            assert answer.headers["retry-after"]
+        assert_problem(post(lonely, {"format": "csv"}), 503, "database-away")
+        assert call(lonely, "/health/live").status == 200
+        wait_for(lambda: "database out of reach" in lonely.log())
+        assert "hush" not in lonely.log()

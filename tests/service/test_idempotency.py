@@ -11,10 +11,10 @@ import psycopg
 import pytest
 from starlette.datastructures import Headers
 
+from polyglot_export.access.keys import hash_key, new_key
 from polyglot_export.errors import SpecError
 from polyglot_export.request.parse import parse_spec
-from polyglot_export.service.http.auth import hash_key, new_key
-from polyglot_export.service.routes.idempotency import request_key
+from polyglot_export.service.http.idempotency import request_key
 from tests.fixtures.process import Service, serve
 from tests.fixtures.redis import RedisServer
 from tests.service.client import Answer, assert_problem, call, post

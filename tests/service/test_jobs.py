@@ -9,8 +9,8 @@ import pytest
 
 from polyglot_export.jobs.job import EXPIRED_KEPT, MAX_RUNS, Failure, JobStatus, Run
 from polyglot_export.request.parse import parse_spec
-from polyglot_export.service.http.problems import ReplicaLost
-from polyglot_export.service.replicas.endings import Ending
+from polyglot_export.service.errors import ReplicaLost
+from polyglot_export.service.replicas.outcomes import Outcome
 from tests.service.sample_jobs import HOUR, START, ended, make_job
 
 
@@ -88,7 +88,7 @@ def test_a_lost_replica_fails_what_it_was_running_and_nothing_else() -> None:
 def test_an_end_is_added_where_the_store_has_lost_the_run() -> None:
     job = make_job()
     begun = job.with_new_run(START, "a").runs[0]
-    ending = Ending(job.id, replace(begun, status=JobStatus.COMPLETED, finished_at=START))
+    ending = Outcome(job.id, replace(begun, status=JobStatus.COMPLETED, finished_at=START))
     assert ending.into(job, late=True).runs == (ending.run,)
     another = job.with_new_run(START + HOUR, "b")
     assert ending.into(another, late=True) == another
@@ -102,7 +102,7 @@ def test_the_true_end_corrects_a_verdict_only_where_a_client_has_seen_it(
 ) -> None:
     job = replace(make_job(), spec=parse_spec({"format": "csv", "delivery": delivery})).with_new_run(START, "a")
     judged = job.with_lost_run(1, START)
-    ending = Ending(job.id, replace(job.runs[0], status=JobStatus.COMPLETED, finished_at=START, rows=7))
+    ending = Outcome(job.id, replace(job.runs[0], status=JobStatus.COMPLETED, finished_at=START, rows=7))
     assert ending.into(job, late=late).runs == (ending.run,)
     assert ending.into(ending.into(job, late=late), late=late).runs == (ending.run,)
     if corrected:

@@ -16,10 +16,11 @@ from polyglot_export.jobs.job import Job, JobStatus, PreparedFile
 from polyglot_export.jobs.stores.base import StoreAway
 from polyglot_export.jobs.stores.redis import RedisJobStore
 from polyglot_export.request.parse import parse_spec
-from polyglot_export.service.http.problems import ReplicaLost
+from polyglot_export.service.errors import ReplicaLost
 from polyglot_export.service.replicas import replica as replica_module
+from polyglot_export.service.replicas.active import ActiveRun
 from polyglot_export.service.replicas.replica import Replica
-from polyglot_export.service.replicas.runs import ActiveRun, Runs
+from polyglot_export.service.replicas.runs import Runs
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.redis import RedisServer
 from tests.service.client import PATIENCE
@@ -77,11 +78,9 @@ class Member:
         self.replica.start()
 
     async def begin(self, **members: Any) -> ActiveRun:
-        """A run of a new job, with a task that may be stopped."""
+        """A run of a new job."""
         made = await self.store.add(make_job(**members))
-        active = await self.runs.begin(made.id)
-        active.attach(asyncio.create_task(asyncio.sleep(1000)))
-        return active
+        return await self.runs.begin(made.id)
 
     async def shown(self, active: ActiveRun) -> Job:
         """The job as this replica sees it."""

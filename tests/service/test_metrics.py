@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from polyglot_export.service.http.auth import hash_key
+from polyglot_export.access.keys import hash_key
 from polyglot_export.service.http.problems import PROBLEMS
 from tests.fixtures.process import Service, serve
 from tests.fixtures.redis import RedisServer

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from polyglot_export import open_export, parse_spec
-from polyglot_export.service.prepared.prepared import AT_ONCE
+from polyglot_export.service.prepared.preparations import AT_ONCE
 from tests.fixtures.disk import small_file_system
 from tests.fixtures.process import Service, serve
 from tests.service.client import (

@@ -16,7 +16,7 @@ from polyglot_export import parse_spec
 from polyglot_export.jobs.job import Job
 from polyglot_export.service.config.environment import ServiceSettings
 from polyglot_export.service.config.file import load_configuration
-from polyglot_export.service.container import Service
+from polyglot_export.service.container import build
 from tests.fixtures.process import Service as Running
 from tests.fixtures.redis import RedisServer
 from tests.service.client import (
@@ -125,9 +125,9 @@ def test_another_replica_goes_on(records: str, redis_server: RedisServer, tmp_pa
 
 
 def test_not_for_ever() -> None:
-    service = Service(ServiceSettings.load(file_attempts=2), load_configuration(None))
+    service = build(ServiceSettings.load(file_attempts=2), load_configuration(None), "1")
     at = datetime.now(UTC)
     job = Job("the-job", None, parse_spec({"format": "csv", "delivery": "file"}), "export", at, at, timedelta(hours=1))
     for attempts in range(3):
-        assert service.prepared.may_begin(job) == (attempts < 2)
+        assert service.preparations.may_begin(job) == (attempts < 2)
         job = job.with_new_run(at).with_lost_run(attempts + 1, at)

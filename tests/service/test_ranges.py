@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from polyglot_export.service.http.problems import PreconditionFailed, RangeNotSatisfiable
+from polyglot_export.service.errors import PreconditionFailed, RangeNotSatisfiable
 from polyglot_export.service.prepared.ranges import GAP, MAX_RANGES, Entity, select
 
 ENTITY = Entity('"abc"', datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC), 10_000)

@@ -15,7 +15,7 @@ import pytest
 
 from polyglot_export.errors import SpecError
 from polyglot_export.service.config.environment import ServiceSettings, parse_size
-from polyglot_export.service.server import TCP_NOTSENT_LOWAT, listen, user_timeout
+from polyglot_export.service.sockets import TCP_NOTSENT_LOWAT, listen, user_timeout
 from tests.fixtures.process import Service, cli, environment, free_port, serve
 from tests.service.client import GONE_SECONDS, PATIENCE, RawDownload, backends, call, create, wait_for
 
@@ -37,8 +37,8 @@ def test_accepted_connections_inherit_the_options() -> None:
 
 
 def test_the_kernel_gives_up_on_a_slow_client_later_than_we_do() -> None:
-    assert user_timeout(ServiceSettings.load()) == 60
-    assert user_timeout(ServiceSettings.load(slow_client_timeout=300)) > 300
+    assert user_timeout(ServiceSettings.load().slow_client_timeout) == 60
+    assert user_timeout(300) > 300
 
 
 def test_a_name_with_two_addresses_gets_one_port() -> None:

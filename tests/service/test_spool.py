@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from polyglot_export.errors import SpecError, TargetFailed
-from polyglot_export.service.http.problems import SpoolFull
+from polyglot_export.service.errors import SpoolFull
 from polyglot_export.service.prepared.spool import Spool
 
 LIMIT = 100_000

@@ -1,70 +1,38 @@
-"""The ``[datasets.…]`` tables of ``polyglot.toml``: names with their table or query."""
+"""The ``[datasets.…]`` tables of a configuration: names with their table or query."""
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from dataclasses import dataclass, field
+from typing import Any
 
 from polyglot_export.access.exposure import Exposure
+from polyglot_export.access.tables import read_tables
 from polyglot_export.errors import SpecError, UnknownDataset
+from polyglot_export.fields import Record
 from polyglot_export.sources.query import QuerySource
 from polyglot_export.sources.table import TableSource
 
 __all__ = ["ConfiguredDatasets", "Dataset", "load_datasets"]
 
 
-class Dataset(BaseModel):
-    """One ``[datasets.NAME]`` table of ``polyglot.toml``: ``table`` or ``query``, and optionally its ``columns``."""
+@dataclass(frozen=True, slots=True)
+class Dataset(Record):
+    """One ``[datasets.NAME]`` table: ``table`` or ``query``, and optionally the ``columns`` that may be read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    table: str | None = field(default=None, metadata={"min_length": 1})
+    query: str | None = field(default=None, metadata={"min_length": 1})
+    columns: tuple[str, ...] | None = field(default=None, metadata={"min_length": 1})
 
-    table: Annotated[str, Field(min_length=1)] | None = None
-    query: Annotated[str, Field(min_length=1)] | None = None
-    columns: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Dataset:
+    def _check(self) -> None:
         if (self.table is None) == (self.query is None):
-            raise ValueError("give either table or query")
-        return self
+            raise SpecError(None, "give either table or query")
 
     def source(self, name: str) -> TableSource | QuerySource:
         """What the planner reads for it."""
         if self.query is not None:
             return QuerySource(self.query, self.columns, name)
         return TableSource(self.table or "", columns=self.columns, title=name)
-
-
-_DATASETS = TypeAdapter(dict[Annotated[str, Field(min_length=1)], Dataset])
-
-
-def load_datasets(source: Path | Mapping[str, Any]) -> ConfiguredDatasets:
-    """Read the ``[datasets.…]`` tables of a configuration.
-
-    Args:
-        source: The path of ``polyglot.toml``, or its content already parsed. Other tables of it are not looked at.
-
-    Raises:
-        SpecError: The file cannot be read, is not TOML, or a dataset in it is wrong; the sentence says where.
-    """
-    where = str(source) if isinstance(source, Path) else "configuration"
-    if isinstance(source, Path):
-        try:
-            content: Mapping[str, Any] = tomllib.loads(source.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise SpecError(None, f"{where}: {error}") from None
-    else:
-        content = source
-    try:
-        return ConfiguredDatasets(_DATASETS.validate_python(content.get("datasets", {})))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        path = ".".join(["datasets", *(str(part) for part in first["loc"])])
-        raise SpecError(None, f"{where}: {path}: {str(first['msg']).removeprefix('Value error, ')}") from None
 
 
 class ConfiguredDatasets(Exposure):
@@ -79,3 +47,15 @@ class ConfiguredDatasets(Exposure):
         if dataset is None:
             raise UnknownDataset("dataset", f"there is no dataset {name!r}")
         return dataset.source(name)
+
+
+def load_datasets(document: Mapping[str, Any]) -> ConfiguredDatasets:
+    """Read the ``[datasets.…]`` tables of a configuration.
+
+    Args:
+        document: The whole configuration, parsed; its other tables are not looked at.
+
+    Raises:
+        SpecError: A dataset is wrong; the field says which one.
+    """
+    return ConfiguredDatasets(read_tables(document, "datasets", Dataset))

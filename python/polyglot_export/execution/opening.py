@@ -55,8 +55,6 @@ def open_export(
     moment = open_moment(spec, dsn=dsn, exposure=exposure, run=run, token=token)
     try:
         planned = plan(moment, spec, limits, session=run.session())
-        if run.settle is not None:
-            planned = run.settle(planned)
         return start(planned, moment, spec=spec, token=token, started=started, rate_limit=run.rate_limit)
     except BaseException:
         moment.close()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from polyglot_export.errors import SpecError
 from polyglot_export.execution.rate import check_rate
 from polyglot_export.limits import CHUNK_BYTES, ROW_BYTES, WINDOW_BYTES, Limits, default_workers
-from polyglot_export.planning.plan import Plan
 
 __all__ = ["ExportResult", "Progress", "RunSettings"]
 
@@ -27,9 +26,6 @@ class RunSettings:
     """Largest row that is accepted, in bytes."""
     rate_limit: float | None = None
     """Bytes a second that the export is read at most; ``None`` for no limit."""
-    settle: Callable[[Plan], Plan] | None = None
-    """Asked once the plan is made and before a row is read: gives the plan with the sizes that it shall have. What it
-    raises ends the opening."""
     statement_timeout: float | None = None
     """Seconds that the server may work on one statement of a worker (one segment, or a whole query); ``None`` for no
     limit."""

@@ -7,27 +7,36 @@ walks the stack.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 
-from polyglot_export.errors import PolyglotError
 from polyglot_export.service.config.environment import ServiceSettings
 from polyglot_export.service.config.file import load_configuration
-from polyglot_export.service.container import Service
-from polyglot_export.service.http.answers import add_exception_handlers
-from polyglot_export.service.http.auth import HostGuard
+from polyglot_export.service.container import Service, build
+from polyglot_export.service.http.error_handlers import add_exception_handlers
+from polyglot_export.service.http.host_guard import HostGuard
 from polyglot_export.service.http.openapi import describe
-from polyglot_export.service.logs import event
-from polyglot_export.service.routes import benchmark, datasets, events, exports, health, metrics, page
+from polyglot_export.service.metrics import RequestCounter
+from polyglot_export.service.pages import router as pages
+from polyglot_export.service.routes import benchmark, datasets, download, events, exports, health, metrics
 
-__all__ = ["create_app"]
+__all__ = ["create_app", "service_of"]
 
-_log = logging.getLogger(__name__)
+ROUTERS = (
+    # Before the exports: the path of the benchmark would also be that of an export.
+    benchmark.router,
+    exports.router,
+    download.router,
+    events.router,
+    datasets.router,
+    health.router,
+    metrics.router,
+    pages.router,
+)
+"""All calls; the first one that fits is the one that answers."""
 
 
 def create_app(settings: ServiceSettings) -> FastAPI:
@@ -39,18 +48,16 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     Raises:
         SpecError: The configuration is wrong.
     """
-    service = Service(settings, load_configuration(settings.config))
+    service = build(settings, load_configuration(settings.config), _version())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        first_look = asyncio.create_task(_look_at_database(service))
-        learning = asyncio.create_task(service.connections.keep_learning(service.database))
-        service.start()
+        tasks = service.start()
         try:
             yield
         finally:
-            first_look.cancel()
-            learning.cancel()
+            for task in tasks:
+                task.cancel()
             await service.close()
 
     app = FastAPI(
@@ -63,28 +70,21 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.service = service
+    app.state.routes = [route for router in ROUTERS for route in router.routes]
     add_exception_handlers(app)
     if not service.configuration.keys:
         app.add_middleware(HostGuard)
-    app.state.metrics = metrics.Metrics(service, app.version)
-    app.add_middleware(metrics.RequestCounter, requests=app.state.metrics.requests)
-    # The benchmark's path would also fit that of an export.
-    modules = (benchmark, exports, events, datasets, health, metrics, page)
-    for module in modules:
-        app.include_router(module.router)
-    app.state.routes = [route for module in modules for route in module.router.routes]
+    app.add_middleware(RequestCounter, requests=service.metrics.requests)
+    for router in ROUTERS:
+        app.include_router(router)
     describe(app)
     return app
 
 
-async def _look_at_database(service: Service) -> None:
-    """Say at the start what every request would say: a wrong DATABASE_URL is seen at once."""
-    try:
-        await service.database.check()
-    except PolyglotError as error:
-        event(_log, logging.WARNING, "database out of reach", reason=str(error))
-    else:
-        event(_log, logging.INFO, "database reached")
+def service_of(app: FastAPI) -> Service:
+    """The service behind an application, for the process that runs it."""
+    service: Service = app.state.service
+    return service
 
 
 def _version() -> str:

@@ -1,121 +1,171 @@
-"""What the calls of the service share: one object an application, found through the request."""
+"""Wires the service: every room gets the two or three things that it uses, and none gets them all."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+import logging
+from dataclasses import dataclass
 
-from fastapi import Depends, Request
-
-from polyglot_export.access.configured import ConfiguredDatasets
-from polyglot_export.access.exposure import Exposure
-from polyglot_export.errors import SpecError
+from polyglot_export.errors import PolyglotError
 from polyglot_export.execution.allocator import Trimmer
 from polyglot_export.jobs.stores.base import JobStore, SharedJobStore
-from polyglot_export.jobs.stores.memory import MemoryJobStore
+from polyglot_export.jobs.stores.registry import open_store
+from polyglot_export.limits import default_workers
 from polyglot_export.service.admission.budget import MemoryBudget
 from polyglot_export.service.admission.connections import Connections
 from polyglot_export.service.admission.machine import HEADROOM, available_memory, resident_bytes
+from polyglot_export.service.admission.opening import Admission, ExportTerms
+from polyglot_export.service.benchmark import Benchmark
+from polyglot_export.service.callers import Callers
+from polyglot_export.service.catalogue import Catalogue
 from polyglot_export.service.config.environment import ServiceSettings
 from polyglot_export.service.config.file import Configuration
 from polyglot_export.service.database import Database
-from polyglot_export.service.http.auth import Caller
-from polyglot_export.service.prepared.prepared import Preparations
+from polyglot_export.service.logs import event
+from polyglot_export.service.metrics import Metrics, Watched
+from polyglot_export.service.prepared.file_response import PreparedFiles
+from polyglot_export.service.prepared.preparations import Preparations, PreparationTerms
 from polyglot_export.service.prepared.spool import Spool
+from polyglot_export.service.prepared.tidying import SpoolKeeper
 from polyglot_export.service.replicas.replica import Replica, replica_name
 from polyglot_export.service.replicas.runs import Runs
-from polyglot_export.text.install import install_hint
+from polyglot_export.service.streams.events import JobEvents
+from polyglot_export.service.streams.pace import LeastPace
 
-__all__ = ["CallerDep", "Service", "ServiceDep"]
+__all__ = ["Service", "build"]
+
+_log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
 class Service:
-    """Everything that one running service has."""
+    """The parts of one running service. Only ``app.py``, ``server.py`` and ``dependencies.py`` see them together."""
 
-    def __init__(self, settings: ServiceSettings, configuration: Configuration) -> None:
-        self.settings = settings
-        self.configuration = configuration
-        shared = _shared_store(settings)
-        name = replica_name() if shared is not None else None
-        self.store: JobStore = shared or MemoryJobStore(settings.max_jobs)
-        self.runs = Runs(self.store, settings.max_duration, name)
-        self.database = Database(settings.database_url)
-        self.connections = Connections(settings.max_connections)
-        self.budget = MemoryBudget(_capacity(settings), self.connections, Trimmer().plan)
-        self.spool = Spool(settings.spool_dir, settings.spool_limit)
-        self.prepared = Preparations(self)
-        self.replica = (
-            Replica(shared, self.runs, self.prepared, name) if shared is not None and name is not None else None
-        )
-        """This process among others; ``None`` where it is alone."""
-        self.event_streams = 0
-        """Clients that follow an export."""
-        self.benchmarking = False
-        """Whether a benchmark is under way; there is one at a time."""
+    settings: ServiceSettings
+    configuration: Configuration
+    callers: Callers
+    store: JobStore
+    runs: Runs
+    replica: Replica | None
+    """This process among others; ``None`` where it is alone."""
+    database: Database
+    catalogue: Catalogue
+    connections: Connections
+    budget: MemoryBudget
+    admission: Admission
+    least_pace: LeastPace
+    spool: Spool
+    prepared_files: PreparedFiles
+    preparations: Preparations
+    spool_keeper: SpoolKeeper
+    job_events: JobEvents
+    benchmark: Benchmark
+    metrics: Metrics
 
-    def exposure(self, caller: Caller) -> Exposure:
-        """What a caller may read."""
-        exposed = self.configuration.exposure
-        if caller.key is None or not isinstance(exposed, ConfiguredDatasets):
-            return exposed
-        return ConfiguredDatasets(
-            {
-                name: dataset.model_copy(update={"columns": caller.key.columns.get(name, dataset.columns)})
-                for name, dataset in exposed.datasets.items()
-                if caller.key.datasets is None or name in caller.key.datasets
-            }
-        )
+    def start(self) -> list[asyncio.Task[None]]:
+        """Begin what goes on in the background.
 
-    def start(self) -> None:
-        """Begin what goes on in the background."""
-        self.prepared.start()
+        Returns:
+            The tasks that are to be cancelled at the end; everything else is ended by :meth:`close`.
+        """
+        self.spool_keeper.start()
         if self.replica is not None:
             self.replica.start()
+        return [
+            asyncio.create_task(_look_at(self.database)),
+            asyncio.create_task(self.connections.keep_learning(self.database)),
+        ]
 
     async def close(self) -> None:
         """End what runs and release everything."""
-        await self.prepared.drain()
+        await self.preparations.drain()
         await self.runs.drain()
-        await self.prepared.close()
+        await self.preparations.close()
+        await self.spool_keeper.close()
         self.database.close()
         if self.replica is not None:
             await self.replica.close()
         await self.store.close()
 
 
-def _shared_store(settings: ServiceSettings) -> SharedJobStore | None:
-    """The store of several replicas, if one is configured; only then is its client imported, which takes 20 MB.
+def build(settings: ServiceSettings, configuration: Configuration, version: str) -> Service:
+    """Make the parts and connect them; nothing runs before :meth:`Service.start`.
 
     Raises:
-        SpecError: The URL is wrong, or the client is not installed.
+        SpecError: The job store's URL is wrong, or its client is not installed.
     """
-    if settings.redis_url is None:
-        return None
-    try:
-        from polyglot_export.jobs.stores.redis import RedisJobStore
-    except ModuleNotFoundError as error:
-        message = f"needs the package {error.name}, which comes with: {install_hint('serve', 'redis')}"
-        raise SpecError("POLYGLOT_REDIS_URL", message) from None
-    return RedisJobStore(settings.redis_url, settings.redis_prefix, settings.max_jobs)
+    store = open_store(settings.redis_url, prefix=settings.redis_prefix, max_jobs=settings.max_jobs)
+    shared = store if isinstance(store, SharedJobStore) else None
+    name = replica_name() if shared is not None else None
+    runs = Runs(store, settings.max_duration, name)
+    database = Database(settings.database_url)
+    catalogue = Catalogue(database, settings.default_dataset)
+    callers = Callers(configuration.keys, configuration.exposure)
+    connections = Connections(settings.max_connections)
+    budget = MemoryBudget(_export_memory(settings), connections, Trimmer().plan)
+    admission = Admission(budget, _export_terms(settings))
+    least_pace = LeastPace(settings.slow_client_timeout, settings.min_rate)
+    spool = Spool(settings.spool_dir, settings.spool_limit)
+    preparations = _preparations(settings, runs, spool, admission, callers, shared=shared is not None)
+    job_events = JobEvents(runs, store, preparations.may_begin)
+    return Service(
+        settings=settings,
+        configuration=configuration,
+        callers=callers,
+        store=store,
+        runs=runs,
+        replica=Replica(shared, runs, preparations, name) if shared is not None and name is not None else None,
+        database=database,
+        catalogue=catalogue,
+        connections=connections,
+        budget=budget,
+        admission=admission,
+        least_pace=least_pace,
+        spool=spool,
+        prepared_files=PreparedFiles(spool, budget, settings.queue_timeout, least_pace),
+        preparations=preparations,
+        spool_keeper=_spool_keeper(settings, spool, store, preparations, shared=shared is not None),
+        job_events=job_events,
+        benchmark=Benchmark(catalogue, admission, settings.benchmark_rows, settings.queue_timeout),
+        metrics=Metrics(Watched(runs, budget, connections, spool, job_events), version),
+    )
 
 
-def _capacity(settings: ServiceSettings) -> int:
+def _export_memory(settings: ServiceSettings) -> int:
     """Bytes for exports: what the process may use, without what it uses at rest and what is in no reservation."""
     return max(0, available_memory(settings.memory_limit) - resident_bytes() - HEADROOM)
 
 
-def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
+def _export_terms(settings: ServiceSettings) -> ExportTerms:
+    return ExportTerms(
+        dsn=settings.database_url,
+        workers=settings.workers or default_workers(),
+        row_bytes=settings.row_limit,
+        rate_limit=settings.rate_limit,
+        statement_timeout=settings.statement_timeout,
+    )
 
 
-async def _service_dependency(request: Request) -> Service:
-    return _service(request)
+def _preparations(
+    settings: ServiceSettings, runs: Runs, spool: Spool, admission: Admission, callers: Callers, *, shared: bool
+) -> Preparations:
+    terms = PreparationTerms(settings.file_attempts, settings.shutdown_grace, shared)
+    return Preparations(runs, spool, admission, lambda owner: callers.owner(owner).exposure, terms)
 
 
-async def _caller_dependency(request: Request) -> Caller:
-    return _service(request).configuration.keys.caller(request.headers.get("authorization"))
+def _spool_keeper(
+    settings: ServiceSettings, spool: Spool, store: JobStore, preparations: Preparations, *, shared: bool
+) -> SpoolKeeper:
+    keeper = SpoolKeeper(spool, store, preparations.unsettled, settings.job_retention, shared=shared)
+    preparations.on_leftover = keeper.tidy_soon
+    return keeper
 
 
-ServiceDep = Annotated[Service, Depends(_service_dependency)]
-CallerDep = Annotated[Caller, Depends(_caller_dependency)]
-"""Who asks; raises Unauthorized, which is 401."""
+async def _look_at(database: Database) -> None:
+    """Say at the start what every request would say: a wrong DATABASE_URL is seen at once."""
+    try:
+        await database.check()
+    except PolyglotError as error:
+        event(_log, logging.WARNING, "database out of reach", reason=str(error))
+    else:
+        event(_log, logging.INFO, "database reached")

@@ -1,4 +1,4 @@
-"""Short questions to the database: the catalogue and the health check. Exports have connections of their own."""
+"""Short questions to the database, such as the health check. Exports have connections of their own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from polyglot_export.postgres.errors import database_error
 __all__ = ["Database"]
 
 THREADS = 4
-"""Questions at the same time; more wait. Each takes milliseconds, and a database that hangs shall not eat threads."""
+"""Questions that are asked at the same time; further ones wait. Each takes milliseconds, and a database that hangs must
+not use up threads."""
 QUESTION_SECONDS = 10.0
 """Limit of one question, with connecting: beyond it the database counts as out of reach."""
 HEALTH_SECONDS = 3.0
@@ -57,7 +58,7 @@ class Database:
             async with asyncio.timeout(seconds):
                 return await asyncio.shield(work)
         except TimeoutError:
-            # Whatever it will raise now has nobody left to read it.
+            # Nobody waits any more for what it will raise, so it is fetched here.
             work.add_done_callback(lambda done: done.cancelled() or done.exception())
             raise ConnectionFailed(f"the database did not answer within {seconds:g} seconds") from None
         finally:

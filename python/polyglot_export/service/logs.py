@@ -1,8 +1,10 @@
-"""The service's log: one line an event, as key=value or as JSON, with the export's id on every line about an export.
+"""The service's log: one line for each event, as key=value or as JSON, with the export's id wherever there is one.
 
-What a task is about (:func:`about`) is kept in a context variable, so that lines of uvicorn, of asyncio and of code
-that knows nothing of exports carry it too. Passwords never get into a line: what the settings have of them is replaced,
-and so is whatever stands where a connection string has its password, since drivers quote what they cannot read.
+What a task is about (:func:`about`) is kept in a context variable, so that lines written by uvicorn, by asyncio and by
+code that knows nothing of exports carry it too.
+
+Passwords never get into a line. Those that are in the settings are replaced wherever they appear, and so is whatever
+stands where a connection string has its password, since drivers quote what they cannot read.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ __all__ = ["about", "configure", "event", "secrets_of"]
 HIDDEN = "***"
 """In place of a secret."""
 LEAST_SECRET = 4
-"""Characters of a password that is looked for in the lines: a shorter one would hide parts of ordinary words."""
+"""A password is looked for in the lines only if it has as many characters; a shorter one would hide parts of ordinary
+words."""
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:/@+-#[]")
 _about: ContextVar[Mapping[str, Any]] = ContextVar("about", default={})  # noqa: B039 - never changed, only replaced
@@ -35,8 +38,8 @@ _BEARER = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]+", re.IGNORECASE)
 
 
 def about(**fields: Any) -> None:
-    """Say what the current task is about: these fields are on every line that it logs, and the tasks that it starts,
-    from now on.
+    """Say what the current task is about. From now on these fields are on every line that it logs, and on those of the
+    tasks that it starts.
 
     Args:
         fields: Data; ``None`` is left out.
@@ -52,7 +55,7 @@ def event(
     Args:
         logger: Whose message it is.
         level: A level of :mod:`logging`.
-        message: The same words for every event of the kind; what differs is in the fields.
+        message: The same words for every event of its kind; what differs is in the fields.
         error: An exception whose traceback is wanted.
         fields: Data; ``None`` is left out.
     """
@@ -96,7 +99,7 @@ class _Formatter(logging.Formatter):
 
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__()
-        # The longest first, since one may be a part of another.
+        # The longest first, since one secret may be a part of another.
         words = "|".join(re.escape(secret) for secret in sorted(secrets, key=len, reverse=True))
         self._secrets = re.compile(words) if words else None
 

@@ -7,7 +7,6 @@ import sys
 
 import click
 
-from polyglot_export.cli.extras import missing_extra
 from polyglot_export.cli.options import debug_option, say, show
 from polyglot_export.errors import SpecError
 
@@ -33,10 +32,8 @@ def keys_command(*, name: str, stdin: bool) -> None:
     """  # noqa: D301 - click reads the backspace as: do not join these lines
     import json
 
-    try:
-        from polyglot_export.service.http.auth import hash_key, new_key
-    except ModuleNotFoundError as error:
-        raise missing_extra(error, "serve") from error
+    from polyglot_export.access.keys import hash_key, new_key
+
     key = sys.stdin.readline().strip() if stdin else new_key()
     if not key:
         raise SpecError(None, "standard input holds no key")

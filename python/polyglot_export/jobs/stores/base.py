@@ -1,7 +1,7 @@
-"""Where jobs are kept: the protocol of the stores, the one in this process's memory, and what a shared one does more.
+"""What every store of jobs does, and what one does beside it that several replicas share.
 
-The interface is asynchronous and every change is a pure function of the stored job, so that a store shared by several
-replicas can apply it in an optimistic transaction.
+The interface is asynchronous, and every change is a pure function of the stored job, so that a shared store can apply
+it in an optimistic transaction.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ __all__ = [
 ]
 
 MAX_WEIGHT = 2 << 20
-"""Bytes of requests (``Job.weight``) that are kept. A usual one has a few hundred; a filter with a long list can have a
-megabyte, and takes ten times that as objects."""
+"""Bytes of requests (``Job.weight``) that are kept together. A usual request has a few hundred; one whose filter has a
+long list can have a mebibyte, and takes ten times that as objects."""
 
 
 class StoreAway(Busy):
@@ -128,7 +128,7 @@ class SharedJobStore(JobStore, Protocol):
 
 
 def cursor_of(job: Job) -> str:
-    """A job's place in the order of jobs, stable even when the job is forgotten."""
+    """A job's place in the order of jobs; it stays valid when the job is forgotten."""
     microseconds, job_id = order_of(job)
     return f"{microseconds}-{job_id}"
 

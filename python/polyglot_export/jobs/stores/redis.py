@@ -1,7 +1,7 @@
 """The store that several replicas share: Redis, or Valkey, which speaks the same protocol.
 
-Each call is one script (``redis_scripts.py``), so it happens whole or not at all. A change is optimistic: read, change,
-and save if nobody else did in the meantime.
+Each call is one script (``redis_scripts.py``), so it happens whole or not at all. A change is optimistic: the job is
+read, changed, and saved unless somebody else has changed it in the meantime.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from polyglot_export.jobs.stores.base import MAX_WEIGHT, Lease, Pulse, StoreAway
 __all__ = ["LEASE_SECONDS", "RedisJobStore"]
 
 LEASE_SECONDS = 8.0
-"""How long a run is believed to be alive without a sign of its replica: many missed renewals, and short enough that the
-end of a replica is known within 15 seconds."""
+"""How long a run is believed to be alive without a sign of its replica: time for many renewals to be missed, and short
+enough that the end of a replica is known within 15 seconds."""
 PAUSE = 0.25
 """Part of a lease for which one that has lapsed must stay as it is before it can be claimed."""
 TIMEOUT = 1.0
@@ -232,7 +232,7 @@ class RedisJobStore:
     def _called(self, task: asyncio.Future[Any]) -> None:
         self._calls.discard(task)
         if not task.cancelled():
-            # Nobody may be left who asks for it.
+            # Its caller may have left; asyncio complains about an exception that nobody asks for.
             task.exception()
 
 

@@ -3,14 +3,17 @@
 Keys, behind the prefix:
 
     job:{id}        hash    doc (JSON), rev (counts the changes), token (of the last change); expires when the job is
-    forgotten progress:{id}   hash    number of a run → the run as it stands (JSON); only while the job is running
-    key:{digest}    string  id of the job that was made with this Idempotency-Key owner:{name}    zset    the jobs of an
-    owner in their order: "microseconds-id", all with score 0 (ZREVRANGEBYLEX) meta            hash    id → where the
-    job is in the others (JSON), so that it can be forgotten when it has expired weight          string  sum of the
-    weights of all jobs idle            zset    ids of jobs that are not running, by the time they were made expiry
-    zset    the same, by the time they expire (milliseconds) leases          zset    "id/run/replica", by the time the
-    lease ends (milliseconds) suspects        hash    members of leases that have lapsed → their score and when it was
-    seen cancelled       set     ids of jobs that are running and were cancelled by their owner
+                            forgotten
+    progress:{id}   hash    number of a run → the run as it stands (JSON); only while the job is running
+    key:{digest}    string  id of the job that was made with this Idempotency-Key
+    owner:{name}    zset    the jobs of an owner in their order: "microseconds-id", all with score 0 (ZREVRANGEBYLEX)
+    meta            hash    id → where the job is in the others (JSON), so that it can be forgotten when it has expired
+    weight          string  sum of the weights of all jobs
+    idle            zset    ids of jobs that are not running, by the time they were made
+    expiry          zset    the same, by the time they expire (milliseconds)
+    leases          zset    "id/run/replica", by the time the lease ends (milliseconds)
+    suspects        hash    members of leases that have lapsed → their score and when that was seen
+    cancelled       set     ids of jobs that are running and were cancelled by their owner
 
 They are built from the prefix inside of the scripts, so they are for one server and its replicas, not for Redis
 Cluster.

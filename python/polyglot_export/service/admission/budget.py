@@ -1,6 +1,6 @@
 """The memory and the connections of the whole process, shared out among the exports that run: no reservation, no start.
 
-What an export needs is computed by :mod:`polyglot_export.service.admission.opening`; this module only knows how much
+What an export needs is computed by :mod:`polyglot_export.service.admission.sizes`; this module only knows how much
 there is, how many want it, and whose turn it is.
 """
 
@@ -13,12 +13,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 from polyglot_export.errors import Busy
 from polyglot_export.service.admission.connections import Connections
 
-__all__ = ["Demand", "MemoryBudget", "Newcomer", "Reservation", "Share"]
+__all__ = ["Demand", "Fixed", "MemoryBudget", "Reservation", "Share"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,51 +30,41 @@ class Share:
     """Connections, beside that of its leader."""
 
 
-class Demand(Protocol):
+S = TypeVar("S", bound=Share)
+S_co = TypeVar("S_co", bound=Share, covariant=True)
+
+
+class Demand(Protocol[S_co]):
     """What an export asks for: more is better, down to what it cannot do without."""
 
     @property
-    def least(self) -> Share:
+    def least(self) -> S_co:
         """The smallest share that it can start with."""
 
-    def within(self, size: int, workers: int) -> Share | None:
+    def within(self, size: int, workers: int) -> S_co | None:
         """The best share of at most so many bytes and workers; ``None`` where even the least is more."""
 
 
-class Newcomer(Demand, Protocol):
-    """A demand that is told what it got."""
-
-    def granted(self, reservation: Reservation, seconds: float | None) -> None:
-        """The turn has come.
-
-        Args:
-            reservation: What is held from now on.
-            seconds: How long a wait may be, as it was given to :meth:`MemoryBudget.reserve`.
-        """
-
-
 @dataclass(frozen=True, slots=True)
-class _Fixed:
-    """A demand of so many bytes, no more and no less."""
+class Fixed:
+    """A demand for one share, no more and no less."""
 
     least: Share
 
     def within(self, size: int, workers: int) -> Share | None:
+        """The share, where it is not more than that."""
         return self.least if self.least.bytes <= size and self.least.workers <= workers else None
-
-    def granted(self, reservation: Reservation, seconds: float | None) -> None:
-        """Nothing to take note of."""
 
 
 class MemoryBudget:
-    """Hands out shares in the order they were asked for.
+    """Hands out shares in the order in which they were asked for.
 
-    Everyone who runs or waits may have the same, and what is more than the least comes from the first half of memory
-    and connections (three quarters of the memory for one that is alone). So a few exports get much, many get little,
-    and a newcomer seldom finds nothing. Who does not get its least waits, and holds back those behind it; otherwise a
-    stream of small exports could keep a large one waiting for ever.
+    All exports that run or wait may have the same, and whatever is more than the least comes from the first half of
+    memory and connections (for an export that is alone, from three quarters of the memory). So a few exports get much,
+    many get little, and a newcomer seldom finds nothing left. An export that cannot get its least waits, and those
+    behind it wait too; otherwise a stream of small exports could keep a large one waiting for ever.
 
-    Waiting belongs to the event loop's thread; all else may be called from any.
+    Only the event loop's thread may wait; everything else may be called from any thread.
     """
 
     def __init__(
@@ -105,7 +95,7 @@ class MemoryBudget:
         """How many exports wait for their turn."""
         return len(self._queue)
 
-    async def reserve(self, demand: Newcomer | int, seconds: float | None) -> Reservation:
+    async def reserve(self, demand: Demand[Share] | int, seconds: float | None) -> Reservation:
         """Wait for a share.
 
         Args:
@@ -115,17 +105,15 @@ class MemoryBudget:
         Raises:
             Busy: The time is over, or the least that is wanted is more than there is at all.
         """
-        wanted = _Fixed(Share(demand)) if isinstance(demand, int) else demand
+        wanted = Fixed(Share(demand)) if isinstance(demand, int) else demand
         began = time.monotonic()
         try:
-            reservation = await self._wait(wanted, seconds)
+            return await self._wait(wanted, seconds)
         finally:
             if self.on_wait is not None and wanted.least.workers:
                 self.on_wait(time.monotonic() - began)
-        wanted.granted(reservation, seconds)
-        return reservation
 
-    async def exchange(self, reservation: Reservation, demand: Demand, seconds: float | None) -> None:
+    async def exchange(self, reservation: Reservation, demand: Demand[Share], seconds: float | None) -> None:
         """Give a share back and wait for another one, in front of all that wait: the turn was ours already.
 
         Nothing is held meanwhile, so that two that want more cannot wait for each other.
@@ -135,7 +123,7 @@ class MemoryBudget:
         """
         reservation.take_over(await self._wait(demand, seconds, giving=reservation))
 
-    def resize(self, reservation: Reservation, demand: Demand) -> Share | None:
+    def resize(self, reservation: Reservation, demand: Demand[S]) -> S | None:
         """Change a share that is held into one that fits a demand, without waiting.
 
         Returns:
@@ -163,7 +151,9 @@ class MemoryBudget:
             self._add(reservation.share, -1)
         self._released()
 
-    async def _wait(self, demand: Demand, seconds: float | None, *, giving: Reservation | None = None) -> Reservation:
+    async def _wait(
+        self, demand: Demand[Share], seconds: float | None, *, giving: Reservation | None = None
+    ) -> Reservation:
         """Wait behind all others, or in front of them for a share that is given back."""
         self._refuse_impossible(demand.least)
         waiter = _Waiter(demand)
@@ -172,7 +162,7 @@ class MemoryBudget:
                 self._queue.append(waiter)
                 self._grant()
             else:
-                # In this order: what is given back must not go to those behind.
+                # In this order, or those behind could get what is given back.
                 self._queue.appendleft(waiter)
                 self.release(giving)
         try:
@@ -191,8 +181,8 @@ class MemoryBudget:
     def _refuse_impossible(self, least: Share) -> None:
         if least.bytes > self.capacity:
             raise Busy(
-                f"this export needs {_megabytes(least.bytes)} MB of memory and the service has "
-                f"{_megabytes(self.capacity)} MB for exports; "
+                f"this export needs {_mebibytes(least.bytes)} MiB of memory and the service has "
+                f"{_mebibytes(self.capacity)} MiB for exports; "
                 "POLYGLOT_MEMORY_LIMIT, or a smaller POLYGLOT_ROW_LIMIT, change that"
             )
 
@@ -208,7 +198,7 @@ class MemoryBudget:
                 self._add(share, 1)
                 self._queue.popleft().grant(share)
 
-    def _choose(self, demand: Demand, held: Share) -> Share | None:
+    def _choose(self, demand: Demand[S], held: Share) -> S | None:
         """The share of an export that holds another one, or none yet."""
         crowd = max(1, self.running + self.waiting)
         free, workers = self.capacity - self.reserved + held.bytes, self._free_workers(held)
@@ -229,7 +219,8 @@ class MemoryBudget:
     def _add(self, share: Share, sign: int) -> None:
         self.reserved += sign * share.bytes
         self.workers += sign * share.workers
-        # What has no worker is no export but a chunk of a file that is being sent: nobody shares the memory with it.
+        # A share without workers is not an export but a chunk of a prepared file that is being sent; it does not count
+        # among those that the memory is shared between.
         self.running += sign if share.workers else 0
 
     def _released(self) -> None:
@@ -249,7 +240,7 @@ class MemoryBudget:
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
-    demand: Demand
+    demand: Demand[Share]
     granted: Share = Share(0)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
@@ -286,5 +277,5 @@ class Reservation:
         self.release()
 
 
-def _megabytes(size: int) -> str:
+def _mebibytes(size: int) -> str:
     return f"{size / (1 << 20):.0f}"

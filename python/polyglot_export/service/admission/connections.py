@@ -51,7 +51,7 @@ class Connections:
             try:
                 allowed = await database.ask(_allowed)
             except PolyglotError:
-                # Who asks for an export meanwhile is told why there is none.
+                # Nothing to say here: a client that asks for an export meanwhile is told why it cannot have one.
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             self.learn(allowed)

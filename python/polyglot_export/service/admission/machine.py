@@ -8,6 +8,17 @@ from pathlib import Path
 __all__ = ["DEFAULT_LIMIT", "HEADROOM", "available_memory", "resident_bytes"]
 
 
+DEFAULT_LIMIT = 256 << 20
+"""Bytes for the process where neither a setting nor a cgroup says more: the wall that the service is designed for."""
+HEADROOM = 24 << 20
+"""Bytes left free for what is in no reservation: requests, the kernel's memory for threads, pages and sockets, and what
+the allocator has not given back yet."""
+_CGROUP_V2 = Path("/sys/fs/cgroup")
+_CGROUP_V1 = Path("/sys/fs/cgroup/memory")
+_UNLIMITED = 1 << 60
+"""cgroup v1 writes a number near 2**63 for "no limit"."""
+
+
 def available_memory(configured: int | None) -> int:
     """Bytes that the whole process may use: the setting, else the cgroup's limit, else :data:`DEFAULT_LIMIT`."""
     if configured is not None:
@@ -19,25 +30,6 @@ def resident_bytes() -> int:
     """Resident memory of this process now, in bytes (Linux; proc(5), ``/proc/self/statm``)."""
     pages = Path("/proc/self/statm").read_text().split()[1]
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
-
-
-DEFAULT_LIMIT = 256 << 20
-"""Bytes for the process where neither a setting nor a cgroup says more: the wall that the service is designed for."""
-
-
-HEADROOM = 24 << 20
-"""Bytes left free for what is in no reservation: requests, the kernel's memory for threads, pages and sockets, and what
-the allocator has not given back yet."""
-
-
-_CGROUP_V2 = Path("/sys/fs/cgroup")
-
-
-_CGROUP_V1 = Path("/sys/fs/cgroup/memory")
-
-
-_UNLIMITED = 1 << 60
-"""cgroup v1 writes a number near 2**63 for "no limit"."""
 
 
 def _cgroup_limit() -> int | None:

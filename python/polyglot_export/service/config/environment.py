@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from polyglot_export.errors import SpecError
+from polyglot_export.service.validation import reason_of
 from polyglot_export.text.sizes import parse_size
 
 __all__ = ["ServiceSettings", "parse_size"]
@@ -120,8 +121,7 @@ class ServiceSettings(BaseSettings):
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             name = _environment_name(cls, str(first["loc"][0])) if first["loc"] else "settings"
-            message = str(first["msg"]).removeprefix("Value error, ")
-            raise SpecError(name, f"{message}") from None
+            raise SpecError(name, reason_of(first)) from None
 
 
 def _environment_name(settings: type[ServiceSettings], field: str) -> str:

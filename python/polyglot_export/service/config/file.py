@@ -1,4 +1,4 @@
-"""The configuration file of the service."""
+"""The configuration file of the service: what is offered, and to whom."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import Any
 
 from polyglot_export.access.configured import ConfiguredDatasets, load_datasets
 from polyglot_export.access.exposure import Exposure
+from polyglot_export.access.keys import Key, Keys, load_keys
 from polyglot_export.access.schema import ExposedTables
 from polyglot_export.errors import SpecError
-from polyglot_export.service.http.auth import Key, Keys
+from polyglot_export.fields import within
 
 __all__ = ["DEFAULT_CONFIG", "Configuration", "load_configuration"]
 
 DEFAULT_CONFIG = Path("polyglot.toml")
-
-
-_TABLES = frozenset({"datasets", "keys"})
+_TABLES = ("datasets", "keys")
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The configuration file: who may read what."""
+    """What may be read, and by whom."""
 
     exposure: Exposure
     keys: Keys
     path: Path | None = None
+    """The file that says so; ``None`` where there is none."""
 
 
 def load_configuration(path: Path | None) -> Configuration:
@@ -41,43 +41,49 @@ def load_configuration(path: Path | None) -> Configuration:
         Its datasets and keys. Without a file, or with one that names neither, the tables of schema ``public``.
 
     Raises:
-        SpecError: It cannot be read, or something in it is wrong; the sentence says where.
+        SpecError: It cannot be read, or something in it is wrong; the field is the file and the place in it.
     """
     if path is None and not DEFAULT_CONFIG.exists():
-        return Configuration(ExposedTables.public(), Keys(()))
+        return Configuration(ExposedTables.public(), Keys())
     path = path or DEFAULT_CONFIG
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SpecError(None, f"{path}: {error}") from None
+    document = _read_toml(path)
     try:
         return _configuration(document, path)
     except SpecError as error:
-        raise SpecError(None, f"{path}: {error.message.removeprefix('configuration: ')}") from None
+        where = str(path) if error.field is None else f"{path}: {error.field}"
+        raise SpecError(where, error.reason) from None
+
+
+def _read_toml(path: Path) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpecError(str(path), f"cannot be read: {error.strerror or error}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SpecError(str(path), f"is not TOML: {error}") from None
 
 
 def _configuration(document: Mapping[str, Any], path: Path) -> Configuration:
-    unknown = sorted(set(document) - _TABLES)
-    if unknown:
-        raise SpecError(None, f"unknown table {unknown[0]!r}; datasets and keys are allowed")
-    keys = Keys.from_document(document)
+    for name in sorted(set(document) - set(_TABLES)):
+        raise SpecError(None, f"unknown table {name!r}; datasets and keys are allowed")
+    keys = load_keys(document)
     if not document:
         return Configuration(ExposedTables.public(), keys, path)
     # With keys nothing is offered that the file does not name.
     datasets = load_datasets(document)
-    for key in keys:
-        _check_scope(key, datasets)
+    for name, key in keys.items():
+        with within(f"keys.{name}"):
+            _check_scope(key, datasets)
     return Configuration(datasets, keys, path)
 
 
 def _check_scope(key: Key, datasets: ConfiguredDatasets) -> None:
-    """A key cannot read what is not offered: a name that is spelt wrong is said now, not at its first request."""
-    where = f"keys.{key.name}"
+    """A key cannot read what is not offered: a name that is misspelt is an error now, not at the first request."""
     for name in sorted({*(key.datasets or ()), *key.columns}):
         if name not in datasets.datasets:
-            raise SpecError(where, f"there is no dataset {name!r} in this file")
+            raise SpecError(None, f"there is no dataset {name!r} in this file")
     for name, columns in key.columns.items():
-        exposed = datasets.datasets[name].columns
-        unknown = [column for column in columns if exposed is not None and column not in exposed]
+        offered = datasets.datasets[name].columns
+        unknown = [column for column in columns if offered is not None and column not in offered]
         if unknown:
-            raise SpecError(f"{where}.columns.{name}", f"the dataset does not offer the column {unknown[0]!r}")
+            raise SpecError(f"columns.{name}", f"the dataset does not offer the column {unknown[0]!r}")

@@ -1,7 +1,7 @@
-"""JSON of requests and answers, with numbers kept exact.
+"""The JSON bodies of requests and answers, with exact numbers.
 
-``json`` of the standard library reads numbers as doubles, takes the last of two equal members and accepts ``NaN``;
-here numbers are decimals, and what RFC 8259 and I-JSON (RFC 7493) do not allow is refused with a sentence.
+The standard library's ``json`` reads numbers as doubles, takes the last of two members with the same name and accepts
+``NaN``. Here numbers are decimals, and what RFC 8259 and I-JSON (RFC 7493) do not allow is refused with a sentence.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from polyglot_export.service.http.problems import BodyTooLarge, MalformedRequest, SlowClient, UnsupportedMediaType
+from polyglot_export.service.errors import BodyTooLarge, MalformedRequest, SlowClient, UnsupportedMediaType
 from polyglot_export.text.exact_json import dumps
 
 __all__ = ["ExactJSONResponse", "loads", "read_object"]

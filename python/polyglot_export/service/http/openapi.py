@@ -6,11 +6,15 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
 from polyglot_export.request.schema import spec_schema
+from polyglot_export.service.http import problems
 from polyglot_export.service.http.problems import ProblemView
 
-__all__ = ["describe"]
+__all__ = ["answer", "describe", "described", "problems_for"]
+
+Responses = dict[int | str, dict[str, Any]]
 
 _DESCRIPTION = (
     "Exports PostgreSQL tables and queries as CSV, TSV, JSON, NDJSON, XML and Parquet streams. "
@@ -23,10 +27,32 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
+def described(status: int, description: str) -> Responses:
+    """A successful answer that has no JSON, for OpenAPI."""
+    return {status: {"description": description}}
+
+
+def answer(model: type[BaseModel], status: int = 200) -> Responses:
+    """The successful answer of a call, for OpenAPI."""
+    return {status: {"model": model, "description": "Created" if status == 201 else "OK"}}
+
+
+def problems_for(*statuses: int) -> Responses:
+    """The error answers of a call, for OpenAPI."""
+    titles: dict[int, list[str]] = {}
+    for row in problems.PROBLEMS:
+        titles.setdefault(row.status, []).append(row.title)
+    return {
+        status: {
+            "description": "; ".join(dict.fromkeys(titles[status])),
+            "content": {problems.CONTENT_TYPE: {"schema": {"$ref": f"#/components/schemas/{ProblemView.__name__}"}}},
+        }
+        for status in statuses
+    }
+
+
 def describe(app: FastAPI) -> None:
-    """Replace the application's ``openapi()`` by one that tells the truth; the document is made once, when it is asked
-    for.
-    """
+    """Let the application describe itself as it really is. The document is made once, when somebody asks for it."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

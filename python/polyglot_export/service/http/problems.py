@@ -7,7 +7,6 @@ against the table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,35 +16,13 @@ from polyglot_export import errors
 from polyglot_export.errors import PolyglotError
 from polyglot_export.jobs.job import REPLICA_LOST
 from polyglot_export.jobs.stores.base import StoreAway
+from polyglot_export.service import errors as service_errors
+from polyglot_export.service.errors import ServiceError
 
 __all__ = [
     "PROBLEMS",
-    "BodyTooLarge",
-    "ClientGone",
-    "Expired",
-    "FileMissing",
-    "Forbidden",
-    "HeaderTooLarge",
-    "KeyReused",
-    "MalformedRequest",
-    "MethodNotAllowed",
-    "NotFound",
-    "NotReady",
-    "PreconditionFailed",
     "Problem",
     "ProblemView",
-    "RangeNotSatisfiable",
-    "RangeRefused",
-    "ReplicaLost",
-    "ServiceError",
-    "ServiceStopping",
-    "SlowClient",
-    "SpoolFull",
-    "TookTooLong",
-    "Unauthorized",
-    "UnsupportedMediaType",
-    "UpgradeRequired",
-    "WrongState",
     "document",
     "problem_of",
     "sentence",
@@ -55,106 +32,6 @@ CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:problem-type:polyglot-export:"
 RETRY_AFTER = 5
 """Seconds that a client is asked to wait after a 503: long enough for a short export to end."""
-
-
-class ServiceError(PolyglotError):
-    """What only the HTTP service raises; ``headers`` go into the answer."""
-
-    def __init__(self, message: str, *, field: str | None = None, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(message, field=field)
-        self.headers = dict(headers or {})
-
-
-class MalformedRequest(ServiceError):
-    """The bytes of the request are not what HTTP or JSON allow."""
-
-
-class Unauthorized(ServiceError):
-    """No key, or one that is not known."""
-
-
-class Forbidden(ServiceError):
-    """The caller is known and may not do this."""
-
-
-class NotFound(ServiceError):
-    """Nothing of that name exists for this caller."""
-
-
-class MethodNotAllowed(ServiceError):
-    """The address exists; the method does not."""
-
-
-class WrongState(ServiceError):
-    """The job cannot do that in its present state."""
-
-
-class KeyReused(ServiceError):
-    """The Idempotency-Key belongs to another request."""
-
-
-class ReplicaLost(ServiceError):
-    """The process that ran the export did not renew its lease, and another replica has declared it failed."""
-
-
-class Expired(ServiceError):
-    """The job's retention time has passed."""
-
-
-class NotReady(ServiceError):
-    """The file of the job is being prepared."""
-
-
-class FileMissing(ServiceError):
-    """The file of the job is not in the spool of this replica."""
-
-
-class SpoolFull(ServiceError):
-    """The spool has no room for the file."""
-
-
-class PreconditionFailed(ServiceError):
-    """A condition of the request about the file does not hold."""
-
-
-class RangeNotSatisfiable(ServiceError):
-    """No range of the request has a byte of the file."""
-
-
-class RangeRefused(ServiceError):
-    """A part of a stream was asked for; two runs of an export are two different files."""
-
-
-class BodyTooLarge(ServiceError):
-    """The body is larger than the limit."""
-
-
-class UnsupportedMediaType(ServiceError):
-    """The body is not declared as JSON."""
-
-
-class UpgradeRequired(ServiceError):
-    """A stream over HTTP/1.0, where a cut cannot be seen."""
-
-
-class HeaderTooLarge(ServiceError):
-    """The head of the request is larger than the limit."""
-
-
-class ServiceStopping(ServiceError):
-    """The service is being shut down."""
-
-
-class ClientGone(ServiceError):
-    """The client closed the connection before the end."""
-
-
-class SlowClient(ServiceError):
-    """The client took too few bytes, or sent none, for too long."""
-
-
-class TookTooLong(ServiceError):
-    """The run did not end within the time that the service allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,26 +58,26 @@ PROBLEMS: tuple[Problem, ...] = (
     Problem(errors.UnknownDataset, 400, "unknown-dataset", "No such dataset"),
     Problem(errors.UnsupportedValue, 400, "unsupported-value", "The format cannot hold a value"),
     Problem(errors.RowTooLarge, 400, "row-too-large", "A row is larger than the limit"),
-    Problem(MalformedRequest, 400, "malformed-request", "The request cannot be read"),
-    Problem(Unauthorized, 401, "unauthorized", "A valid key is needed"),
-    Problem(Forbidden, 403, "forbidden", "Not allowed"),
+    Problem(service_errors.MalformedRequest, 400, "malformed-request", "The request cannot be read"),
+    Problem(service_errors.Unauthorized, 401, "unauthorized", "A valid key is needed"),
+    Problem(service_errors.Forbidden, 403, "forbidden", "Not allowed"),
     Problem(errors.AccessDenied, 403, "access-denied", "The database login may not read it"),
-    Problem(NotFound, 404, "not-found", "Not found"),
-    Problem(MethodNotAllowed, 405, "method-not-allowed", "Method not allowed"),
-    Problem(SlowClient, 408, "slow-client", "The client was too slow"),
-    Problem(WrongState, 409, "wrong-state", "Not possible in this state"),
-    Problem(NotReady, 409, "not-ready", "The file is being prepared", retry=True),
-    Problem(KeyReused, 409, "idempotency-key-reused", "The key belongs to another request"),
+    Problem(service_errors.NotFound, 404, "not-found", "Not found"),
+    Problem(service_errors.MethodNotAllowed, 405, "method-not-allowed", "Method not allowed"),
+    Problem(service_errors.SlowClient, 408, "slow-client", "The client was too slow"),
+    Problem(service_errors.WrongState, 409, "wrong-state", "Not possible in this state"),
+    Problem(service_errors.NotReady, 409, "not-ready", "The file is being prepared", retry=True),
+    Problem(service_errors.KeyReused, 409, "idempotency-key-reused", "The key belongs to another request"),
     Problem(errors.Cancelled, 409, "cancelled", "The export was cancelled"),
-    Problem(Expired, 410, "expired", "The export has expired"),
-    Problem(PreconditionFailed, 412, "precondition-failed", "A condition does not hold"),
-    Problem(RangeRefused, 412, "range-refused", "A stream has no ranges"),
-    Problem(BodyTooLarge, 413, "body-too-large", "The body is too large"),
-    Problem(UnsupportedMediaType, 415, "unsupported-media-type", "The body must be JSON"),
-    Problem(RangeNotSatisfiable, 416, "range-not-satisfiable", "No such part of the file"),
-    Problem(UpgradeRequired, 426, "upgrade-required", "HTTP/1.1 is needed"),
-    Problem(HeaderTooLarge, 431, "header-too-large", "The request's head is too large"),
-    Problem(ClientGone, 499, "client-gone", "The client went away"),
+    Problem(service_errors.Expired, 410, "expired", "The export has expired"),
+    Problem(service_errors.PreconditionFailed, 412, "precondition-failed", "A condition does not hold"),
+    Problem(service_errors.RangeRefused, 412, "range-refused", "A stream has no ranges"),
+    Problem(service_errors.BodyTooLarge, 413, "body-too-large", "The body is too large"),
+    Problem(service_errors.UnsupportedMediaType, 415, "unsupported-media-type", "The body must be JSON"),
+    Problem(service_errors.RangeNotSatisfiable, 416, "range-not-satisfiable", "No such part of the file"),
+    Problem(service_errors.UpgradeRequired, 426, "upgrade-required", "HTTP/1.1 is needed"),
+    Problem(service_errors.HeaderTooLarge, 431, "header-too-large", "The request's head is too large"),
+    Problem(service_errors.ClientGone, 499, "client-gone", "The client went away"),
     Problem(errors.StatementFailed, 500, "statement-failed", "The database refused the statement"),
     Problem(errors.MalformedData, 500, "malformed-data", "The database sent what is not its protocol"),
     Problem(errors.TargetFailed, 500, "target-failed", "The target took no more"),
@@ -211,12 +88,12 @@ PROBLEMS: tuple[Problem, ...] = (
     Problem(errors.ConnectionLost, 503, "database-lost", "The database went away", retry=True, sentence=_LOST),
     Problem(errors.SourceChanged, 503, "source-changed", "The table was being rewritten", retry=True),
     Problem(errors.Busy, 503, "busy", "No room for another export now", retry=True),
-    Problem(SpoolFull, 503, "spool-full", "No room for another file now", retry=True),
-    Problem(FileMissing, 503, "file-missing", "The file is not here", retry=True),
+    Problem(service_errors.SpoolFull, 503, "spool-full", "No room for another file now", retry=True),
+    Problem(service_errors.FileMissing, 503, "file-missing", "The file is not here", retry=True),
     Problem(StoreAway, 503, "store-away", "The job store is out of reach", retry=True, sentence=_STORE_AWAY),
-    Problem(ReplicaLost, 503, REPLICA_LOST, "The replica was lost", retry=True),
-    Problem(ServiceStopping, 503, "stopping", "The service is being shut down", retry=True),
-    Problem(TookTooLong, 504, "took-too-long", "The export took too long"),
+    Problem(service_errors.ReplicaLost, 503, REPLICA_LOST, "The replica was lost", retry=True),
+    Problem(service_errors.ServiceStopping, 503, "stopping", "The service is being shut down", retry=True),
+    Problem(service_errors.TookTooLong, 504, "took-too-long", "The export took too long"),
     Problem(errors.StatementTimeout, 504, "database-timeout", "The database took too long"),
 )
 """Rows in the order of their status; the row of an exception is that of its nearest class."""

@@ -1,4 +1,4 @@
-"""uvicorn's httptools protocol with what a stream needs: cutting a connection so that the cut is seen.
+"""uvicorn's httptools protocol, with what a stream needs: a connection can be cut so that the cut is seen.
 
 A response gets at its connection through ``scope["extensions"]``, the place that ASGI has for a server's extras.
 """
@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from polyglot_export.service.errors import HeaderTooLarge, MalformedRequest, ServiceError
 from polyglot_export.service.http import problems
 
 __all__ = ["EXTENSION", "Connection", "ExportProtocol"]
@@ -98,9 +99,7 @@ class ExportProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._in_head and self._head_bytes > MAX_HEAD and not self.transport.is_closing():
             self._refuse(
-                problems.HeaderTooLarge(
-                    f"the request's line and headers have more than {MAX_HEAD} bytes, which is the limit"
-                )
+                HeaderTooLarge(f"the request's line and headers have more than {MAX_HEAD} bytes, which is the limit")
             )
 
     def on_message_begin(self) -> None:
@@ -126,7 +125,7 @@ class ExportProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def eof_received(self) -> None:
-        """A peer that half-closes counts as gone, even while bytes for it wait in our buffer.
+        """A peer that half-closes its connection counts as gone, even while bytes for it wait in our buffer.
 
         A stream is reset at once: the transport would answer the peer's FIN with one of its own, and a peer that still
         reads would see an orderly end.
@@ -151,7 +150,7 @@ class ExportProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature; its words are not for clients
         """What the parser refused, as problem+json like every other error."""
-        self._refuse(problems.MalformedRequest("the request is not valid HTTP/1.1"))
+        self._refuse(MalformedRequest("the request is not valid HTTP/1.1"))
 
     def _expect_head(self) -> None:
         if self._head_timer is None:
@@ -167,7 +166,7 @@ class ExportProtocol(HttpToolsProtocol):
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _refuse(self, error: problems.ServiceError) -> None:
+    def _refuse(self, error: ServiceError) -> None:
         if any(not cycle.response_complete for cycle in self._cycles):
             # An answer here would become part of the body that is being sent.
             Connection(self).abort()

@@ -1,7 +1,8 @@
 """The download of a prepared file: whole or in ranges, with the validators that let a client resume it.
 
-Starlette's ``FileResponse`` answers a malformed range with 400, all ranges with 416 when one of them has no byte, a
-HEAD with 206, looks at no condition but If-Range, and opens the file after the status was sent; so this is our own.
+Starlette's ``FileResponse`` answers a malformed range with 400, refuses all ranges when one of them has no byte,
+answers a HEAD with 206, looks at no condition but If-Range, and opens the file after the status was sent. So this is
+our own.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import math
 import os
 import secrets
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,18 +22,17 @@ from starlette.types import Message, Receive, Scope, Send
 
 from polyglot_export.errors import PolyglotError
 from polyglot_export.jobs.job import Job, JobStatus, PreparedFile
+from polyglot_export.service.admission.budget import MemoryBudget
+from polyglot_export.service.errors import ClientGone, FileMissing, NotReady, SlowClient, WrongState
+from polyglot_export.service.http.clients import while_connected
 from polyglot_export.service.http.file_headers import file_headers
-from polyglot_export.service.http.problems import FileMissing, NotReady, WrongState
 from polyglot_export.service.http.protocol import EXTENSION, Connection
 from polyglot_export.service.logs import event
 from polyglot_export.service.prepared.ranges import Entity, Part, Selection, select
-from polyglot_export.service.streams.download import STALL_TICK, until_gone
-from polyglot_export.service.streams.pace import ClientPace
+from polyglot_export.service.prepared.spool import Spool
+from polyglot_export.service.streams.pace import LeastPace
 
-if TYPE_CHECKING:
-    from polyglot_export.service.container import Service
-
-__all__ = ["PreparedResponse", "prepared_download"]
+__all__ = ["PreparedFiles", "PreparedResponse"]
 
 CHUNK = 256 << 10
 """Bytes that are read and sent at once: 0.44 CPU seconds per GiB. With 512 KB it is 0.38, for twice the memory of each
@@ -43,21 +43,37 @@ MAX_RETRY_AFTER = 60
 _log = logging.getLogger(__name__)
 
 
-def prepared_download(service: Service, job: Job, request: Request) -> Response:
-    """The answer to GET or HEAD for a job with ``"delivery": "file"`` that has neither expired nor been cancelled.
+@dataclass(frozen=True, slots=True)
+class PreparedFiles:
+    """Where prepared files are read from, and under what terms."""
 
-    Raises:
-        NotReady: The file is being prepared.
-        WrongState: There will be none.
-        PreconditionFailed: A condition of the request does not hold.
-        RangeNotSatisfiable: No range of the request has a byte of the file.
-    """
-    file = job.file
-    if file is None:
-        raise _absent(service.runs.live(job))
-    entity = Entity(f'"{file.sha256}"', file.made_at.replace(microsecond=0), file.size)
-    selection = select(request.method, request.headers, entity)
-    return PreparedResponse(service, file, selection, _headers(job, file, entity))
+    spool: Spool
+    budget: MemoryBudget
+    """Where the memory of a response comes from."""
+    queue_timeout: float
+    """Seconds to wait for it."""
+    least_pace: LeastPace
+    """A client that takes less is cut off; it may come back for the rest."""
+
+    def answer(self, job: Job, request: Request) -> Response:
+        """The answer to GET or HEAD for a job with ``"delivery": "file"`` that has neither expired nor been cancelled.
+
+        Args:
+            job: As it stands now.
+            request: Its method, ranges and conditions.
+
+        Raises:
+            NotReady: The file is being prepared.
+            WrongState: There will be none.
+            PreconditionFailed: A condition of the request does not hold.
+            RangeNotSatisfiable: No range of the request has a byte of the file.
+        """
+        file = job.file
+        if file is None:
+            raise _absent(job)
+        entity = Entity(f'"{file.sha256}"', file.made_at.replace(microsecond=0), file.size)
+        selection = select(request.method, request.headers, entity)
+        return PreparedResponse(self, file, selection, _headers(job, file, entity))
 
 
 def _absent(job: Job) -> PolyglotError:
@@ -102,16 +118,18 @@ class PreparedResponse(Response):
         One chunk, which comes from the budget of the exports: many clients may be slow at the same time.
     """
 
-    def __init__(self, service: Service, file: PreparedFile, selection: Selection, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, files: PreparedFiles, file: PreparedFile, selection: Selection, headers: Mapping[str, str]
+    ) -> None:
         """Set up; the file is opened when the response is called.
 
         Args:
-            service: Its spool, memory budget and settings.
+            files: The spool, and the terms.
             file: What is sent.
             selection: Which part of it.
             headers: Of the whole file.
         """
-        self._service = service
+        self._files = files
         self._file = file
         self._pieces, described = _body(selection, file.size, headers)
         super().__init__(status_code=selection.status, headers={**headers, **described})
@@ -134,11 +152,9 @@ class PreparedResponse(Response):
                 await send(start)
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
                 return
-            with await self._service.budget.reserve(CHUNK, self._service.settings.queue_timeout):
-                settings = self._service.settings
-                pace = ClientPace(settings.slow_client_timeout, settings.min_rate)
-                sending = _Sending(descriptor, self._pieces, send, scope["extensions"][EXTENSION], pace)
-                await sending.supervise(start, receive)
+            with await self._files.budget.reserve(CHUNK, self._files.queue_timeout):
+                sending = _Sending(descriptor, self._pieces, send, scope["extensions"][EXTENSION])
+                await sending.send_to(receive, start, self._files.least_pace)
         finally:
             os.close(descriptor)
 
@@ -146,7 +162,7 @@ class PreparedResponse(Response):
         """The file's descriptor: it stays readable when the file is removed meanwhile."""
         name = self._file.name
         try:
-            descriptor = os.open(self._service.spool.path(name), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = os.open(self._files.spool.path(name), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError as error:
             event(_log, logging.WARNING, "prepared file missing", file=name, reason=str(error))
             raise FileMissing(
@@ -162,35 +178,31 @@ class PreparedResponse(Response):
 class _Sending:
     """The body of one response on its way."""
 
-    def __init__(
-        self, descriptor: int, pieces: tuple[bytes | Part, ...], send: Send, connection: Connection, pace: ClientPace
-    ) -> None:
+    def __init__(self, descriptor: int, pieces: tuple[bytes | Part, ...], send: Send, connection: Connection) -> None:
         self._descriptor = descriptor
         self._pieces = pieces
         self._send = send
         self._connection = connection
-        self._pace = pace
         self._sent = 0
         """Bytes given to the connection."""
         self._sending = False
         """Whether the client's room is waited for."""
 
-    async def supervise(self, start: Message, receive: Receive) -> None:
-        """Send everything, or cut the connection; returns early when the client has gone or is too slow."""
-        work = asyncio.create_task(self._deliver(start))
-        watchers = {asyncio.create_task(until_gone(receive)), asyncio.create_task(self._until_too_slow())}
+    async def send_to(self, receive: Receive, start: Message, least_pace: LeastPace) -> None:
+        """Send everything, or cut the connection. When this returns, no thread reads from the file any more."""
         try:
-            await asyncio.wait({work, *watchers}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for watcher in watchers:
-                watcher.cancel()
-            work.cancel()
-            # The descriptor is closed next: no thread may be reading from it then.
-            await asyncio.wait({work})
-            if work.cancelled() or work.exception() is not None:
-                self._connection.abort()
-        if not work.cancelled() and work.exception() is not None:
-            event(_log, logging.WARNING, "prepared file was cut", error=work.exception())
+            await while_connected(receive, self._deliver(start), least_pace.watch(self._taken))
+        except ClientGone:
+            self._connection.abort()
+        except SlowClient:
+            self._connection.abort()
+            event(_log, logging.INFO, "slow client was cut", sent=self._sent)
+        except Exception as error:  # noqa: BLE001 - the answer has begun: the client can only be shown a cut
+            self._connection.abort()
+            event(_log, logging.WARNING, "prepared file was cut", error=error)
+        except BaseException:
+            self._connection.abort()
+            raise
 
     async def _deliver(self, start: Message) -> None:
         await self._send(start)
@@ -214,15 +226,8 @@ class _Sending:
             await self._send({"type": "http.response.body", "body": b"", "more_body": True})
             self._sending = False
 
-    async def _until_too_slow(self) -> None:
-        """Return when the client takes too little: it holds memory. It may come back for the rest."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(min(STALL_TICK, self._pace.window / 4))
-            taken = self._sent - self._connection.unacknowledged() if self._sending else None
-            if self._pace.too_slow(loop.time(), taken):
-                event(_log, logging.INFO, "slow client was cut", sent=self._sent)
-                return
+    def _taken(self) -> int | None:
+        return self._sent - self._connection.unacknowledged() if self._sending else None
 
     async def _read(self, size: int, at: int) -> bytes:
         reading = asyncio.get_running_loop().run_in_executor(None, os.pread, self._descriptor, size, at)

@@ -13,7 +13,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 
 from starlette.datastructures import Headers
 
-from polyglot_export.service.http.problems import PreconditionFailed, RangeNotSatisfiable
+from polyglot_export.service.errors import PreconditionFailed, RangeNotSatisfiable
 
 __all__ = ["Entity", "Part", "Selection", "select"]
 

@@ -1,5 +1,5 @@
-"""The spool: the directory of prepared files, whose they are, how much they take, and what a dead replica has left
-there.
+"""The spool: the directory of prepared files. It knows whose they are, how much they take, and what a dead replica has
+left there.
 
     <root>/polyglot-spool-<random>/          a replica's own folder, mode 0700
         lock                                 locked (flock) for as long as the replica lives
@@ -31,7 +31,7 @@ from typing import Self
 
 from polyglot_export.destinations.file import FileDestination
 from polyglot_export.errors import InternalError, SpecError, TargetFailed
-from polyglot_export.service.http.problems import SpoolFull
+from polyglot_export.service.errors import SpoolFull
 from polyglot_export.service.logs import event
 
 __all__ = ["Spool", "SpoolFile", "Spooled"]
@@ -159,8 +159,8 @@ class Spool:
                 raise self._full()
 
     def remove(self, name: str) -> None:
-        """Remove a file, and with the last one the folder of a dead replica. Nothing happens when it is gone; who reads
-        it reads on.
+        """Remove a file, and with the last one the folder of a dead replica. Nothing happens when it is gone
+        already; a client that is reading it can go on.
         """
         if self._root is not None:
             path = self.path(name)
@@ -191,7 +191,7 @@ class Spool:
             self._root = Path(tempfile.gettempdir())
         else:
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Under its final name a folder has a lock that is held: one whose lock is free belongs to nobody.
+        # A folder gets its final name only once its lock is held, since a folder whose lock is free is taken for dead.
         new = Path(tempfile.mkdtemp(prefix=".new-" + PREFIX, dir=self._root))
         try:
             self._lock_descriptor = os.open(new / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from polyglot_export.cancel import CancelToken
 from polyglot_export.execution.export import Export
 from polyglot_export.service.prepared.spool import SpoolFile
-from polyglot_export.service.replicas.runs import ActiveRun
+from polyglot_export.service.replicas.active import ActiveRun
 
 __all__ = ["FileWriter", "Opener", "Written"]
 

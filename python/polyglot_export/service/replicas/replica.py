@@ -1,9 +1,9 @@
-"""This process among the others that share its store: it renews the leases of its runs, hears of cancels, and ends the
+"""This process among the others that share its store: it renews the leases of its runs, learns of cancels, and ends the
 runs of replicas that were lost.
 
-A lease that is not renewed lapses. Another replica then claims it, so that exactly one deals with it, and declares the
-run failed; a file that was being prepared is begun again. Who was only paused finds its run ended when it wakes up, and
-cuts it.
+A lease that is not renewed lapses. Then one other replica claims it, so that exactly one deals with it, and declares
+the run failed; a file that was being prepared is begun again. A replica that was only paused finds its run ended when
+it wakes up, and cuts it off.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Protocol
 from polyglot_export.errors import InternalError
 from polyglot_export.jobs.job import Job, now
 from polyglot_export.jobs.stores.base import Lease, SharedJobStore, StoreAway
-from polyglot_export.service.http.problems import ReplicaLost
+from polyglot_export.service.errors import ReplicaLost
 from polyglot_export.service.logs import event
 from polyglot_export.service.replicas.runs import Runs
 
@@ -28,10 +28,11 @@ __all__ = ["Background", "Replica", "replica_name"]
 BEAT_SECONDS = 0.5
 """Between two renewals, which also tell the progress and bring cancels."""
 GAP_SECONDS = 3.0
-"""A beat that is so late means that this process or Redis stood still: what it believed of others is out of date."""
+"""A beat that comes so late means that this process or Redis stood still: what it believed about others is out of
+date."""
 CONTACT_SECONDS = 9.0
-"""How long a replica must have been in contact without a gap before it judges others: when Redis was away, they get as
-much time to renew their leases as they have had it. More than a lease."""
+"""How long a replica must have been in contact without a gap before it declares others lost. This is more than a lease:
+after Redis was away, everybody gets the time to renew theirs first."""
 SWEEP_SECONDS = 1.0
 """Between two looks at lapsed leases, half of it more or less at random, so that replicas do not look at the same
 time."""
@@ -84,9 +85,9 @@ class Replica:
         self._contact: float | None = None
         """Since when there has been contact without a gap."""
         self._last = 0.0
-        """When there was contact last."""
+        """When there was contact the last time."""
         self._reached: bool | None = None
-        """What the log says of it."""
+        """Whether the log says that the store is reached; ``None`` before it says anything."""
         self._next_sweep = 0.0
         self._task: asyncio.Task[None] | None = None
 
@@ -122,7 +123,7 @@ class Replica:
         if not self._reached:
             event(_log, logging.INFO, "job store reached", replica=self._name)
         self._reached = True
-        await self._runs.endings.flush()
+        await self._runs.outcomes.flush()
         if at - self._contact >= CONTACT_SECONDS and at >= self._next_sweep:
             self._next_sweep = at + SWEEP_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
             for lease in await self._store.claim(self._name, CLAIMS):

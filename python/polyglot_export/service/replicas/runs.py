@@ -1,4 +1,4 @@
-"""The runs that are under way in this process: who stops them, how far they are, and what became of them."""
+"""The runs that are under way in this process: how they begin and end, and who may stop them."""
 
 from __future__ import annotations
 
@@ -7,121 +7,22 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
 
 from polyglot_export.errors import Cancelled, InternalError, PolyglotError
 from polyglot_export.jobs.job import Failure, Job, JobStatus, PreparedFile, Run, now
 from polyglot_export.jobs.stores.base import JobStore, Lease
+from polyglot_export.service.errors import ClientGone, Expired, NotFound, ReplicaLost, ServiceStopping, WrongState
 from polyglot_export.service.http import problems
-from polyglot_export.service.http.problems import (
-    ClientGone,
-    Expired,
-    NotFound,
-    ReplicaLost,
-    ServiceStopping,
-    TookTooLong,
-    WrongState,
-)
 from polyglot_export.service.logs import about, event
-from polyglot_export.service.replicas.endings import Ending, Endings
+from polyglot_export.service.replicas.active import ActiveRun
+from polyglot_export.service.replicas.outcomes import Outcome, Outcomes
 
-if TYPE_CHECKING:
-    from polyglot_export.execution.run import Progress
-
-__all__ = ["ActiveRun", "Runs", "check_runnable"]
+__all__ = ["DRAIN_SECONDS", "Runs", "check_runnable"]
 
 DRAIN_SECONDS = 5.0
 """How long the end of the service waits for runs that were told to stop: a cancel request takes a round trip or two."""
 
 _log = logging.getLogger(__name__)
-
-
-class ActiveRun:
-    """One download under way."""
-
-    def __init__(self, job: Job, run: Run) -> None:
-        self.job = job
-        self.run = run
-        self.started = time.monotonic()
-        self.bytes = 0
-        """Bytes handed to the client's connection."""
-        self._progress: Callable[[], Progress] | None = None
-        self._opened = 0.0
-        self.snapshot: str | None = None
-        self.reason: PolyglotError | None = None
-        """Why it was stopped from outside."""
-        self.ended = asyncio.Event()
-        self._blocked = 0.0
-        self._blocked_since: float | None = None
-        self._task: asyncio.Task[Any] | None = None
-        self._deadline: asyncio.TimerHandle | None = None
-
-    @property
-    def progress(self) -> Callable[[], Progress] | None:
-        """How far the export is; known once it has been opened."""
-        return self._progress
-
-    @progress.setter
-    def progress(self, progress: Callable[[], Progress]) -> None:
-        self._progress = progress
-        self._opened = time.monotonic()
-
-    def present(self) -> datetime:
-        """The time by a clock that no one sets: the run's start and the seconds since then."""
-        return self.run.started_at + timedelta(seconds=time.monotonic() - self.started)
-
-    def block(self, *, on_client: bool) -> None:
-        """Take note that the run waits for its client from now on, or does not any more."""
-        self._blocked = self.blocked()
-        self._blocked_since = time.monotonic() if on_client else None
-
-    def blocked(self) -> float:
-        """Seconds that the run has waited for its client up to now."""
-        return self._blocked + (time.monotonic() - self._blocked_since if self._blocked_since is not None else 0.0)
-
-    def stop_after(self, seconds: float) -> None:
-        """Stop the run when it has not ended by then."""
-        reason = TookTooLong(f"the export did not end within the {seconds:g} seconds that the service allows")
-        self._deadline = asyncio.get_running_loop().call_later(seconds, self.stop, reason)
-
-    def finish(self) -> None:
-        """The run is over: nothing stops it any more."""
-        self.ended.set()
-        if self._deadline is not None:
-            self._deadline.cancel()
-
-    def attach(self, task: asyncio.Task[Any]) -> None:
-        """Name the task that :meth:`stop` cancels."""
-        self._task = task
-        if self.reason is not None:
-            task.cancel()
-
-    def stop(self, reason: PolyglotError) -> None:
-        """Stop the run; the first reason is the one that counts. Does not wait, and does nothing once the run has
-        ended.
-        """
-        if self.reason is None and not self.ended.is_set():
-            self.reason = reason
-            if self._task is not None:
-                self._task.cancel()
-
-    def current(self) -> Run:
-        """The run as it stands."""
-        progress = self._progress() if self._progress is not None else None
-        if progress is None:
-            return replace(self.run, bytes=self.bytes, snapshot=self.snapshot)
-        return replace(
-            self.run,
-            bytes=self.bytes,
-            snapshot=self.snapshot,
-            rows=progress.rows,
-            progress=progress.fraction,
-            segments_done=progress.segments_done,
-            segments_total=progress.segments_total,
-            elapsed=time.monotonic() - self._opened,
-            losses=dict(progress.losses),
-        )
 
 
 class Runs:
@@ -138,7 +39,7 @@ class Runs:
         self._store = store
         self._max_duration = max_duration
         self.replica = replica
-        self.endings = Endings(store)
+        self.outcomes = Outcomes(store)
         self._active: dict[tuple[str, int], ActiveRun] = {}
         self.stopping = False
         """Set when the service is told to end: no run begins any more."""
@@ -197,7 +98,7 @@ class Runs:
         if status is JobStatus.COMPLETED:
             run = replace(run, progress=1.0)
         try:
-            await self.endings.record(Ending(active.job.id, run, file))
+            await self.outcomes.record(Outcome(active.job.id, run, file))
         except ReplicaLost as lost:
             self._tell_end(active, replace(run, status=JobStatus.FAILED, error=_failure(lost)), lost)
             if error is None and file is None:
@@ -263,7 +164,7 @@ class Runs:
             _, late = await asyncio.wait(waits, timeout=DRAIN_SECONDS)
             for wait in late:
                 wait.cancel()
-        await self.endings.settle(DRAIN_SECONDS)
+        await self.outcomes.settle(DRAIN_SECONDS)
 
 
 def check_runnable(job: Job) -> None:

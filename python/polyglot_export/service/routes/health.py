@@ -1,18 +1,28 @@
-"""``/health``: is the service of use, is it alive, is it ready for more."""
+"""``/health``: does the service work, is the process alive, is it ready for requests."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 from fastapi import APIRouter
 
-from polyglot_export.service.container import ServiceDep
-from polyglot_export.service.http.answers import answer, problems_for
+from polyglot_export.service.dependencies import DatabaseDep, RunsDep, StoreDep
+from polyglot_export.service.errors import ServiceStopping
 from polyglot_export.service.http.bodies import ExactJSONResponse
-from polyglot_export.service.http.problems import ServiceStopping
-from polyglot_export.service.routes.schemas import HealthView
+from polyglot_export.service.http.openapi import answer, problems_for
+from polyglot_export.service.http.views import View
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["health"])
+
+
+class HealthView(View):
+    """The service works, and so does its database."""
+
+    status: Literal["healthy"] = "healthy"
+
+
 _HEALTHY = HealthView()
 
 
@@ -22,9 +32,9 @@ _HEALTHY = HealthView()
     responses=answer(HealthView) | problems_for(503),
 )
 @router.head("/health", include_in_schema=False)
-async def health(service: ServiceDep) -> ExactJSONResponse:
+async def health(database: DatabaseDep) -> ExactJSONResponse:
     """503 when the database is out of reach."""
-    await service.database.check()
+    await database.check()
     return ExactJSONResponse(_HEALTHY.members())
 
 
@@ -37,10 +47,10 @@ async def live() -> ExactJSONResponse:
 
 @router.get("/health/ready", summary="Should it get requests?", responses=answer(HealthView) | problems_for(503))
 @router.head("/health/ready", include_in_schema=False)
-async def ready(service: ServiceDep) -> ExactJSONResponse:
+async def ready(runs: RunsDep, store: StoreDep, database: DatabaseDep) -> ExactJSONResponse:
     """503 when the database or the job store is out of reach, or the service is being shut down."""
-    if service.runs.stopping:
+    if runs.stopping:
         raise ServiceStopping("the service is being shut down")
-    await service.store.check()
-    await service.database.check()
+    await store.check()
+    await database.check()
     return ExactJSONResponse(_HEALTHY.members())

@@ -14,26 +14,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from polyglot_export.jobs.job import Job
-from polyglot_export.service.admission.budget import MemoryBudget, Newcomer, Reservation
-from polyglot_export.service.http.problems import ClientGone, ServiceStopping, SlowClient
+from polyglot_export.service.errors import ClientGone, ServiceStopping
+from polyglot_export.service.http.clients import while_connected
 from polyglot_export.service.http.protocol import EXTENSION, Connection
-from polyglot_export.service.replicas.runs import ActiveRun, Runs
-from polyglot_export.service.streams.pace import ClientPace
+from polyglot_export.service.replicas.active import ActiveRun
+from polyglot_export.service.replicas.runs import Runs
+from polyglot_export.service.streams.pace import LeastPace
 
 if TYPE_CHECKING:
     from polyglot_export.execution.run import Progress
 
-__all__ = ["DownloadResponse", "Feed", "OpenedExport", "Terms", "until_gone"]
-
-STALL_TICK = 1.0
-"""Seconds between two looks at a client that takes nothing."""
+__all__ = ["DownloadResponse", "Feed", "OpenedExport"]
 
 
 class OpenedExport(Protocol):
@@ -48,10 +45,10 @@ class OpenedExport(Protocol):
 
 
 class Feed(Protocol):
-    """Where the chunks come from (:class:`polyglot_export.execution.feed.ChunkFeed`)."""
+    """Where the chunks come from (:class:`polyglot_export.service.admission.feed.AdmittedFeed`)."""
 
     async def start(self) -> OpenedExport:
-        """Open the export."""
+        """Wait for a turn and open the export."""
 
     async def next_chunk(self) -> bytes | None:
         """The next chunk; ``None`` once the export is complete."""
@@ -63,38 +60,21 @@ class Feed(Protocol):
         """Release everything and wait for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """Under what terms an export is delivered."""
-
-    runs: Runs
-    """Where the run is recorded."""
-    budget: MemoryBudget
-    """Where its memory comes from."""
-    reservation: Newcomer | int
-    """What it needs, or a number of bytes."""
-    queue_timeout: float
-    """Seconds to wait for them."""
-    slow_client_timeout: float
-    """Seconds over which a client's rate is measured."""
-    min_rate: int
-    """Bytes a second; a client that takes less is cut off."""
-
-
 class DownloadResponse(Response):
     """One run of a job, streamed to one client.
 
     Memory: The chunk that is being sent, and what uvicorn and the kernel buffer (a chunk and 64 KB here, 128 KB unsent
-        there). The chunks before it are the feed's and in the reservation.
+        there). The chunks before it are the feed's and in its reservation.
     """
 
-    def __init__(self, job: Job, feed: Feed, terms: Terms, headers: Mapping[str, str]) -> None:
+    def __init__(self, job: Job, feed: Feed, runs: Runs, least_pace: LeastPace, headers: Mapping[str, str]) -> None:
         """Set up; nothing runs before the response is called.
 
         Args:
             job: What to run.
             feed: Not started yet.
-            terms: Memory and time.
+            runs: Where the run is recorded.
+            least_pace: A client that takes less is cut off.
             headers: Of the answer, without ``X-Export-Snapshot``, which is known later.
         """
         super().__init__(headers=headers)
@@ -102,7 +82,8 @@ class DownloadResponse(Response):
         del self.headers["content-length"]
         self._job = job
         self._feed = feed
-        self._terms = terms
+        self._runs = runs
+        self._least_pace = least_pace
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run and stream; see the module's docstring.
@@ -112,10 +93,22 @@ class DownloadResponse(Response):
         """
         connection: Connection = scope["extensions"][EXTENSION]
         connection.hold_requests()
-        run = await self._terms.runs.begin(self._job.id)
-        delivery = _Delivery(run, self._feed, self._terms, connection=connection, send=send, headers=self.raw_headers)
-        error = await delivery.supervise(receive)
-        if error is not None and not delivery.started and not isinstance(error, ClientGone):
+        run = await self._runs.begin(self._job.id)
+        delivery = _Delivery(run, self._feed, self._runs, connection=connection, send=send, headers=self.raw_headers)
+        try:
+            await while_connected(
+                receive, delivery.deliver(), run.until_stopped(), self._least_pace.watch(delivery.taken)
+            )
+            return
+        except asyncio.CancelledError:
+            # uvicorn's grace time is over: the last thing it does is to cancel the tasks that are left.
+            if delivery.ended:
+                return
+            error: BaseException = ServiceStopping("the service was shut down before the end")
+        except BaseException as failure:  # noqa: BLE001 - recorded, and raised below where there is still an answer
+            error = failure
+        await delivery.break_off(error)
+        if not delivery.started and not isinstance(error, ClientGone):
             raise error
 
 
@@ -126,7 +119,7 @@ class _Delivery:
         self,
         run: ActiveRun,
         feed: Feed,
-        terms: Terms,
+        runs: Runs,
         *,
         connection: Connection,
         send: Send,
@@ -134,40 +127,20 @@ class _Delivery:
     ) -> None:
         self.started = False
         """Whether the status has been sent."""
+        self.ended = False
+        """Whether the end of the body has been sent."""
         self._run = run
         self._feed = feed
-        self._terms = terms
+        self._runs = runs
         self._connection = connection
         self._send = send
         self._headers = headers
         self._sending = False
         self._offered = 0
         """Bytes given to the connection, the chunk that is being sent included."""
-        self._reservation: Reservation | None = None
 
-    async def supervise(self, receive: Receive) -> BaseException | None:
-        """Deliver, watch the client, clean up; returns why it failed, or ``None``."""
-        work = asyncio.create_task(self._deliver())
-        self._run.attach(work)
-        watchers = [asyncio.create_task(_watch(receive, self._run)), asyncio.create_task(self._watch_progress())]
-        error: BaseException | None = None
-        try:
-            try:
-                await asyncio.wait({work})
-            except asyncio.CancelledError:
-                # uvicorn's grace time is over: the last thing it does is to cancel the tasks that are left.
-                self._run.stop(ServiceStopping("the service was shut down before the end"))
-                work.cancel()
-                await asyncio.wait({work})
-            error = _outcome(work, self._run)
-        finally:
-            for watcher in watchers:
-                watcher.cancel()
-            await self._clean_up(error, work)
-        return error
-
-    async def _deliver(self) -> None:
-        self._reservation = await self._terms.budget.reserve(self._terms.reservation, self._terms.queue_timeout)
+    async def deliver(self) -> None:
+        """Send everything, and record that it was sent."""
         export = await self._feed.start()
         self._run.snapshot = export.snapshot
         self._run.progress = export.progress
@@ -181,8 +154,26 @@ class _Delivery:
         # An empty chunk writes nothing and waits until the client has made room: a stalled client is not a complete
         # export.
         await self._send_chunk(b"")
-        await self._complete()
+        # Before the client sees the end: whoever asks for the job then must find it completed, and nothing left
+        # running.
+        await self._feed.aclose()
+        await self._runs.end(self._run, None)
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        self.ended = True
+
+    async def break_off(self, error: BaseException) -> None:
+        """The client learns of a failure first; then the database is told to stop, which may take a moment."""
+        if self.started:
+            self._connection.abort()
+        self._feed.cancel()
+        try:
+            await self._feed.aclose()
+        finally:
+            await self._runs.end(self._run, error)
+
+    def taken(self) -> int | None:
+        """Bytes that the client has acknowledged; ``None`` while nothing waits for it."""
+        return self._offered - self._connection.unacknowledged() if self._sending else None
 
     async def _send_chunk(self, chunk: bytes) -> None:
         self._offered += len(chunk)
@@ -192,61 +183,3 @@ class _Delivery:
         self._run.block(on_client=False)
         self._sending = False
         self._run.bytes += len(chunk)
-
-    async def _complete(self) -> None:
-        """Before the client sees the end: who then asks for the job must find it completed, and nothing left
-        running.
-        """
-        await self._release()
-        await self._terms.runs.end(self._run, None)
-
-    async def _clean_up(self, error: BaseException | None, work: asyncio.Task[None]) -> None:
-        """The client learns of a failure first; then the database is told to stop, which may take a moment."""
-        if error is None and work.done():
-            return
-        if self.started:
-            self._connection.abort()
-        self._feed.cancel()
-        work.cancel()
-        try:
-            await self._release()
-        finally:
-            await self._terms.runs.end(self._run, error or ServiceStopping("the service was shut down before the end"))
-
-    async def _release(self) -> None:
-        try:
-            await self._feed.aclose()
-        finally:
-            if self._reservation is not None:
-                self._reservation.release()
-
-    async def _watch_progress(self) -> None:
-        """Stop the run when the client takes too little of what waits for it."""
-        loop = asyncio.get_running_loop()
-        pace = ClientPace(self._terms.slow_client_timeout, self._terms.min_rate)
-        while True:
-            await asyncio.sleep(min(STALL_TICK, pace.window / 4))
-            taken = self._offered - self._connection.unacknowledged() if self._sending else None
-            if pace.too_slow(loop.time(), taken):
-                rate = f"less than {self._terms.min_rate} bytes a second" if self._terms.min_rate else "no byte"
-                self._run.stop(SlowClient(f"the client took {rate} for {pace.window:g} seconds and was cut off"))
-                return
-
-
-def _outcome(work: asyncio.Task[None], run: ActiveRun) -> BaseException | None:
-    """Why the work ended; a reason given from outside explains whatever it led to."""
-    if work.cancelled():
-        return run.reason or ServiceStopping("the service was shut down before the end")
-    error = work.exception()
-    return run.reason if error is not None and run.reason is not None else error
-
-
-async def _watch(receive: Receive, run: ActiveRun) -> None:
-    await until_gone(receive)
-    run.stop(ClientGone("the client closed the connection before the end"))
-
-
-async def until_gone(receive: Receive) -> None:
-    """Return when the client has closed its connection; what it still sends is thrown away."""
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -1,19 +1,56 @@
-"""How fast a client takes what waits for it, and when that is too slow: an export holds a snapshot of the database
-open.
+"""How fast a client takes what waits for it, and when that is too slow.
+
+A client that takes nothing holds memory here and, while its export is streamed, a snapshot of the database.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Never
 
-__all__ = ["ClientPace"]
+from polyglot_export.service.errors import SlowClient
+
+__all__ = ["STALL_TICK", "ClientPace", "LeastPace"]
+
+STALL_TICK = 1.0
+"""Seconds between two looks at a client that takes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeastPace:
+    """The pace that every client must keep."""
+
+    window: float
+    """Seconds over which the rate is measured."""
+    rate: int
+    """Bytes a second that the client must take on average; with 0 any byte will do."""
+
+    async def watch(self, taken: Callable[[], int | None]) -> Never:
+        """Look at one client again and again.
+
+        Args:
+            taken: Bytes that it has acknowledged since its response began, or ``None`` while nothing waits for it.
+
+        Raises:
+            SlowClient: It has taken too little.
+        """
+        loop = asyncio.get_running_loop()
+        pace = ClientPace(self.window, self.rate)
+        while True:
+            await asyncio.sleep(min(STALL_TICK, self.window / 4))
+            if pace.too_slow(loop.time(), taken()):
+                amount = f"less than {self.rate} bytes a second" if self.rate else "no byte"
+                raise SlowClient(f"the client took {amount} for {self.window:g} seconds and was cut off")
 
 
 class ClientPace:
     """Judges one client by what its kernel has acknowledged while something waited for it.
 
-    Only the time counts in which bytes wait for the client: a slow query is not the client's fault. The judgement is
-    about a window of the last seconds, so a client that was fast at first cannot stall on what it has saved up.
+    Only the time counts in which bytes wait for the client: a slow query is not the client's fault. Only the last
+    seconds are judged, so a client that was fast at first cannot stall on what it has saved up.
     """
 
     def __init__(self, window: float, least_rate: float) -> None:
@@ -21,8 +58,8 @@ class ClientPace:
 
         Args:
             window: Seconds over which the rate is measured.
-            least_rate: Bytes a second that the client must take on average; below one byte in a window it is too slow
-                in any case.
+            least_rate: Bytes a second that the client must take on average; a client that takes less than one byte in
+                a window is too slow in any case.
         """
         self.window = window
         self._least = max(1.0, window * least_rate)

@@ -1,4 +1,4 @@
-"""``/docs``: the calls, made readable and callable from ``/openapi.json`` by a page of our own.
+"""``/docs``: a page of our own that makes the calls readable and lets you try them, from ``/openapi.json``.
 
 FastAPI's own page loads Swagger UI from another host: it shows nothing without internet, and its scripts would need a
 hole in the content security policy. Swagger UI itself is 1.5 MB for a dozen calls; this page is three small files.
@@ -11,17 +11,17 @@ from importlib import resources
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from polyglot_export.service.http.problems import NotFound
+from polyglot_export.service.errors import NotFound
 
 __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
 
-_FILES = {"docs.html": "text/html", "docs.css": "text/css", "docs.js": "text/javascript"}
+_MEDIA_TYPES = {"docs.html": "text/html", "docs.css": "text/css", "docs.js": "text/javascript"}
+"""The files beside this module that are served; nothing else is."""
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri "
-    "'none'; "
-    "form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
@@ -29,7 +29,7 @@ _HEADERS = {
 
 
 @router.get("/docs")
-async def page() -> Response:
+async def documentation() -> Response:
     """The page itself."""
     return _file("docs.html")
 
@@ -41,8 +41,8 @@ async def asset(name: str) -> Response:
 
 
 def _file(name: str) -> Response:
-    media_type = _FILES.get(name)
+    media_type = _MEDIA_TYPES.get(name)
     if media_type is None:
         raise NotFound(f"there is no page {name[:40]!r}")
-    content = resources.files("polyglot_export.service.routes").joinpath("static", name).read_bytes()
+    content = resources.files("polyglot_export.service.pages").joinpath(name).read_bytes()
     return Response(content, media_type=f"{media_type}; charset=utf-8", headers=_HEADERS)

@@ -1,5 +1,5 @@
-"""How the end of a run gets into the store, also when the store is away at that moment, or another replica was
-faster.
+"""What became of the runs, and how that gets into the store: also when the store is away at that moment, or when
+another replica was faster.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from polyglot_export.errors import PolyglotError
 from polyglot_export.jobs.job import Job, PreparedFile, Run
 from polyglot_export.jobs.stores.base import JobStore, StoreAway
-from polyglot_export.service.http.problems import ReplicaLost
+from polyglot_export.service.errors import ReplicaLost
 from polyglot_export.service.logs import event
 
-__all__ = ["Ending", "Endings"]
+__all__ = ["Outcome", "Outcomes"]
 
 MAX_WAITING = 1_000
 """Ends that wait for the store, of about a kilobyte each; beyond it the oldest are dropped, and their leases lapse."""
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class Outcome:
     """What became of a run."""
 
     job_id: str
@@ -35,9 +35,9 @@ class Ending:
 
         Args:
             job: As it is stored.
-            late: The client has seen the end already. Then the end is the truth, and corrects a verdict that was given
-                because nothing was heard of this replica. A prepared file has no such client, and another replica is
-                already making it.
+            late: Whether the client has seen the end already. Then the end is the truth, and it corrects the verdict of
+                another replica that had not heard from this one. A prepared file has no such client, and another
+                replica is making it already.
 
         Raises:
             ReplicaLost: Another replica has declared the run failed.
@@ -58,7 +58,7 @@ class Ending:
         return changed if self.file is None else changed.with_file(self.file)
 
 
-class Endings:
+class Outcomes:
     """The ends of this process's runs.
 
     Memory:
@@ -67,16 +67,16 @@ class Endings:
 
     def __init__(self, store: JobStore) -> None:
         self._store = store
-        self._waiting: dict[tuple[str, int], Ending] = {}
+        self._waiting: dict[tuple[str, int], Outcome] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def record(self, ending: Ending) -> None:
+    async def record(self, outcome: Outcome) -> None:
         """Store an end now, or later if the store is away. Goes on when its caller is cancelled.
 
         Raises:
             ReplicaLost: Another replica has declared the run failed; it must not look successful to anyone.
         """
-        task = asyncio.create_task(self._record(ending))
+        task = asyncio.create_task(self._record(outcome))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         await asyncio.shield(task)
@@ -87,9 +87,9 @@ class Endings:
         Raises:
             StoreAway: It still is.
         """
-        for place, ending in list(self._waiting.items()):
+        for place, outcome in list(self._waiting.items()):
             try:
-                await self._store.update(ending.job_id, lambda job, ending=ending: ending.into(job, late=True))  # type: ignore[misc]  # bound now
+                await self._store.update(outcome.job_id, lambda job, outcome=outcome: outcome.into(job, late=True))  # type: ignore[misc]  # bound now
             except StoreAway:
                 raise
             except PolyglotError as error:
@@ -97,12 +97,12 @@ class Endings:
                     _log,
                     logging.WARNING,
                     "end of a run not stored",
-                    exportId=ending.job_id,
-                    run=ending.run.number,
+                    exportId=outcome.job_id,
+                    run=outcome.run.number,
                     reason=str(error),
                 )
             else:
-                event(_log, logging.INFO, "end of a run stored late", exportId=ending.job_id, run=ending.run.number)
+                event(_log, logging.INFO, "end of a run stored late", exportId=outcome.job_id, run=outcome.run.number)
             self._waiting.pop(place, None)
 
     async def settle(self, seconds: float) -> None:
@@ -114,22 +114,22 @@ class Endings:
         except StoreAway as error:
             event(_log, logging.WARNING, "ends of runs not stored", runs=len(self._waiting), reason=str(error))
 
-    async def _record(self, ending: Ending) -> None:
+    async def _record(self, outcome: Outcome) -> None:
         try:
-            await self._store.update(ending.job_id, lambda job: ending.into(job, late=False))
+            await self._store.update(outcome.job_id, lambda job: outcome.into(job, late=False))
         except StoreAway as error:
-            self._keep(ending)
+            self._keep(outcome)
             event(
                 _log,
                 logging.WARNING,
                 "end of a run waits for the store",
-                exportId=ending.job_id,
-                run=ending.run.number,
+                exportId=outcome.job_id,
+                run=outcome.run.number,
                 reason=str(error),
             )
 
-    def _keep(self, ending: Ending) -> None:
+    def _keep(self, outcome: Outcome) -> None:
         while len(self._waiting) >= MAX_WAITING:
             oldest = self._waiting.pop(next(iter(self._waiting)))
             event(_log, logging.ERROR, "end of a run dropped", exportId=oldest.job_id, run=oldest.run.number)
-        self._waiting[(ending.job_id, ending.run.number)] = ending
+        self._waiting[(outcome.job_id, outcome.run.number)] = outcome

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from polyglot_export.errors import Busy, Cancelled, ConnectionLost, SpecError
+from polyglot_export.errors import Cancelled, ConnectionLost, SpecError
 from polyglot_export.execution.run import Progress
 from polyglot_export.jobs.job import Job, JobStatus
 from polyglot_export.jobs.stores.memory import MemoryJobStore
 from polyglot_export.request.parse import parse_spec
-from polyglot_export.service.admission.budget import MemoryBudget
-from polyglot_export.service.http.problems import ServiceStopping
+from polyglot_export.service.errors import ServiceStopping
 from polyglot_export.service.http.protocol import EXTENSION
 from polyglot_export.service.replicas.runs import Runs
-from polyglot_export.service.streams.download import DownloadResponse, Terms
+from polyglot_export.service.streams.download import DownloadResponse
+from polyglot_export.service.streams.pace import LeastPace
 from tests.service.client import PATIENCE
 
 pytestmark = pytest.mark.anyio
@@ -96,7 +96,6 @@ class Scene:
 
     feed: ScriptedFeed
     slow_client_timeout: float = 60
-    budget: MemoryBudget = field(default_factory=lambda: MemoryBudget(100))
     connection: FakeConnection = field(default_factory=FakeConnection)
     sent: list[dict[str, Any]] = field(default_factory=list)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
@@ -121,8 +120,8 @@ class Scene:
 
     async def play(self) -> None:
         await self.store.add(self.job)
-        terms = Terms(self.runs, self.budget, 40, 0.2, self.slow_client_timeout, min_rate=1)
-        response = DownloadResponse(self.job, self.feed, terms, {"Content-Type": "text/csv"})
+        pace = LeastPace(self.slow_client_timeout, 1)
+        response = DownloadResponse(self.job, self.feed, self.runs, pace, {"Content-Type": "text/csv"})
         await response({"type": "http", "extensions": {EXTENSION: self.connection}}, self.receive, self.send)
 
     async def state(self) -> Job:
@@ -152,8 +151,6 @@ class Scene:
     async def assert_released(self) -> None:
         assert self.feed.closed
         assert self.feed.cancelled or self.body_was_ended
-        assert self.budget.reserved == 0
-        assert self.budget.waiting == 0
         assert len(self.runs) == 0
 
 
@@ -183,17 +180,17 @@ async def test_an_empty_file_has_an_end_too() -> None:
 
 async def test_the_job_is_complete_and_all_is_released_before_the_client_sees_the_end() -> None:
     scene = Scene(ScriptedFeed(b"a", None))
-    seen: list[tuple[JobStatus, int, int]] = []
+    seen: list[tuple[JobStatus, int]] = []
     original = scene.send
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.body" and not message["more_body"]:
-            seen.append(((await scene.state()).status(), scene.feed.closed, scene.budget.reserved))
+            seen.append(((await scene.state()).status(), scene.feed.closed))
         await original(message)
 
     scene.send = send  # type: ignore[method-assign]
     await scene.play()
-    assert seen == [(JobStatus.COMPLETED, 1, 0)]
+    assert seen == [(JobStatus.COMPLETED, 1)]
 
 
 @pytest.mark.parametrize(
@@ -232,28 +229,6 @@ async def test_a_client_that_leaves_stops_it(feed: ScriptedFeed) -> None:
     job = await scene.state()
     assert job.status() is JobStatus.CANCELLED
     assert job.cancelled_at is None, "it may be downloaded again"
-
-
-async def test_a_client_that_leaves_while_it_waits_for_memory() -> None:
-    scene = Scene(ScriptedFeed(None))
-    held = await scene.budget.reserve(90, 1)
-    playing = asyncio.create_task(scene.play())
-    await settled()
-    assert scene.budget.waiting == 1
-    scene.gone.set()
-    await asyncio.wait_for(playing, PATIENCE)
-    held.release()
-    await scene.assert_released()
-
-
-async def test_no_memory_is_an_answer_and_a_failed_run() -> None:
-    scene = Scene(ScriptedFeed(None))
-    held = await scene.budget.reserve(90, 1)
-    with pytest.raises(Busy):
-        await scene.play()
-    held.release()
-    await scene.assert_released()
-    assert (await scene.state()).status() is JobStatus.FAILED
 
 
 async def test_a_client_that_leaves_while_it_takes_nothing() -> None:

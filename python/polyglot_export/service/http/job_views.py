@@ -1,48 +1,16 @@
-"""The bodies of the answers, as models: OpenAPI is made from them and so is every answer."""
+"""Jobs and their runs as their owner sees them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from typing import Any
 
 from polyglot_export.jobs.job import Failure, Job, JobStatus, PreparedFile, Run
 from polyglot_export.request.parse import dump_spec
 from polyglot_export.request.spec import ExportSpec
+from polyglot_export.service.http.views import Time, View, time_text
 
-__all__ = [
-    "BenchmarkResult",
-    "BenchmarkView",
-    "ColumnView",
-    "DatasetView",
-    "DatasetsView",
-    "ExportsView",
-    "FailureView",
-    "FileView",
-    "HealthView",
-    "JobSummary",
-    "JobView",
-    "RunView",
-    "job_summary",
-    "job_view",
-    "run_view",
-]
-
-Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-"""ISO 8601 in UTC with milliseconds."""
-
-
-class View(BaseModel):
-    """Members are camelCase."""
-
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
-
-    def members(self) -> dict[str, Any]:
-        """The members as they are sent."""
-        return self.model_dump(by_alias=True)
+__all__ = ["FailureView", "FileView", "JobSummary", "JobView", "RunView", "job_summary", "job_view", "run_view"]
 
 
 class FailureView(View):
@@ -118,59 +86,6 @@ class JobView(JobSummary):
     runs: list[RunView]
 
 
-class ExportsView(View):
-    """One page of exports, newest first; ``next`` is the ``after`` of the page that follows."""
-
-    exports: list[JobSummary]
-    next: str | None
-
-
-class ColumnView(View):
-    """One column that may be exported."""
-
-    name: str
-    type: str
-    nullable: bool
-
-
-class DatasetView(View):
-    """One thing that may be exported; the sizes are estimates of the database, ``null`` where it has none."""
-
-    name: str
-    kind: str
-    columns: list[ColumnView]
-    estimated_rows: int | None
-    estimated_bytes: int | None
-
-
-class DatasetsView(View):
-    """All that this caller may export."""
-
-    datasets: list[DatasetView]
-
-
-class BenchmarkResult(View):
-    """One format's run."""
-
-    format: str
-    duration_seconds: float
-    file_size_bytes: int
-    peak_memory_mb: Annotated[float, Field(alias="peakMemoryMB")]
-
-
-class BenchmarkView(View):
-    """What the same rows cost in each format."""
-
-    dataset_row_count: int
-    results: list[BenchmarkResult]
-
-
-class HealthView(View):
-    """The service works, and so does its database."""
-
-    status: Literal["healthy"] = "healthy"
-
-
 def job_summary(job: Job) -> JobSummary:
     """A job as a list shows it."""
     return JobSummary(**_summary(job))
@@ -187,10 +102,10 @@ def _summary(job: Job) -> dict[str, Any]:
         "export_id": job.id,
         "status": job.status(),
         "spec": _spec(job.spec),
-        "created_at": _time(job.created_at),
-        "expires_at": _time(job.expires_at),
-        "started_at": _time(latest.started_at) if latest else None,
-        "finished_at": _time(latest.finished_at) if latest and latest.finished_at else None,
+        "created_at": time_text(job.created_at),
+        "expires_at": time_text(job.expires_at),
+        "started_at": time_text(latest.started_at) if latest else None,
+        "finished_at": time_text(latest.finished_at) if latest and latest.finished_at else None,
         "rows": latest.rows if latest else 0,
         "bytes": latest.bytes if latest else 0,
         "progress": latest.progress if latest else None,
@@ -206,8 +121,8 @@ def run_view(run: Run) -> RunView:
     return RunView(
         run=run.number,
         status=run.status,
-        started_at=_time(run.started_at),
-        finished_at=_time(run.finished_at) if run.finished_at is not None else None,
+        started_at=time_text(run.started_at),
+        finished_at=time_text(run.finished_at) if run.finished_at is not None else None,
         seconds=seconds,
         snapshot=run.snapshot,
         rows=run.rows,
@@ -231,7 +146,7 @@ def _file(file: PreparedFile | None) -> FileView | None:
     """What a client may know of a file; where it is, is not its business."""
     if file is None:
         return None
-    return FileView(run=file.run, size=file.size, sha256=file.sha256, rows=file.rows, made_at=_time(file.made_at))
+    return FileView(run=file.run, size=file.size, sha256=file.sha256, rows=file.rows, made_at=time_text(file.made_at))
 
 
 def _spec(spec: ExportSpec) -> dict[str, Any]:
@@ -252,7 +167,3 @@ def _pace(run: Run | None) -> dict[str, Any]:
 
 def _rounded(value: float | None) -> float | None:
     return round(value, 1) if value is not None else None
-
-
-def _time(at: datetime) -> str:
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from polyglot_export.service.errors import BodyTooLarge, MalformedRequest, SlowClient, UnsupportedMediaType
 from polyglot_export.service.http import bodies as wire
 from polyglot_export.service.http.bodies import DISCARD_BYTES, loads, read_object
-from polyglot_export.service.http.problems import BodyTooLarge, MalformedRequest, SlowClient, UnsupportedMediaType
 from polyglot_export.text.exact_json import dumps
 
 pytestmark = pytest.mark.anyio

@@ -14,7 +14,7 @@ from polyglot_export.errors import SpecError
 from polyglot_export.jobs.job import Job, RequestKey
 from polyglot_export.request.parse import dump_spec
 from polyglot_export.request.spec import ExportSpec
-from polyglot_export.service.http.problems import KeyReused
+from polyglot_export.service.errors import KeyReused
 from polyglot_export.text.exact_json import dumps
 
 __all__ = ["check_same", "request_key"]

@@ -1,60 +1,29 @@
-"""How exceptions become answers, and how OpenAPI is told about both."""
+"""How exceptions become answers: every error is problem+json, also those of the framework."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any, cast
+from typing import cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ExceptionHandler
 
 from polyglot_export.errors import PolyglotError, SpecError
+from polyglot_export.service.errors import MalformedRequest, MethodNotAllowed, NotFound, ServiceError
 from polyglot_export.service.http import problems
 from polyglot_export.service.http.bodies import ExactJSONResponse
-from polyglot_export.service.http.problems import (
-    MalformedRequest,
-    MethodNotAllowed,
-    NotFound,
-    ProblemView,
-    ServiceError,
-)
 from polyglot_export.service.logs import event
+from polyglot_export.service.validation import reason_of
 
-__all__ = ["add_exception_handlers", "answer", "described", "problem_response", "problems_for"]
+__all__ = ["add_exception_handlers"]
 
-Responses = dict[int | str, dict[str, Any]]
 _log = logging.getLogger(__name__)
 
 
-def described(status: int, description: str) -> Responses:
-    """A successful answer that has no JSON, for OpenAPI."""
-    return {status: {"description": description}}
-
-
-def answer(model: type[BaseModel], status: int = 200) -> Responses:
-    """The successful answer of a call, for OpenAPI."""
-    return {status: {"model": model, "description": "Created" if status == 201 else "OK"}}
-
-
-def problems_for(*statuses: int) -> Responses:
-    """The error answers of a call, for OpenAPI."""
-    titles: dict[int, list[str]] = {}
-    for row in problems.PROBLEMS:
-        titles.setdefault(row.status, []).append(row.title)
-    return {
-        status: {
-            "description": "; ".join(dict.fromkeys(titles[status])),
-            "content": {problems.CONTENT_TYPE: {"schema": {"$ref": f"#/components/schemas/{ProblemView.__name__}"}}},
-        }
-        for status in statuses
-    }
-
-
-def problem_response(request: Request, error: BaseException) -> ExactJSONResponse:
+def _problem_response(request: Request, error: BaseException) -> ExactJSONResponse:
     """The answer to a request that failed."""
     status, headers, body = problems.document(error, request.url.path)
     return ExactJSONResponse(body, status, headers, problems.CONTENT_TYPE)
@@ -84,7 +53,7 @@ async def _on_error(request: Request, error: PolyglotError) -> ExactJSONResponse
             code=row.code,
             reason=str(error),
         )
-    return problem_response(request, error)
+    return _problem_response(request, error)
 
 
 async def _on_http_exception(request: Request, error: HTTPException) -> ExactJSONResponse:
@@ -99,7 +68,7 @@ async def _on_http_exception(request: Request, error: HTTPException) -> ExactJSO
         known = NotFound(f"there is nothing at {request.url.path}; /docs lists what there is")
     else:
         known = MalformedRequest(str(error.detail))
-    return problem_response(request, known)
+    return _problem_response(request, known)
 
 
 def _allowed_methods(request: Request) -> list[str]:
@@ -113,9 +82,9 @@ async def _on_validation_error(request: Request, error: RequestValidationError) 
     """A parameter of the query string that FastAPI checked; its own answer would be 422 in a form of its own."""
     first = error.errors()[0]
     name = str(first["loc"][-1])
-    return problem_response(request, SpecError(name, f"{first['msg']} (got {first.get('input')!r})"))
+    return _problem_response(request, SpecError(name, f"{reason_of(first)} (got {first.get('input')!r})"))
 
 
 async def _on_defect(request: Request, error: Exception) -> ExactJSONResponse:
     """Starlette raises it again afterwards, and uvicorn logs it with its traceback."""
-    return problem_response(request, error)
+    return _problem_response(request, error)

@@ -1,0 +1,90 @@
+"""How large an export of the service may be: its workers, its window and its chunks, and what they take.
+
+The bytes of an export do not depend on its sizes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from polyglot_export.limits import CHUNK_BYTES, Limits
+from polyglot_export.planning.reservation import Shape, export_bytes, row_factor
+from polyglot_export.service.admission.budget import Share
+
+__all__ = ["LEAST_ROW_LIMIT", "PLANNING", "SIZES", "Needs", "Sized"]
+
+KIB = 1 << 10
+MIB = 1 << 20
+
+PLANNING = Share(1 * MIB, 1)
+"""What an export has while it is planned. The worker is the one that it cannot do without."""
+SIZES = (
+    (16 * MIB, CHUNK_BYTES),
+    (8 * MIB, CHUNK_BYTES),
+    (4 * MIB, CHUNK_BYTES),
+    (2 * MIB, CHUNK_BYTES),
+    (1 * MIB, CHUNK_BYTES // 2),
+    (256 * KIB, CHUNK_BYTES // 4),
+)
+"""Window and chunk, from an export that is alone to one of many. 16 MiB are two segments; more gains nothing."""
+LEAST_SHARED_WINDOW = 2 * MIB
+"""Window below which a second worker would only wait for the first. A worker that is alone never uses more: what it
+works on is always the next to be sent."""
+LEAST_ROW_LIMIT = 1 * MIB
+"""No export runs with a smaller row limit, however little memory there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sized(Share):
+    """A share, and the sizes that it pays for."""
+
+    limits: Limits = field(default_factory=Limits)
+
+
+class Needs:
+    """What a planned export asks for (a :class:`~polyglot_export.service.admission.budget.Demand`)."""
+
+    def __init__(self, shape: Shape, segments: int, *, workers: int, row_bytes: int, capacity: int) -> None:
+        """Set up.
+
+        Args:
+            shape: What is exported.
+            segments: How many there are; more workers than that have nothing to do.
+            workers: The most that are allowed.
+            row_bytes: The row limit. It is lowered where such a row would not fit even into an export that is alone.
+            capacity: Bytes for all exports.
+        """
+        self._shape = shape
+        self._segments = segments
+        self._workers = max(1, min(workers, segments))
+        self._row_bytes = _affordable(shape, segments, row_bytes, capacity)
+
+    @property
+    def least(self) -> Sized:
+        """One worker, and the smallest window and chunks."""
+        return self._sized(1, *SIZES[-1])
+
+    def within(self, size: int, workers: int) -> Sized | None:
+        """The best sizes: as many workers as there may be, then as large a window as fits."""
+        return next((sized for sized in self._all(min(workers, self._workers)) if sized.bytes <= size), None)
+
+    def _all(self, workers: int) -> Iterator[Sized]:
+        for count in range(workers, 0, -1):
+            for window, chunk in SIZES:
+                if window == LEAST_SHARED_WINDOW or (window > LEAST_SHARED_WINDOW) == (count > 1):
+                    yield self._sized(count, window, chunk)
+
+    def _sized(self, workers: int, window: int, chunk: int) -> Sized:
+        limits = Limits(workers, chunk, window, self._row_bytes)
+        return Sized(export_bytes(self._shape, limits, segments=self._segments), workers, limits)
+
+
+def _affordable(shape: Shape, segments: int, row_bytes: int, capacity: int) -> int:
+    """The row limit, lowered where the least export with such a row would need more than there is for all."""
+    window, chunk = SIZES[-1]
+    over = export_bytes(shape, Limits(1, chunk, window, row_bytes), segments=segments) - capacity
+    if over <= 0:
+        return row_bytes
+    return max(LEAST_ROW_LIMIT, row_bytes - math.ceil(over / row_factor(shape.format)))

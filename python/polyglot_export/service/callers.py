@@ -1,0 +1,77 @@
+"""Who asks, and what each caller may read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from polyglot_export.access.exposure import Exposure
+from polyglot_export.access.keys import Keys
+from polyglot_export.service.errors import Forbidden, Unauthorized
+
+__all__ = ["Caller", "Callers"]
+
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="polyglot-export"'}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request."""
+
+    name: str | None
+    """The name of the key, which owns the jobs that it makes; ``None`` where no keys are configured."""
+    exposure: Exposure
+    """What this caller may read."""
+
+
+class Callers:
+    """Knows every caller: the holders of the configured keys, or anybody on this machine where there are none."""
+
+    def __init__(self, keys: Keys, exposure: Exposure) -> None:
+        """Set up.
+
+        Args:
+            keys: The configured ones.
+            exposure: All that is offered; a key may narrow it.
+        """
+        self._keys = keys
+        self._exposure = exposure
+
+    def identify(self, authorization: str | None) -> Caller:
+        """Who a request comes from.
+
+        Args:
+            authorization: The header of that name.
+
+        Raises:
+            Unauthorized: No key, or none that is configured.
+        """
+        if not self._keys:
+            return self._anybody()
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Unauthorized("send a key as Authorization: Bearer …", headers=_CHALLENGE)
+        name = self._keys.find(token.strip())
+        if name is None:
+            raise Unauthorized("the key is not known", headers=_CHALLENGE)
+        return self._holder(name)
+
+    def owner(self, name: str | None) -> Caller:
+        """The owner of a job, with the rights that its key has now.
+
+        Args:
+            name: Of the key; ``None`` for a job that was made where no keys are configured.
+
+        Raises:
+            Forbidden: The key is not configured any more.
+        """
+        if not self._keys and name is None:
+            return self._anybody()
+        if name is None or name not in self._keys:
+            raise Forbidden("the key that created the export is not configured any more")
+        return self._holder(name)
+
+    def _holder(self, name: str) -> Caller:
+        return Caller(name, self._keys[name].narrow(self._exposure))
+
+    def _anybody(self) -> Caller:
+        return Caller(None, self._exposure)

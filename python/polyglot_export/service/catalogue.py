@@ -1,0 +1,70 @@
+"""What a caller may export, as the catalogue of the database shows it now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from polyglot_export.access.catalog import Dataset, describe_dataset, list_datasets
+from polyglot_export.access.exposure import Exposure
+from polyglot_export.planning.choose import unknown_column
+from polyglot_export.service.database import Database
+
+if TYPE_CHECKING:
+    from polyglot_export.request.spec import ExportSpec
+
+__all__ = ["Catalogue"]
+
+
+class Catalogue:
+    """Answers about datasets. All methods raise PolyglotError when the database is out of reach."""
+
+    def __init__(self, database: Database, default_dataset: str) -> None:
+        """Set up.
+
+        Args:
+            database: Where to look.
+            default_dataset: The one that is meant where none is named.
+        """
+        self._database = database
+        self.default_dataset = default_dataset
+
+    async def all(self, exposure: Exposure) -> list[Dataset]:
+        """All datasets of an exposure."""
+        return await self._database.ask(lambda connection: list_datasets(connection, exposure))
+
+    async def find(self, exposure: Exposure, name: str) -> Dataset:
+        """One dataset.
+
+        Raises:
+            UnknownDataset: There is none of that name, or it is not exposed.
+        """
+        return await self._database.ask(lambda connection: describe_dataset(connection, exposure, name))
+
+    async def check(self, exposure: Exposure, spec: ExportSpec) -> None:
+        """See whether an export can be planned, as far as the catalogue tells: its dataset and every column that it
+        names.
+
+        The catalogue is read without locks. What is wrong beyond it (a value that does not fit its column's type, a
+        table that was dropped meanwhile) is found when the export is planned.
+
+        Raises:
+            SpecError: The sentence names the field and lists what is allowed.
+        """
+        dataset = await self.find(exposure, spec.dataset or self.default_dataset)
+        columns = {column.name: column for column in dataset.columns}
+        for field, name in _named_columns(spec):
+            if name not in columns:
+                raise unknown_column(name, columns, field)
+        targets = [choice.target for choice in spec.columns] if spec.columns is not None else [*columns]
+        spec.format.record.encoder_options(spec.options, targets, {})
+
+
+def _named_columns(spec: ExportSpec) -> Iterable[tuple[str, str]]:
+    """Every column that a spec names, with the field that names it."""
+    for index, choice in enumerate(spec.columns or ()):
+        yield f"columns.{index}.source", choice.source
+    for index, term in enumerate(spec.filter):
+        yield f"filter.{index}.column", term.column
+    for index, key in enumerate(spec.order_by):
+        yield f"orderBy.{index}.column", key.column

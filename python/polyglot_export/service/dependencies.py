@@ -1,0 +1,89 @@
+"""What a call may ask for: FastAPI finds these parts of the service by their annotation and hands them in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from polyglot_export.jobs.job import Job
+from polyglot_export.jobs.stores.base import JobStore
+from polyglot_export.service.admission.opening import Admission
+from polyglot_export.service.benchmark import Benchmark
+from polyglot_export.service.callers import Caller, Callers
+from polyglot_export.service.catalogue import Catalogue
+from polyglot_export.service.config.environment import ServiceSettings
+from polyglot_export.service.container import Service
+from polyglot_export.service.database import Database
+from polyglot_export.service.errors import NotFound
+from polyglot_export.service.logs import about
+from polyglot_export.service.metrics import Metrics
+from polyglot_export.service.prepared.file_response import PreparedFiles
+from polyglot_export.service.prepared.preparations import Preparations
+from polyglot_export.service.replicas.runs import Runs
+from polyglot_export.service.streams.events import JobEvents
+from polyglot_export.service.streams.pace import LeastPace
+
+__all__ = [
+    "AdmissionDep",
+    "BenchmarkDep",
+    "CallerDep",
+    "CallersDep",
+    "CatalogueDep",
+    "DatabaseDep",
+    "JobEventsDep",
+    "LeastPaceDep",
+    "MetricsDep",
+    "OwnJobDep",
+    "PreparationsDep",
+    "PreparedFilesDep",
+    "RunsDep",
+    "SettingsDep",
+    "StoreDep",
+]
+
+
+def _part(of: Callable[[Service], object]) -> object:
+    """The marker by which FastAPI finds a part of the service."""
+
+    # Asynchronous, although nothing is awaited: FastAPI would run a plain function in a thread.
+    async def found(request: Request) -> object:
+        return of(request.app.state.service)
+
+    return Depends(found)
+
+
+AdmissionDep = Annotated[Admission, _part(lambda service: service.admission)]
+BenchmarkDep = Annotated[Benchmark, _part(lambda service: service.benchmark)]
+CallersDep = Annotated[Callers, _part(lambda service: service.callers)]
+CatalogueDep = Annotated[Catalogue, _part(lambda service: service.catalogue)]
+DatabaseDep = Annotated[Database, _part(lambda service: service.database)]
+JobEventsDep = Annotated[JobEvents, _part(lambda service: service.job_events)]
+LeastPaceDep = Annotated[LeastPace, _part(lambda service: service.least_pace)]
+MetricsDep = Annotated[Metrics, _part(lambda service: service.metrics)]
+PreparationsDep = Annotated[Preparations, _part(lambda service: service.preparations)]
+PreparedFilesDep = Annotated[PreparedFiles, _part(lambda service: service.prepared_files)]
+RunsDep = Annotated[Runs, _part(lambda service: service.runs)]
+SettingsDep = Annotated[ServiceSettings, _part(lambda service: service.settings)]
+StoreDep = Annotated[JobStore, _part(lambda service: service.store)]
+
+
+async def _caller(request: Request, callers: CallersDep) -> Caller:
+    return callers.identify(request.headers.get("authorization"))
+
+
+CallerDep = Annotated[Caller, Depends(_caller)]
+"""Who asks, and what they may read; raises Unauthorized, which is 401."""
+
+
+async def _own_job(export_id: str, caller: CallerDep, store: StoreDep) -> Job:
+    job = await store.get(export_id)
+    if job is None or job.owner != caller.name:
+        raise NotFound(f"there is no export {export_id[:40]!r}")
+    about(exportId=job.id, key=caller.name)
+    return job
+
+
+OwnJobDep = Annotated[Job, Depends(_own_job)]
+"""The job in the path, if it is this caller's; those of others do not exist for it, which is 404."""

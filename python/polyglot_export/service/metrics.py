@@ -1,0 +1,240 @@
+"""The numbers of the service, for Prometheus: what it does and what it has.
+
+Two kinds of numbers: counters and histograms that grow when something ends, and what is read from the service when
+somebody asks. Rows, bytes and the time spent on clients are both: what the ended runs have, and what the running ones
+have by now.
+
+No label has a value that clients choose (no ids, no datasets, no paths), so the number of series has a limit.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from polyglot_export.formats.registry import Format
+from polyglot_export.jobs.job import Run
+from polyglot_export.service.admission.budget import MemoryBudget
+from polyglot_export.service.admission.connections import Connections
+from polyglot_export.service.http.problems import PROBLEMS
+from polyglot_export.service.prepared.spool import Spool
+from polyglot_export.service.replicas.active import ActiveRun
+from polyglot_export.service.replicas.runs import Runs
+from polyglot_export.service.streams.events import JobEvents
+
+__all__ = ["Metrics", "RequestCounter", "Watched"]
+
+SECONDS = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
+"""Limits of the buckets: from a table that fits a page to one that takes an hour."""
+QUEUE_SECONDS = (0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+METHODS = frozenset({"GET", "HEAD", "POST", "DELETE"})
+OTHER = "other"
+"""In place of a method or a path that the service does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What is looked at when somebody asks for the numbers."""
+
+    runs: Runs
+    budget: MemoryBudget
+    connections: Connections
+    spool: Spool
+    job_events: JobEvents
+
+
+class Metrics:
+    """All numbers of one service. They belong to the thread of the event loop."""
+
+    def __init__(self, watched: Watched, version: str) -> None:
+        # A second series for each counter, whose only news is when the process started.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs
+        self.registry = CollectorRegistry()
+        self.jobs: dict[str, int] | None = None
+        """Jobs by state, as the store said last; ``None`` while it is away."""
+        self._watched = watched
+        self._ended = Counter(
+            "polyglot_exports",
+            "Runs that have ended.",
+            ["status", "format", "compression", "delivery"],
+            registry=self.registry,
+        )
+        self._failures = Counter(
+            "polyglot_export_failures",
+            "Runs that did not complete, by the code of their problem.",
+            ["code"],
+            registry=self.registry,
+        )
+        for code in sorted({row.code for row in PROBLEMS}):
+            # A series that appears with its first failure hides that failure from rate().
+            self._failures.labels(code)
+        self._seconds = Histogram(
+            "polyglot_export_duration_seconds",
+            "Seconds of runs that have ended, from their request to their last byte.",
+            ["status", "format"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._queue = Histogram(
+            "polyglot_queue_seconds",
+            "Seconds that exports waited for their share of memory and connections, in vain or not.",
+            buckets=QUEUE_SECONDS,
+            registry=self.registry,
+        )
+        self.requests = Counter(
+            "polyglot_http_requests",
+            "Requests, by what was answered.",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self._totals = {known.value: [0, 0] for known in Format}
+        self._blocked = 0.0
+        watched.runs.on_end = self._run_ended
+        watched.budget.on_wait = self._queue.observe
+        self.registry.register(_Live(watched, self, version))
+        ProcessCollector(registry=self.registry)
+
+    def totals(self) -> dict[str, tuple[int, int]]:
+        """Rows and bytes by format up to now."""
+        totals = {name: list(both) for name, both in self._totals.items()}
+        for active in self._watched.runs.active():
+            run = active.current()
+            both = totals[active.job.spec.format.value]
+            both[0] += run.rows
+            both[1] += run.bytes
+        return {name: (rows, size) for name, (rows, size) in totals.items()}
+
+    def blocked(self) -> float:
+        """Seconds that exports have waited for their clients up to now."""
+        return self._blocked + sum(active.blocked() for active in self._watched.runs.active())
+
+    def _run_ended(self, active: ActiveRun, run: Run) -> None:
+        spec = active.job.spec
+        compression = spec.compression or "none"
+        self._ended.labels(run.status.value, spec.format.value, compression, spec.delivery).inc()
+        if run.error is not None:
+            self._failures.labels(run.error.code).inc()
+        self._seconds.labels(run.status.value, spec.format.value).observe(time.monotonic() - active.started)
+        both = self._totals[spec.format.value]
+        both[0] += run.rows
+        both[1] += run.bytes
+        self._blocked += active.blocked()
+
+
+class _Live(Collector):
+    """What is read from the service when somebody asks."""
+
+    def __init__(self, watched: Watched, metrics: Metrics, version: str) -> None:
+        self._watched = watched
+        self._metrics = metrics
+        self._version = version
+
+    def collect(self) -> Iterator[Metric]:
+        """See the base class."""
+        yield InfoMetricFamily(
+            "polyglot_build", "What runs here.", {"version": self._version, "python": platform.python_version()}
+        )
+        yield from self._exports()
+        yield from self._resources()
+        yield from self._jobs()
+
+    def _exports(self) -> Iterator[Metric]:
+        running = GaugeMetricFamily(
+            "polyglot_exports_running", "Runs under way, those that wait for their turn included.", labels=["delivery"]
+        )
+        active = [run.job.spec.delivery for run in self._watched.runs.active()]
+        for delivery in ("stream", "file"):
+            running.add_metric([delivery], active.count(delivery))
+        yield running
+        rows = CounterMetricFamily(
+            "polyglot_export_rows", "Rows exported, those of unfinished and failed runs included.", labels=["format"]
+        )
+        size = CounterMetricFamily("polyglot_export_bytes", "Bytes handed to clients or files.", labels=["format"])
+        for name, (row_count, byte_count) in self._metrics.totals().items():
+            rows.add_metric([name], row_count)
+            size.add_metric([name], byte_count)
+        yield rows
+        yield size
+        yield CounterMetricFamily(
+            "polyglot_client_wait_seconds",
+            "Seconds that streams have waited for their clients to take something.",
+            self._metrics.blocked(),
+        )
+        yield GaugeMetricFamily(
+            "polyglot_event_streams", "Clients that follow an export.", self._watched.job_events.streams
+        )
+
+    def _resources(self) -> Iterator[Metric]:
+        budget = self._watched.budget
+        yield GaugeMetricFamily(
+            "polyglot_queue_length", "Exports that wait for their share of memory and connections.", budget.waiting
+        )
+        yield GaugeMetricFamily("polyglot_memory_budget_bytes", "Memory for exports.", budget.capacity)
+        yield GaugeMetricFamily(
+            "polyglot_memory_reserved_bytes", "What running exports have reserved of it.", budget.reserved
+        )
+        connections = GaugeMetricFamily(
+            "polyglot_database_connections", "Connections that running exports hold.", labels=["kind"]
+        )
+        connections.add_metric(["leader"], budget.running)
+        connections.add_metric(["worker"], budget.workers)
+        yield connections
+        yield GaugeMetricFamily(
+            "polyglot_database_workers_limit",
+            "Connections that all workers together may have.",
+            self._watched.connections.limit,
+        )
+        yield GaugeMetricFamily("polyglot_spool_limit_bytes", "Space for prepared files.", self._watched.spool.limit)
+
+    def _jobs(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(
+            "polyglot_job_store_up", "1 if the job store answered just now.", float(self._metrics.jobs is not None)
+        )
+        if self._metrics.jobs is not None:
+            jobs = GaugeMetricFamily(
+                "polyglot_jobs", "Jobs in the store, of all replicas that share it.", labels=["state"]
+            )
+            for state, count in self._metrics.jobs.items():
+                jobs.add_metric([state], count)
+            yield jobs
+
+
+class RequestCounter:
+    """ASGI middleware: counts requests by method, route and status; it touches neither the body nor its end."""
+
+    def __init__(self, app: ASGIApp, requests: Counter) -> None:
+        self._app = app
+        self._requests = requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and note what is answered."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        # 499, as nginx has it: the client went away before there was an answer.
+        status = "499"
+        started = False
+
+        async def noting(message: Message) -> None:
+            nonlocal status, started
+            if message["type"] == "http.response.start":
+                status, started = str(message["status"]), True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        except Exception:
+            # A defect, which is answered further outside.
+            status = status if started else "500"
+            raise
+        finally:
+            route = getattr(scope.get("route"), "path", OTHER)
+            method = scope["method"] if scope["method"] in METHODS else OTHER
+            self._requests.labels(method, route, status).inc()

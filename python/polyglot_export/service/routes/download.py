@@ -1,0 +1,111 @@
+"""``/exports/{id}/download``: run an export and send its file, or send the file that was prepared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from polyglot_export.jobs.job import Job
+from polyglot_export.service.admission.feed import AdmittedFeed
+from polyglot_export.service.dependencies import (
+    AdmissionDep,
+    CallerDep,
+    LeastPaceDep,
+    OwnJobDep,
+    PreparedFilesDep,
+    RunsDep,
+    SettingsDep,
+)
+from polyglot_export.service.errors import RangeRefused
+from polyglot_export.service.http.file_headers import file_headers
+from polyglot_export.service.http.openapi import described, problems_for
+from polyglot_export.service.http.versions import require_http_1_1
+from polyglot_export.service.replicas.runs import check_runnable
+from polyglot_export.service.streams.download import DownloadResponse
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["exports"])
+
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The file, as a stream",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    206: {"description": "Parts of a prepared file"},
+    304: {"description": "The client has the prepared file"},
+}
+
+
+@router.get(
+    "/exports/{export_id}/download",
+    summary="Run an export and download its file",
+    response_class=Response,
+    responses=_FILE | problems_for(400, 401, 403, 404, 409, 410, 412, 416, 426, 500, 503, 504),
+)
+async def download(
+    request: Request,
+    job: OwnJobDep,
+    caller: CallerDep,
+    runs: RunsDep,
+    admission: AdmissionDep,
+    prepared: PreparedFilesDep,
+    least_pace: LeastPaceDep,
+    settings: SettingsDep,
+) -> Response:
+    """Each call is a run of its own on a snapshot of its own; with ``"delivery": "file"`` it is the file that was
+    prepared.
+
+    The file arrives whole, or its connection is reset. Streams are not sent over HTTP/1.0, where a reset may be taken
+    for the end, and not in ranges, since two runs are two different files.
+    """
+    check_runnable(job)
+    if job.spec.delivery == "file":
+        return prepared.answer(runs.live(job), request)
+    _refuse_unsafe(request)
+    feed = AdmittedFeed(lambda: admission.admit(job.spec, caller.exposure, job.id, settings.queue_timeout))
+    return DownloadResponse(job, feed, runs, least_pace, _headers(job))
+
+
+@router.head(
+    "/exports/{export_id}/download",
+    summary="The headers of a download",
+    response_class=Response,
+    responses=described(200, "The headers that are known without a run") | problems_for(401, 404, 409, 410, 412, 503),
+)
+async def download_headers(request: Request, job: OwnJobDep, runs: RunsDep, prepared: PreparedFilesDep) -> Response:
+    """Nothing is run; for a prepared file the headers are those of its download."""
+    check_runnable(job)
+    if job.spec.delivery == "file":
+        return prepared.answer(runs.live(job), request)
+    return _NoBody(_headers(job))
+
+
+class _NoBody(Response):
+    """A HEAD answer: the length of the stream is not known, so there is no ``Content-Length`` either."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        super().__init__(headers=headers)
+        del self.headers["content-length"]
+
+
+def _refuse_unsafe(request: Request) -> None:
+    """Refuse what could make two different or incomplete exports look like one whole file."""
+    require_http_1_1(request)
+    if "range" in request.headers:
+        raise RangeRefused(
+            "an export is streamed and has no ranges: every download is a new run; start again without a Range header",
+            field="Range",
+        )
+
+
+def _headers(job: Job) -> dict[str, str]:
+    return {
+        **file_headers(job.spec, job.file_stem),
+        "X-Export-Id": job.id,
+        "Cache-Control": "no-store, no-transform",
+        "Accept-Ranges": "none",
+        "X-Accel-Buffering": "no",
+    }

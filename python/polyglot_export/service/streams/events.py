@@ -1,0 +1,179 @@
+"""How far an export is, as server-sent events (HTML Standard, section 9.2).
+
+state      the export as ``GET /exports`` lists it: at once, and whenever its state changes
+progress   its latest run, at most twice a second, when something has changed
+end        as ``state``, when the export is over; the stream ends
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fastapi.sse import format_sse_event
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from polyglot_export.errors import Busy
+from polyglot_export.jobs.job import Job, JobStatus
+from polyglot_export.jobs.stores.base import JobStore, StoreAway
+from polyglot_export.service.errors import ClientGone
+from polyglot_export.service.http.clients import while_connected
+from polyglot_export.service.http.job_views import job_summary, run_view
+from polyglot_export.service.http.protocol import EXTENSION, Connection
+from polyglot_export.service.replicas.runs import Runs
+from polyglot_export.text.exact_json import dumps
+
+__all__ = ["MAX_STREAMS", "EventResponse", "JobEvents"]
+
+LOOK_SECONDS = 0.5
+"""Between two looks at the job."""
+HEARTBEAT_SECONDS = 15.0
+"""Time after which a silent stream sends a comment: proxies close connections that say nothing for a minute or less."""
+SEND_SECONDS = 30.0
+"""Time that a client may take nothing of what waits for it."""
+RETRY_MILLISECONDS = 2_000
+"""When a client whose stream broke comes back."""
+MAX_STREAMS = 100
+"""Streams of a process: each one costs a connection, 26 KB, and two looks a second; all together 4 % of a CPU where
+jobs are in Redis."""
+_OVER = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.EXPIRED})
+_HEARTBEAT = b":\n\n"
+
+
+class JobEvents:
+    """Where events come from, and how many clients follow them."""
+
+    def __init__(self, runs: Runs, store: JobStore, may_begin: Callable[[Job], bool]) -> None:
+        """Set up.
+
+        Args:
+            runs: What runs here, which is known up to this moment.
+            store: What is known of all other runs.
+            may_begin: Whether the file of a job may be begun once more.
+        """
+        self.streams = 0
+        """Clients that follow an export."""
+        self._runs = runs
+        self._store = store
+        self._may_begin = may_begin
+
+    def check_room(self) -> None:
+        """Refuse one stream too many.
+
+        Raises:
+            Busy: :data:`MAX_STREAMS` are open.
+        """
+        if self.streams >= MAX_STREAMS:
+            raise Busy(
+                f"{MAX_STREAMS} streams of events are open, which is the limit; ask GET /exports/{{id}} instead, or "
+                "try again later"
+            )
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Meanwhile there is one client more."""
+        self.streams += 1
+        try:
+            yield
+        finally:
+            self.streams -= 1
+
+    async def of(self, job: Job | None) -> AsyncIterator[bytes]:
+        """The events of a job, from its present state to its end."""
+        loop = asyncio.get_running_loop()
+        spoken = loop.time()
+        seen_id = seen_state = None
+        retry: int | None = RETRY_MILLISECONDS
+        while job is not None:
+            job = self._runs.live(job)
+            state = (job.status(), job.latest.number if job.latest is not None else 0)
+            over = self.is_over(job)
+            if (event_id := event_id_of(job)) != seen_id:
+                if state != seen_state:
+                    name, data = "end" if over else "state", job_summary(job).members()
+                else:
+                    name, data = "progress", _progress(job)
+                yield format_sse_event(data_str=dumps(data), event=name, id=event_id, retry=retry)
+                seen_id, seen_state, retry, spoken = event_id, state, None, loop.time()
+            elif loop.time() - spoken >= HEARTBEAT_SECONDS:
+                yield _HEARTBEAT
+                spoken = loop.time()
+            if over or (self._runs.stopping and not self._runs.runs_here(job.id)):
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+            job = await self._look(job)
+
+    def is_over(self, job: Job) -> bool:
+        """Whether nothing more will happen by itself: a file of a lost replica is begun again by another one."""
+        latest = job.latest
+        again = job.status() is JobStatus.FAILED and job.spec.delivery == "file" and latest is not None and latest.lost
+        return job.status() in _OVER and not (again and self._may_begin(job))
+
+    def was_seen_to_its_end(self, job: Job, last_event_id: str | None) -> bool:
+        """Whether a client that has seen an event has seen the last one."""
+        return last_event_id is not None and self.is_over(job) and last_event_id == event_id_of(job)
+
+    async def _look(self, job: Job) -> Job | None:
+        """The job as it is stored now; as it was while the store is away."""
+        try:
+            return await self._store.get(job.id)
+        except StoreAway:
+            return job
+
+
+class EventResponse(Response):
+    """One client that follows one job.
+
+    Memory:
+        One event of a kilobyte, and what uvicorn and the kernel buffer.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: JobEvents, job: Job) -> None:
+        """Set up.
+
+        Args:
+            events: Where they come from.
+            job: As it was when the request came.
+        """
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._events = events
+        self._job = job
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send events until the job is over, the client is gone, or the service ends."""
+        connection: Connection = scope["extensions"][EXTENSION]
+        connection.hold_requests()
+        try:
+            with self._events.following():
+                await while_connected(receive, self._write(send))
+        except ClientGone:
+            return
+        except TimeoutError:
+            connection.abort()
+        except Exception:
+            connection.abort()
+            raise
+
+    async def _write(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        async for event in self._events.of(self._job):
+            async with asyncio.timeout(SEND_SECONDS):
+                await send({"type": "http.response.body", "body": event, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _progress(job: Job) -> dict[str, Any]:
+    return {"exportId": job.id, **(run_view(job.latest).members() if job.latest is not None else {})}
+
+
+def event_id_of(job: Job) -> str:
+    """Tells states and progress of a job apart, on every replica alike."""
+    latest = job.latest
+    run = f"{latest.number}.{latest.rows}.{latest.bytes}" if latest is not None else "0"
+    return f"{job.status().value}.{run}"
