@@ -100,18 +100,19 @@ FAULTS = {fault.key: fault for fault in _ROWS}
 
 _HEAD = """# Faults
 
-What happens when something breaks in the middle of a download. Each row is checked by a test with real kills, a real database and a
-proxy between the two (`tests/faults`); this page is written by `python -m tests.faults.table`.
+What happens when something breaks in the middle of a download. Each row is checked by a test with real kills, a real
+database and a proxy between the two (`tests/faults`); this page is written by `python -m tests.faults.table`.
 
-"A reset connection" means that the client gets an error and never the end of the body: a file that arrives whole is whole.
-"Nothing" in the last column means that no backend of the export is left a moment later, and within ten seconds on any machine.
+"A reset connection" means that the client gets an error and never the end of the body: a file that arrives whole is
+whole. "Nothing" in the last column means that no backend of the export is left a moment later, and within ten seconds
+on any machine.
 
 | fault | the client sees | the job says | left in the database |
 | --- | --- | --- | --- |
 """
 _FOOT = """
-A byte that is changed inside a value cannot be seen without TLS: the protocol has no checksum. Use `sslmode=require` or better
-where the network is not trusted to be whole.
+A byte that is changed inside a value cannot be seen without TLS: the protocol has no checksum. Use `sslmode=require` or
+better where the network is not trusted to be whole.
 """
 
 

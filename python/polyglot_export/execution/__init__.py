@@ -1,1 +1,1 @@
-"""A plan becomes bytes: the running export, its feed and its pace."""
+"""Runs a plan: the export that is running, the thread that pulls it, and the limit of its rate."""

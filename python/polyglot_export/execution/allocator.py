@@ -1,7 +1,7 @@
-"""glibc's allocator, set up for a process of ours: a service gives memory back, a command that does one export keeps
-it.
+"""Sets up glibc's allocator for a process of ours: a service gives freed memory back to the system, a command that runs
+one export keeps it.
 
-Only processes that are ours are touched, never one that uses the library. Other C libraries are left as they are.
+Only the processes of our own programs are set up, never one that uses the library. Other C libraries are left alone.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ M_MMAP_THRESHOLD = -3
 M_ARENA_MAX = -8
 """Parameters of mallopt(3)."""
 ARENAS = 2
-"""Heaps that all threads share: workers use few and large blocks, so they seldom wait for each other."""
+"""How many heaps all threads share. Workers use few and large blocks, so they seldom wait for each other."""
 MMAP_BYTES = 1 << 20
-"""Blocks from this size on are mapped alone and go back when they are freed. Setting it also ends glibc's habit of
-raising it to the largest block that was ever freed."""
+"""Blocks of at least this size get a mapping of their own, which is returned as soon as they are freed. Setting the
+value also keeps glibc from raising it to the largest block that was ever freed."""
 KEPT_BLOCK_BYTES = 4 << 20
-"""A command's blocks up to this size stay in its heaps: the chunks and pages of an export come and go in the same sizes
-…"""
+"""For a command: blocks up to this size stay in its heaps, since an export allocates chunks and pages of the same sizes
+again and again."""
 KEPT_FREE_BYTES = 16 << 20
-"""… and up to so much free memory stays at the end of a heap. Without the two, half of the page faults of an export are
-for memory that was there a moment ago: a twentieth of the time of a wide table to Parquet."""
+"""For a command: up to this much free memory stays at the end of a heap. Without these two, half of the page faults of
+an export were for memory that it had just given back; that took a twentieth of the time of a wide table to Parquet."""
 TRIM_SECONDS = 1.0
-"""Time after an export has ended in which the ends of others are waited for, to trim once for all of them."""
+"""How long to wait after the end of an export before memory is trimmed, so that one trim serves all that end then."""
 
 
 def give_back() -> None:
-    """For a service, which lives next to a hard limit; to be called before there are threads.
+    """Set up a service, which runs close to a hard memory limit. Call it before any thread is started.
 
-    Without this each thread gets a heap of its own, up to eight a CPU, and what one of them has freed stays there.
+    Without it each thread gets a heap of its own, up to eight for each CPU, and keeps there what it has freed.
     """
     libc = _glibc()
     if libc is not None:
@@ -46,7 +46,7 @@ def give_back() -> None:
 
 
 def keep() -> None:
-    """For a process that does one export and ends; at any time."""
+    """Set up a process that runs one export and ends. It may be called at any time."""
     libc = _glibc()
     if libc is not None:
         libc.mallopt(M_MMAP_THRESHOLD, KEPT_BLOCK_BYTES)
@@ -62,8 +62,8 @@ class Trimmer:
         self._planned = False
 
     def plan(self) -> None:
-        """Trim soon, in a thread of its own: a trim of 100 MB takes some milliseconds. From any thread; does not
-        block.
+        """Trim soon, in a thread of its own, because a trim of 100 MB takes some milliseconds. May be called from any
+        thread; does not block.
         """
         with self._lock:
             if self._libc is None or self._planned:

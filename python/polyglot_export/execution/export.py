@@ -1,4 +1,4 @@
-"""A plan is started, and its bytes are pulled."""
+"""The export that is running: starts a plan and hands out its bytes."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def start(
     """Start a planned export; no row is read before the first chunk is asked for.
 
     Args:
-        plan: How it is read.
-        moment: What the plan was made in; it ends with the export.
+        plan: How the rows are read.
+        moment: The moment in which the plan was made. It ends with the export.
         spec: What was asked for.
         token: Cancels the export.
         started: ``time.monotonic()`` of the call that the export's time is counted from.
-        rate_limit: Bytes a second to give out at most.
-        engine: What runs the plan.
+        rate_limit: The most bytes to hand out in a second.
+        engine: The engine that runs the plan.
     """
     return Export(plan, moment, engine.open(plan), spec=spec, token=token, started=started, rate_limit=rate_limit)
 
@@ -53,8 +53,9 @@ def start(
 class Export:
     """The bytes of one export: a context manager and an iterator.
 
-    Iteration ends only when the export is complete; any failure raises. Close it, best with ``with``: it holds
-    connections and locks. One thread pulls; :meth:`cancel`, :meth:`progress` and :meth:`close` may be called from any.
+    Iteration ends only when the export is complete; any failure raises. Close the export, best by ``with``, because it
+    holds connections and locks. One thread pulls; any thread may call :meth:`cancel`, :meth:`progress` and
+    :meth:`close`.
 
     Memory:
         The sum that ``planning.reservation.reservation(export.plan)`` gives; it does not grow with the number of rows.
@@ -95,7 +96,7 @@ class Export:
         return self.plan.snapshot
 
     def next_chunk(self) -> bytes | None:
-        """Wait for the next chunk; ``None`` means that the export is complete and was one moment to its end.
+        """Wait for the next chunk. ``None`` means that the export is complete, and that all of it was of one moment.
 
         Raises:
             PolyglotError: The export has failed; every later call raises it again.
@@ -128,10 +129,10 @@ class Export:
         )
 
     def result(self) -> ExportResult:
-        """What the export was.
+        """The result of a complete export.
 
         Raises:
-            InternalError: It is not complete (yet).
+            InternalError: The export is not complete.
         """
         if self._complete is None:
             raise InternalError("the export has no result before it is complete")
@@ -142,7 +143,7 @@ class Export:
         self._token.cancel()
 
     def close(self) -> None:
-        """Stop what still runs and release every connection. Idempotent."""
+        """Stop what still runs and close every connection. May be called again."""
         with self._lock:
             if self._closed:
                 return
@@ -176,7 +177,7 @@ class Export:
         return chunk
 
     def __del__(self) -> None:
-        # An object whose __init__ failed has no _closed.
+        # If __init__ failed, there is no _closed.
         if not getattr(self, "_closed", True):
             warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=1)
             self.close()
@@ -195,7 +196,7 @@ class Export:
             if self._rate is not None:
                 self._rate.take(len(chunk))
             return chunk
-        # Only its locks kept the rows where they are: the leader must have lived to the end.
+        # The locks of the leader kept the rows where they are, so the leader must have been connected to the end.
         self._leader.prove_alive()
         now = self._stream.progress()
         self._complete = ExportResult(
@@ -228,7 +229,7 @@ class Export:
 
 
 def _stopping(stream: ChunkStream, rate: RateLimit | None) -> Callable[[], None]:
-    """What a cancel does; it does not block."""
+    """What the cancel token calls. Does not block."""
 
     def stop() -> None:
         stream.cancel()
@@ -239,17 +240,17 @@ def _stopping(stream: ChunkStream, rate: RateLimit | None) -> Callable[[], None]
 
 
 class _EndedStream:
-    """What is left of a stream that was closed."""
+    """Stands in for a stream that was closed."""
 
     def __init__(self, progress: StreamProgress) -> None:
         self._progress = progress
 
     def progress(self) -> StreamProgress:
-        """How far it came."""
+        """How far the stream came."""
         return self._progress
 
     def next_chunk(self) -> bytes | None:
-        """There is none any more."""
+        """There are no more chunks."""
         raise Cancelled("the export was closed before its end")
 
     def cancel(self) -> None:

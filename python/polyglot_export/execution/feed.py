@@ -1,4 +1,4 @@
-"""An export pulled in a thread of its own."""
+"""Pulls an export in a thread of its own, for a consumer in an event loop."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from polyglot_export.execution.export import Export
 __all__ = ["QUEUE_DEPTH", "ChunkFeed"]
 
 QUEUE_DEPTH = 2
-"""Chunks that wait for the consumer: one is being taken while the next one is made. More would only cost memory."""
+"""How many chunks may wait for the consumer: one is taken while the next one is made. More would only cost memory."""
 
 
 class _Wakeup:
-    """How the thread wakes the tasks of the loop."""
+    """Lets the thread wake tasks of the loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -32,7 +32,7 @@ class _Wakeup:
         self._changed.clear()
 
     def changed(self) -> None:
-        """From the thread: there is something new."""
+        """Called by the thread when there is something new."""
         self._set(self._changed)
 
     def done(self) -> None:
@@ -50,14 +50,14 @@ class ChunkFeed:
     """Pulls an export in a thread of its own.
 
     Memory:
-        ``depth`` chunks beside those of the export.
+        ``depth`` chunks, and what the export itself holds.
     """
 
     def __init__(self, opener: Callable[[CancelToken], Export], depth: int = QUEUE_DEPTH) -> None:
         """Set up; the thread starts with :meth:`start`.
 
         Args:
-            opener: Opens the export; runs in the thread, and must obey the token.
+            opener: Opens the export. It is called in the thread, and must stop when the token is cancelled.
             depth: How many chunks may wait.
         """
         self._opener = opener
@@ -98,7 +98,7 @@ class ChunkFeed:
         """The next chunk, or ``None`` once the export is complete.
 
         Raises:
-            PolyglotError: The export has failed; chunks that waited are not given out any more.
+            PolyglotError: The export has failed. Chunks that were waiting are dropped.
         """
         if self._wakeup is None:
             raise InternalError("a feed must be started before its chunks are taken")
@@ -115,7 +115,7 @@ class ChunkFeed:
             await self._wakeup.change()
 
     def cancel(self) -> None:
-        """Stop the export, also while it is being opened. From any thread; does not block."""
+        """Stop the export, even while it is being opened. May be called from any thread; does not block."""
         self._token.cancel()
         with self._room:
             self._stopping = True
@@ -127,7 +127,7 @@ class ChunkFeed:
         return self._wakeup is not None and not self._ended and self._error is None
 
     async def aclose(self) -> None:
-        """Stop, and wait until the thread and every connection are gone. Idempotent."""
+        """Stop the export, and wait until the thread has ended and every connection is closed. May be called again."""
         self.cancel()
         if self._wakeup is not None and self._thread is not None:
             await self._wakeup.finished.wait()
@@ -152,7 +152,7 @@ class ChunkFeed:
         wakeup.done()
 
     def _put(self, chunk: bytes) -> None:
-        """Wait for room, or until the consumer has gone."""
+        """Wait until there is room for a chunk, or the consumer has left."""
         with self._room:
             while len(self._chunks) >= self._depth and not self._stopping:
                 self._room.wait()

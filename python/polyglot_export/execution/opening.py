@@ -1,4 +1,4 @@
-"""The way in: a spec becomes a moment, a moment and a spec become a plan, and a plan becomes a stream of bytes.
+"""Opens an export: takes a moment of the database, plans what the spec asks for, and starts the plan.
 
 ``request/spec.py`` (what the caller wants) → ``access/exposure.py`` (what that name stands for) →
 ``planning/moment.py`` (locks and snapshot) → ``planning/planner.py`` (SQL, columns, segments) →
@@ -41,12 +41,12 @@ def open_export(
         dsn: URI or key=value string; ``None`` leaves it to libpq's environment variables and files.
         exposure: What may be read.
         run: Workers and sizes.
-        token: A cancel of it ends the opening too, also while it waits for a lock.
+        token: Cancelling it also ends the opening, even while that waits for a lock.
 
     Raises:
         SpecError: The request is wrong; ``field`` says where.
         ConnectionFailed: The database cannot be reached or refused the login.
-        PolyglotError: Anything else that shows before the first byte.
+        PolyglotError: Anything else that goes wrong before the first byte.
     """
     started = time.monotonic()
     run = run or RunSettings()

@@ -1,6 +1,6 @@
 """A limit on how fast an export is read, so that it leaves the database's disks, CPU and network to others.
 
-The limit is on the pull side: who does not pull stops the workers, and these stop the server.
+The limit works by pulling more slowly: then the workers wait for room, and the server waits for the workers.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ BURST_SECONDS = 0.25
 
 
 class RateLimit:
-    """A token bucket that is filled at a fixed rate. One thread takes, any may stop it."""
+    """A token bucket that is filled at a fixed rate. One thread takes from it; any thread may stop it."""
 
     def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
         """Set up, with an empty bucket.
 
         Args:
             rate: Bytes a second.
-            clock: Seconds that only go forward.
+            clock: A clock in seconds that never goes back.
         """
         self._rate = rate
         self._clock = clock
         self._paid_until = clock()
-        """When the bytes that were taken will have been earned."""
+        """The time at which the rate has caught up with the bytes that were taken."""
         self._stopped = Event()
 
     def take(self, size: int) -> None:
@@ -50,15 +50,15 @@ class RateLimit:
         return self._paid_until - now
 
     def stop(self) -> None:
-        """End the waiting, now and from now on. Does not block."""
+        """End the wait, and make every later one end at once. Does not block."""
         self._stopped.set()
 
 
 def check_rate(rate: float | None) -> None:
-    """Refuse what is no rate.
+    """Refuse a rate that makes no sense.
 
     Raises:
-        SpecError: It is not above zero.
+        SpecError: The rate is not above zero.
     """
     if rate is not None and not rate > 0:
         raise SpecError("rate_limit", f"must be above 0 bytes a second (got {rate:g})")

@@ -1,4 +1,4 @@
-"""What goes into a run and what comes out of it: sizes, progress, result."""
+"""What a run is given and what it tells: sizes, progress and result."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ __all__ = ["ExportResult", "Progress", "RunSettings"]
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """How an export is run. Its bytes do not depend on any of this."""
+    """How an export is run. None of this changes its bytes."""
 
     workers: int | None = None
-    """Connections and threads; ``None`` for one a CPU, at most ``limits.DEFAULT_WORKERS_LIMIT``."""
+    """How many connections and threads read. ``None``: one for each CPU, at most ``limits.DEFAULT_WORKERS_LIMIT``."""
     chunk_bytes: int = CHUNK_BYTES
-    """Bytes of a chunk, about; the last one may be smaller."""
+    """The approximate size of a chunk in bytes; the last one may be smaller."""
     window_bytes: int = WINDOW_BYTES
-    """Bytes of later segments that may wait for the head segment."""
+    """How many bytes of later segments may wait for the segment whose turn it is."""
     row_bytes: int = ROW_BYTES
-    """Largest row that is accepted, in bytes."""
+    """The largest row that is accepted, in bytes."""
     rate_limit: float | None = None
-    """Bytes a second that the export is read at most; ``None`` for no limit."""
+    """The most bytes to read in a second; ``None`` for no limit."""
     statement_timeout: float | None = None
     """Seconds that the server may work on one statement of a worker (one segment, or a whole query); ``None`` for no
     limit."""
@@ -33,13 +33,13 @@ class RunSettings:
     """What ``pg_stat_activity`` shows; ``polyglot`` and a random number by default."""
 
     def session(self) -> tuple[str, ...]:
-        """What the workers set beside the settings of every export."""
+        """Settings of the workers' sessions, in addition to those of every export."""
         if self.statement_timeout is None:
             return ()
         return (f"SET LOCAL statement_timeout = '{max(1, round(self.statement_timeout * 1000))}ms'",)
 
     def limits(self) -> Limits:
-        """The sizes for the core."""
+        """The sizes as the core reads them."""
         workers = default_workers() if self.workers is None else self.workers
         if workers < 1:
             raise SpecError("workers", f"must be at least 1 (got {workers})")
@@ -58,32 +58,32 @@ class Progress:
     segments_done: int
     segments_total: int
     estimated_rows: int | None
-    """The planner's guess."""
+    """PostgreSQL's estimate of the rows of the table or query."""
     losses: Mapping[str, int]
-    """How many values were nulled, replaced or dropped as an option asked for, by target column; only columns with
-    losses."""
+    """How many values an option made NULL, replaced or dropped, by target column. Columns without losses are left
+    out."""
     finished: bool
 
     @property
     def fraction(self) -> float | None:
-        """From 0 to 1; ``None`` where there is nothing to judge by."""
+        """The share that is done, from 0 to 1; ``None`` where it cannot be told."""
         if self.finished:
             return 1.0
         if self.segments_total > 1:
             return self.segments_done / self.segments_total
         if self.estimated_rows:
-            # An estimate may be wrong: only the end is 1.
+            # An estimate may be too low, so 1 is kept for the end.
             return min(self.rows / self.estimated_rows, 0.99)
         return None
 
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """What a complete export was."""
+    """The result of a complete export."""
 
     rows: int
     bytes: int
     seconds: float
-    """From the call that opened it to its last byte."""
+    """Seconds from the call that opened the export to its last byte."""
     losses: Mapping[str, int]
     snapshot: str

@@ -8,6 +8,7 @@ from polyglot_export.formats.registry import Format
 from polyglot_export.limits import MIB
 from polyglot_export.planning.plan import Plan, Scan
 from polyglot_export.planning.reservation import reservation
+from polyglot_export.text.tables import aligned
 
 __all__ = ["plan_text"]
 
@@ -38,7 +39,7 @@ def plan_text(plan: Plan) -> str:
     lines = [f"{name.ljust(width)}  {value}" for name, value in facts]
     lines += [
         "",
-        *_table(header, rows),
+        aligned(header, rows),
         "",
         "scans:",
         *_scans(plan.scans),
@@ -72,11 +73,3 @@ def _first_sql(plan: Plan) -> str:
         f" AND ctid OPERATOR(pg_catalog.<) '({scan.pages_per_segment},0)'::pg_catalog.tid" if scan.segments > 1 else ""
     )
     return f"{scan.before}ctid OPERATOR(pg_catalog.>=) '(0,0)'::pg_catalog.tid{upper}{scan.after}"
-
-
-def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(cells[at]) for cells in (header, *rows)) for at in range(len(header))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-        for cells in (header, *rows)
-    ]

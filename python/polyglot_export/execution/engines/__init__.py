@@ -1,1 +1,1 @@
-"""What runs a plan, an engine a file."""
+"""The engines, which run plans; each has its file."""

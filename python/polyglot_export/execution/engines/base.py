@@ -1,4 +1,4 @@
-"""What every engine does."""
+"""What an engine is, and the stream of bytes that it gives."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["ChunkStream", "Engine", "StreamProgress"]
 
 
 class StreamProgress(Protocol):
-    """How far a stream is, consistent in itself."""
+    """How far a stream is. The numbers are from one moment and fit together."""
 
     @property
     def rows(self) -> int:
@@ -23,7 +23,7 @@ class StreamProgress(Protocol):
 
     @property
     def segments_done(self) -> int:
-        """Segments handed out whole."""
+        """Segments that have been handed out completely."""
 
     @property
     def segments_total(self) -> int:
@@ -31,34 +31,34 @@ class StreamProgress(Protocol):
 
     @property
     def losses(self) -> Sequence[int]:
-        """Values that were nulled, replaced or dropped as an option asked for: a number for each column of the plan."""
+        """How many values an option made NULL, replaced or dropped, for each column of the plan."""
 
 
 class ChunkStream(Protocol):
     """The bytes of one export, pulled in order.
 
-    One thread pulls; the other methods may be called from any. Nothing is read before the first chunk is asked for.
+    One thread pulls; any thread may call the other methods. Nothing is read before the first chunk is asked for.
     """
 
     def next_chunk(self) -> bytes | None:
         """Wait for the next chunk; ``None`` means that all rows have been handed out.
 
         Raises:
-            PolyglotError: The export has failed; every later call raises again, so that it can never look complete.
+            PolyglotError: The export has failed; every later call raises again, so that it never looks complete.
         """
 
     def progress(self) -> StreamProgress:
-        """How far it is; never blocks."""
+        """How far the stream is. Never blocks."""
 
     def cancel(self) -> None:
-        """Cancel the queries in the server; ``next_chunk`` raises ``Cancelled`` from now on. Does not block."""
+        """Cancel the queries in the server; from now on ``next_chunk`` raises ``Cancelled``. Does not block."""
 
     def close(self) -> None:
-        """Cancel what still runs and wait until every connection is gone. Idempotent."""
+        """Cancel what still runs, and wait until every connection is closed. May be called again."""
 
 
 class Engine(Protocol):
-    """Turns a plan into its bytes. They are a function of the plan: every engine gives the same ones."""
+    """Runs plans. The bytes depend on the plan alone, so every engine gives the same."""
 
     @property
     def name(self) -> str:
@@ -68,5 +68,5 @@ class Engine(Protocol):
         """The bytes of a plan.
 
         Args:
-            plan: Its leader holds the moment at least until the stream has ended.
+            plan: The plan. Its leader must stay connected until the stream has ended.
         """
