@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from polyglot_export.access.configured import load_datasets
+from polyglot_export.access.keys import load_keys
 from polyglot_export.compressions import Compression
 from polyglot_export.formats.registry import Format
-from polyglot_export.service.http.auth import Keys
 from polyglot_export.testing.records import fill_records
 from tests.contracts.oracles import begins_as_named
 from tests.fixtures.process import command, environment, serve
@@ -92,7 +92,7 @@ def test_the_example_configuration_is_read() -> None:
     text = (ROOT / "polyglot.example.toml").read_text(encoding="utf-8")
     content = tomllib.loads(re.sub(r"^# (\[keys|hash|datasets|columns)", r"\1", text, flags=re.MULTILINE))
     assert set(load_datasets(content).datasets) == set(content["datasets"]) == {"records", "orders", "revenue"}
-    assert Keys.from_document(content)
+    assert load_keys(content)
     assert "keys" not in tomllib.loads(text)
 
 
