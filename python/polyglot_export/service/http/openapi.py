@@ -12,7 +12,7 @@ from polyglot_export.request.schema import spec_schema
 from polyglot_export.service.http import problems
 from polyglot_export.service.http.problems import ProblemView
 
-__all__ = ["answer", "describe", "described", "problems_for"]
+__all__ = ["describe", "json_answer", "other_answer", "problems_for"]
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -27,12 +27,12 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
-def described(status: int, description: str) -> Responses:
+def other_answer(status: int, description: str) -> Responses:
     """A successful answer that has no JSON, for OpenAPI."""
     return {status: {"description": description}}
 
 
-def answer(model: type[BaseModel], status: int = 200) -> Responses:
+def json_answer(model: type[BaseModel], status: int = 200) -> Responses:
     """The successful answer of a call, for OpenAPI."""
     return {status: {"model": model, "description": "Created" if status == 201 else "OK"}}
 

@@ -131,7 +131,7 @@ class PreparedResponse(Response):
         """
         self._files = files
         self._file = file
-        self._pieces, described = _body(selection, file.size, headers)
+        self._body, described = _body(selection, file.size, headers)
         super().__init__(status_code=selection.status, headers={**headers, **described})
         if selection.status == 304:
             # RFC 9110, section 15.4.5: without what describes a body.
@@ -153,7 +153,7 @@ class PreparedResponse(Response):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
                 return
             with await self._files.budget.reserve(CHUNK, self._files.queue_timeout):
-                sending = _Sending(descriptor, self._pieces, send, scope["extensions"][EXTENSION])
+                sending = _Sending(descriptor, self._body, send, scope["extensions"][EXTENSION])
                 await sending.send_to(receive, start, self._files.least_pace)
         finally:
             os.close(descriptor)
@@ -178,9 +178,9 @@ class PreparedResponse(Response):
 class _Sending:
     """The body of one response on its way."""
 
-    def __init__(self, descriptor: int, pieces: tuple[bytes | Part, ...], send: Send, connection: Connection) -> None:
+    def __init__(self, descriptor: int, body: tuple[bytes | Part, ...], send: Send, connection: Connection) -> None:
         self._descriptor = descriptor
-        self._pieces = pieces
+        self._body = body
         self._send = send
         self._connection = connection
         self._sent = 0
@@ -206,11 +206,11 @@ class _Sending:
 
     async def _deliver(self, start: Message) -> None:
         await self._send(start)
-        for piece in self._pieces:
-            if isinstance(piece, bytes):
-                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        for item in self._body:
+            if isinstance(item, bytes):
+                await self._send({"type": "http.response.body", "body": item, "more_body": True})
             else:
-                await self._deliver_part(piece)
+                await self._deliver_part(item)
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _deliver_part(self, part: Part) -> None:
@@ -244,7 +244,7 @@ class _Sending:
 def _body(
     selection: Selection, size: int, headers: Mapping[str, str]
 ) -> tuple[tuple[bytes | Part, ...], dict[str, str]]:
-    """The body as parts of the file, with the heads between several of them, and the headers that describe it.
+    """The body: parts of the file, with heads between several of them; and the headers that describe it.
 
     Args:
         selection: What was asked for.
@@ -263,15 +263,15 @@ def _body(
     # body.
     boundary = secrets.token_hex(16)
     own = "".join(f"{name}: {headers[name]}\r\n" for name in ("Content-Type", "Content-Encoding"))
-    pieces: list[bytes | Part] = []
+    body: list[bytes | Part] = []
     for part in selection.parts:
-        pieces += [
+        body += [
             f"\r\n--{boundary}\r\n{own}Content-Range: {_content_range(part, size)}\r\n\r\n".encode("latin-1"),
             part,
         ]
-    pieces.append(f"\r\n--{boundary}--\r\n".encode())
-    length = sum(len(piece) if isinstance(piece, bytes) else piece.end - piece.start for piece in pieces)
-    return tuple(pieces), {
+    body.append(f"\r\n--{boundary}--\r\n".encode())
+    length = sum(len(item) if isinstance(item, bytes) else item.end - item.start for item in body)
+    return tuple(body), {
         "Content-Length": str(length),
         "Content-Type": f"multipart/byteranges; boundary={boundary}",
         "Content-Encoding": "identity",

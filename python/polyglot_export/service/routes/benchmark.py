@@ -11,17 +11,17 @@ from starlette.responses import Response
 from polyglot_export.service.benchmark import Measured
 from polyglot_export.service.dependencies import BenchmarkDep, CallerDep, RunsDep
 from polyglot_export.service.errors import ServiceStopping
+from polyglot_export.service.http.answer_model import AnswerModel
 from polyglot_export.service.http.bodies import ExactJSONResponse
 from polyglot_export.service.http.clients import while_connected
-from polyglot_export.service.http.openapi import answer, problems_for
-from polyglot_export.service.http.views import View
+from polyglot_export.service.http.openapi import json_answer, problems_for
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["exports"])
 
 
-class BenchmarkResult(View):
+class BenchmarkResult(AnswerModel):
     """One format's run."""
 
     format: str
@@ -30,7 +30,7 @@ class BenchmarkResult(View):
     peak_memory_mb: Annotated[float, Field(alias="peakMemoryMB")]
 
 
-class BenchmarkView(View):
+class BenchmarkView(AnswerModel):
     """What the same rows cost in each format."""
 
     dataset_row_count: int
@@ -41,7 +41,7 @@ class BenchmarkView(View):
     "/exports/benchmark",
     summary="Measure the formats",
     response_class=ExactJSONResponse,
-    responses=answer(BenchmarkView) | problems_for(400, 401, 403, 503, 504),
+    responses=json_answer(BenchmarkView) | problems_for(400, 401, 403, 503, 504),
 )
 async def benchmark(request: Request, runs: RunsDep, caller: CallerDep, measuring: BenchmarkDep) -> Response:
     """Export the default dataset as csv, json, xml and parquet, one after the other; nothing is stored.

@@ -8,16 +8,16 @@ from polyglot_export.access.catalog import Dataset
 from polyglot_export.errors import UnknownDataset
 from polyglot_export.service.dependencies import CallerDep, CatalogueDep
 from polyglot_export.service.errors import NotFound
+from polyglot_export.service.http.answer_model import AnswerModel
 from polyglot_export.service.http.bodies import ExactJSONResponse
-from polyglot_export.service.http.openapi import answer, problems_for
-from polyglot_export.service.http.views import View
+from polyglot_export.service.http.openapi import json_answer, problems_for
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["datasets"])
 
 
-class ColumnView(View):
+class ColumnView(AnswerModel):
     """One column that may be exported."""
 
     name: str
@@ -25,7 +25,7 @@ class ColumnView(View):
     nullable: bool
 
 
-class DatasetView(View):
+class DatasetView(AnswerModel):
     """One thing that may be exported; the sizes are estimates of the database, ``null`` where it has none."""
 
     name: str
@@ -35,14 +35,14 @@ class DatasetView(View):
     estimated_bytes: int | None
 
 
-class DatasetsView(View):
+class DatasetsView(AnswerModel):
     """All that this caller may export."""
 
     datasets: list[DatasetView]
 
 
 @router.get(
-    "/datasets", summary="List what may be exported", responses=answer(DatasetsView) | problems_for(401, 503, 504)
+    "/datasets", summary="List what may be exported", responses=json_answer(DatasetsView) | problems_for(401, 503, 504)
 )
 async def index(catalogue: CatalogueDep, caller: CallerDep) -> ExactJSONResponse:
     """With columns, types and estimates."""
@@ -53,7 +53,7 @@ async def index(catalogue: CatalogueDep, caller: CallerDep) -> ExactJSONResponse
 @router.get(
     "/datasets/{name:path}",
     summary="Show one dataset",
-    responses=answer(DatasetView) | problems_for(401, 404, 503, 504),
+    responses=json_answer(DatasetView) | problems_for(401, 404, 503, 504),
 )
 async def show(name: str, catalogue: CatalogueDep, caller: CallerDep) -> ExactJSONResponse:
     """With columns, types and estimates."""

@@ -20,7 +20,7 @@ from polyglot_export.service.dependencies import (
 )
 from polyglot_export.service.errors import RangeRefused
 from polyglot_export.service.http.file_headers import file_headers
-from polyglot_export.service.http.openapi import described, problems_for
+from polyglot_export.service.http.openapi import other_answer, problems_for
 from polyglot_export.service.http.versions import require_http_1_1
 from polyglot_export.service.replicas.runs import check_runnable
 from polyglot_export.service.streams.download import DownloadResponse
@@ -73,7 +73,8 @@ async def download(
     "/exports/{export_id}/download",
     summary="The headers of a download",
     response_class=Response,
-    responses=described(200, "The headers that are known without a run") | problems_for(401, 404, 409, 410, 412, 503),
+    responses=other_answer(200, "The headers that are known without a run")
+    | problems_for(401, 404, 409, 410, 412, 503),
 )
 async def download_headers(request: Request, job: OwnJobDep, runs: RunsDep, prepared: PreparedFilesDep) -> Response:
     """Nothing is run; for a prepared file the headers are those of its download."""

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from polyglot_export.jobs.job import JobStatus
 from polyglot_export.service.dependencies import JobEventsDep, OwnJobDep
-from polyglot_export.service.http.openapi import described, problems_for
+from polyglot_export.service.http.openapi import other_answer, problems_for
 from polyglot_export.service.http.versions import require_http_1_1
 from polyglot_export.service.replicas.runs import check_runnable
 from polyglot_export.service.streams.events import EventResponse
@@ -32,7 +32,7 @@ router = APIRouter(tags=["exports"])
             "description": "Server-sent events: state, progress, end",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },
-        **described(204, "The client has seen the end"),
+        **other_answer(204, "The client has seen the end"),
         **problems_for(401, 404, 410, 426, 503),
     },
 )

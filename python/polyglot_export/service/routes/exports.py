@@ -24,11 +24,11 @@ from polyglot_export.service.dependencies import (
     StoreDep,
 )
 from polyglot_export.service.http import idempotency
+from polyglot_export.service.http.answer_model import AnswerModel
 from polyglot_export.service.http.bodies import ExactJSONResponse, read_object
 from polyglot_export.service.http.file_headers import DEFAULT_STEM
-from polyglot_export.service.http.job_views import JobSummary, JobView, job_summary, job_view
-from polyglot_export.service.http.openapi import answer, described, problems_for
-from polyglot_export.service.http.views import View
+from polyglot_export.service.http.job_answers import JobSummary, JobView, job_summary, job_view
+from polyglot_export.service.http.openapi import json_answer, other_answer, problems_for
 from polyglot_export.service.logs import about
 
 __all__ = ["router"]
@@ -40,7 +40,7 @@ MAX_PAGE = 500
 router = APIRouter(tags=["exports"])
 
 
-class ExportsView(View):
+class ExportsView(AnswerModel):
     """One page of exports, newest first; ``next`` is the ``after`` of the page that follows."""
 
     exports: list[JobSummary]
@@ -70,7 +70,7 @@ _BODY: dict[str, Any] = {
     status_code=201,
     summary="Create an export",
     response_class=ExactJSONResponse,
-    responses=answer(JobView, 201) | problems_for(400, 401, 408, 409, 413, 415, 503, 504),
+    responses=json_answer(JobView, 201) | problems_for(400, 401, 408, 409, 413, 415, 503, 504),
     openapi_extra=_BODY,
 )
 async def create(
@@ -122,7 +122,7 @@ async def create(
 
 
 @router.get(
-    "/exports", summary="List exports, newest first", responses=answer(ExportsView) | problems_for(400, 401, 503)
+    "/exports", summary="List exports, newest first", responses=json_answer(ExportsView) | problems_for(400, 401, 503)
 )
 async def index(
     caller: CallerDep,
@@ -141,7 +141,9 @@ async def index(
     return ExactJSONResponse(view.members())
 
 
-@router.get("/exports/{export_id}", summary="Show an export", responses=answer(JobView) | problems_for(401, 404, 503))
+@router.get(
+    "/exports/{export_id}", summary="Show an export", responses=json_answer(JobView) | problems_for(401, 404, 503)
+)
 async def show(job: OwnJobDep, runs: RunsDep) -> ExactJSONResponse:
     """The spec, the state of the latest run with its progress, and all runs."""
     return ExactJSONResponse(job_view(runs.live(job)).members())
@@ -152,7 +154,7 @@ async def show(job: OwnJobDep, runs: RunsDep) -> ExactJSONResponse:
     status_code=204,
     summary="End an export",
     response_class=Response,
-    responses=described(204, "Cancelled, or forgotten") | problems_for(401, 404, 503),
+    responses=other_answer(204, "Cancelled, or forgotten") | problems_for(401, 404, 503),
 )
 async def end(job: OwnJobDep, store: StoreDep, runs: RunsDep, preparations: PreparationsDep) -> Response:
     """Cancel an export that is pending or running, in the database too; forget one that has ended."""

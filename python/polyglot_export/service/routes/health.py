@@ -8,16 +8,16 @@ from fastapi import APIRouter
 
 from polyglot_export.service.dependencies import DatabaseDep, RunsDep, StoreDep
 from polyglot_export.service.errors import ServiceStopping
+from polyglot_export.service.http.answer_model import AnswerModel
 from polyglot_export.service.http.bodies import ExactJSONResponse
-from polyglot_export.service.http.openapi import answer, problems_for
-from polyglot_export.service.http.views import View
+from polyglot_export.service.http.openapi import json_answer, problems_for
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["health"])
 
 
-class HealthView(View):
+class HealthView(AnswerModel):
     """The service works, and so does its database."""
 
     status: Literal["healthy"] = "healthy"
@@ -29,7 +29,7 @@ _HEALTHY = HealthView()
 @router.get(
     "/health",
     summary="Does the service answer, and can it reach the database?",
-    responses=answer(HealthView) | problems_for(503),
+    responses=json_answer(HealthView) | problems_for(503),
 )
 @router.head("/health", include_in_schema=False)
 async def health(database: DatabaseDep) -> ExactJSONResponse:
@@ -38,14 +38,14 @@ async def health(database: DatabaseDep) -> ExactJSONResponse:
     return ExactJSONResponse(_HEALTHY.members())
 
 
-@router.get("/health/live", summary="Does the process answer?", responses=answer(HealthView))
+@router.get("/health/live", summary="Does the process answer?", responses=json_answer(HealthView))
 @router.head("/health/live", include_in_schema=False)
 async def live() -> ExactJSONResponse:
     """Always 200: when this does not answer, restarting the process is the cure."""
     return ExactJSONResponse(_HEALTHY.members())
 
 
-@router.get("/health/ready", summary="Should it get requests?", responses=answer(HealthView) | problems_for(503))
+@router.get("/health/ready", summary="Should it get requests?", responses=json_answer(HealthView) | problems_for(503))
 @router.head("/health/ready", include_in_schema=False)
 async def ready(runs: RunsDep, store: StoreDep, database: DatabaseDep) -> ExactJSONResponse:
     """503 when the database or the job store is out of reach, or the service is being shut down."""

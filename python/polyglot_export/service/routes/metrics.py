@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from polyglot_export.jobs.stores.base import StoreAway
 from polyglot_export.service.dependencies import CallersDep, MetricsDep, SettingsDep, StoreDep
-from polyglot_export.service.http.openapi import described, problems_for
+from polyglot_export.service.http.openapi import other_answer, problems_for
 
 __all__ = ["router"]
 
@@ -22,7 +22,7 @@ router = APIRouter(tags=["metrics"])
     "/metrics",
     summary="Numbers for Prometheus",
     response_class=Response,
-    responses=described(200, "Prometheus text 0.0.4, or OpenMetrics where it is asked for") | problems_for(401),
+    responses=other_answer(200, "Prometheus text 0.0.4, or OpenMetrics where it is asked for") | problems_for(401),
 )
 async def metrics(
     request: Request,

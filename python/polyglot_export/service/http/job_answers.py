@@ -8,12 +8,12 @@ from typing import Any
 from polyglot_export.jobs.job import Failure, Job, JobStatus, PreparedFile, Run
 from polyglot_export.request.parse import dump_spec
 from polyglot_export.request.spec import ExportSpec
-from polyglot_export.service.http.views import Time, View, time_text
+from polyglot_export.service.http.answer_model import AnswerModel, Time, time_text
 
 __all__ = ["FailureView", "FileView", "JobSummary", "JobView", "RunView", "job_summary", "job_view", "run_view"]
 
 
-class FailureView(View):
+class FailureView(AnswerModel):
     """Why a run did not complete."""
 
     code: str
@@ -25,7 +25,7 @@ class FailureView(View):
     column: str | None = None
 
 
-class RunView(View):
+class RunView(AnswerModel):
     """One run of an export: a download, or the preparation of its file. Rates are means since it was planned."""
 
     run: int
@@ -46,7 +46,7 @@ class RunView(View):
     error: FailureView | None
 
 
-class FileView(View):
+class FileView(AnswerModel):
     """The prepared file of an export with ``"delivery": "file"``."""
 
     run: int
@@ -58,7 +58,7 @@ class FileView(View):
     made_at: Time
 
 
-class JobSummary(View):
+class JobSummary(AnswerModel):
     """An export: what was asked for, and the state of its latest run."""
 
     export_id: str

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-__all__ = ["Time", "View", "time_text"]
+__all__ = ["AnswerModel", "Time", "time_text"]
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """ISO 8601 in UTC with milliseconds."""
 
 
-class View(BaseModel):
+class AnswerModel(BaseModel):
     """An answer, or a part of one. Its members are camelCase."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
