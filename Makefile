@@ -15,7 +15,7 @@ PYTHON_FOLDERS := python tests tools benchmarks examples
 TEST_WORKERS ?= 2
 TESTS ?= tests
 # What needs a PostgreSQL and nothing else of the system: no program of Debian's, no /proc.
-PORTABLE_TESTS := tests/library tests/types tests/tables tests/examples tests/cli --ignore tests/cli/test_sinks.py
+PORTABLE_TESTS := tests/library tests/types tests/tables tests/examples tests/cli
 ROWS ?= 1000000
 BENCH ?=
 PROOF ?=

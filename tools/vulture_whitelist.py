@@ -70,5 +70,5 @@ socket_dsn
 crash
 resume
 
-# A name that a string annotation holds (service/http/answers.py).
+# A name that a string annotation holds (service/http/error_handlers.py).
 ExceptionHandler
