@@ -135,6 +135,10 @@ impl Escaper {
             Byte::Less => b"&lt;",
             Byte::Greater => b"&gt;",
             Byte::CarriageReturn => b"&#13;",
+            Byte::Control if byte == 0 => {
+                escape::check_no_nul(text)?;
+                return Ok(1);
+            }
             Byte::Control => {
                 self.unrepresentable(u32::from(byte), out)?;
                 return Ok(1);
