@@ -44,7 +44,10 @@ def test_every_type_is_what_query_to_xml_writes(catalogue: Catalogue) -> None:
     with psycopg.connect(catalogue.dsn, autocommit=True) as conn:
         for table in catalogue.tables:
             with export(
-                catalogue.dsn, query=_finite_rows(catalogue, table), format="xml", options={"invalidXmlChars": "replace"}
+                catalogue.dsn,
+                query=_finite_rows(catalogue, table),
+                format="xml",
+                options={"invalidXmlChars": "replace"},
             ) as chunks:
                 found = records(b"".join(chunks))
                 losses = set(chunks.result().losses)
@@ -91,7 +94,9 @@ def _expected(conn: psycopg.Connection, catalogue: Catalogue, table: Table, each
         element, _ = catalogue.under(type_.element)
         source = f"FROM {table.name}, unnest({value}) WITH ORDINALITY AS u(v, place) ORDER BY id, place"
         flat: dict[str, list[Json]] = {}
-        for (at,), item in zip(_texts(conn, f"SELECT id {source}"), _values(conn, element, f"u.v {source}"), strict=True):
+        for (at,), item in zip(
+            _texts(conn, f"SELECT id {source}"), _values(conn, element, f"u.v {source}"), strict=True
+        ):
             flat.setdefault(str(at), []).append(item)
         lengths = ", ".join(f"array_length({value}, {at})" for at in (1, 2, 3))
         rows = _texts(conn, f"SELECT id, {value} IS NULL, {lengths} FROM {table.name} ORDER BY id")
