@@ -22,6 +22,7 @@ ZSTD
 crlf
 long_numbers_as_text
 big_numbers_as_strings
+xml_binary
 parquet_compression
 unrepresentable_as_null
 row_group_rows
