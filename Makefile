@@ -15,7 +15,7 @@ PYTHON_FOLDERS := python tests tools benchmarks examples
 TEST_WORKERS ?= 2
 TESTS ?= tests
 # What needs a PostgreSQL and nothing else of the system: no program of Debian's, no /proc.
-PORTABLE_TESTS := tests/library tests/types tests/tables tests/examples tests/cli --ignore tests/cli/test_sinks.py
+PORTABLE_TESTS := tests/library tests/types tests/tables tests/examples tests/cli
 ROWS ?= 1000000
 BENCH ?=
 PROOF ?=
@@ -63,6 +63,11 @@ $(STAMPS)/core: $(STAMPS)/venv $(RUST_SOURCES) pyproject.toml
 system:
 	@tools/system-packages.sh
 
+# Node.js with npm, and other people's clients in .build/clients; quick when nothing has changed.
+.PHONY: test-clients
+test-clients: system
+	@tests/clients/install.sh
+
 # --- use ---------------------------------------------------------------------------------------------------------
 
 .PHONY: demo
@@ -85,6 +90,13 @@ proof: install ## The service in a memory cgroup of 256 MB, every format and man
 load: install ## Ten minutes of 200 clients at random, kills included, in the same cgroup (LOAD='--minutes 1')
 	@$(BIN)/python -m benchmarks.load $(LOAD)
 
+.PHONY: clients
+clients: install ## What every client sees of a cut, directly and behind proxies: the table of docs/reference/faults.md
+	@tools/system-packages.sh clients
+	@tests/clients/install.sh all
+	@$(BIN)/python -m tests.clients.measure
+	@$(BIN)/python -m tests.faults.table
+
 # --- checks ------------------------------------------------------------------------------------------------------
 
 .PHONY: test
@@ -96,7 +108,7 @@ test-rust: ## The tests of the core alone
 	cargo test --locked --quiet
 
 .PHONY: test-python
-test-python: install system ## The tests of library, command line and service (TESTS=tests/types)
+test-python: install system test-clients ## The tests of library, command line and service (TESTS=tests/types)
 	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile $(TESTS)
 
 .PHONY: test-portable

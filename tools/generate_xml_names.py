@@ -1,4 +1,4 @@
-"""Write ``rust/src/encode/xml/name_chars.rs``: the characters that an XML name may hold.
+"""Write ``rust/src/formats/xml/name_chars.rs``: the characters that an XML name may hold.
 
 The table is what expat accepts, one character at a time. Expat follows XML 1.0, fourth edition, appendix B, as
 PostgreSQL's own ``map_sql_identifier_to_xml_name`` does; libxml2 and the fifth edition accept these characters and
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from xml.parsers import expat
 
-TARGET = Path(__file__).resolve().parent.parent / "rust/src/encode/xml/name_chars.rs"
+TARGET = Path(__file__).resolve().parent.parent / "rust/src/formats/xml/name_chars.rs"
 PER_LINE = 17
 HEADER = """\
 //! The characters beyond ASCII that an XML name may hold. Made by `tools/generate_xml_names.py`: do not edit.

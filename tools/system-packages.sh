@@ -1,8 +1,12 @@
 #!/bin/sh
 # Installs the programs that the tests run beside the package: other people's servers and clients, real ones.
+#   tools/system-packages.sh            what the tests need
+#   tools/system-packages.sh clients    what `make clients` needs too
 # Quick when nothing is missing. Without root (or sudo that asks no password) it says what is missing and fails:
 # a test is never skipped because a program is not there.
 set -eu
+
+more=${1:-}
 
 # A line each: what must exist (a file pattern or a command), the Debian package, who needs it.
 needs() {
@@ -16,9 +20,16 @@ zstd|zstd|tests/formats: another decoder of zstd
 xmllint|libxml2-utils|tests/formats: another strict reader of XML
 redis-server|redis-server|tests/fixtures/redis.py: the store of several replicas
 pgbouncer|pgbouncer|tests/service/test_pgbouncer.py: a real pool between service and database
-curl|curl|tests/service: what clients see of a cut download
-wget|wget|tests/service: the same
+curl|curl|tests/service, tests/clients: what clients see of a cut download
+wget|wget|tests/service, tests/clients: the same
 /usr/lib/*/faketime/libfaketimeMT.so.1|libfaketime|tests/faults: a clock that jumps
+END
+    [ "$more" = clients ] || return 0
+    cat <<'END'
+go|golang-go|tests/clients: net/http
+javac|default-jdk-headless|tests/clients: HttpClient and HttpURLConnection
+haproxy|haproxy|tests/clients: a proxy in front of a download
+caddy|caddy|tests/clients: another one
 END
 }
 

@@ -22,6 +22,7 @@ ZSTD
 crlf
 long_numbers_as_text
 big_numbers_as_strings
+xml_binary
 parquet_compression
 unrepresentable_as_null
 row_group_rows
@@ -70,5 +71,5 @@ socket_dsn
 crash
 resume
 
-# A name that a string annotation holds (service/http/answers.py).
+# A name that a string annotation holds (service/http/error_handlers.py).
 ExceptionHandler

@@ -10,6 +10,32 @@ version: str
 """The version of the crate, which is that of the package."""
 
 @final
+class TypeRecord:
+    """A type that is read natively, as its record in ``rust/src/types`` says."""
+
+    @property
+    def kind(self) -> str:
+        """The name in a plan (``Column.kind``)."""
+    @property
+    def postgres(self) -> list[str]:
+        """The types of ``pg_catalog`` that are read so; none for what only generated SQL makes."""
+    @property
+    def parquet(self) -> str:
+        """The Parquet type where no option says otherwise; ``decimal`` depends on the type modifier."""
+    @property
+    def big_number(self) -> bool:
+        """Whether values can have more digits than a double keeps."""
+    @property
+    def document(self) -> bool:
+        """Whether values are JSON documents."""
+
+def types() -> list[TypeRecord]:
+    """Every type, in the order of the registry."""
+
+def formats() -> list[str]:
+    """The names of the formats in a plan (``EncoderOptions.format``)."""
+
+@final
 class Progress:
     """A moment of an export, consistent in itself."""
 

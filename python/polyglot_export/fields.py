@@ -73,7 +73,7 @@ class Record:
         return {camel(field.name): field.name for field in fields(cast("Any", cls))}
 
 
-class within:  # noqa: N801 - reads like the function that it is: contextlib's takes much longer to make
+class within:  # noqa: N801 - it is used like a function
     """Name the field that holds what the block reads: ``delimiter`` becomes ``options.delimiter``.
 
     Args:

@@ -31,6 +31,7 @@ fn utf8_formats() -> Vec<Arc<dyn Format>> {
         record: "x".into(),
         json_types: JsonTypes::Containers,
         invalid_chars,
+        binary: Binary::Base64,
     };
     vec![
         Arc::new(json(false)),
@@ -158,6 +159,7 @@ fn what_cannot_be_written_is_found_in_large_fields_too() {
         record: "x".into(),
         json_types: JsonTypes::None,
         invalid_chars: InvalidXmlChars::Error,
+        binary: Binary::Base64,
     };
     let error = encode_in_pieces(&plan(&[("c", TEXT)], Arc::new(options)), &[vec![Some(control)]], FULL).unwrap_err();
     assert!(error.to_string().contains("column \"c\"") && error.to_string().contains("U+0001"), "{error}");
@@ -171,6 +173,7 @@ fn a_long_string_of_dropped_characters_is_empty() {
         record: "x".into(),
         json_types: JsonTypes::Containers,
         invalid_chars: InvalidXmlChars::Drop,
+        binary: Binary::Base64,
     };
     let dropped = "\u{1}".repeat(3 * SLICE_BYTES);
     let escaped = format!("[\"{}\"]", "\\u0001".repeat(SLICE_BYTES));

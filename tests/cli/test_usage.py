@@ -157,7 +157,6 @@ def test_debug_shows_the_traceback(cli: Cli) -> None:
     [
         (("serve",), "uvicorn", "serve"),
         (("serve",), "pydantic_settings", "serve"),
-        (("keys", "x"), "starlette", "serve"),
         (("demo",), "pyarrow", "demo"),
     ],
 )

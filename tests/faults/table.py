@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.clients.table import section
+
 __all__ = ["CUT", "FAULTS", "WHOLE", "Fault", "page"]
 
 WHOLE = "the whole file"
@@ -102,6 +104,7 @@ _HEAD = """# Faults
 
 What happens when something breaks in the middle of a download. Each row is checked by a test with real kills, a real
 database and a proxy between the two (`tests/faults`); this page is written by `python -m tests.faults.table`.
+At its end is what real clients see.
 
 "A reset connection" means that the client gets an error and never the end of the body: a file that arrives whole is
 whole. "Nothing" in the last column means that no backend of the export is left a moment later, and within ten seconds
@@ -119,7 +122,7 @@ better where the network is not trusted to be whole.
 def page() -> str:
     """The page as it must be."""
     rows = "".join(f"| {fault.what} | {fault.client} | {_code(fault.job)} | {fault.database} |\n" for fault in _ROWS)
-    return _HEAD + rows + _FOOT
+    return _HEAD + rows + _FOOT + section()
 
 
 def _code(job: str) -> str:

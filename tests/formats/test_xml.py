@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml import etree
 from psycopg import sql
 
 from polyglot_export import Export, RowTooLarge, RunSettings, UnsupportedValue, export, open_export, parse_spec
@@ -30,25 +31,20 @@ from tests.formats.xml_reader import (
     typed,
     without_scalar_types,
 )
-from tests.formats.xml_samples import ARRAYS, DOCUMENTS, JSON_ONLY, SCALARS, TYPED_ARRAYS, TYPES
+from tests.formats.xml_samples import ARRAYS, DOCUMENTS, INFINITE, JSON_ONLY, SCALARS, TYPED_ARRAYS, TYPES
 
 
 def xml(dsn: str, source: str | None = None, **what: Any) -> Export:
     return export(dsn, source, format="xml", **what)
 
 
-def server_texts(conn: psycopg.Connection, query: str) -> list[list[str | None]]:
-    """Each value as its type's output function prints it: the text protocol, with nothing of the driver's in
-    between.
-    """
-    conn.execute("SET TimeZone = 'UTC'")
-    result = conn.pgconn.exec_(query.encode())
-    assert result.status == psycopg.pq.ExecStatus.TUPLES_OK, result.error_message
-    rows = []
-    for row in range(result.ntuples):
-        values = [result.get_value(row, field) for field in range(result.nfields)]
-        rows.append([None if value is None else value.decode() for value in values])
-    return rows
+def server_rows(conn: psycopg.Connection, query: str, zone: str = "UTC") -> list[list[etree._Element]]:
+    """The elements of each row as ``query_to_xml`` writes them."""
+    with conn.transaction():
+        conn.execute("SELECT set_config('TimeZone', %s, true)", [zone])
+        row = conn.execute("SELECT query_to_xml(%s, true, false, '')::text", [query]).fetchone()
+    root = etree.fromstring(str((row or ("",))[0]), etree.XMLParser(huge_tree=True))
+    return [list(element) for element in root]
 
 
 @pytest.fixture
@@ -60,20 +56,56 @@ def documents(conn: psycopg.Connection) -> None:
         conn.execute("INSERT INTO documents (loose) VALUES (%s::json)", [text])
 
 
-def test_each_leaf_is_the_output_function_s_text(dsn: str, conn: psycopg.Connection) -> None:
+def test_each_leaf_is_what_query_to_xml_writes(dsn: str, conn: psycopg.Connection) -> None:
     conn.execute(TYPES)
     conn.execute(f"CREATE TABLE scalars (id int, {', '.join(f'c{n} {type_}' for n, type_ in enumerate(SCALARS))})")
     for number, values in enumerate(zip_longest(*SCALARS.values())):
         conn.execute(f"INSERT INTO scalars VALUES ({', '.join(['%s'] * (1 + len(SCALARS)))})", [number, *values])
-    expected = server_texts(conn, "SELECT * FROM scalars ORDER BY id")
-    flag = 1 + list(SCALARS).index("bool")
+    expected = server_rows(conn, "SELECT * FROM scalars ORDER BY id")
     found = records(read_all(xml(dsn, "scalars", order_by=["id"])))
     assert len(found) == len(expected) == max(map(len, SCALARS.values()))
     for record, row in zip(found, expected, strict=True):
         assert [element.tag for element in record] == ["id", *(f"c{n}" for n in range(len(SCALARS)))]
-        row[flag] = {"t": "true", "f": "false", None: None}[row[flag]]
-        assert [leaf(element) for element in record] == row
+        assert [leaf(element) for element in record] == [leaf(element) for element in row]
         assert not any("type" in element.attrib for element in record)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Kathmandu", "America/St_Johns"])
+def test_a_timestamptz_of_another_zone_is_what_query_to_xml_writes(
+    dsn: str, conn: psycopg.Connection, zone: str
+) -> None:
+    conn.execute("CREATE DOMAIN moment AS timestamptz")
+    conn.execute("CREATE TABLE t (id int, at timestamptz, own moment)")
+    for number, value in enumerate(["2024-02-29 12:34:56+02", "1880-01-01 00:00+00", "0044-03-15 12:00 BC", None]):
+        conn.execute("INSERT INTO t VALUES (%(n)s, %(v)s, %(v)s)", {"n": number, "v": value})
+    expected = server_rows(conn, "SELECT * FROM t ORDER BY id", zone)
+    found = records(read_all(xml(dsn, "t", order_by=["id"], options={"timeZone": zone})))
+    assert [[leaf(e) for e in record] for record in found] == [[leaf(e) for e in row] for row in expected]
+
+
+@pytest.mark.parametrize(("type_", "value"), [(type_, value) for type_, all_ in INFINITE.items() for value in all_])
+def test_infinity_is_an_error_as_it_is_in_query_to_xml(
+    dsn: str, conn: psycopg.Connection, type_: str, value: str
+) -> None:
+    conn.execute(f"CREATE TABLE t AS SELECT NULL::{type_} AS at UNION ALL SELECT '{value}'")
+    with pytest.raises(psycopg.errors.DatetimeFieldOverflow):
+        conn.execute("SELECT query_to_xml('SELECT at FROM t', true, false, '')")
+    with pytest.raises(UnsupportedValue, match="infinite") as raised:
+        read_all(xml(dsn, "t"))
+    assert (raised.value.row, raised.value.column) == (2, "at")
+
+
+def test_infinity_is_an_error_in_another_zone_too(dsn: str, conn: psycopg.Connection) -> None:
+    conn.execute("CREATE TABLE t AS SELECT now() AS at UNION ALL SELECT '-infinity'")
+    with pytest.raises(UnsupportedValue, match="infinite") as raised:
+        read_all(xml(dsn, "t", options={"timeZone": "Europe/Berlin"}))
+    assert (raised.value.row, raised.value.column) == (2, "at")
+
+
+def test_bytea_is_hexadecimal_on_request(dsn: str, conn: psycopg.Connection) -> None:
+    conn.execute(r"CREATE TABLE t AS SELECT '\xdeadbeef'::bytea AS b, ARRAY['\x00ff'::bytea] AS list")
+    (record,) = records(read_all(xml(dsn, "t", options={"binary": "hex"})))
+    assert [leaf(record[0]), leaf(record[1][0])] == [r"\xdeadbeef", r"\x00ff"]
 
 
 @pytest.mark.usefixtures("documents")
@@ -155,8 +187,23 @@ def test_arrays_are_items(dsn: str, conn: psycopg.Connection, type_: str) -> Non
     # here.
     texts = conn.execute("SELECT to_json(a::text[])::text FROM arrays ORDER BY id").fetchall()
     expected = [None if text is None else from_json(text) for (text,) in texts]
-    found = records(read_all(xml(dsn, "arrays", order_by=["id"])))
-    assert [marked(element) for element in column(found, "a")] == expected
+    found = column(records(read_all(xml(dsn, "arrays", order_by=["id"]))), "a")
+    assert [shape(marked(element)) for element in found] == [shape(value) for value in expected]
+    # query_to_xml has the elements of all dimensions one after the other.
+    server = [row[0] for row in server_rows(conn, "SELECT a FROM arrays ORDER BY id")]
+    assert [leaves(element) for element in found] == [leaves(element) for element in server]
+
+
+def shape(value: Json) -> Json:
+    """Which items there are, and which of them are NULL."""
+    return [shape(item) for item in value] if isinstance(value, list) else value is None
+
+
+def leaves(element: etree._Element) -> list[str | None]:
+    """The elements without elements below one that is not NULL."""
+    if is_null(element):
+        return [None]
+    return [leaf(item) for item in element.iter("item", "element") if not len(item)]
 
 
 @pytest.mark.parametrize(("type_", "value"), TYPED_ARRAYS.items())

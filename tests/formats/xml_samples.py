@@ -32,11 +32,11 @@ SCALARS = {
     "char(5)": ["a", ""],
     "name": ["<x>"],
     '"char"': ["<", "&", "", r"\377"],
-    "bytea": ["", r"\x003c3e26ff"],
-    "date": ["2024-02-29", "-infinity", "4713-01-01 BC", "5874897-12-31"],
+    "bytea": ["", r"\x003c3e26ff", r"\x" + "a7" * 200],
+    "date": ["2024-02-29", "4713-01-01 BC", "5874897-12-31"],
     "time": ["12:34:56.789", "24:00"],
     "timetz": ["12:34:56.000001-15:59"],
-    "timestamp": ["2024-02-29 12:34:56.789", "infinity", "4713-01-01 BC"],
+    "timestamp": ["2024-02-29 12:34:56.789", "2020-01-02 12:15:10.605477", "4713-01-01 BC"],
     "timestamptz": ["2024-02-29 12:34:56+02", "294276-12-31 23:59:59.999999+00", "0001-01-01 00:00 BC"],
     "interval": ["1 year 2 days 03:04:05.6", "-1 mon -1 day -00:00:00.000001", "0"],
     "uuid": ["00000000-0000-0000-0000-00000000000f"],
@@ -78,11 +78,23 @@ ARRAYS = {
     "text[]": ["{}", '{""}', r'{"",NULL,"NULL","a,b","<&>' + "\r" + r'","\"\\"}', "{{é,名},{😀,x}}"],
     "numeric[]": ["{1.50,-0.001,123456789012345678901234567890}", "{NaN,Infinity,-Infinity}"],
     "float8[]": ["{1e23,-0,NaN,Infinity,0.1}"],
-    "timestamptz[]": ['{"2024-02-29 12:34:56+00",infinity,NULL}'],
+    "date[]": ['{2024-02-29,NULL,"0044-03-15 BC"}'],
+    "timestamp[]": ['{{"2024-02-29 12:34:56.5"},{"0044-03-15 01:00:00 BC"}}'],
+    "timestamptz[]": ['{"2024-02-29 12:34:56+00",NULL}'],
     "uuid[]": ["{00000000-0000-0000-0000-00000000000f}"],
     "mood[]": ['{ok,"sad & <low>",NULL}'],
-    "bytea[]": [r'{"\\x00ff",""}'],
+    "bytea[]": [r'{"\\x00ff",""}', r'{"\\x' + "a7" * 200 + '"}'],
 }
+INFINITE = {
+    "date": ["infinity", "-infinity"],
+    "timestamp": ["infinity", "-infinity"],
+    "timestamptz": ["infinity", "-infinity"],
+    "date[]": ["{2024-02-29,infinity}"],
+    "timestamp[]": ["{-infinity}"],
+    "timestamptz[]": ["{{infinity}}"],
+}
+"""What XML Schema has no form for."""
+
 TYPED_ARRAYS = {
     **dict.fromkeys(["int2[]", "int4[]", "int8[]", "float4[]", "float8[]", "oid[]"], "{{1,2},{3,NULL}}"),
     "numeric[]": "{1.0,NaN,-Infinity}",

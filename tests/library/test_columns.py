@@ -126,7 +126,7 @@ def test_what_is_native(dsn: str, conn: psycopg.Connection) -> None:
     columns = ", ".join(f'c_{name} pg_catalog."{name}"' for name in NATIVE)
     conn.execute(f"CREATE TABLE n ({columns})".encode())
     plan = explain(parse_spec({"format": "csv", "dataset": "n"}), dsn=dsn)
-    assert kinds(plan) == {f"c_{name}": kind for name, (kind, _) in NATIVE.items()}
+    assert kinds(plan) == {f"c_{name}": record.kind for name, record in NATIVE.items()}
     csv = kinds(explain(parse_spec({"format": "csv", "dataset": "t"}), dsn=dsn))
     json = kinds(explain(parse_spec({"format": "json", "dataset": "t"}), dsn=dsn))
     native = {

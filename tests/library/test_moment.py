@@ -173,3 +173,17 @@ def test_a_leaf_read_whole_is_no_reason_to_fail(dsn: str, conn: psycopg.Connecti
         assert [(scan.relation, scan.pages) for scan in made.scans] == [("public.p2", None)]
         conn.execute(ATTACH.encode())
         assert read(made, moment, asked) == copied(conn, "SELECT * FROM p2 WHERE id = 70")
+
+
+def test_a_parent_that_the_planner_looks_at_does_no_harm(dsn: str, conn: psycopg.Connection) -> None:
+    """To know which rows a partitioned partition may hold, the planner locks the table that it is a partition of."""
+    conn.execute(
+        f"{PARTITIONS}; CREATE TABLE rest PARTITION OF p DEFAULT PARTITION BY RANGE (id);"
+        "CREATE TABLE rest1 PARTITION OF rest FOR VALUES FROM (200) TO (300); INSERT INTO p VALUES (200, 'y')".encode()
+    )
+    asked = spec(dataset="rest", orderBy=[{"column": "id"}])
+    with open_moment(asked, dsn=dsn) as moment:
+        assert held(conn, moment) == {"rest", "rest1"}
+        made = plan(moment, asked, Limits())
+        assert moment.leader.held().relations > moment.locked
+        assert read(made, moment, asked) == b"id,pad\n200,y\n"

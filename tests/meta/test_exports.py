@@ -18,10 +18,7 @@ PACKAGE = Path(polyglot_export.__file__).parent
 MODULES = sorted(
     ".".join(("polyglot_export", *path.relative_to(PACKAGE).with_suffix("").parts))
     for path in PACKAGE.rglob("*.py")
-    if path.name != "__init__.py"
-    and "cli" not in path.parts
-    and "service" not in path.parts
-    and "demo" not in path.parts
+    if path.name not in {"__init__.py", "__main__.py"}
 )
 
 

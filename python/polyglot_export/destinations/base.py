@@ -1,7 +1,7 @@
 """What a destination is: a place that takes the bytes of one export.
 
 A destination is a context manager. ``commit()`` makes what was written visible and is called only when the export is
-complete; leaving the ``with`` block without it takes everything back that can be taken back.
+complete; leaving the ``with`` block without it removes what was written, as far as that is possible.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ class Capabilities:
     """What a kind of destination can promise."""
 
     atomic: bool
-    """What is there appears complete or not at all, and whatever it replaces is untouched until then. Where this is
-    false, what has been written cannot be taken back."""
+    """The result appears complete or not at all, and what it replaces stays untouched until then. Where this is false,
+    bytes that were written cannot be taken back."""
     streaming: bool
-    """Somebody may read each chunk as it is written, and wants the first rows early; others want large writes."""
+    """Somebody may read the chunks while they are written, and wants the first rows early. Elsewhere large writes are
+    better."""
     named_by_format: bool
-    """The ending of its name says what is in it. The name of a device or of a FIFO says nothing."""
+    """The ending of the name says what the bytes are. The name of a device or of a FIFO says nothing about that."""
 
 
 class Destination(ABC):
-    """Where one export goes. All methods but those that never raise raise
-    :class:`~polyglot_export.errors.TargetFailed` with the system's reason.
+    """Where one export goes. A method that can fail raises :class:`~polyglot_export.errors.TargetFailed` with the
+    system's reason.
     """
 
     kind: ClassVar[str]
-    """What this is, for people."""
+    """A word for this kind of destination, for messages."""
     capabilities: ClassVar[Capabilities]
 
     @classmethod
@@ -55,7 +56,7 @@ class Destination(ABC):
 
     @abstractmethod
     def write(self, chunk: bytes) -> None:
-        """Append a chunk, whole."""
+        """Append a chunk. Returns when all of it is written."""
 
     @abstractmethod
     def commit(self) -> None:
@@ -63,16 +64,16 @@ class Destination(ABC):
 
     @abstractmethod
     def discard(self) -> None:
-        """Close, and take back what was written as far as that can be done. Never raises; does nothing after
+        """Close, and remove what was written as far as that is possible. Never raises; does nothing after
         :meth:`commit`.
         """
 
     @abstractmethod
     def abandon(self) -> None:
-        """Take back what was written while another thread may be writing, as the last act of a process. Never
-        raises.
+        """Remove what was written although another thread may still be writing. It is the last act of a process that
+        does not wait for this thread. Never raises.
         """
 
     @abstractmethod
     def pipe(self) -> int | None:
-        """The descriptor of a pipe whose reader may leave, for ``poll``; ``None`` for everything else."""
+        """The descriptor to watch by ``poll`` if this is a pipe, whose reader may leave; otherwise ``None``."""

@@ -1,4 +1,4 @@
-"""Destinations that are written directly, through a file descriptor: nothing of them can be taken back."""
+"""Destinations that are written through a file descriptor. What was written cannot be taken back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from polyglot_export.errors import TargetFailed
 __all__ = ["DescriptorDestination", "DirectDestination", "SpecialFileDestination", "naming", "pipe_of", "write_all"]
 
 OWN_DESCRIPTOR = re.compile(r"(?:/dev/fd|/proc/(?:self|thread-self)/fd)/(\d+)|/dev/std(out|err)")
-"""Names for a descriptor of this process. Opened by name, a redirected file would be written from its start again."""
+"""Names for a descriptor of this process. They are not opened as files: a redirected file would then be written
+from its start again."""
 
 
 @contextmanager
@@ -34,17 +35,17 @@ def naming(name: str) -> Iterator[None]:
     except OSError as error:
         raise TargetFailed(f"cannot write {name}: {error.strerror or error}") from error
     except ValueError as error:
-        # A name that no file can have: one with a NUL.
+        # No file can have this name: it holds a NUL.
         raise TargetFailed(f"cannot write {name!r}: {error}") from error
 
 
 def write_all(descriptor: int, chunk: bytes) -> None:
-    """Write a chunk to its last byte.
+    """Write all bytes of a chunk.
 
     A pipe may take only a part of it, and one that another program has made non-blocking may take none for now.
 
     Raises:
-        OSError: What the system said, ``ENOSPC`` say.
+        OSError: The error of the system, such as ``ENOSPC``.
     """
     rest = memoryview(chunk)
     while rest:
@@ -55,18 +56,18 @@ def write_all(descriptor: int, chunk: bytes) -> None:
 
 
 def pipe_of(descriptor: int) -> int | None:
-    """The descriptor when a reader at its other end may leave (a pipe, FIFO or socket)."""
+    """The descriptor if it has a reader that may leave (a pipe, FIFO or socket), otherwise ``None``."""
     mode = os.fstat(descriptor).st_mode
     return descriptor if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else None
 
 
 class DirectDestination(Destination):
-    """What is written is with the reader when ``write`` returns.
+    """Writes through a descriptor: when ``write`` returns, the reader may already have the bytes.
 
     A reader has to look at the exit code to know whether it has everything, as with every program in a pipe.
 
     Raises:
-        TargetFailed: No more was taken. Its ``__cause__`` is a ``BrokenPipeError`` when the reader has left.
+        TargetFailed: The bytes could not be written. ``__cause__`` is a ``BrokenPipeError`` if the reader has left.
     """
 
     capabilities = Capabilities(atomic=False, streaming=True, named_by_format=False)
@@ -82,7 +83,7 @@ class DirectDestination(Destination):
 
     @abstractmethod
     def _open(self) -> int:
-        """A descriptor that is ours to close."""
+        """Open a descriptor that :meth:`commit` and :meth:`discard` close."""
 
     def __enter__(self) -> Self:
         with naming(self._name):
@@ -90,12 +91,12 @@ class DirectDestination(Destination):
         return self
 
     def write(self, chunk: bytes) -> None:
-        """Write a chunk, whole; blocks as long as the reader takes nothing."""
+        """Write all of a chunk. Blocks while the reader does not read."""
         with naming(self._name):
             write_all(self._opened(), chunk)
 
     def commit(self) -> None:
-        """Close our descriptor: file systems over a network report a full disk only then (close(2))."""
+        """Close our descriptor. Network file systems report a full disk only at this point (close(2))."""
         descriptor, self._descriptor = self._opened(), None
         with naming(self._name):
             os.close(descriptor)
@@ -111,7 +112,7 @@ class DirectDestination(Destination):
         """Do nothing: what a reader has cannot be taken back."""
 
     def pipe(self) -> int | None:
-        """The descriptor when it is that of a pipe."""
+        """The descriptor if it is that of a pipe, otherwise ``None``."""
         return None if self._descriptor is None else pipe_of(self._descriptor)
 
     def _opened(self) -> int:
@@ -144,7 +145,7 @@ class SpecialFileDestination(DirectDestination):
 
     @classmethod
     def accepts(cls, name: str) -> bool:
-        """Whether there is such a thing under this name."""
+        """Whether something exists under this name that is neither a file nor a folder."""
         try:
             mode = Path(name).stat().st_mode
         except (OSError, ValueError):

@@ -24,7 +24,7 @@ class FileDestination(Destination):
 
     Until the rename the file is untouched, so that a reader sees the old file or the whole new one, never a part
     (rename(2) is atomic). The data is on the disk before the name is (fsync of the file, then of its folder), so that
-    a crash of the machine keeps that promise. Without ``commit``, the temporary file is removed.
+    the promise holds even if the machine crashes. Without ``commit``, the temporary file is removed.
 
     - The temporary file is called ``.NAME.<random>.part``. A process that is killed with SIGKILL leaves it behind.
     - A new file gets the rights that the umask allows; a replaced one hands its rights (and, where allowed, its owner)
@@ -64,21 +64,21 @@ class FileDestination(Destination):
         with naming(self._name):
             found = _stat(self._name)
             if found is not None and not stat.S_ISREG(found.st_mode):
-                # A rename would put a file in its place.
+                # A rename would replace the folder or device by a file.
                 number = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL
                 raise OSError(number, os.strerror(number))
             self._open_part(found)
         return self
 
     def write(self, chunk: bytes) -> None:
-        """Append a chunk, whole."""
+        """Append a chunk. Returns when all of it is written."""
         if self._descriptor is None:
             raise TargetFailed(f"cannot write {self._name}: it is closed")
         with naming(self._name):
             write_all(self._descriptor, chunk)
 
     def commit(self) -> None:
-        """Give the complete file its name, durably. Afterwards the destination is closed."""
+        """Give the complete file its name, so that it survives a crash. Afterwards the destination is closed."""
         descriptor, part = self._descriptor, self._part
         if descriptor is None or part is None:
             raise TargetFailed(f"cannot write {self._name}: it is closed")
@@ -110,7 +110,7 @@ class FileDestination(Destination):
                 part.unlink()
 
     def pipe(self) -> int | None:
-        """A file has no reader that could leave."""
+        """``None``: a file has no reader that could leave."""
         return None
 
     def _open_part(self, replaced: os.stat_result | None) -> None:
@@ -121,7 +121,7 @@ class FileDestination(Destination):
         self._replaced = replaced
         part = self._target.with_name(_part_name(self._target.name))
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        # The rights of a replaced file are given at the end: until then nobody else reads what may be secret.
+        # The rights of the replaced file are given at the end. Until then only the owner can read what may be secret.
         self._descriptor = os.open(part, flags, 0o600 if replaced is not None else self._mode)
         self._part = part
 
@@ -133,13 +133,13 @@ class FileDestination(Destination):
         try:
             os.fchown(descriptor, self._replaced.st_uid, self._replaced.st_gid)
         except PermissionError:
-            # Only root gives files away. What the old group was allowed, another group is not.
+            # Only root may change the owner. Rights of the old group must not pass to another group.
             mode = mode & 0o707 | (mode & 0o007) << 3
         os.fchmod(descriptor, mode)
 
 
 def _stat(path: str) -> os.stat_result | None:
-    """What is there, through symbolic links; ``None`` when nothing is."""
+    """What the name leads to, through symbolic links; ``None`` if there is nothing."""
     try:
         return Path(path).stat()
     except FileNotFoundError:
@@ -147,16 +147,14 @@ def _stat(path: str) -> os.stat_result | None:
 
 
 def _part_name(name: str) -> str:
-    """A name for the temporary file that nobody has, cut so that the file system takes it."""
+    """A new name for the temporary file, cut to what the file system accepts."""
     ending = f".{os.urandom(4).hex()}.part"
     kept = os.fsencode(name)[: NAME_BYTES - len(ending) - 1]
     return f".{os.fsdecode(kept)}{ending}"
 
 
 def _sync_folder(folder: Path) -> None:
-    """Write the folder's entry to the disk. File systems that cannot sync a folder say so with an error that means
-    nothing here.
-    """
+    """Write the folder's entry to the disk. Some file systems cannot sync a folder; their error is ignored."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -1,7 +1,7 @@
 """What the name of a destination says about format and compression.
 
-``orders.csv.gz`` is CSV, compressed by gzip. What is asked for must agree: a file whose name says one thing and whose
-bytes say another is opened wrongly by the next program.
+``orders.csv.gz`` is CSV, compressed by gzip. What is asked for must agree with it: a file whose
+name says one thing and whose bytes are another would be misread by the next program.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from polyglot_export.formats.registry import Format
 __all__ = ["KEYWORDS", "Target", "Wording", "choose"]
 
 DEFAULT_FORMAT = Format.CSV
-"""What is written where neither the name nor the caller says which format."""
+"""The format where neither the name nor the caller names one."""
 
 FORMATS = {ending: each for each in Format for ending in each.record.endings}
 COMPRESSIONS = {each.record.ending: each for each in Compression}
@@ -48,12 +48,12 @@ KEYWORDS = Wording("path", "format=", "compression=", "options={'compression': â
 
 
 class Target(NamedTuple):
-    """Where the export goes and in which form.
+    """Where the export goes, and in which form.
 
     Attributes:
-        path: As the caller wrote it; ``-`` is standard output.
+        path: The name as the caller wrote it; ``-`` is standard output.
         format: The format.
-        compression: Of the whole file.
+        compression: The compression of the whole file.
     """
 
     path: str
@@ -112,7 +112,7 @@ def choose(
 
 
 def _said(name: str) -> tuple[Format | None, Compression | None]:
-    """What the endings of a file's name say, in any case."""
+    """What the endings of a file's name say. Upper and lower case are the same."""
     lower = Path(name.lower())
     compression = COMPRESSIONS.get(lower.suffix)
     return FORMATS.get(Path(lower.stem).suffix if compression else lower.suffix), compression

@@ -1,4 +1,4 @@
-"""All kinds of destination, one line each, in the order in which they are asked whether a name is theirs."""
+"""All kinds of destination, one line each. The first one that accepts a name gets it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DESTINATIONS: Final[tuple[type[Destination], ...]] = (
     StdoutDestination,
     DescriptorDestination,
     SpecialFileDestination,
-    # Takes every name that nobody before it has taken.
+    # Accepts every name, so it comes last.
     FileDestination,
 )
 

@@ -47,6 +47,7 @@ class EncoderOptions:
     record: str = "record"
     json_types: str = "containers"
     invalid_xml_chars: str = "error"
+    xml_binary: str = "base64"
     # parquet
     parquet_compression: str = "snappy"
     unrepresentable_as_null: bool = False
@@ -90,6 +91,8 @@ class FormatRecord(Generic[O]):
     """Whether a terminal can show it, and whether the whole file may be compressed."""
     columnar: bool = False
     """Whether values are stored by type; then columns have a type in the file, and times are instants."""
+    xsd_times: bool = False
+    """Whether a timestamptz that the server prints, since only it knows the zone, has the form of XML Schema."""
     reads_json: bool = False
     """Whether a type without a decoder is read as the server's JSON; otherwise as the server's text."""
     repeated_names: bool = False

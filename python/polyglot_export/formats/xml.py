@@ -19,6 +19,7 @@ class XmlOptions(Options):
     record: str = field(default="record", metadata={"min_length": 1})
     json_types: Literal["containers", "all", "none"] = "containers"
     invalid_xml_chars: Literal["error", "replace", "drop"] = "error"
+    binary: Literal["base64", "hex"] = "base64"
 
 
 def _encoder_options(options: XmlOptions, _targets: Sequence[str], _manifest: Mapping[str, str]) -> EncoderOptions:
@@ -28,6 +29,7 @@ def _encoder_options(options: XmlOptions, _targets: Sequence[str], _manifest: Ma
         record=options.record,
         json_types=options.json_types,
         invalid_xml_chars=options.invalid_xml_chars,
+        xml_binary=options.binary,
     )
 
 
@@ -36,6 +38,7 @@ XML = FormatRecord(
     title="XML",
     endings=(".xml",),
     media_type="application/xml",
+    xsd_times=True,
     options=XmlOptions,
     encoder_options=_encoder_options,
 )

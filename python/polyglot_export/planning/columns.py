@@ -1,7 +1,7 @@
 """The type table: how each PostgreSQL type is read, and what it is in Parquet.
 
-Native types have a decoder in ``rust/src/types``; every other type goes by text, with the one expression that
-equals COPY's text for every value of every type. ``docs/formats/types.md`` is this table for people, with the reasons.
+Native types have a record in ``rust/src/types``; every other type goes by text, with the one expression that equals
+COPY's text for every value of every type. ``docs/formats/types.md`` is this table for people, with the reasons.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class _Reader:
     def __init__(self, types: Types, format_: Format, options: FormatOptions) -> None:
         self._types = types
         self._json = format_.record.reads_json
+        self._xsd_times = format_.record.xsd_times
         self._parquet = options if isinstance(options, ParquetOptions) else None
         # In text, other zones depend on the server's own zone tables. Parquet stores the instant, which needs no zone.
         utc = options.time_zone.upper() == "UTC"
@@ -65,9 +66,15 @@ class _Reader:
         if self._parquet is not None:
             kind, parquet = self._in_parquet(type_, modifier, kind, self._parquet)
         elif kind is None:
-            kind = "json_text" if self._json else "by_text"
+            kind = self._unread(type_)
         expression = _expression(source.reference, kind, native=self._native(type_) == kind)
         return ReadAs(Column(source.name, target, kind, parquet, source.display), expression)
+
+    def _unread(self, type_: Type) -> str:
+        """How a type without a decoder arrives."""
+        if self._xsd_times and self._scalar(type_) == "timestamptz":
+            return "timestamptz_iso"
+        return "json_text" if self._json else "by_text"
 
     def _native(self, type_: Type) -> str | None:
         """The decoder of a type, or ``None`` where there is none."""
@@ -89,7 +96,7 @@ class _Reader:
             return None if self._json and type_.json_cast else "text"
         if type_.schema != "pg_catalog" or type_.name not in NATIVE:
             return None
-        return NATIVE[type_.name][0]
+        return NATIVE[type_.name].kind
 
     def _in_parquet(self, type_: Type, modifier: int, kind: str | None, options: ParquetOptions) -> tuple[str, str]:
         is_array = self._types.element(type_) is not None
@@ -107,7 +114,7 @@ class _Reader:
 def _parquet_scalar(type_: Type, modifier: int, options: ParquetOptions) -> str:
     if type_.kind == "e":
         return "string"
-    parquet = NATIVE[type_.name][1]
+    parquet = NATIVE[type_.name].parquet
     if parquet == "decimal":
         return _decimal(modifier) or options.numeric_fallback
     if parquet == "time" and options.time24 == "text":
@@ -140,4 +147,7 @@ def _expression(reference: sql.Composable, kind: str, *, native: bool) -> sql.Co
         return reference
     if kind == "by_text":
         return sql.SQL("CASE WHEN {0} IS DISTINCT FROM NULL THEN pg_catalog.format('%s', {0}) END").format(reference)
-    return sql.SQL("pg_catalog.to_json({})").format(reference)
+    json = sql.SQL("pg_catalog.to_json({})").format(reference)
+    if kind == "timestamptz_iso":
+        return sql.SQL("{} OPERATOR(pg_catalog.#>>) '{{}}'::pg_catalog.text[]").format(json)
+    return json

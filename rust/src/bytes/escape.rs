@@ -6,6 +6,8 @@ use crate::error::{Error, Result};
 const BLOCK: usize = 32;
 /// The bits of eight bytes that ASCII does not set.
 const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
+/// Eight bytes of one.
+const ONES: u64 = 0x0101_0101_0101_0101;
 /// Up to here text is first taken for ASCII; longer text is worth the instructions that the processor has for it.
 pub const SHORT: usize = 256;
 
@@ -62,6 +64,48 @@ pub fn check_utf8(bytes: &[u8]) -> Result<()> {
     simdutf8::basic::from_utf8(bytes).map(|_| ()).map_err(|_| not_utf8())
 }
 
+/// Checks that text is UTF-8 and holds no NUL byte. PostgreSQL's own functions store none, but a function in C or a
+/// damaged page can: what comes out of it no reader takes, or takes for the end of the text.
+///
+/// # Errors
+/// `Error::Value`.
+#[inline]
+pub fn check_text(bytes: &[u8]) -> Result<()> {
+    // A byte of ASCII less one stays below 0x80, NUL does not.
+    if let (8..=16, Some(first), Some(last)) = (bytes.len(), bytes.first_chunk::<8>(), bytes.last_chunk::<8>())
+        && (beside_ascii(u64::from_le_bytes(*first)) | beside_ascii(u64::from_le_bytes(*last))) & NOT_ASCII == 0
+    {
+        return Ok(());
+    }
+    if bytes.len() <= SHORT && !any_byte(bytes, |b| b.wrapping_sub(1) >= 0x7f) {
+        return Ok(());
+    }
+    check_utf8(bytes)?;
+    check_no_nul(bytes)
+}
+
+/// The top bit of a byte is set where it is zero or not ASCII; behind a zero also of others, which is asked no more
+/// then.
+#[inline]
+fn beside_ascii(word: u64) -> u64 {
+    word.wrapping_sub(ONES) | word
+}
+
+/// # Errors
+/// `Error::Value` where text holds a NUL byte.
+#[inline]
+pub fn check_no_nul(bytes: &[u8]) -> Result<()> {
+    match memchr::memchr(0, bytes) {
+        None => Ok(()),
+        Some(at) => Err(nul_byte(at)),
+    }
+}
+
+#[cold]
+fn nul_byte(at: usize) -> Error {
+    Error::value(format!("the text holds a NUL byte, at offset {at}"))
+}
+
 #[cold]
 fn not_utf8() -> Error {
     Error::value("the text is not valid UTF-8")
@@ -71,30 +115,32 @@ fn not_utf8() -> Error {
 /// control characters as `\u00xx`; DEL, `/` and everything beyond ASCII stay as they are.
 ///
 /// # Errors
-/// `Error::Value` where the bytes are not UTF-8.
+/// `Error::Value` where the bytes are not UTF-8 or hold a NUL byte.
 #[inline]
 pub fn json_string(bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
     check_utf8(bytes)?;
-    json_quoted(bytes, out);
+    out.reserve(bytes.len() + 2);
+    out.push(b'"');
+    if any_byte(bytes, json_special) {
+        check_no_nul(bytes)?;
+        json_escaped(bytes, out);
+    } else {
+        out.extend_from_slice(bytes);
+    }
+    out.push(b'"');
     Ok(())
 }
 
 /// As `json_string`, for text that is known to be UTF-8.
 #[inline]
 pub fn json_text(text: &str, out: &mut Vec<u8>) {
-    json_quoted(text.as_bytes(), out);
-}
-
-#[inline]
-fn json_quoted(bytes: &[u8], out: &mut Vec<u8>) {
-    out.reserve(bytes.len() + 2);
     out.push(b'"');
-    json_content(bytes, out);
+    json_content(text.as_bytes(), out);
     out.push(b'"');
 }
 
 /// Appends what stands between the quotes. Bytes escape one by one, so text may come in slices that are cut anywhere;
-/// that all of it is UTF-8 is checked elsewhere.
+/// that all of it is text is checked elsewhere.
 #[inline]
 pub fn json_content(bytes: &[u8], out: &mut Vec<u8>) {
     if any_byte(bytes, json_special) {

@@ -9,7 +9,7 @@ use arrow_array::types::ArrowPrimitiveType;
 use arrow_array::{ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, PrimitiveArray, cast::AsArray};
 use arrow_buffer::{ArrowNativeType, BooleanBufferBuilder, Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 
-use crate::bytes::escape::check_utf8;
+use crate::bytes::escape::check_text;
 use crate::error::{Error, Result};
 
 /// One column, or the elements of a list, within one batch.
@@ -131,7 +131,7 @@ impl<R: Fn(&[u8]) -> Result<bool> + Send> Builder for Booleans<R> {
     fn reclaim(&mut self, _array: ArrayRef, _kept: usize) {}
 }
 
-/// BYTE_ARRAY: `write` appends what a value becomes. With `UTF8` it must be valid UTF-8.
+/// BYTE_ARRAY: `write` appends what a value becomes. With `UTF8` it must be valid UTF-8 without a NUL byte.
 pub struct Strings<W, const UTF8: bool> {
     write: W,
     bytes: Vec<u8>,
@@ -163,7 +163,7 @@ where
         let start = self.bytes.len();
         (self.write)(field, &mut self.bytes)?;
         if UTF8 {
-            check_utf8(self.bytes.get(start..).unwrap_or_default())?;
+            check_text(self.bytes.get(start..).unwrap_or_default())?;
         }
         self.end_value()?;
         self.nulls.append_non_null();

@@ -1,7 +1,7 @@
 //! bool (`boolsend`, `boolout`).
 
 use super::parquet_type::ParquetType;
-use super::record::{ArrayElement, Formula, Json, JsonType, Printing, Text, Type, Xml, XmlText};
+use super::record::{ArrayElement, Binary, Formula, Json, JsonType, Printing, Text, Type, Xml, XmlText};
 use crate::bytes::cursor::exact;
 use crate::bytes::flusher::Flusher;
 use crate::columns::builders::{Booleans, Builder};
@@ -13,7 +13,7 @@ pub static BOOL: Type = Type {
     parquet: "boolean",
     text: Text { write: text, fast: None, lies: None, alphabet: Some(b"tf") },
     json: Json { write: json, fast: Some(fast_json), document: None },
-    xml: Xml { text: XmlText::Own(xml), json_type: JsonType::Boolean },
+    xml: Xml { text: XmlText::Own(xml), fast: None, json_type: JsonType::Boolean },
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
@@ -43,7 +43,7 @@ fn fast_json(bytes: &[u8], out: &mut Vec<u8>) -> bool {
     true
 }
 
-fn xml(bytes: &[u8], out: &mut Vec<u8>, _: &mut Flusher<'_>) -> Result<()> {
+fn xml(bytes: &[u8], _: Binary, out: &mut Vec<u8>, _: &mut Flusher<'_>) -> Result<()> {
     out.extend_from_slice(word(bool(bytes)?));
     Ok(())
 }

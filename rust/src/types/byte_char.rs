@@ -11,7 +11,7 @@ pub static CHAR: Type = Type {
     parquet: "string",
     text: Text { write: text, fast: None, lies: None, alphabet: None },
     json: Json { write: json, fast: None, document: None },
-    xml: Xml { text: XmlText::Escaped, json_type: JsonType::String },
+    xml: Xml { text: XmlText::Escaped, fast: None, json_type: JsonType::String },
     large: None,
     array: ArrayElement::Any,
     formula: Formula::Possible,

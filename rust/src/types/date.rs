@@ -4,8 +4,11 @@ use arrow_array::types::Int32Type;
 
 use super::calendar::{short_date, write_date};
 use super::parquet_type::ParquetType;
-use super::record::{ArrayElement, Formula, Json, JsonType, Printing, Text, Type, Xml, XmlText, fast_quoted, quoted};
+use super::record::{
+    ArrayElement, Binary, Formula, Json, JsonType, Printing, Text, Type, Xml, XmlText, fast_quoted, no_infinity, quoted,
+};
 use crate::bytes::cursor::exact;
+use crate::bytes::flusher::Flusher;
 use crate::columns::builders::{Builder, Numbers};
 use crate::error::Result;
 
@@ -16,7 +19,7 @@ pub static DATE: Type = Type {
     // With infinity and BC.
     text: Text { write: text, fast: Some(fast), lies: None, alphabet: Some(b"-0123456789infity BC") },
     json: Json { write: json, fast: Some(|bytes, out| fast_quoted(bytes, out, fast)), document: None },
-    xml: Xml { text: XmlText::Safe, json_type: JsonType::String },
+    xml: Xml { text: XmlText::Own(xml), fast: Some(fast), json_type: JsonType::String },
     large: None,
     array: ArrayElement::WithoutEscapes,
     // -infinity is no number to a spreadsheet.
@@ -48,11 +51,26 @@ fn fast(field: &[u8], before: Option<u8>, out: &mut Vec<u8>) -> bool {
     short.map(|text| text.push(out)).is_some()
 }
 
+/// XML Schema's form, which is the type's text; it has no infinity.
+fn xml(bytes: &[u8], _: Binary, out: &mut Vec<u8>, _: &mut Flusher<'_>) -> Result<()> {
+    let days = date(bytes)?;
+    if is_infinite(days) {
+        return Err(no_infinity("date"));
+    }
+    write_date(days, out);
+    Ok(())
+}
+
+#[inline]
+fn is_infinite(days: i32) -> bool {
+    days == i32::MIN || days == i32::MAX
+}
+
 /// Days since 1970-01-01; none for an infinity.
 #[inline]
 fn unix_days(bytes: &[u8]) -> Result<Option<i32>> {
     let days = date(bytes)?;
-    Ok(if days == i32::MIN || days == i32::MAX { None } else { days.checked_add(EPOCH_DAYS) })
+    Ok(if is_infinite(days) { None } else { days.checked_add(EPOCH_DAYS) })
 }
 
 fn column(parquet: &ParquetType) -> Option<Box<dyn Builder>> {

@@ -28,7 +28,7 @@ pub static FLOAT4: Type = Type {
     parquet: "float",
     text: text(float4_text, None),
     json: Json { write: float4_json, fast: None, document: None },
-    xml: NUMBER,
+    xml: number(None),
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
@@ -42,7 +42,7 @@ pub static FLOAT8: Type = Type {
     parquet: "double",
     text: text(float8_text, Some(float8_fast)),
     json: Json { write: float8_json, fast: Some(|bytes, out| float8_fast(bytes, None, out)), document: None },
-    xml: NUMBER,
+    xml: number(Some(float8_fast)),
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
@@ -50,7 +50,9 @@ pub static FLOAT8: Type = Type {
     column: float8_column,
 };
 
-const NUMBER: Xml = Xml { text: XmlText::Safe, json_type: JsonType::Number };
+const fn number(fast: Option<FastText>) -> Xml {
+    Xml { text: XmlText::Safe, fast, json_type: JsonType::Number }
+}
 
 const fn text(write: Write, fast: Option<FastText>) -> Text {
     // With NaN, Infinity and the exponent.

@@ -18,7 +18,7 @@ pub static INT2: Type = Type {
     parquet: "int16",
     text: text(int2_text, Some(int2_fast)),
     json: Json { write: int2_text, fast: Some(|bytes, out| int2_fast(bytes, None, out)), document: None },
-    xml: NUMBER,
+    xml: number(int2_fast),
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
@@ -32,7 +32,7 @@ pub static INT4: Type = Type {
     parquet: "int32",
     text: text(int4_text, Some(int4_fast)),
     json: Json { write: int4_text, fast: Some(|bytes, out| int4_fast(bytes, None, out)), document: None },
-    xml: NUMBER,
+    xml: number(int4_fast),
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
@@ -46,7 +46,7 @@ pub static INT8: Type = Type {
     parquet: "int64",
     text: text(int8_text, Some(int8_fast)),
     json: Json { write: int8_json, fast: Some(|bytes, out| int8_fast(bytes, None, out)), document: None },
-    xml: NUMBER,
+    xml: number(int8_fast),
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
@@ -61,7 +61,7 @@ pub static OID: Type = Type {
     text: text(oid_text, None),
     // A string, as `to_json` has it.
     json: Json { write: |bytes, printing, out| quoted(bytes, printing, out, oid_text), fast: None, document: None },
-    xml: Xml { text: XmlText::Safe, json_type: JsonType::String },
+    xml: Xml { text: XmlText::Safe, fast: None, json_type: JsonType::String },
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
@@ -69,7 +69,9 @@ pub static OID: Type = Type {
     column: oid_column,
 };
 
-const NUMBER: Xml = Xml { text: XmlText::Safe, json_type: JsonType::Number };
+const fn number(fast: FastText) -> Xml {
+    Xml { text: XmlText::Safe, fast: Some(fast), json_type: JsonType::Number }
+}
 
 const fn text(write: Write, fast: Option<FastText>) -> Text {
     Text { write, fast, lies: None, alphabet: Some(b"-0123456789") }

@@ -13,7 +13,7 @@ pub static INTERVAL: Type = Type {
     // With year, mon, day and infinity.
     text: Text { write: text, fast: None, lies: None, alphabet: Some(b"-+0123456789:. yearsmondinfity") },
     json: Json { write: json, fast: None, document: None },
-    xml: Xml { text: XmlText::Safe, json_type: JsonType::String },
+    xml: Xml { text: XmlText::Safe, fast: None, json_type: JsonType::String },
     large: None,
     array: ArrayElement::WithoutEscapes,
     // -1 days is no number to a spreadsheet.

@@ -4,7 +4,7 @@
 use super::record::{
     ArrayElement, Document, Formula, Json, JsonType, Large, Lies, Printing, Text, Type, Xml, XmlText, no_column,
 };
-use crate::bytes::escape::check_utf8;
+use crate::bytes::escape::check_text;
 use crate::bytes::flusher::Flusher;
 use crate::error::{Error, Result};
 
@@ -19,7 +19,7 @@ pub static JSONB: Type = Type {
     parquet: "json",
     text: Text { write: jsonb_copy, fast: None, lies: Some(Lies::Part(jsonb_text)), alphabet: None },
     json: Json { write: jsonb_splice, fast: None, document: Some(Document::Normal) },
-    xml: Xml { text: XmlText::Escaped, json_type: JsonType::String },
+    xml: Xml { text: XmlText::Escaped, fast: None, json_type: JsonType::String },
     large: Some(Large { text: jsonb_large_text, json: jsonb_large_json }),
     array: ArrayElement::Any,
     formula: Formula::Never,
@@ -33,7 +33,7 @@ const DOCUMENT: Type = Type {
     parquet: "json",
     text: Text { write: copy, fast: None, lies: Some(Lies::Whole), alphabet: None },
     json: Json { write: splice, fast: None, document: Some(Document::AsTyped) },
-    xml: Xml { text: XmlText::Escaped, json_type: JsonType::String },
+    xml: Xml { text: XmlText::Escaped, fast: None, json_type: JsonType::String },
     large: Some(Large { text: large_text, json: large_json }),
     array: ArrayElement::Any,
     formula: Formula::BehindBlank,
@@ -66,9 +66,9 @@ fn jsonb_copy(bytes: &[u8], printing: Printing, out: &mut Vec<u8>) -> Result<()>
     copy(jsonb_text(bytes)?, printing, out)
 }
 
-/// Only the encoding is checked.
+/// Only that it is text is checked.
 fn splice(bytes: &[u8], _: Printing, out: &mut Vec<u8>) -> Result<()> {
-    check_utf8(bytes)?;
+    check_text(bytes)?;
     out.extend_from_slice(bytes);
     Ok(())
 }
@@ -82,7 +82,7 @@ fn large_text(bytes: &[u8], out: &mut Vec<u8>, flusher: &mut Flusher<'_>) -> Res
 }
 
 fn large_json(bytes: &[u8], out: &mut Vec<u8>, flusher: &mut Flusher<'_>) -> Result<()> {
-    check_utf8(bytes)?;
+    check_text(bytes)?;
     flusher.copy(bytes, out)
 }
 

@@ -49,6 +49,7 @@ pub static TYPES: &[&Type] = &[
     &time::TIMETZ,
     &timestamp::TIMESTAMP,
     &timestamp::TIMESTAMPTZ,
+    &timestamp::TIMESTAMPTZ_ISO,
     &interval::INTERVAL,
     &uuid::UUID,
     &json::JSON,

@@ -8,7 +8,7 @@ use std::fmt;
 use super::parquet_type::ParquetType;
 use crate::bytes::flusher::Flusher;
 use crate::columns::builders::Builder;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What the text of some types depends on beside the value.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,17 @@ pub type Write = fn(&[u8], Printing, &mut Vec<u8>) -> Result<()>;
 
 /// As [`Write`], in slices for a long field: the flusher is asked between them.
 pub type Stream = fn(&[u8], &mut Vec<u8>, &mut Flusher<'_>) -> Result<()>;
+
+/// Appends what `query_to_xml` has for a value, where that is not the type's text.
+pub type WriteXml = fn(&[u8], Binary, &mut Vec<u8>, &mut Flusher<'_>) -> Result<()>;
+
+/// What bytea is in XML (`xmlbinary`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binary {
+    Base64,
+    /// The type's text: `\x` and two digits a byte.
+    Hex,
+}
 
 /// Appends a byte and the text of a field, if it is one of the values that most are. It returns in a register, where
 /// the result of [`Write`] goes through memory. False says nothing about the field, and nothing was appended.
@@ -101,6 +112,8 @@ pub enum Document {
 /// What a value is in XML.
 pub struct Xml {
     pub text: XmlText,
+    /// The fast way to it, for a text that holds nothing to escape.
+    pub fast: Option<FastText>,
     /// What `to_json` would call it, for elements of arrays.
     pub json_type: JsonType,
 }
@@ -111,7 +124,7 @@ pub enum XmlText {
     /// The type's text, escaped.
     Escaped,
     /// A form of its own, which holds nothing to escape.
-    Own(Stream),
+    Own(WriteXml),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,6 +177,12 @@ impl PartialEq for Type {
 }
 
 impl Eq for Type {}
+
+/// What `query_to_xml` says to a value that XML Schema has no form for.
+#[cold]
+pub fn no_infinity(type_name: &str) -> Error {
+    Error::value(format!("XML has no infinite {type_name}, as query_to_xml has none"))
+}
 
 /// For types whose column in Parquet is made of their text.
 pub fn no_column(_: &ParquetType) -> Option<Box<dyn Builder>> {

@@ -7,7 +7,7 @@
 use super::record::{
     ArrayElement, Formula, Json, JsonType, Large, Lies, Printing, Text, Type, Xml, XmlText, no_column,
 };
-use crate::bytes::escape::{SHORT, any_byte, check_utf8, json_content, json_string};
+use crate::bytes::escape::{SHORT, any_byte, check_text, json_content, json_string};
 use crate::bytes::flusher::Flusher;
 use crate::error::Result;
 
@@ -15,13 +15,14 @@ pub static TEXT: Type = Type { kind: "text", postgres: &["text", "varchar", "bpc
 
 pub static BY_TEXT: Type = Type { kind: "by_text", ..ANY_TEXT };
 
-const ANY_TEXT: Type = Type {
+/// What is text on the wire, for a kind of its own.
+pub(super) const ANY_TEXT: Type = Type {
     kind: "",
     postgres: &[],
     parquet: "string",
     text: Text { write: text, fast: None, lies: Some(Lies::Whole), alphabet: None },
     json: Json { write: json, fast: Some(fast_json), document: None },
-    xml: Xml { text: XmlText::Escaped, json_type: JsonType::String },
+    xml: Xml { text: XmlText::Escaped, fast: None, json_type: JsonType::String },
     large: Some(Large { text: large_text, json: large_json }),
     array: ArrayElement::Any,
     formula: Formula::Possible,
@@ -54,7 +55,7 @@ fn large_text(bytes: &[u8], out: &mut Vec<u8>, flusher: &mut Flusher<'_>) -> Res
 }
 
 fn large_json(bytes: &[u8], out: &mut Vec<u8>, flusher: &mut Flusher<'_>) -> Result<()> {
-    check_utf8(bytes)?;
+    check_text(bytes)?;
     out.push(b'"');
     flusher.in_slices(bytes, out, json_content)?;
     out.push(b'"');

@@ -4,8 +4,12 @@ use arrow_array::types::Int64Type;
 
 use super::calendar::{Style, push_timestamp, write_timestamp};
 use super::parquet_type::ParquetType;
-use super::record::{ArrayElement, FastText, Formula, Json, JsonType, Text, Type, Write, Xml, XmlText};
+use super::record::{
+    ArrayElement, Binary, FastText, Formula, Json, JsonType, Text, Type, Write, Xml, XmlText, no_infinity,
+};
+use super::text::ANY_TEXT;
 use crate::bytes::cursor::exact;
+use crate::bytes::flusher::Flusher;
 use crate::columns::builders::{Builder, Numbers};
 use crate::error::Result;
 
@@ -22,7 +26,11 @@ pub static TIMESTAMP: Type = Type {
         fast: Some(|bytes, out| push_quoted(bytes, Style::Iso, out)),
         document: None,
     },
-    xml: Xml { text: XmlText::Safe, json_type: JsonType::String },
+    xml: Xml {
+        text: XmlText::Own(|bytes, _, out, _| write_xml(bytes, Style::Iso, out)),
+        fast: Some(|bytes, before, out| push(bytes, Style::Iso, before, out)),
+        json_type: JsonType::String,
+    },
     large: None,
     array: ArrayElement::WithoutEscapes,
     formula: Formula::Possible,
@@ -43,12 +51,24 @@ pub static TIMESTAMPTZ: Type = Type {
         fast: Some(|bytes, out| push_quoted(bytes, Style::IsoUtc, out)),
         document: None,
     },
-    xml: Xml { text: XmlText::Safe, json_type: JsonType::String },
+    xml: Xml {
+        text: XmlText::Own(|bytes, _, out, _| write_xml(bytes, Style::IsoUtc, out)),
+        fast: Some(|bytes, before, out| push(bytes, Style::IsoUtc, before, out)),
+        json_type: JsonType::String,
+    },
     large: None,
     array: ArrayElement::WithoutEscapes,
     formula: Formula::Possible,
     big_number: false,
     column: timestamptz_column,
+};
+
+/// timestamptz in a zone that is not UTC, for XML: the server knows the zones, so it arrives as text in XML Schema's
+/// form (`to_json(c) #>> '{}'`).
+pub static TIMESTAMPTZ_ISO: Type = Type {
+    kind: "timestamptz_iso",
+    xml: Xml { text: XmlText::Own(xml_of_text), fast: None, json_type: JsonType::String },
+    ..ANY_TEXT
 };
 
 /// Microseconds from 1970-01-01 (Parquet) to 2000-01-01 (PostgreSQL's epoch).
@@ -69,6 +89,29 @@ pub fn timestamp(bytes: &[u8]) -> Result<i64> {
 fn write(bytes: &[u8], style: Style, out: &mut Vec<u8>) -> Result<()> {
     write_timestamp(timestamp(bytes)?, style, out);
     Ok(())
+}
+
+/// XML Schema has no infinity.
+fn write_xml(bytes: &[u8], style: Style, out: &mut Vec<u8>) -> Result<()> {
+    let micros = timestamp(bytes)?;
+    if is_infinite(micros) {
+        return Err(no_infinity("timestamp"));
+    }
+    write_timestamp(micros, style, out);
+    Ok(())
+}
+
+fn xml_of_text(bytes: &[u8], _: Binary, out: &mut Vec<u8>, _: &mut Flusher<'_>) -> Result<()> {
+    if matches!(bytes, b"infinity" | b"-infinity") {
+        return Err(no_infinity("timestamp"));
+    }
+    out.extend_from_slice(bytes);
+    Ok(())
+}
+
+#[inline]
+fn is_infinite(micros: i64) -> bool {
+    micros == i64::MIN || micros == i64::MAX
 }
 
 #[inline]
@@ -98,7 +141,7 @@ fn push_quoted(bytes: &[u8], style: Style, out: &mut Vec<u8>) -> bool {
 #[inline]
 fn unix_micros(bytes: &[u8]) -> Result<Option<i64>> {
     let micros = timestamp(bytes)?;
-    Ok(if micros == i64::MIN || micros == i64::MAX { None } else { micros.checked_add(EPOCH_MICROS) })
+    Ok(if is_infinite(micros) { None } else { micros.checked_add(EPOCH_MICROS) })
 }
 
 fn timestamp_column(parquet: &ParquetType) -> Option<Box<dyn Builder>> {

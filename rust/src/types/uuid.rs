@@ -13,7 +13,7 @@ pub static UUID: Type = Type {
     parquet: "uuid",
     text: Text { write: text, fast: None, lies: None, alphabet: Some(b"-0123456789abcdef") },
     json: Json { write: json, fast: None, document: None },
-    xml: Xml { text: XmlText::Safe, json_type: JsonType::String },
+    xml: Xml { text: XmlText::Safe, fast: None, json_type: JsonType::String },
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,

@@ -8,6 +8,7 @@ pub use _core::formats::json::JsonOptions;
 pub use _core::formats::parquet::{ParquetCompression, ParquetOptions};
 pub use _core::formats::xml::{InvalidXmlChars, JsonTypes, XmlOptions};
 pub use _core::plan::{Limits, Plan, Scan, Source};
+pub use _core::types::record::Binary;
 pub use _core::types::{Column, Kind, ParquetType};
 use _core::types::{
     boolean, byte_char, bytea, date, float, integer, interval, json, numeric, text, time, timestamp, uuid,

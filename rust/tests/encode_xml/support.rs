@@ -12,7 +12,7 @@ use crate::common::*;
 pub const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 pub fn options(json_types: JsonTypes, invalid_chars: InvalidXmlChars) -> XmlOptions {
-    XmlOptions { root: "records".into(), record: "record".into(), json_types, invalid_chars }
+    XmlOptions { root: "records".into(), record: "record".into(), json_types, invalid_chars, binary: Binary::Base64 }
 }
 
 pub fn encoder(columns: &[(&str, Kind)], options: XmlOptions) -> Xml {

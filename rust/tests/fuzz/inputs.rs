@@ -245,8 +245,9 @@ pub fn json_options(lines: bool) -> impl Strategy<Value = Arc<dyn Format>> {
 pub fn xml_options() -> impl Strategy<Value = Arc<dyn Format>> {
     let json_types = select(vec![JsonTypes::None, JsonTypes::Containers, JsonTypes::All]);
     let invalid_chars = select(vec![InvalidXmlChars::Error, InvalidXmlChars::Replace, InvalidXmlChars::Drop]);
-    (json_types, invalid_chars).prop_map(|(json_types, invalid_chars)| {
-        Arc::new(XmlOptions { root: "records".into(), record: "record".into(), json_types, invalid_chars })
+    let binary = select(vec![Binary::Base64, Binary::Hex]);
+    (json_types, invalid_chars, binary).prop_map(|(json_types, invalid_chars, binary)| {
+        Arc::new(XmlOptions { root: "records".into(), record: "record".into(), json_types, invalid_chars, binary })
             as Arc<dyn Format>
     })
 }

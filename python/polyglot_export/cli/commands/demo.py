@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import click
 
 from polyglot_export.cli.extras import missing_extra
@@ -10,6 +12,10 @@ from polyglot_export.cli.options import debug_option
 __all__ = ["HELP_POSITION", "demo_command"]
 
 HELP_POSITION = 6
+
+READERS = ("lxml", "pyarrow", "zstandard")
+"""Libraries that only the processes import which read the files back. They are looked for before anything is started,
+because a missing one would else be noticed only after the first download."""
 
 
 @click.command("demo")
@@ -31,6 +37,10 @@ def demo_command(*, rows: int, keep: bool) -> None:
     """
     try:
         from polyglot_export.cli.demo.run import run
+
+        for name in READERS:
+            if find_spec(name) is None:
+                raise ModuleNotFoundError(name=name)
     except ModuleNotFoundError as error:
         raise missing_extra(error, "demo") from error
     raise click.exceptions.Exit(run(rows=rows, keep=keep))

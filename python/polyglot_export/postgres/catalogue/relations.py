@@ -7,6 +7,7 @@ of a dot, and then as SQL reads it (folded to lower case). A name with quotes is
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -16,7 +17,7 @@ from polyglot_export.postgres import sqlstates
 from polyglot_export.postgres.leader import Leader
 from polyglot_export.sources.table import TableSource
 
-__all__ = ["Relation", "find_relation", "privileged", "read_relation"]
+__all__ = ["Relation", "ancestors", "find_relation", "privileged", "read_relation"]
 
 KINDS = {
     "r": "table",
@@ -108,6 +109,20 @@ def read_relation(leader: Leader, oid: int) -> Relation | None:
         ).format(sql.Literal(oid))
     )
     return Relation(*rows[0]) if rows else None
+
+
+def ancestors(leader: Leader, oids: Iterable[int]) -> frozenset[int]:
+    """The tables that relations are partitions or children of, directly or by way of others."""
+    listed = sql.Literal("{" + ",".join(map(str, sorted(oids))) + "}")
+    rows = leader.catalogue(
+        sql.SQL(
+            "WITH RECURSIVE above(oid) AS ("
+            " SELECT inhparent FROM pg_inherits WHERE inhrelid = ANY ({}::oid[])"
+            " UNION SELECT i.inhparent FROM above JOIN pg_inherits AS i ON i.inhrelid = above.oid)"
+            " SELECT oid FROM above"
+        ).format(listed)
+    )
+    return frozenset(row[0] for row in rows)
 
 
 def privileged(leader: Leader) -> bool:

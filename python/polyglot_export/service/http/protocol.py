@@ -63,14 +63,17 @@ class Connection:
             return 0
 
     def hold_requests(self) -> None:
-        """Take no further request from this connection: it is closed once the response has ended.
+        """Take no further request from this connection until the response has ended; for a body without a length.
 
         Reading goes on, or a disconnect would not be seen; what a pipelining client has sent is thrown away, and it
-        has to send it again (RFC 9112, section 9.3.2).
+        has to send it again (RFC 9112, section 9.3.2): the connection is closed once the response has ended.
+
+        That is never announced: a client that reads ``Connection: close`` may take whatever ends the connection for
+        the end of the body, chunked or not, a reset included (undici does, the fetch of Node).
         """
         self._protocol.discarding = True
         if self.cycle is not None:
-            self.cycle.keep_alive = False
+            self._protocol.hold(self.cycle)
 
 
 class ExportProtocol(HttpToolsProtocol):
@@ -79,6 +82,9 @@ class ExportProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.discarding = False
+        """Whether what comes is thrown away, since a body without a length is on its way."""
+        self._held: RequestResponseCycle | None = None
+        self._close_after_held = False
         self._cycles: list[RequestResponseCycle] = []
         self._head_bytes = 0
         self._in_head = True
@@ -92,6 +98,7 @@ class ExportProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Feed the parser, within the limits of a request's head."""
         if self.discarding:
+            self._close_after_held = True
             return
         if self._in_head:
             self._head_bytes += len(data)
@@ -140,6 +147,32 @@ class ExportProtocol(HttpToolsProtocol):
         self._stop_timer()
         self.mark_disconnected()
         super().connection_lost(exc)
+
+    def hold(self, cycle: RequestResponseCycle) -> None:
+        """Let uvicorn not say ``Connection: close`` in this response; where that is due, do it at its end.
+
+        It is due when the client asks for it, when the service ends, and when a request was thrown away. RFC 9112,
+        section 9.6, asks to close then; that the response announces it is only a SHOULD.
+        """
+        self._held = cycle
+        self._close_after_held |= not cycle.keep_alive
+        cycle.keep_alive = True
+
+    def on_response_complete(self) -> None:
+        """A response has ended as it should: go on with the next request, or close."""
+        if self._held is not None and self._held.response_complete:
+            self._held = None
+            self.discarding = False
+            if self._close_after_held:
+                self.transport.close()
+        super().on_response_complete()
+
+    def shutdown(self) -> None:
+        """The service ends: no further request."""
+        if self._held is not None and not self._held.response_complete:
+            self._close_after_held = True
+        else:
+            super().shutdown()
 
     def mark_disconnected(self) -> None:
         """Let ``receive()`` report the disconnect now, and ``send()`` ignore what still comes."""

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::base::{Encoding, Export, Format};
 use super::options::{Options, Refused};
 use super::text::{self, TextEncoder};
+use crate::bytes::escape::check_no_nul;
 use crate::bytes::flusher::{Flusher, SLICE_BYTES};
 use crate::copy::frame::{Field, Tuple};
 use crate::error::Result;
@@ -113,7 +114,7 @@ fn header(options: &CsvOptions, rules: &Rules, columns: &[Column], line_end: &[u
             push_guard(column.target.as_bytes(), &mut guarded);
         }
         guarded.extend_from_slice(column.target.as_bytes());
-        rules.write(&guarded, false, &mut out);
+        rules.write_name(&guarded, &mut out);
     }
     out.extend_from_slice(line_end);
     out
@@ -190,18 +191,18 @@ impl CsvColumn {
         }
         match self.cell {
             Cell::Plain => return self.decoder.write_text(field, out),
-            Cell::Field => rules.write(field, self.force_quote, out),
-            Cell::Part => rules.write(self.text_in(field)?, self.force_quote, out),
+            Cell::Field => rules.write(field, self.force_quote, out)?,
+            Cell::Part => rules.write(self.text_in(field)?, self.force_quote, out)?,
             Cell::Printed => self.write_printed(field, rules, scratch, out, flusher)?,
-            Cell::GuardedField if !runs_as_formula(field) => rules.write(field, self.force_quote, out),
-            Cell::GuardedJson if !starts_with_blank(field) => rules.write(field, self.force_quote, out),
+            Cell::GuardedField if !runs_as_formula(field) => rules.write(field, self.force_quote, out)?,
+            Cell::GuardedJson if !starts_with_blank(field) => rules.write(field, self.force_quote, out)?,
             Cell::GuardedField | Cell::GuardedJson | Cell::GuardedPrinted => {
                 scratch.clear();
                 scratch.push(GUARD);
                 self.decoder.write_text(field, scratch)?;
                 let guarded = scratch.as_slice();
                 let text = guarded.get(1..).unwrap_or_default();
-                rules.write(if runs_as_formula(text) { guarded } else { text }, self.force_quote, out);
+                rules.write(if runs_as_formula(text) { guarded } else { text }, self.force_quote, out)?;
             }
             Cell::LongNumber => self.write_long_number(field, rules, scratch, out)?,
         }
@@ -245,7 +246,10 @@ impl CsvColumn {
         scratch.clear();
         let (mut special, mut null) = (false, Some(rules.null.as_slice()));
         let mut look = |piece: &mut Vec<u8>| {
-            special |= rules.has_special(piece);
+            if rules.has_special(piece) {
+                check_no_nul(piece)?;
+                special = true;
+            }
             null = null.and_then(|null| null.strip_prefix(piece.as_slice()));
             piece.clear();
             Ok(())
@@ -253,8 +257,7 @@ impl CsvColumn {
         let mut looks = Flusher::new(SLICE_BYTES, &mut look);
         self.decoder.stream_text(field, scratch, &mut looks)?;
         if looks.flushes() == 0 {
-            rules.write(scratch, self.force_quote, out);
-            return Ok(());
+            return rules.write(scratch, self.force_quote, out);
         }
         looks.flush(scratch)?;
         let quoted = self.force_quote || special || null == Some(b"");
@@ -282,11 +285,10 @@ impl CsvColumn {
         let number = scratch.get(TEXT_FORMULA_START.len()..).unwrap_or_default();
         if significant_digits(number) > SPREADSHEET_DIGITS {
             scratch.push(b'"');
-            rules.write(scratch, self.force_quote, out);
+            rules.write(scratch, self.force_quote, out)
         } else {
-            rules.write(number, self.force_quote, out);
+            rules.write(number, self.force_quote, out)
         }
-        Ok(())
     }
 }
 

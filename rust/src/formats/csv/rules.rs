@@ -2,7 +2,7 @@
 
 use super::options::CsvOptions;
 use crate::bytes::block::push_block;
-use crate::bytes::escape::{any_byte, double};
+use crate::bytes::escape::{any_byte, check_no_nul, double};
 use crate::bytes::flusher::Flusher;
 use crate::error::Result;
 
@@ -50,11 +50,11 @@ impl Rules {
         !could_be_null && !alphabet.contains(&self.delimiter) && !alphabet.contains(&self.quote)
     }
 
-    /// Whether any byte makes COPY put quotes around a value.
+    /// Whether any byte makes COPY put quotes around a value, or is NUL, which text must not hold.
     #[inline]
     pub(super) fn has_special(&self, text: &[u8]) -> bool {
         let (delimiter, quote) = (self.delimiter, self.quote);
-        any_byte(text, |b| (b == delimiter) | (b == quote) | (b == b'\n') | (b == b'\r'))
+        any_byte(text, |b| (b == delimiter) | (b == quote) | (b == b'\n') | (b == b'\r') | (b == 0))
     }
 
     /// Appends a short value that needs no quotes, after a delimiter where it is not the first; false for any other.
@@ -88,7 +88,7 @@ impl Rules {
         out: &mut Vec<u8>,
     ) -> bool {
         let (delimiter, quote) = (self.delimiter, self.quote);
-        let special = |b: u8| (b == delimiter) | (b == quote) | (b == b'\n') | (b == b'\r');
+        let special = |b: u8| (b == delimiter) | (b == quote) | (b == b'\n') | (b == b'\r') | (b == 0);
         if block.iter().zip(mask).fold(false, |found, (b, mask)| found | ((*mask != 0) & special(*b))) {
             return false;
         }
@@ -100,15 +100,34 @@ impl Rules {
     }
 
     /// Appends a value that is not NULL, between quotes where COPY would put them.
+    ///
+    /// # Errors
+    /// `Error::Value` where it holds a NUL byte.
     #[inline]
-    pub(super) fn write(&self, text: &[u8], force_quote: bool, out: &mut Vec<u8>) {
-        if force_quote || text == self.null || self.has_special(text) || self.alone && text == END_OF_DATA {
-            out.push(self.quote);
-            self.escape_quotes(text, out);
-            out.push(self.quote);
+    pub(super) fn write(&self, text: &[u8], force_quote: bool, out: &mut Vec<u8>) -> Result<()> {
+        if self.quotes(text, force_quote) {
+            check_no_nul(text)?;
+            self.write_quoted(text, out);
         } else {
             out.extend_from_slice(text);
         }
+        Ok(())
+    }
+
+    /// Appends the name of a column, by the rules for values.
+    pub(super) fn write_name(&self, name: &[u8], out: &mut Vec<u8>) {
+        if self.quotes(name, false) { self.write_quoted(name, out) } else { out.extend_from_slice(name) }
+    }
+
+    #[inline]
+    fn quotes(&self, text: &[u8], forced: bool) -> bool {
+        forced || text == self.null || self.has_special(text) || self.alone && text == END_OF_DATA
+    }
+
+    fn write_quoted(&self, text: &[u8], out: &mut Vec<u8>) {
+        out.push(self.quote);
+        self.escape_quotes(text, out);
+        out.push(self.quote);
     }
 
     /// As `write`, slice by slice, for a long value with what the guard puts in front.
@@ -123,6 +142,7 @@ impl Rules {
         let null = self.null.strip_prefix(guard) == Some(text);
         let quoted = force_quote || null || self.has_special(guard) || self.has_special(text);
         if quoted {
+            check_no_nul(text)?;
             out.push(self.quote);
         }
         self.write_part(guard, quoted, out);

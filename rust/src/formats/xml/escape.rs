@@ -135,6 +135,10 @@ impl Escaper {
             Byte::Less => b"&lt;",
             Byte::Greater => b"&gt;",
             Byte::CarriageReturn => b"&#13;",
+            Byte::Control if byte == 0 => {
+                escape::check_no_nul(text)?;
+                return Ok(1);
+            }
             Byte::Control => {
                 self.unrepresentable(u32::from(byte), out)?;
                 return Ok(1);
@@ -157,7 +161,7 @@ impl Escaper {
 
     /// Appends one code point, which may be no character at all (a lone surrogate of a JSON escape).
     pub(super) fn point(&mut self, point: u32, out: &mut Vec<u8>) -> Result<()> {
-        let Some(c) = char::from_u32(point) else { return self.unrepresentable(point, out) };
+        let Some(c) = char::from_u32(point).filter(|c| *c != '\0') else { return self.unrepresentable(point, out) };
         let mut buffer = [0; 4];
         let encoded = c.encode_utf8(&mut buffer).as_bytes();
         match encoded {

@@ -4,7 +4,7 @@ use super::escape::Escaper;
 use crate::bytes::flusher::Flusher;
 use crate::error::Result;
 use crate::types::Type;
-use crate::types::record::{FastText, JsonType, Printing, XmlText};
+use crate::types::record::{Binary, FastText, JsonType, Printing, XmlText};
 use crate::types::scalar::ScalarDecoder;
 
 /// How the values of a type are written, chosen once.
@@ -12,15 +12,14 @@ use crate::types::scalar::ScalarDecoder;
 pub(super) struct Leaf {
     record: &'static Type,
     decoder: ScalarDecoder,
-    /// The fast way of a text that holds nothing to escape.
     fast: Option<FastText>,
+    binary: Binary,
 }
 
 impl Leaf {
-    pub(super) fn new(record: &'static Type, server_version: u32) -> Self {
+    pub(super) fn new(record: &'static Type, server_version: u32, binary: Binary) -> Self {
         let decoder = ScalarDecoder::new(record, Printing { server_version, big_numbers_as_strings: false });
-        let fast = decoder.fast_text().filter(|_| matches!(record.xml.text, XmlText::Safe));
-        Leaf { record, decoder, fast }
+        Leaf { record, decoder, fast: record.xml.fast, binary }
     }
 
     pub(super) fn is_document(&self) -> bool {
@@ -58,7 +57,7 @@ impl Leaf {
         }
         match self.record.xml.text {
             XmlText::Safe => self.decoder.stream_text(bytes, out, flusher),
-            XmlText::Own(write) => write(bytes, out, flusher),
+            XmlText::Own(write) => write(bytes, self.binary, out, flusher),
             XmlText::Escaped => match self.decoder.text_in(bytes)? {
                 Some(text) => escaper.text(text, out, flusher),
                 None => {

@@ -19,6 +19,7 @@ use super::text::{self, TextEncoder};
 use crate::bytes::flusher::Flusher;
 use crate::copy::frame::Tuple;
 use crate::error::Result;
+use crate::types::record::Binary;
 use crate::types::{Column, Kind};
 
 use array::ArrayWriter;
@@ -90,7 +91,7 @@ impl Xml {
         let columns = columns.iter().zip(tags).map(|(column, tags)| XmlColumn {
             source: column.source.clone(),
             tags,
-            value: Value::new(column.kind, server_version),
+            value: Value::new(column.kind, server_version, options.binary),
             losses: 0,
         });
         Xml {
@@ -104,8 +105,8 @@ impl Xml {
 }
 
 impl Value {
-    fn new(kind: Kind, server_version: u32) -> Self {
-        let leaf = Leaf::new(kind.record(), server_version);
+    fn new(kind: Kind, server_version: u32, binary: Binary) -> Self {
+        let leaf = Leaf::new(kind.record(), server_version, binary);
         match kind {
             Kind::Array { .. } => Value::Array(ArrayWriter::new(leaf)),
             Kind::Scalar(_) if leaf.is_document() => Value::Json(leaf),

@@ -1,6 +1,7 @@
 //! The options of XML.
 
 use crate::formats::options::{Options, Refused, one_of};
+use crate::types::record::Binary;
 
 #[derive(Debug, Clone)]
 pub struct XmlOptions {
@@ -8,6 +9,7 @@ pub struct XmlOptions {
     pub record: String,
     pub json_types: JsonTypes,
     pub invalid_chars: InvalidXmlChars,
+    pub binary: Binary,
 }
 
 /// Where `type="…"` is written on elements that come from json, jsonb and arrays.
@@ -38,11 +40,13 @@ impl XmlOptions {
             ("replace", InvalidXmlChars::Replace),
             ("drop", InvalidXmlChars::Drop),
         ];
+        const BINARIES: &[(&str, Binary)] = &[("base64", Binary::Base64), ("hex", Binary::Hex)];
         Ok(XmlOptions {
             root: options.text("root")?,
             record: options.text("record")?,
             json_types: one_of(options, "json_types", JSON_TYPES)?,
             invalid_chars: one_of(options, "invalid_xml_chars", INVALID_CHARS)?,
+            binary: one_of(options, "xml_binary", BINARIES)?,
         })
     }
 }

@@ -1,0 +1,3 @@
+module polyglot-export-client
+
+go 1.19
