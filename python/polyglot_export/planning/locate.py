@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from polyglot_export import sqlstates
 from polyglot_export.errors import AccessDenied, SpecError, StatementFailed
 from polyglot_export.planning.choose import exposed, query_columns
 from polyglot_export.planning.statement import Statement, aliased
-from polyglot_export.postgres import sqlstates
 from polyglot_export.postgres.catalogue.columns import SourceColumn, relation_columns
 from polyglot_export.postgres.catalogue.relations import Relation, find_relation, read_relation
 from polyglot_export.postgres.catalogue.types import Types, read_types

@@ -12,9 +12,9 @@ from typing import Self
 
 from psycopg import sql
 
+from polyglot_export import sqlstates
 from polyglot_export.errors import SourceChanged, StatementFailed
 from polyglot_export.planning.locate import Located, Moved, hold, locate, look_up, settings_for
-from polyglot_export.postgres import sqlstates
 from polyglot_export.postgres.catalogue.relations import Relation, ancestors
 from polyglot_export.postgres.leader import Held, Leader
 from polyglot_export.postgres.settings import WORKER_SETTINGS, session_settings

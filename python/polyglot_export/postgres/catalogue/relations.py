@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from polyglot_export import sqlstates
 from polyglot_export.errors import AccessDenied, PolyglotError, SpecError, UnknownDataset
-from polyglot_export.postgres import sqlstates
 from polyglot_export.postgres.leader import Leader
 from polyglot_export.sources.table import TableSource
 
