@@ -174,9 +174,7 @@ def statement_error(sqlstate: str) -> type[PolyglotError]:
             return AccessDenied
         case (
             # Our own cancel also makes the server say this, but it has become `Cancelled` before anyone asks here.
-            sqlstates.QUERY_CANCELED
-            | sqlstates.IDLE_IN_TRANSACTION_SESSION_TIMEOUT
-            | sqlstates.TRANSACTION_TIMEOUT
+            sqlstates.QUERY_CANCELED | sqlstates.IDLE_IN_TRANSACTION_SESSION_TIMEOUT | sqlstates.TRANSACTION_TIMEOUT
         ):
             return StatementTimeout
     if sqlstate.startswith((sqlstates.CONNECTION_CLASS, sqlstates.SHUTDOWN_CLASS)):
