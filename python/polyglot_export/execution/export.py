@@ -17,7 +17,7 @@ from polyglot_export.execution.rate import RateLimit
 from polyglot_export.execution.run import ExportResult, Progress
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.plan import Plan
-from polyglot_export.postgres.sqlstates import LOCK_NOT_AVAILABLE
+from polyglot_export.sqlstates import LOCK_NOT_AVAILABLE
 
 if TYPE_CHECKING:
     from polyglot_export.request.spec import ExportSpec

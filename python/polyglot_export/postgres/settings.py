@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import psycopg
 from psycopg import sql
 
+from polyglot_export import sqlstates
 from polyglot_export.errors import SpecError
-from polyglot_export.postgres import sqlstates
 from polyglot_export.postgres.errors import database_error
 
 __all__ = ["TABLE_SETTINGS", "WORKER_SETTINGS", "session_settings", "worker_settings"]
