@@ -76,6 +76,28 @@ def test_a_large_value_anywhere_below_is_seen(dsn: str, conn: psycopg.Connection
     assert reservation(only) < plan.limits.row_bytes
 
 
+def test_a_value_that_only_the_catalogue_keeps(dsn: str, conn: psycopg.Connection) -> None:
+    """The default of an added column: no row that is older than the column has it on its page."""
+    conn.execute("CREATE TABLE t (id int, small text); INSERT INTO t SELECT n, 'x' FROM generate_series(1, 10) AS n")
+    conn.execute("ALTER TABLE t ADD note text DEFAULT repeat('x', 500)")
+    assert _plan(dsn, "t").largest_row is not None
+    conn.execute("ALTER TABLE t ADD large text DEFAULT repeat('x', 500000)")
+    assert _largest_sent(dsn, "SELECT * FROM t") > INLINE_ROW_BYTES
+    assert _plan(dsn, "t").largest_row is None
+    assert _plan(dsn, "t", columns=["id", "note"]).largest_row is not None
+
+
+def test_a_column_that_is_computed_as_it_is_read(dsn: str, conn: psycopg.Connection) -> None:
+    kind = "VIRTUAL" if conn.info.server_version >= 180000 else "STORED"
+    conn.execute(
+        "CREATE TABLE t (id int, n numeric GENERATED ALWAYS AS (id) STORED,"
+        f" large text GENERATED ALWAYS AS (repeat('x', 3000000)) {kind})".encode()
+    )
+    conn.execute("INSERT INTO t VALUES (1), (2)")
+    assert _largest_sent(dsn, "SELECT * FROM t") > 3_000_000
+    assert _plan(dsn, "t").largest_row is None
+
+
 def test_what_is_computed_has_no_bound(dsn: str, conn: psycopg.Connection) -> None:
     conn.execute(
         "CREATE TABLE t (id int); INSERT INTO t VALUES (1); CREATE VIEW v AS SELECT id, repeat('x', 1000000) AS made FROM t"

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from psycopg import sql
 
-from polyglot_export.limits import INLINE_ROW_BYTES
+from polyglot_export.limits import INLINE_ROW_BYTES, PAGE_BYTES
 from polyglot_export.postgres.catalogue.columns import SourceColumn
 from polyglot_export.postgres.catalogue.relations import Relation
 from polyglot_export.postgres.catalogue.types import Type, Types
@@ -59,11 +59,12 @@ def largest_row(leader: Leader, relation: Relation | None, columns: Iterable[Sou
         columns: Those of the export.
         types: Their types.
     """
-    bounds = [_bound(*types.under(column.type, column.modifier)) for column in columns]
-    fixed = sum(bound for bound in bounds if bound is not None)
-    if None not in bounds:
+    bounds = {column.name: _bound(*types.under(column.type, column.modifier)) for column in columns}
+    fixed = sum(bound for bound in bounds.values() if bound is not None)
+    unbounded = sorted(name for name, bound in bounds.items() if bound is None)
+    if not unbounded:
         return fixed
-    if relation is None or relation.kind in "vf" or _has_large_values(leader, relation):
+    if relation is None or relation.kind in "vf" or _has_large_values(leader, relation, unbounded):
         return None
     return fixed + INLINE_ROW_BYTES
 
@@ -79,15 +80,20 @@ def _bound(type_: Type, modifier: int) -> int | None:
     return FIXED_BYTES if type_.name in _FIXED else None
 
 
-def _has_large_values(leader: Leader, relation: Relation) -> bool:
-    """Whether a TOAST table of the relation or of one below it has a page, or one is not stored the usual way."""
+def _has_large_values(leader: Leader, relation: Relation, columns: Iterable[str]) -> bool:
+    """Whether the relation or one below it has values that are not on its pages: its TOAST table has a page, it is not
+    stored the usual way, or one of the columns is computed as it is read, or has, for rows that are older than it, a
+    value that the catalogue keeps (``attmissingval``).
+    """
     rows = leader.catalogue(
         sql.SQL(
             "WITH RECURSIVE tree(oid) AS (SELECT {}::oid UNION SELECT i.inhrelid FROM tree JOIN pg_inherits AS i ON "
             "i.inhparent = tree.oid)"
             " SELECT bool_or(c.relkind = 'f' OR (c.relkind <> 'p' AND am.amname IS DISTINCT FROM 'heap')"
-            " OR coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0) > 0)"
+            " OR coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0) > 0"
+            " OR EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname IN ({})"
+            " AND (a.attgenerated = 'v' OR octet_length(a.attmissingval::text) > {})))"
             " FROM tree JOIN pg_class AS c ON c.oid = tree.oid LEFT JOIN pg_am AS am ON am.oid = c.relam"
-        ).format(sql.Literal(relation.oid))
+        ).format(sql.Literal(relation.oid), sql.SQL(", ").join(map(sql.Literal, columns)), sql.Literal(PAGE_BYTES))
     )
     return rows[0][0] is not False
