@@ -195,6 +195,27 @@ def test_the_profile_for_excel(table: tuple[str, psycopg.Connection]) -> None:
     )
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "CET", "2", "<+05>-5"])
+def test_the_profile_for_excel_has_times_without_an_offset(dsn: str, conn: psycopg.Connection, zone: str) -> None:
+    """As the clock in the zone shows them; in everything that holds more than a time they stay as they are."""
+    conn.execute(
+        "CREATE DOMAIN instant AS timestamptz; CREATE TABLE t AS SELECT v AS a, v::instant AS b, v::timestamp AS c,"
+        " ARRAY[v] AS d, v::timestamptz(0) AS e FROM unnest('{2026-07-01 12:00+00,2026-01-01 12:00:00.5+00,"
+        "2026-10-25 01:30+00,infinity,-infinity,0044-03-15 12:00 BC,1850-01-01 00:00+00,NULL}'::timestamptz[]) AS v"
+    )
+    options = {"timeZone": zone, "profile": "excel", "bom": False, "lineEnd": "lf", "formulaGuard": False}
+    found = exported(dsn, "t", options=options)
+    with conn.transaction(force_rollback=True):
+        conn.execute(f"SET LOCAL TimeZone = '{zone}'".encode())
+        query = b"COPY (SELECT a::timestamp, b::timestamp, c, d, e::timestamp FROM t) TO STDOUT (FORMAT csv, HEADER)"
+        with conn.cursor().copy(query) as copy:
+            expected = b"".join(bytes(part) for part in copy)
+    assert found == expected
+    assert b"+" not in found.replace(b"{", b"").split(b"\n")[1].split(b",")[0]
+    plain = exported(dsn, "t", columns=["a"], options={"timeZone": zone})
+    assert plain.splitlines()[1] != found.splitlines()[1].split(b",")[0]
+
+
 def test_bytes_that_are_not_utf8_are_passed_on(table: tuple[str, psycopg.Connection]) -> None:
     dsn, conn = table
     conn.execute(

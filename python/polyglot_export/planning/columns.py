@@ -56,11 +56,15 @@ class _Reader:
         # In text, other zones depend on the server's own zone tables. Parquet stores the instant, which needs no zone.
         utc = options.time_zone.upper() == "UTC"
         self._instants_native = utc or self._parquet is not None
+        self._local_times = options.local_times
+        self._utc = utc
         self._arrays_of_instants_native = utc or (self._parquet is not None and self._parquet.arrays == "list")
 
     def read(self, source: SourceColumn, target: str) -> ReadAs:
         """How one column is read."""
         type_, modifier = self._types.under(source.type, source.modifier)
+        if self._local_times and self._scalar(type_) == "timestamptz":
+            return self._local_time(source, target)
         kind = self._native(type_)
         parquet = "string"
         if self._parquet is not None:
@@ -69,6 +73,12 @@ class _Reader:
             kind = self._unread(type_)
         expression = _expression(source.reference, kind, native=self._native(type_) == kind)
         return ReadAs(Column(source.name, target, kind, parquet, source.display), expression)
+
+    def _local_time(self, source: SourceColumn, target: str) -> ReadAs:
+        """A timestamptz as a timestamp in the session's zone. In UTC the two are sent as the same bytes."""
+        in_zone = sql.SQL("CAST({} AS pg_catalog.timestamp)").format(source.reference)
+        expression = source.reference if self._utc else in_zone
+        return ReadAs(Column(source.name, target, "timestamp", "string", source.display), expression)
 
     def _unread(self, type_: Type) -> str:
         """How a type without a decoder arrives."""
