@@ -24,11 +24,15 @@ if TYPE_CHECKING:
     from polyglot_export.request.spec import ExportSpec
 
 
-__all__ = ["ReadAs", "read_as"]
+__all__ = ["ReadAs", "read_as", "remarks"]
 
 
 _NUMERIC_HEADER = 4
 """``VARHDRSZ``, which a numeric's type modifier has added to it (PostgreSQL's numeric.c, ``make_numeric_typmod``)."""
+
+SHOWN_COLUMNS = 5
+"""Columns that a remark names."""
+_TEXT = frozenset({"string", "list:string"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,24 @@ def read_as(choices: Iterable[Choice], types: Types, spec: ExportSpec) -> list[R
     """How each of the chosen columns is read."""
     reader = _Reader(types, spec.format, spec.options)
     return [reader.read(choice.column, choice.target) for choice in choices]
+
+
+def remarks(columns: Iterable[ReadAs], format_: Format) -> tuple[str, ...]:
+    """What whoever reads the file may not expect of its columns, each with what to write for something else."""
+    if not format_.record.columnar:
+        return ()
+    numbers = [
+        repr(each.column.target)
+        for each in columns
+        if each.column.parquet in _TEXT and each.column.kind.removeprefix("array:").partition(":")[0] == "numeric"
+    ]
+    if not numbers:
+        return ()
+    more = f" and {len(numbers) - SHOWN_COLUMNS:,} more" if len(numbers) > SHOWN_COLUMNS else ""
+    are = "column {} is" if len(numbers) == 1 else "columns {} are"
+    which = are.format(", ".join(numbers[:SHOWN_COLUMNS]) + more)
+    why = f"because the type numeric has no precision there that {format_.record.title} can hold"
+    return (f"{which} text, {why}; numericFallback=double or numericFallback=decimal(p,s) writes numbers",)
 
 
 class _Reader:

@@ -71,6 +71,8 @@ class Plan:
     limits: Limits = field(default_factory=Limits)
     notes: tuple[str, ...] = ()
     """For people: why the plan is as it is (why it could not be cut, say)."""
+    remarks: tuple[str, ...] = ()
+    """For people: what they may not expect in the file, and what to write for something else."""
     source: str = ""
     """For people and manifests: the dataset, table or query that is read."""
     estimated_rows: int | None = None

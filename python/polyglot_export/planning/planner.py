@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from polyglot_export.errors import AccessDenied
 from polyglot_export.limits import Limits
 from polyglot_export.planning.choose import choose_columns
-from polyglot_export.planning.columns import read_as
+from polyglot_export.planning.columns import read_as, remarks
 from polyglot_export.planning.filters import filter_terms
 from polyglot_export.planning.locate import Located, denied
 from polyglot_export.planning.moment import Moment
@@ -63,6 +63,7 @@ def plan(moment: Moment, spec: ExportSpec, limits: Limits, *, source: int = 0, s
         compression=spec.compression.value if spec.compression is not None else None,
         compression_level=spec.compression.record.level if spec.compression is not None else 0,
         notes=segments.notes,
+        remarks=remarks(columns, spec.format),
         source=found.title,
         estimated_rows=_estimate(explained, spec.limit),
         largest_row=largest_row(leader, found.relation, (choice.column for choice in chosen), found.types),
