@@ -12,13 +12,12 @@ from collections.abc import Set as AbstractSet
 
 from psycopg import sql
 
+from polyglot_export.postgres.catalogue.columns import VIRTUAL_COLUMNS
 from polyglot_export.postgres.catalogue.relations import Relation
 from polyglot_export.postgres.leader import Leader
 
 __all__ = ["parent_decides"]
 
-VIRTUAL_COLUMNS = 180000
-"""``server_version_num`` of the first version whose generated columns may be computed as they are read."""
 _TREE = sql.SQL(
     "WITH RECURSIVE tree(oid) AS (SELECT {}::oid"
     " UNION ALL SELECT i.inhrelid FROM tree JOIN pg_inherits AS i ON i.inhparent = tree.oid)"

@@ -80,6 +80,8 @@ class Plan:
     largest_row: int | None = None
     """Bytes of the largest row that there can be, for the reservation of memory; ``None`` where only
     ``limits.row_bytes`` bounds it."""
+    stored_once: bool = True
+    """The pages that are read hold all values, and no column is written more than once."""
 
     watched: str | None = None
     """A whole statement that may come to read more than the moment holds, since a partition or child table can be added

@@ -13,7 +13,7 @@ from polyglot_export.planning.locate import Located, denied
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.order import sort_keys
 from polyglot_export.planning.plan import Plan
-from polyglot_export.planning.row_bound import largest_row
+from polyglot_export.planning.row_bound import largest_row, stored_once
 from polyglot_export.planning.segments import Cut, cut
 from polyglot_export.planning.session import worker_session
 from polyglot_export.planning.statement import Statement
@@ -67,6 +67,7 @@ def plan(moment: Moment, spec: ExportSpec, limits: Limits, *, source: int = 0, s
         source=found.title,
         estimated_rows=_estimate(explained, spec.limit),
         largest_row=largest_row(leader, found.relation, (choice.column for choice in chosen), found.types),
+        stored_once=stored_once(choice.column for choice in chosen),
         watched=_watched(leader, found, statement, segments),
     ).resized(limits)
 

@@ -16,8 +16,10 @@ from polyglot_export.postgres.catalogue.relations import Relation
 from polyglot_export.postgres.catalogue.types import Type, Types
 from polyglot_export.postgres.leader import Leader
 
-__all__ = ["largest_row"]
+__all__ = ["largest_row", "stored_once"]
 
+MISSING_VALUES = 110000
+"""``server_version_num`` of the first version that adds a column with a default without writing the rows anew."""
 FIXED_BYTES = 64
 """No value of a type of fixed length is longer, on the wire or as text (a name has 63 bytes)."""
 CHARACTER_BYTES = 4
@@ -59,14 +61,22 @@ def largest_row(leader: Leader, relation: Relation | None, columns: Iterable[Sou
         columns: Those of the export.
         types: Their types.
     """
-    bounds = {column.name: _bound(*types.under(column.type, column.modifier)) for column in columns}
-    fixed = sum(bound for bound in bounds.values() if bound is not None)
-    unbounded = sorted(name for name, bound in bounds.items() if bound is None)
+    bounds = [(column, _bound(*types.under(column.type, column.modifier))) for column in columns]
+    fixed = sum(bound for _, bound in bounds if bound is not None)
+    unbounded = [column for column, bound in bounds if bound is None]
     if not unbounded:
         return fixed
-    if relation is None or relation.kind in "vf" or _has_large_values(leader, relation, unbounded):
+    if relation is None or relation.kind in "vf" or not stored_once(unbounded):
+        return None
+    if _has_large_values(leader, relation, sorted(column.name for column in unbounded)):
         return None
     return fixed + INLINE_ROW_BYTES
+
+
+def stored_once(columns: Iterable[SourceColumn]) -> bool:
+    """Whether the pages hold all values of the columns, and no column is written more than once."""
+    every = tuple(columns)
+    return not any(column.computed for column in every) and len({column.name for column in every}) == len(every)
 
 
 def _bound(type_: Type, modifier: int) -> int | None:
@@ -82,9 +92,9 @@ def _bound(type_: Type, modifier: int) -> int | None:
 
 def _has_large_values(leader: Leader, relation: Relation, columns: Iterable[str]) -> bool:
     """Whether the relation or one below it has values that are not on its pages: its TOAST table has a page, it is not
-    stored the usual way, or one of the columns is computed as it is read, or has, for rows that are older than it, a
-    value that the catalogue keeps (``attmissingval``).
+    stored the usual way, or one of the columns has a large value in the catalogue, for rows that are older than it.
     """
+    kept = sql.SQL("a.attmissingval::text" if leader.version >= MISSING_VALUES else "''")
     rows = leader.catalogue(
         sql.SQL(
             "WITH RECURSIVE tree(oid) AS (SELECT {}::oid UNION SELECT i.inhrelid FROM tree JOIN pg_inherits AS i ON "
@@ -92,8 +102,10 @@ def _has_large_values(leader: Leader, relation: Relation, columns: Iterable[str]
             " SELECT bool_or(c.relkind = 'f' OR (c.relkind <> 'p' AND am.amname IS DISTINCT FROM 'heap')"
             " OR coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0) > 0"
             " OR EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname IN ({})"
-            " AND (a.attgenerated = 'v' OR octet_length(a.attmissingval::text) > {})))"
+            " AND octet_length({}) > {}))"
             " FROM tree JOIN pg_class AS c ON c.oid = tree.oid LEFT JOIN pg_am AS am ON am.oid = c.relam"
-        ).format(sql.Literal(relation.oid), sql.SQL(", ").join(map(sql.Literal, columns)), sql.Literal(PAGE_BYTES))
+        ).format(
+            sql.Literal(relation.oid), sql.SQL(", ").join(map(sql.Literal, columns)), kept, sql.Literal(PAGE_BYTES)
+        )
     )
     return rows[0][0] is not False
