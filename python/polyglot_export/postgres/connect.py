@@ -141,7 +141,6 @@ def _open(conninfo: str) -> psycopg.Connection:
     timeout = timeout_from_conninfo(conninfo_to_dict(conninfo))
     connection = psycopg.Connection(waiting.wait_conn(generators.connect(conninfo), timeout=timeout))
     connection.autocommit = True
-    connection.prepare_threshold = None
     return connection
 
 
