@@ -146,6 +146,10 @@ class PreparedFile:
     """Of those bytes, as 64 hexadecimal digits."""
     rows: int
     made_at: datetime
+    offered: tuple[str, ...] | None = None
+    """The columns that its owner was offered then; ``None`` for all that the source had."""
+    stamp: str | None = None
+    """What tells the file from one that was written to since; ``None`` where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from polyglot_export.service.prepared.file_response import PreparedFiles
 from polyglot_export.service.prepared.preparations import Preparations, PreparationTerms
 from polyglot_export.service.prepared.spool import Spool
 from polyglot_export.service.prepared.tidying import SpoolKeeper
+from polyglot_export.service.reload import Reloader
 from polyglot_export.service.replicas.replica import Replica, replica_name
 from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.service.streams.events import JobEvents
@@ -44,6 +45,7 @@ class Service:
     settings: ServiceSettings
     configuration: Configuration
     callers: Callers
+    reloader: Reloader
     store: JobStore
     runs: Runs
     replica: Replica | None
@@ -112,6 +114,7 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
         settings=settings,
         configuration=configuration,
         callers=callers,
+        reloader=Reloader(callers, configuration.path, settings.host),
         store=store,
         runs=runs,
         replica=Replica(shared, runs, preparations, name) if shared is not None and name is not None else None,

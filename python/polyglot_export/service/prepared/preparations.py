@@ -23,6 +23,7 @@ from polyglot_export.service.admission.opening import Admission, Admitted
 from polyglot_export.service.errors import ReplicaLost, ServiceStopping
 from polyglot_export.service.http.clients import unless
 from polyglot_export.service.logs import event
+from polyglot_export.service.prepared.openat import is_name_of
 from polyglot_export.service.prepared.spool import Spool
 from polyglot_export.service.prepared.writer import FileWriter
 from polyglot_export.service.replicas.active import ActiveRun
@@ -130,7 +131,7 @@ class Preparations:
 
     async def remove_file(self, job: Job) -> None:
         """Remove what was prepared for a job that is forgotten."""
-        if job.file is not None:
+        if job.file is not None and is_name_of(job.file.name, job.id, job.file.run):
             await asyncio.to_thread(self._spool.remove, job.file.name)
 
     def stop(self) -> None:
@@ -219,7 +220,16 @@ class Preparations:
 
     async def _write(self, active: ActiveRun, admitted: Admitted, name: str) -> PreparedFile:
         written = await FileWriter(admitted.open, self._spool.create(name), active).write()
-        return PreparedFile(active.run.number, name, written.size, written.sha256, written.rows, active.present())
+        return PreparedFile(
+            active.run.number,
+            name,
+            written.size,
+            written.sha256,
+            written.rows,
+            active.present(),
+            admitted.offered,
+            written.stamp,
+        )
 
     def _forget(self, job_id: str) -> None:
         self._waiting.discard(job_id)
