@@ -166,7 +166,7 @@ class Job:
     expires_at: datetime
     retention: timedelta
     weight: int = 0
-    """Bytes of the request that made it: a measure of what it costs to keep."""
+    """Bytes of memory, about, that the request takes which made it."""
     runs: tuple[Run, ...] = ()
     """The latest :data:`MAX_RUNS`, oldest first."""
     cancelled_at: datetime | None = None

@@ -36,6 +36,10 @@ class Callers:
         self._keys = keys
         self._exposure = exposure
 
+    def __len__(self) -> int:
+        """How many callers there are; anybody counts as one."""
+        return max(1, len(self._keys))
+
     @property
     def keyless(self) -> bool:
         """Whether anybody may ask, since there are no keys."""
