@@ -21,6 +21,7 @@ from polyglot_export.service.catalogue import Catalogue
 from polyglot_export.service.config.environment import ServiceSettings
 from polyglot_export.service.config.file import Configuration
 from polyglot_export.service.database import Database
+from polyglot_export.service.http.client_connections import ClientConnections, connection_limit, request_memory
 from polyglot_export.service.logs import event
 from polyglot_export.service.metrics import Metrics, Watched
 from polyglot_export.service.prepared.file_response import PreparedFiles
@@ -44,6 +45,7 @@ class Service:
     settings: ServiceSettings
     configuration: Configuration
     callers: Callers
+    clients: ClientConnections
     store: JobStore
     runs: Runs
     replica: Replica | None
@@ -92,7 +94,8 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
     """Make the parts and connect them; nothing runs before :meth:`Service.start`.
 
     Raises:
-        SpecError: The job store's URL is wrong, or its client is not installed.
+        SpecError: The job store's URL is wrong, or its client is not installed; or more clients are allowed than the
+            process may have descriptors for.
     """
     store = open_store(settings.redis_url, prefix=settings.redis_prefix, max_jobs=settings.max_jobs)
     shared = store if isinstance(store, SharedJobStore) else None
@@ -101,6 +104,7 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
     database = Database(settings.database_url)
     catalogue = Catalogue(database, settings.default_dataset)
     callers = Callers(configuration.keys, configuration.exposure)
+    clients = _client_connections(settings)
     connections = Connections(settings.max_connections)
     budget = MemoryBudget(_export_memory(settings), connections, Trimmer().plan)
     admission = Admission(budget, _export_terms(settings))
@@ -112,6 +116,7 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
         settings=settings,
         configuration=configuration,
         callers=callers,
+        clients=clients,
         store=store,
         runs=runs,
         replica=Replica(shared, runs, preparations, name) if shared is not None and name is not None else None,
@@ -127,13 +132,20 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
         spool_keeper=_spool_keeper(settings, spool, store, preparations, shared=shared is not None),
         job_events=job_events,
         benchmark=Benchmark(catalogue, admission, settings.benchmark_rows, settings.queue_timeout),
-        metrics=Metrics(Watched(runs, budget, connections, spool, job_events), version),
+        metrics=Metrics(Watched(clients, runs, budget, connections, spool, job_events), version),
     )
 
 
 def _export_memory(settings: ServiceSettings) -> int:
     """Bytes for exports: what the process may use, without what it uses at rest and what is in no reservation."""
     return max(0, available_memory(settings.memory_limit) - resident_bytes() - HEADROOM)
+
+
+def _client_connections(settings: ServiceSettings) -> ClientConnections:
+    memory = available_memory(settings.memory_limit)
+    return ClientConnections(
+        connection_limit(settings.max_clients, memory), request_memory(settings.request_memory, memory)
+    )
 
 
 def _export_terms(settings: ServiceSettings) -> ExportTerms:
