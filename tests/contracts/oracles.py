@@ -31,12 +31,13 @@ class Oracle(NamedTuple):
     Attributes:
         server: What the server says about a query.
         read: The same of a file.
-        begins: What every file begins with, where there is such a thing.
+        begins: What every file begins with, one of these, where there is such a thing. What the service answers is
+            JSON too.
     """
 
     server: Callable[[psycopg.Connection, str], Any]
     read: Callable[[bytes], Any]
-    begins: bytes = b""
+    begins: tuple[bytes, ...] = ()
 
 
 def _json(conn: psycopg.Connection, query: str) -> bytes:
@@ -95,10 +96,10 @@ def _parsed(file: bytes) -> bytes:
 ORACLES: dict[Format, Oracle] = {
     Format.CSV: Oracle(copied, _as_written),
     Format.TSV: Oracle(lambda conn, query: copied(conn, query, r"HEADER, DELIMITER E'\t'"), _as_written),
-    Format.JSON: Oracle(_json, _parsed, b"["),
-    Format.NDJSON: Oracle(ndjson, _as_written, b"{"),
-    Format.XML: Oracle(_texts, _xml, b"<?xml "),
-    Format.PARQUET: Oracle(_rows, _parquet, b"PAR1"),
+    Format.JSON: Oracle(_json, _parsed, (b"[", b"{")),
+    Format.NDJSON: Oracle(ndjson, _as_written, (b"{",)),
+    Format.XML: Oracle(_texts, _xml, (b"<?xml ",)),
+    Format.PARQUET: Oracle(_rows, _parquet, (b"PAR1",)),
 }
 
 BEGINS: dict[Compression, bytes] = {Compression.GZIP: b"\x1f\x8b", Compression.ZSTD: b"\x28\xb5\x2f\xfd"}
@@ -124,6 +125,6 @@ def begins_as_named(path: Path) -> bool:
 
 def _fits(format_: Format, first: bytes) -> bool:
     """An export without rows has nothing but what the format itself writes, which may be nothing."""
-    others = [*(each.begins for each in ORACLES.values() if each.begins), *BEGINS.values()]
     begins = ORACLES[format_].begins
-    return first.startswith(begins) if begins else not first.startswith(tuple(others))
+    others = (*(start for each in ORACLES.values() for start in each.begins), *BEGINS.values())
+    return first.startswith(begins) if begins else not first.startswith(others)

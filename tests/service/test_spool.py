@@ -159,7 +159,7 @@ def test_a_live_replica_is_left_alone(spool: Spool, tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from polyglot_export.service.delivery.spool import Spool
+from polyglot_export.service.prepared.spool import Spool
 spool = Spool(Path(sys.argv[1]), 10**9)
 spool.open()
 with spool.create(spool.name("done", 1)) as file:
