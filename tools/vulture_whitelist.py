@@ -51,7 +51,9 @@ peak_memory_mb
 dataset_row_count
 
 # asyncio and uvicorn call these methods and read these attributes (service/http/protocol.py, service/server.py).
+data_received
 eof_received
+timeout_keep_alive_task
 send_400_response
 handle_exit
 sig

@@ -22,6 +22,7 @@ from polyglot_export.service.catalogue import Catalogue
 from polyglot_export.service.config.environment import ServiceSettings
 from polyglot_export.service.config.file import Configuration
 from polyglot_export.service.database import Database
+from polyglot_export.service.http.client_connections import ClientConnections, connection_limit, request_memory
 from polyglot_export.service.logs import event
 from polyglot_export.service.metrics import Metrics, Watched
 from polyglot_export.service.prepared.file_response import PreparedFiles
@@ -47,6 +48,7 @@ class Service:
     configuration: Configuration
     callers: Callers
     reloader: Reloader
+    clients: ClientConnections
     store: JobStore
     runs: Runs
     replica: Replica | None
@@ -96,7 +98,8 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
     """Make the parts and connect them; nothing runs before :meth:`Service.start`.
 
     Raises:
-        SpecError: The job store's URL is wrong, or its client is not installed.
+        SpecError: The job store's URL is wrong, or its client is not installed; or more clients are allowed than the
+            process may have descriptors for.
     """
     store = open_store(settings.redis_url, prefix=settings.redis_prefix, max_jobs=settings.max_jobs)
     shared = store if isinstance(store, SharedJobStore) else None
@@ -105,6 +108,7 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
     database = Database(settings.database_url)
     catalogue = Catalogue(database, settings.default_dataset)
     callers = Callers(configuration.keys, configuration.exposure)
+    clients = _client_connections(settings)
     connections = Connections(settings.max_connections)
     bodies = BodyRoom(settings.max_body, settings.queue_timeout)
     budget = MemoryBudget(_export_memory(settings, bodies), connections, Trimmer().plan)
@@ -118,6 +122,7 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
         configuration=configuration,
         callers=callers,
         reloader=Reloader(callers, configuration.path, settings.host),
+        clients=clients,
         store=store,
         runs=runs,
         replica=Replica(shared, runs, preparations, name) if shared is not None and name is not None else None,
@@ -134,13 +139,20 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
         spool_keeper=_spool_keeper(settings, spool, store, preparations, shared=shared is not None),
         job_events=job_events,
         benchmark=Benchmark(catalogue, admission, settings.benchmark_rows, settings.queue_timeout),
-        metrics=Metrics(Watched(runs, budget, connections, spool, preparations, bodies, job_events), version),
+        metrics=Metrics(Watched(clients, runs, budget, connections, spool, preparations, bodies, job_events), version),
     )
 
 
 def _export_memory(settings: ServiceSettings, bodies: BodyRoom) -> int:
     """Bytes for exports: what the process may use, without what it uses at rest and what is in no reservation."""
     return max(0, available_memory(settings.memory_limit) - resident_bytes() - HEADROOM - bodies.capacity)
+
+
+def _client_connections(settings: ServiceSettings) -> ClientConnections:
+    memory = available_memory(settings.memory_limit)
+    return ClientConnections(
+        connection_limit(settings.max_clients, memory), request_memory(settings.request_memory, memory)
+    )
 
 
 def _export_terms(settings: ServiceSettings) -> ExportTerms:
