@@ -74,7 +74,7 @@ def run(load: Load) -> Figures:
             "max_jobs": 100_000,
             "log_level": "error",
         }
-        with confined_service(server.dsn(), GROUP_BYTES, **settings) as service:
+        with confined_service(server.dsn(), GROUP_BYTES, settings) as service:
             print(f"filling {load.rows:,} records", file=sys.stderr, flush=True)
             fill_records(server.dsn(), load.rows, lambda _: None)
             return drive(service, server.dsn(), load, stall_seconds=2 * SLOW_CLIENT_SECONDS + 5)
