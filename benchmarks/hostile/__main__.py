@@ -34,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if _core.build_profile != "release":
         print(f"the core is a {_core.build_profile} build; make install makes a release build", file=sys.stderr)
         return 2
+    if options.only and options.page is not None:
+        print("--page shows every attack: it cannot be combined with --only", file=sys.stderr)
+        return 2
     names = options.only.split(",") if options.only else [attack.name for attack in ATTACKS]
     unknown = sorted(set(names) - {attack.name for attack in ATTACKS})
     if unknown:

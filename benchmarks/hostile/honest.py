@@ -13,7 +13,7 @@ from benchmarks.clients import Ending, Manner, Outcome, Refused, create, downloa
 from benchmarks.hostile.target import request, status_of
 from benchmarks.oracle import Digest, Spec, WrongFile
 
-__all__ = ["Honest", "Seen", "percentile"]
+__all__ = ["Honest", "Seen", "percentile", "probe"]
 
 PROBE_SECONDS = 0.1
 """Between two probes. Each has a connection of its own, as those of a supervisor, and waits for no other."""
@@ -173,19 +173,24 @@ class Honest:
         await asyncio.gather(*self._probes)
 
     async def _ask(self) -> None:
-        started = time.perf_counter()
-        answer = b""
-        try:
-            async with asyncio.timeout(SILENT_SECONDS):
-                reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-                try:
-                    writer.write(request("GET", "/health/live", headers="Connection: close\r\n"))
-                    answer = await reader.read(64 << 10)
-                finally:
-                    writer.close()
-        except (OSError, TimeoutError):
-            pass
-        self.seen.probes.append(time.perf_counter() - started if status_of(answer) == 200 else SILENT_SECONDS)
+        self.seen.probes.append(await probe(self._port))
+
+
+async def probe(port: int) -> float:
+    """Seconds that ``/health/live`` takes on a connection of its own; :data:`SILENT_SECONDS` without a good answer."""
+    started = time.perf_counter()
+    answer = b""
+    try:
+        async with asyncio.timeout(SILENT_SECONDS):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                writer.write(request("GET", "/health/live", headers="Connection: close\r\n"))
+                answer = await reader.read(64 << 10)
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        pass
+    return time.perf_counter() - started if status_of(answer) == 200 else SILENT_SECONDS
 
 
 def percentile(values: list[float], share: float) -> float:

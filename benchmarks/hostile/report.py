@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.hostile.run import GROUP_BYTES, LOG_LIMIT, PROBE_LIMIT, Result
+from benchmarks.hostile.run import LOG_LIMIT, PROBE_LIMIT, Result
+from benchmarks.hostile.stage import GROUP_BYTES
 from polyglot_export.text.tables import markdown
 
 __all__ = ["report", "write_into"]

@@ -5,29 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import secrets
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
 
-from benchmarks.confined import ConfinedService, confined_service
 from benchmarks.hostile.honest import SPECS, Honest, Seen, percentile
-from benchmarks.hostile.redis import redis_server
+from benchmarks.hostile.stage import ROWS, Stage, fill, staged
 from benchmarks.hostile.target import Attack, Facts
 from benchmarks.oracle import Oracle, Spec
-from polyglot_export.access.keys import hash_key
-from polyglot_export.testing.records import fill_records
 
-__all__ = ["Result", "Stage", "fill", "judge", "prove", "staged"]
+__all__ = ["Result", "attacked", "judge", "prove"]
 
-ROWS = 200_000
-"""Of ``records``: 40 MB as csv, more than the buffers between the service and a client that does not read."""
-GROUP_BYTES = 256 << 20
 PROBE_LIMIT = 1.0
 """Seconds within which 99 of 100 probes are answered."""
 LOG_LIMIT = 4 << 20
@@ -35,40 +26,6 @@ LOG_LIMIT = 4 << 20
 LATE_SECONDS = 60.0
 """Time for an attack to end by itself after its own."""
 SETTLE_SECONDS = 1.0
-CONFIGURATION = """
-[datasets.records]
-table = "public.records"
-
-[datasets.locked]
-table = "public.locked"
-
-[datasets.slow]
-query = "select id, name, pg_sleep(0.05)::text as slept from records"
-"""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What an attack is run against.
-
-    Attributes:
-        service: The one that is attacked, and that the honest clients use.
-        others: Further replicas.
-        dsn: The database.
-        keys: Of two honest clients.
-        attacker: The attacker's key.
-    """
-
-    service: ConfinedService
-    others: tuple[ConfinedService, ...]
-    dsn: str
-    keys: tuple[str, str]
-    attacker: str
-
-    @property
-    def services(self) -> tuple[ConfinedService, ...]:
-        """All processes."""
-        return (self.service, *self.others)
 
 
 @dataclass
@@ -104,14 +61,6 @@ class Result:
         return percentile(self.seen.probes, 0.99)
 
 
-def fill(dsn: str, rows: int = ROWS) -> None:
-    """The tables that the attacks are about."""
-    fill_records(dsn, rows, lambda _: None)
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("CREATE TABLE locked AS SELECT * FROM records WHERE id <= 1000")
-        connection.execute("ANALYZE locked")
-
-
 def prove(
     dsn: str, attacks: Sequence[Attack], say: Callable[[str], None], *, pace: float = 1.0, rows: int = ROWS
 ) -> list[Result]:
@@ -134,9 +83,10 @@ def prove(
     results = []
     for attack in attacks:
         say(f"{attack.row} {attack.name}: {attack.what}")
+        result = Result(attack, attack.seconds * pace)
         try:
             with staged(dsn, attack) as stage:
-                result = asyncio.run(_run(stage, attack, attack.seconds * pace, expected))
+                asyncio.run(_run(stage, result, expected))
         except RuntimeError as error:
             # The service did not stop: that is one more thing that a client must not be able to do.
             result.problems.append(str(error))
@@ -144,33 +94,6 @@ def prove(
         results.append(result)
         say("  right" if not result.problems else f"  WRONG: {'; '.join(result.problems)}")
     return results
-
-
-@contextmanager
-def staged(dsn: str, attack: Attack) -> Iterator[Stage]:
-    """The services for an attack.
-
-    Raises:
-        NoGroup: No group can be made.
-        NoRedis: There is no Redis.
-        RuntimeError: The service did not start or stop.
-    """
-    names = ("one", "two", "attacker")
-    keys = {name: secrets.token_urlsafe(16) for name in names}
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="polyglot-hostile-")))
-        config = folder / "polyglot.toml"
-        config.write_text(
-            CONFIGURATION + "".join(f'\n[keys.{name}]\nhash = "{hash_key(key)}"\n' for name, key in keys.items())
-        )
-        settings: dict[str, object] = {"config": config}
-        if attack.redis:
-            settings |= {"redis_url": stack.enter_context(redis_server()), "spool_dir": folder / "spool"}
-        services = [
-            stack.enter_context(confined_service(dsn, GROUP_BYTES, settings, attack.descriptors))
-            for _ in range(2 if attack.redis else 1)
-        ]
-        yield Stage(services[0], tuple(services[1:]), dsn, (keys["one"], keys["two"]), keys["attacker"])
 
 
 def judge(result: Result, *, written: str = "") -> list[str]:
@@ -201,16 +124,16 @@ def judge(result: Result, *, written: str = "") -> list[str]:
     return problems
 
 
-async def _run(stage: Stage, attack: Attack, seconds: float, expected: Mapping[Spec, str]) -> Result:
+async def _run(stage: Stage, result: Result, expected: Mapping[Spec, str]) -> None:
     honest = Honest(stage.service.port, stage.keys, expected)
+    result.seen = honest.seen
     await honest.before()
-    result = Result(attack, seconds, seen=honest.seen)
     for service in stage.services:
         service.reset_peaks()
     begun = stage.service.log.stat().st_size
     during = asyncio.create_task(honest.during())
     await asyncio.sleep(SETTLE_SECONDS)
-    result.facts = await attacked(stage, attack, seconds)
+    result.facts = await attacked(stage.service.port, stage.attacker, stage.dsn, result.attack, result.seconds)
     honest.end()
     await during
     await honest.after()
@@ -220,19 +143,26 @@ async def _run(stage: Stage, attack: Attack, seconds: float, expected: Mapping[S
     result.peak = max(usage.peak for usage in usages)
     result.logged = len(written)
     result.problems = judge(result, written=written.decode(errors="replace"))
-    return result
 
 
-async def attacked(stage: Stage, attack: Attack, seconds: float) -> Facts:
+async def attacked(port: int, key: str, dsn: str, attack: Attack, seconds: float) -> Facts:
     """Run the attack in a process of its own; gives what it saw.
 
+    Args:
+        port: Of the service, on 127.0.0.1.
+        key: The attacker's.
+        dsn: The database.
+        attack: Which.
+        seconds: After which it ends.
+
     Raises:
-        RuntimeError: It failed by itself, or did not end.
+        AssertionError: It failed by itself.
+        TimeoutError: It did not end.
     """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.hostile.program", attack.name),
-        *("--port", str(stage.service.port), "--seconds", str(seconds)),
-        env={**os.environ, "HOSTILE_KEY": stage.attacker, "HOSTILE_DSN": stage.dsn},
+        *("--port", str(port), "--seconds", str(seconds)),
+        env={**os.environ, "HOSTILE_KEY": key, "HOSTILE_DSN": dsn},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

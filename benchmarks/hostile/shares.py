@@ -155,7 +155,15 @@ ATTACKS = (
     ),
     Attack(7, "large-jobs", "key", "three POSTs of 1 MB", large_jobs),
     Attack(7, "many-jobs", "key", "1,005 small POSTs", many_jobs, seconds=90),
-    Attack(8, "queued-files", "key", "four slow prepared files, then 80 POSTs of 300 kB", queued_files, seconds=30),
+    Attack(
+        8,
+        "queued-files",
+        "key",
+        "four slow prepared files, then 80 POSTs of 300 kB",
+        queued_files,
+        seconds=30,
+        lasting=True,
+    ),
     Attack(12, "slow-clients", "key", "14 downloads at 6 kB/s", slow_clients, seconds=40),
     Attack(12, "locked-table", "key", "12 downloads of a table under ACCESS EXCLUSIVE", locked_table, seconds=40),
 )

@@ -63,6 +63,7 @@ class Attack:
         descriptors: What the process may open, where that matters.
         limits: The most that a fact may be.
         logged: Whether the log has to say something about it.
+        lasting: Whether the service works on it long after the attack.
     """
 
     row: int
@@ -75,6 +76,7 @@ class Attack:
     descriptors: int | None = None
     limits: tuple[tuple[str, int], ...] = ()
     logged: bool = False
+    lasting: bool = False
 
 
 async def connect(target: Target, *, deaf: bool = False) -> socket.socket:
