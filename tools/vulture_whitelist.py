@@ -65,9 +65,11 @@ disconnected
 on_header
 on_body
 
-# prometheus-client collects, psycopg reads a connection's mode, logging has its handlers replaced.
+# prometheus-client collects, psycopg reads the mode of a connection, logging has its handlers replaced.
 collect
 read_only
+isolation_level
+autocommit
 handlers
 
 # A child process of the benchmark reads its job by code that is a string (benchmarks/peers/base.py).
