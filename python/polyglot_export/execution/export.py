@@ -200,7 +200,12 @@ class Export:
         self._leader.prove_alive()
         now = self._stream.progress()
         self._complete = ExportResult(
-            now.rows, now.bytes, time.monotonic() - self._started, self._losses(now.losses), self.snapshot
+            now.rows,
+            now.bytes,
+            time.monotonic() - self._started,
+            self._losses(now.losses),
+            self.snapshot,
+            self.plan.remarks,
         )
         return None
 
