@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
+from polyglot_export import sqlstates
 from polyglot_export.errors import PolyglotError, SpecError
 from polyglot_export.planning.choose import column_named
 from polyglot_export.planning.locate import Located
 from polyglot_export.planning.statement import Statement
 from polyglot_export.planning.trial import try_statement
-from polyglot_export.postgres import sqlstates
 from polyglot_export.postgres.catalogue.columns import SourceColumn
 from polyglot_export.postgres.catalogue.types import Type, Types
 from polyglot_export.postgres.explain import explain_statement
