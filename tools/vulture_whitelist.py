@@ -31,8 +31,17 @@ sslmode
 sslrootcert
 sslcert
 sslkey
+sslpassword
+sslcertmode
+sslsni
+tls_versions
 sslnegotiation
 channel_binding
+keepalives
+keepalives_idle
+keepalives_interval
+keepalives_count
+tcp_user_timeout
 connect_timeout
 
 # The answers of the service, which pydantic writes as JSON.
@@ -42,7 +51,9 @@ peak_memory_mb
 dataset_row_count
 
 # asyncio and uvicorn call these methods and read these attributes (service/http/protocol.py, service/server.py).
+data_received
 eof_received
+timeout_keep_alive_task
 send_400_response
 handle_exit
 sig

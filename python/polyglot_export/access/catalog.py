@@ -20,6 +20,7 @@ from polyglot_export.postgres.catalogue.types import read_types
 from polyglot_export.postgres.errors import database_error
 from polyglot_export.postgres.leader import Leader
 from polyglot_export.postgres.query import describe_query
+from polyglot_export.postgres.settings import NAME_SETTINGS
 from polyglot_export.sources.base import QueryText, Source
 
 __all__ = ["Dataset", "DatasetColumn", "describe_dataset", "list_datasets"]
@@ -112,7 +113,7 @@ def _reading(connection: psycopg.Connection) -> Iterator[Leader]:
     """A read-only transaction that is rolled back."""
     try:
         leader = Leader(connection, CancelToken())
-        leader.begin((), None)
+        leader.begin(NAME_SETTINGS, None)
         try:
             yield leader
         finally:

@@ -58,6 +58,24 @@ class Exposure(ABC):
             raise SpecError("dataset", "name the table, view or dataset to export")
         return self.resolve(spec.dataset)
 
+    def covers(self, spec: ExportSpec, offered: tuple[str, ...] | None) -> bool:
+        """Whether the file of an export that was made under another exposure may be read under this one.
+
+        Args:
+            spec: What was exported.
+            offered: The columns that were offered then, which are in the file where the spec names none; ``None`` for
+                all that the source had.
+        """
+        try:
+            allowed = self.source_of(spec).columns
+        except SpecError:
+            return False
+        if allowed is None:
+            return True
+        exported = offered if spec.columns is None else tuple(choice.source for choice in spec.columns)
+        told = {term.column for term in spec.filter} | {term.column for term in spec.order_by}
+        return exported is not None and told.union(exported) <= set(allowed)
+
 
 class _Everything(Exposure):
     allows_queries = True

@@ -91,7 +91,7 @@ class Moment:
 
     @classmethod
     def _take(cls, leader: Leader, sources: Sequence[Source], settings: tuple[str, ...]) -> Self:
-        relations = _look_up(leader, sources)
+        relations = _look_up(leader, sources, settings)
         _begin_locked(leader, relations, settings)
         located = tuple(locate(leader, source, relation) for source, relation in zip(sources, relations, strict=True))
         for found in located:
@@ -135,11 +135,11 @@ class Moment:
         self.close()
 
 
-def _look_up(leader: Leader, sources: Sequence[Source]) -> list[Relation | None]:
+def _look_up(leader: Leader, sources: Sequence[Source], settings: tuple[str, ...]) -> list[Relation | None]:
     """In a transaction of its own: a query in the export's transaction would take the snapshot before the lock."""
     if not any(isinstance(source.reads, RelationName) for source in sources):
         return [None] * len(sources)
-    leader.begin((), None)
+    leader.begin(settings, None)
     try:
         return [look_up(leader, source) for source in sources]
     finally:

@@ -12,6 +12,7 @@ from polyglot_export.compressions import Compression
 from polyglot_export.errors import SpecError
 from polyglot_export.fields import Record, left_out, read_record, within
 from polyglot_export.formats.registry import Format, FormatOptions
+from polyglot_export.limits import MAX_COLUMNS, MAX_FILTER_TERMS, MAX_SORT_KEYS
 from polyglot_export.request.words import FilterOp
 
 __all__ = ["ColumnChoice", "ExportSpec", "FilterTerm", "OrderTerm", "Scalar"]
@@ -124,9 +125,11 @@ class ExportSpec(Record):
     format: Format
     dataset: str | None = field(default=None, metadata={"min_length": 1})
     query: str | None = field(default=None, metadata={"min_length": 1})
-    columns: tuple[ColumnChoice, ...] | None = field(default=None, metadata={"min_length": 1})
-    filter: tuple[FilterTerm, ...] = ()
-    order_by: tuple[OrderTerm, ...] = ()
+    columns: tuple[ColumnChoice, ...] | None = field(
+        default=None, metadata={"min_length": 1, "max_length": MAX_COLUMNS}
+    )
+    filter: tuple[FilterTerm, ...] = field(default=(), metadata={"max_length": MAX_FILTER_TERMS})
+    order_by: tuple[OrderTerm, ...] = field(default=(), metadata={"max_length": MAX_SORT_KEYS})
     limit: int | None = field(default=None, metadata={"ge": 0, "le": MAX_LIMIT})
     compression: Compression | None = None
     compression_as: Literal["encoding", "file"] = "encoding"
@@ -135,6 +138,10 @@ class ExportSpec(Record):
     """Over HTTP: a stream, or a file that is prepared first. Library and command line have no use for it."""
     options: FormatOptions = field(default=cast("FormatOptions", None), metadata=left_out(read=_unread))
     """Those of the format when not given."""
+
+    def listed_values(self) -> int:
+        """Values in the lists of the filter, all terms together."""
+        return sum(len(term.value) for term in self.filter if isinstance(term.value, tuple))
 
     def _check(self) -> None:
         record = self.format.record

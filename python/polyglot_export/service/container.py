@@ -11,6 +11,7 @@ from polyglot_export.execution.allocator import Trimmer
 from polyglot_export.jobs.stores.base import JobStore, SharedJobStore
 from polyglot_export.jobs.stores.registry import open_store
 from polyglot_export.limits import default_workers
+from polyglot_export.service.admission.bodies import BodyRoom
 from polyglot_export.service.admission.budget import MemoryBudget
 from polyglot_export.service.admission.connections import Connections
 from polyglot_export.service.admission.machine import HEADROOM, available_memory, resident_bytes
@@ -21,12 +22,14 @@ from polyglot_export.service.catalogue import Catalogue
 from polyglot_export.service.config.environment import ServiceSettings
 from polyglot_export.service.config.file import Configuration
 from polyglot_export.service.database import Database
+from polyglot_export.service.http.client_connections import ClientConnections, connection_limit, request_memory
 from polyglot_export.service.logs import event
 from polyglot_export.service.metrics import Metrics, Watched
 from polyglot_export.service.prepared.file_response import PreparedFiles
 from polyglot_export.service.prepared.preparations import Preparations, PreparationTerms
 from polyglot_export.service.prepared.spool import Spool
 from polyglot_export.service.prepared.tidying import SpoolKeeper
+from polyglot_export.service.reload import Reloader
 from polyglot_export.service.replicas.replica import Replica, replica_name
 from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.service.streams.events import JobEvents
@@ -44,6 +47,8 @@ class Service:
     settings: ServiceSettings
     configuration: Configuration
     callers: Callers
+    reloader: Reloader
+    clients: ClientConnections
     store: JobStore
     runs: Runs
     replica: Replica | None
@@ -51,6 +56,7 @@ class Service:
     database: Database
     catalogue: Catalogue
     connections: Connections
+    bodies: BodyRoom
     budget: MemoryBudget
     admission: Admission
     least_pace: LeastPace
@@ -92,7 +98,8 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
     """Make the parts and connect them; nothing runs before :meth:`Service.start`.
 
     Raises:
-        SpecError: The job store's URL is wrong, or its client is not installed.
+        SpecError: The job store's URL is wrong, or its client is not installed; or more clients are allowed than the
+            process may have descriptors for.
     """
     store = open_store(settings.redis_url, prefix=settings.redis_prefix, max_jobs=settings.max_jobs)
     shared = store if isinstance(store, SharedJobStore) else None
@@ -101,8 +108,10 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
     database = Database(settings.database_url)
     catalogue = Catalogue(database, settings.default_dataset)
     callers = Callers(configuration.keys, configuration.exposure)
+    clients = _client_connections(settings)
     connections = Connections(settings.max_connections)
-    budget = MemoryBudget(_export_memory(settings), connections, Trimmer().plan)
+    bodies = BodyRoom(settings.max_body, settings.queue_timeout)
+    budget = MemoryBudget(_export_memory(settings, bodies), connections, Trimmer().plan)
     admission = Admission(budget, _export_terms(settings))
     least_pace = LeastPace(settings.slow_client_timeout, settings.min_rate)
     spool = Spool(settings.spool_dir, settings.spool_limit)
@@ -112,12 +121,15 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
         settings=settings,
         configuration=configuration,
         callers=callers,
+        reloader=Reloader(callers, configuration.path, settings.host),
+        clients=clients,
         store=store,
         runs=runs,
         replica=Replica(shared, runs, preparations, name) if shared is not None and name is not None else None,
         database=database,
         catalogue=catalogue,
         connections=connections,
+        bodies=bodies,
         budget=budget,
         admission=admission,
         least_pace=least_pace,
@@ -127,13 +139,20 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
         spool_keeper=_spool_keeper(settings, spool, store, preparations, shared=shared is not None),
         job_events=job_events,
         benchmark=Benchmark(catalogue, admission, settings.benchmark_rows, settings.queue_timeout),
-        metrics=Metrics(Watched(runs, budget, connections, spool, job_events), version),
+        metrics=Metrics(Watched(clients, runs, budget, connections, spool, preparations, bodies, job_events), version),
     )
 
 
-def _export_memory(settings: ServiceSettings) -> int:
+def _export_memory(settings: ServiceSettings, bodies: BodyRoom) -> int:
     """Bytes for exports: what the process may use, without what it uses at rest and what is in no reservation."""
-    return max(0, available_memory(settings.memory_limit) - resident_bytes() - HEADROOM)
+    return max(0, available_memory(settings.memory_limit) - resident_bytes() - HEADROOM - bodies.capacity)
+
+
+def _client_connections(settings: ServiceSettings) -> ClientConnections:
+    memory = available_memory(settings.memory_limit)
+    return ClientConnections(
+        connection_limit(settings.max_clients, memory), request_memory(settings.request_memory, memory)
+    )
 
 
 def _export_terms(settings: ServiceSettings) -> ExportTerms:
@@ -149,7 +168,9 @@ def _export_terms(settings: ServiceSettings) -> ExportTerms:
 def _preparations(
     settings: ServiceSettings, runs: Runs, spool: Spool, admission: Admission, callers: Callers, *, shared: bool
 ) -> Preparations:
-    terms = PreparationTerms(settings.file_attempts, settings.shutdown_grace, shared)
+    terms = PreparationTerms(
+        settings.file_attempts, settings.shutdown_grace, settings.file_queue, lambda: len(callers), shared
+    )
     return Preparations(runs, spool, admission, lambda owner: callers.owner(owner).exposure, terms)
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "MethodNotAllowed",
     "NotFound",
     "NotReady",
+    "Overloaded",
     "PreconditionFailed",
     "RangeNotSatisfiable",
     "RangeRefused",
@@ -116,6 +117,10 @@ class UpgradeRequired(ServiceError):
 
 class HeaderTooLarge(ServiceError):
     """The head of the request is larger than the limit."""
+
+
+class Overloaded(ServiceError):
+    """There are more clients, or larger requests, than the service has room for."""
 
 
 class ServiceStopping(ServiceError):
