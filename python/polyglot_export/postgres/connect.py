@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg
 from psycopg import pq
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import Cancelled, InternalError
-from polyglot_export.postgres.errors import connect_error, conninfo_error
+from polyglot_export.postgres.dsn import read_dsn
+from polyglot_export.postgres.errors import connect_error
 from polyglot_export.postgres.parameters import ServerParameters
 
 __all__ = ["connect", "resolved"]
@@ -50,23 +52,21 @@ def connect(dsn: str | None, *, application_name: str, token: CancelToken | None
         ConnectionFailed: One sentence, never with the password.
         Cancelled: The token was cancelled.
     """
-    try:
-        given = conninfo_to_dict(dsn or "")
-    except psycopg.Error as error:
-        raise conninfo_error(error) from None
-    except UnicodeEncodeError:
-        raise conninfo_error(psycopg.ProgrammingError("")) from None
-    parameters: dict[str, str | int] = {
-        **KEEPALIVES,
-        **{name: value for name, value in given.items() if value is not None},
-    }
+    given = read_dsn(dsn)
+    parameters: dict[str, str | int] = {**KEEPALIVES, **given}
     # Names and messages are read as UTF-8 whatever the environment says.
     parameters |= {"application_name": application_name, "client_encoding": "UTF8"}
     attempt = _Attempt(make_conninfo("", **parameters))
     try:
         return attempt.wait(token)
     except psycopg.Error as error:
-        raise connect_error(error, str(given.get("password") or os.environ.get("PGPASSWORD") or "") or None) from None
+        raise connect_error(error, named=_names_a_server(given)) from None
+
+
+def _names_a_server(given: Mapping[str, str]) -> bool:
+    """Whether anything says which server is meant; else libpq tries the socket of this machine."""
+    variables = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE", "PGDATABASE", "PGUSER")
+    return bool(given) or any(os.environ.get(name) for name in variables)
 
 
 class _Attempt:
