@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from polyglot_export import explain
+from polyglot_export.execution.opening import explain
 from polyglot_export.limits import INLINE_ROW_BYTES
 from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.reservation import Shape, reservation

@@ -127,7 +127,7 @@ def _misread(text: str) -> str | None:
 
 
 def _reason(text: str) -> str | None:
-    """The reason that libpq gives, if it quotes no value; for a parameter of another tool, with what to write instead."""
+    """What libpq says, if it quotes no value; for a parameter of another tool, with what to write instead."""
     if not _QUOTES_ONLY_NAMES.match(text):
         return None
     parameter = _PARAMETER.match(text)
