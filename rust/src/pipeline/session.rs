@@ -8,7 +8,7 @@ use super::merge::Merge;
 use super::shared::Shared;
 use crate::copy::frame::Frames;
 use crate::error::{Error, Result};
-use crate::formats::base::{Piece, Pieces, SegmentEncoder, SegmentEnd};
+use crate::formats::base::{Piece, PieceSink, SegmentEncoder, SegmentEnd};
 use crate::plan::Source;
 use crate::wire::Connection;
 
@@ -103,7 +103,7 @@ struct Queue<'a> {
     merge: &'a Merge,
 }
 
-impl Pieces for Queue<'_> {
+impl PieceSink for Queue<'_> {
     fn push(&mut self, piece: Piece) -> Result<()> {
         self.merge.push(self.segment, piece)
     }

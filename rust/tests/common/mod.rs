@@ -6,7 +6,7 @@ use std::sync::Arc;
 use _core::bytes::chunk_pool::ChunkPool;
 use _core::copy::frame::Frames;
 use _core::error::Result;
-use _core::formats::base::{Export, FileAssembler, Piece, Pieces, Totals};
+use _core::formats::base::{Export, FileAssembler, Piece, PieceSink, Totals};
 
 mod kinds;
 
@@ -148,7 +148,7 @@ pub fn encode_in_pieces(plan: &Plan, rows: &[Vec<Option<Vec<u8>>>], full: usize)
 #[derive(Default)]
 struct Sent(Vec<Piece>);
 
-impl Pieces for Sent {
+impl PieceSink for Sent {
     fn push(&mut self, piece: Piece) -> Result<()> {
         self.0.push(piece);
         Ok(())

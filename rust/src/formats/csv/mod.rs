@@ -10,7 +10,7 @@ use crate::bytes::escape::check_no_nul;
 use crate::bytes::flusher::{Flusher, SLICE_BYTES};
 use crate::copy::frame::{Field, Tuple};
 use crate::error::Result;
-use crate::types::record::{FastText, Formula, Lies};
+use crate::types::record::{FastText, Formula, InField};
 use crate::types::{Column, Decoder, Kind};
 use rules::Rules;
 
@@ -299,12 +299,12 @@ impl Cell {
             return Cell::LongNumber;
         }
         let plain = || !force_quote && record.text.alphabet.is_some_and(|alphabet| rules.never_apply_to(alphabet));
-        match (record.text.lies, record.formula) {
-            (Some(Lies::Whole), Formula::Possible) if options.formula_guard => Cell::GuardedField,
-            (Some(Lies::Whole), Formula::BehindBlank) if options.formula_guard => Cell::GuardedJson,
+        match (record.text.in_field, record.formula) {
+            (Some(InField::Whole), Formula::Possible) if options.formula_guard => Cell::GuardedField,
+            (Some(InField::Whole), Formula::BehindBlank) if options.formula_guard => Cell::GuardedJson,
             (None, Formula::Possible) if options.formula_guard => Cell::GuardedPrinted,
-            (Some(Lies::Whole), _) => Cell::Field,
-            (Some(Lies::Part(_)), _) => Cell::Part,
+            (Some(InField::Whole), _) => Cell::Field,
+            (Some(InField::Part(_)), _) => Cell::Part,
             (None, _) if plain() => Cell::Plain,
             (None, _) => Cell::Printed,
         }
