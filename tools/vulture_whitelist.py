@@ -31,8 +31,17 @@ sslmode
 sslrootcert
 sslcert
 sslkey
+sslpassword
+sslcertmode
+sslsni
+tls_versions
 sslnegotiation
 channel_binding
+keepalives
+keepalives_idle
+keepalives_interval
+keepalives_count
+tcp_user_timeout
 connect_timeout
 
 # The answers of the service, which pydantic writes as JSON.

@@ -18,7 +18,7 @@ from polyglot_export.execution.rate import RateLimit
 from polyglot_export.execution.run import ExportResult, Progress
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.plan import Plan
-from polyglot_export.postgres.sqlstates import LOCK_NOT_AVAILABLE
+from polyglot_export.sqlstates import LOCK_NOT_AVAILABLE
 
 if TYPE_CHECKING:
     from polyglot_export.request.spec import ExportSpec
@@ -229,7 +229,12 @@ class Export:
         self._leader.prove_alive()
         now = self._stream.progress()
         self._complete = ExportResult(
-            now.rows, now.bytes, time.monotonic() - self._started, self._losses(now.losses), self.snapshot
+            now.rows,
+            now.bytes,
+            time.monotonic() - self._started,
+            self._losses(now.losses),
+            self.snapshot,
+            self.plan.remarks,
         )
         return None
 

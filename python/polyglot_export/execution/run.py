@@ -91,3 +91,6 @@ class ExportResult:
     """Seconds from the call that opened the export to its last byte."""
     losses: Mapping[str, int]
     snapshot: str
+    remarks: tuple[str, ...] = ()
+    """What a reader of the file may not expect, a sentence each, with the option that changes it: a number that is text
+    in Parquet, since its type has no precision."""

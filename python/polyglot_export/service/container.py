@@ -11,6 +11,7 @@ from polyglot_export.execution.allocator import Trimmer
 from polyglot_export.jobs.stores.base import JobStore, SharedJobStore
 from polyglot_export.jobs.stores.registry import open_store
 from polyglot_export.limits import default_workers
+from polyglot_export.service.admission.bodies import BodyRoom
 from polyglot_export.service.admission.budget import MemoryBudget
 from polyglot_export.service.admission.connections import Connections
 from polyglot_export.service.admission.machine import HEADROOM, available_memory, resident_bytes
@@ -28,12 +29,13 @@ from polyglot_export.service.prepared.file_response import PreparedFiles
 from polyglot_export.service.prepared.preparations import Preparations, PreparationTerms
 from polyglot_export.service.prepared.spool import Spool
 from polyglot_export.service.prepared.tidying import SpoolKeeper
+from polyglot_export.service.reload import Reloader
 from polyglot_export.service.replicas.replica import Replica, replica_name
 from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.service.streams.events import JobEvents
 from polyglot_export.service.streams.pace import LeastPace
 
-__all__ = ["Service", "build", "export_memory", "export_terms", "set_default_dataset"]
+__all__ = ["Service", "body_room", "build", "export_memory", "export_terms", "set_default_dataset"]
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +47,7 @@ class Service:
     settings: ServiceSettings
     configuration: Configuration
     callers: Callers
+    reloader: Reloader
     store: JobStore
     runs: Runs
     replica: Replica | None
@@ -52,6 +55,7 @@ class Service:
     database: Database
     catalogue: Catalogue
     connections: Connections
+    bodies: BodyRoom
     budget: MemoryBudget
     admission: Admission
     least_pace: LeastPace
@@ -105,9 +109,11 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
     catalogue = Catalogue(database, settings.default_dataset)
     callers = Callers(configuration.keys, configuration.exposure)
     connections = Connections(settings.max_connections)
-    budget = MemoryBudget(export_memory(settings), connections, Trimmer().plan)
+    bodies = body_room(settings)
+    budget = MemoryBudget(export_memory(settings, bodies), connections, Trimmer().plan)
     terms = export_terms(settings)
     admission = Admission(budget, terms)
+    check = ConfigurationCheck(terms, budget.capacity, set_default_dataset(settings))
     least_pace = LeastPace(settings.slow_client_timeout, settings.min_rate)
     spool = Spool(settings.spool_dir, settings.spool_limit)
     preparations = _preparations(settings, runs, spool, admission, callers, shared=shared is not None)
@@ -116,12 +122,14 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
         settings=settings,
         configuration=configuration,
         callers=callers,
+        reloader=Reloader(callers, configuration.path, settings.host, check),
         store=store,
         runs=runs,
         replica=Replica(shared, runs, preparations, name) if shared is not None and name is not None else None,
         database=database,
         catalogue=catalogue,
         connections=connections,
+        bodies=bodies,
         budget=budget,
         admission=admission,
         least_pace=least_pace,
@@ -131,14 +139,19 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
         spool_keeper=_spool_keeper(settings, spool, store, preparations, shared=shared is not None),
         job_events=job_events,
         benchmark=Benchmark(catalogue, admission, settings.benchmark_rows, settings.queue_timeout),
-        metrics=Metrics(Watched(runs, budget, connections, spool, job_events), version),
-        check=ConfigurationCheck(terms, budget.capacity, set_default_dataset(settings)),
+        metrics=Metrics(Watched(runs, budget, connections, spool, preparations, bodies, job_events), version),
+        check=check,
     )
 
 
-def export_memory(settings: ServiceSettings) -> int:
+def body_room(settings: ServiceSettings) -> BodyRoom:
+    """The memory of request bodies."""
+    return BodyRoom(settings.max_body, settings.queue_timeout)
+
+
+def export_memory(settings: ServiceSettings, bodies: BodyRoom) -> int:
     """Bytes for exports: what the process may use, without what it uses at rest and what is in no reservation."""
-    return max(0, available_memory(settings.memory_limit) - resident_bytes() - HEADROOM)
+    return max(0, available_memory(settings.memory_limit) - resident_bytes() - HEADROOM - bodies.capacity)
 
 
 def set_default_dataset(settings: ServiceSettings) -> str | None:
@@ -160,7 +173,9 @@ def export_terms(settings: ServiceSettings) -> ExportTerms:
 def _preparations(
     settings: ServiceSettings, runs: Runs, spool: Spool, admission: Admission, callers: Callers, *, shared: bool
 ) -> Preparations:
-    terms = PreparationTerms(settings.file_attempts, settings.shutdown_grace, shared)
+    terms = PreparationTerms(
+        settings.file_attempts, settings.shutdown_grace, settings.file_queue, lambda: len(callers), shared
+    )
     return Preparations(runs, spool, admission, lambda owner: callers.owner(owner).exposure, terms)
 
 

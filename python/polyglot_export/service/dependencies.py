@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from polyglot_export.jobs.job import Job
 from polyglot_export.jobs.stores.base import JobStore
+from polyglot_export.service.admission.bodies import BodyRoom
 from polyglot_export.service.admission.opening import Admission
 from polyglot_export.service.benchmark import Benchmark
 from polyglot_export.service.callers import Caller, Callers
@@ -29,6 +30,7 @@ from polyglot_export.service.streams.pace import LeastPace
 __all__ = [
     "AdmissionDep",
     "BenchmarkDep",
+    "BodyRoomDep",
     "CallerDep",
     "CallersDep",
     "CatalogueDep",
@@ -57,6 +59,7 @@ def _part(of: Callable[[Service], object]) -> object:
 
 
 AdmissionDep = Annotated[Admission, _part(lambda service: service.admission)]
+BodyRoomDep = Annotated[BodyRoom, _part(lambda service: service.bodies)]
 BenchmarkDep = Annotated[Benchmark, _part(lambda service: service.benchmark)]
 CallersDep = Annotated[Callers, _part(lambda service: service.callers)]
 CheckDep = Annotated[ConfigurationCheck, _part(lambda service: service.check)]

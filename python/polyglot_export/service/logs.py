@@ -21,10 +21,13 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import unquote
 
+from polyglot_export.errors import cut
 from polyglot_export.postgres.dsn import HIDDEN, hide_passwords, passwords_of
 
 __all__ = ["about", "configure", "event", "secrets_of"]
 
+LINE_BYTES = 4 << 10
+"""Of the message of a line: those of libraries may quote what a client has sent."""
 LEAST_SECRET = 4
 """A quoted password is looked for in the lines only if it has as many characters; a shorter one would hide ordinary
 words."""
@@ -109,19 +112,23 @@ class _Formatter(logging.Formatter):
 
     def message(self, record: logging.LogRecord) -> str:
         """What happened."""
-        return self.hide(record.getMessage())
+        return cut(self.hide(record.getMessage()), LINE_BYTES)
 
     def fields(self, record: logging.LogRecord) -> dict[str, Any]:
         """The event's own fields, then what its task is about. Numbers stay numbers, all else is text."""
         own: dict[str, Any] = getattr(record, "fields", {})
         fields = own | {name: value for name, value in _about.get().items() if name not in own}
         return {
-            name: value if isinstance(value, int | float) else self.hide(str(value)) for name, value in fields.items()
+            name: value if isinstance(value, int | float) else cut(self.hide(str(value)))
+            for name, value in fields.items()
         }
 
     def trace(self, record: logging.LogRecord) -> str:
         """The traceback, if there is one."""
-        return self.hide(self.formatException(record.exc_info)) if record.exc_info and record.exc_info[0] else ""
+        if not record.exc_info or not record.exc_info[0]:
+            return ""
+        # The lines of a traceback that matter are the last ones; only its message may be long.
+        return "\n".join(cut(line) for line in self.hide(self.formatException(record.exc_info)).splitlines())
 
 
 class _TextFormatter(_Formatter):

@@ -21,9 +21,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from polyglot_export.formats.registry import Format
 from polyglot_export.jobs.job import Run
+from polyglot_export.service.admission.bodies import BodyRoom
 from polyglot_export.service.admission.budget import MemoryBudget
 from polyglot_export.service.admission.connections import Connections
 from polyglot_export.service.http.problems import PROBLEMS
+from polyglot_export.service.prepared.preparations import Preparations
 from polyglot_export.service.prepared.spool import Spool
 from polyglot_export.service.replicas.active import ActiveRun
 from polyglot_export.service.replicas.runs import Runs
@@ -47,6 +49,8 @@ class Watched:
     budget: MemoryBudget
     connections: Connections
     spool: Spool
+    preparations: Preparations
+    bodies: BodyRoom
     job_events: JobEvents
 
 
@@ -190,6 +194,14 @@ class _Live(Collector):
             "polyglot_database_workers_limit",
             "Connections that all workers together may have.",
             self._watched.connections.limit,
+        )
+        yield GaugeMetricFamily(
+            "polyglot_file_queue_length", "Files that wait to be prepared.", self._watched.preparations.queued
+        )
+        yield GaugeMetricFamily(
+            "polyglot_request_bodies_bytes",
+            "Memory that is set aside for bodies of requests.",
+            self._watched.bodies.held,
         )
         yield GaugeMetricFamily("polyglot_spool_limit_bytes", "Space for prepared files.", self._watched.spool.limit)
 

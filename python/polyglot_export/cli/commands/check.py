@@ -51,7 +51,7 @@ def _findings(settings: ServiceSettings) -> Iterator[Finding]:
     from polyglot_export.access.check import Finding
     from polyglot_export.service.checks import check_configuration
     from polyglot_export.service.config.file import load_configuration
-    from polyglot_export.service.container import export_memory, export_terms, set_default_dataset
+    from polyglot_export.service.container import body_room, export_memory, export_terms, set_default_dataset
 
     configuration = load_configuration(settings.config)
     place = str(configuration.path) if configuration.path is not None else "none; the tables of schema public"
@@ -60,7 +60,10 @@ def _findings(settings: ServiceSettings) -> Iterator[Finding]:
     yield _store(settings)
     try:
         yield from check_configuration(
-            configuration, export_terms(settings), export_memory(settings), set_default_dataset(settings)
+            configuration,
+            export_terms(settings),
+            export_memory(settings, body_room(settings)),
+            set_default_dataset(settings),
         )
     except PolyglotError as error:
         yield Finding("database", None, f"{error.message}; nothing else was checked")

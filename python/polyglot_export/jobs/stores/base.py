@@ -25,9 +25,9 @@ __all__ = [
     "parse_cursor",
 ]
 
-MAX_WEIGHT = 2 << 20
-"""Bytes of requests (``Job.weight``) that are kept together. A usual request has a few hundred; one whose filter has a
-long list can have a mebibyte, and takes ten times that as objects."""
+MAX_WEIGHT = 8 << 20
+"""Bytes of memory (``Job.weight``) that all requests that are kept take together. A usual one takes two kilobytes; one
+whose filter has a long list can take three megabytes."""
 
 
 class StoreAway(Busy):

@@ -95,6 +95,9 @@ class ServiceSettings(BaseSettings):
     """Bytes that prepared files may take together, those being written included; in bytes or with kB, MB, GB."""
     file_attempts: int = Field(3, validation_alias="POLYGLOT_FILE_ATTEMPTS", ge=1)
     """Times that a file is begun to be prepared, when replicas that did it went away before the end."""
+    file_queue: int = Field(100, validation_alias="POLYGLOT_FILE_QUEUE", ge=1)
+    """Files that may wait to be prepared; with several keys one of them has at most half of it. A request beyond it is
+    answered 503."""
     redis_url: str | None = Field(None, validation_alias="POLYGLOT_REDIS_URL", repr=False)
     """Redis or Valkey (6.2 or later) that keeps the jobs for several replicas: ``redis://``, ``rediss://`` or
     ``unix://``; without it they are kept in the memory of this process."""

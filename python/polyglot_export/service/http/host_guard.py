@@ -8,6 +8,7 @@ such a request away.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,12 +25,13 @@ _LOOPBACK_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.I
 class HostGuard:
     """ASGI middleware; see the module's docstring."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, needed: Callable[[], bool]) -> None:
         self._app = app
+        self._needed = needed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 403."""
-        if scope["type"] == "http":
+        if scope["type"] == "http" and self._needed():
             host = Headers(scope=scope).get("host", "")
             if not _LOOPBACK_HOST.fullmatch(host):
                 await _refusal(host, scope["path"])(scope, receive, send)

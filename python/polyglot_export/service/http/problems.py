@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from polyglot_export import errors
+from polyglot_export import errors, sqlstates
 from polyglot_export.errors import PolyglotError
 from polyglot_export.jobs.job import REPLICA_LOST
 from polyglot_export.jobs.stores.base import StoreAway
@@ -100,11 +100,10 @@ PROBLEMS: tuple[Problem, ...] = (
 """Rows in the order of their status; the row of an exception is that of its nearest class."""
 
 _BY_CLASS = {row.exception: row for row in PROBLEMS}
-_STATEMENT_TIMEOUTS = frozenset({"55P03", "57014"})
-"""lock_not_available and query_canceled: a limit of the server's ran out (PostgreSQL manual, Error Codes)."""
-_NO_RESOURCES = ("53", "57P03")
-"""Class 53 is insufficient resources, 57P03 a server that is starting or stopping: the same request may succeed
-later."""
+_STATEMENT_TIMEOUTS = frozenset({sqlstates.LOCK_NOT_AVAILABLE, sqlstates.QUERY_CANCELED})
+"""A limit of the server's ran out."""
+_TRY_LATER = (sqlstates.INSUFFICIENT_RESOURCES_CLASS, sqlstates.CANNOT_CONNECT_NOW)
+"""The same request may succeed when the server has room again, or has started."""
 
 
 def problem_of(error: BaseException) -> Problem:
@@ -112,7 +111,7 @@ def problem_of(error: BaseException) -> Problem:
     if isinstance(error, errors.StatementFailed) and error.sqlstate:
         if error.sqlstate in _STATEMENT_TIMEOUTS:
             return _BY_CLASS[errors.StatementTimeout]
-        if error.sqlstate.startswith(_NO_RESOURCES):
+        if error.sqlstate.startswith(_TRY_LATER):
             return _BY_CLASS[errors.Busy]
     for cls in type(error).__mro__:
         row = _BY_CLASS.get(cls)
