@@ -9,10 +9,10 @@ from __future__ import annotations
 import io
 import json
 import sys
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import psycopg
 import pyarrow.parquet
@@ -89,9 +89,9 @@ def _cells(dsn: str, type_: str) -> Iterator[str]:
 
     yield _code(written("csv", header=False).decode().removesuffix("\n"))
     yield _code(written("ndjson").decode().removeprefix('{"v":').removesuffix("}\n"))
-    leaf = ElementTree.fromstring(written("xml")).find("record/v")
+    leaf = ET.fromstring(written("xml")).find("record/v")
     assert leaf is not None
-    children = "".join(ElementTree.tostring(child, encoding="unicode") for child in leaf)
+    children = "".join(ET.tostring(child, encoding="unicode") for child in leaf)
     yield _code(children or leaf.text or "")
     yield _parquet_type(pyarrow.parquet.ParquetFile(io.BytesIO(written("parquet"))).schema.column(0))
 

@@ -23,6 +23,7 @@ from polyglot_export.service.checks import ConfigurationCheck
 from polyglot_export.service.config.environment import ServiceSettings
 from polyglot_export.service.config.file import Configuration
 from polyglot_export.service.database import Database
+from polyglot_export.service.http.client_connections import ClientConnections, connection_limit, request_memory
 from polyglot_export.service.logs import event
 from polyglot_export.service.metrics import Metrics, Watched
 from polyglot_export.service.prepared.file_response import PreparedFiles
@@ -48,6 +49,7 @@ class Service:
     configuration: Configuration
     callers: Callers
     reloader: Reloader
+    clients: ClientConnections
     store: JobStore
     runs: Runs
     replica: Replica | None
@@ -99,7 +101,8 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
     """Make the parts and connect them; nothing runs before :meth:`Service.start`.
 
     Raises:
-        SpecError: The job store's URL is wrong, or its client is not installed.
+        SpecError: The job store's URL is wrong, or its client is not installed; or more clients are allowed than the
+            process may have descriptors for.
     """
     store = open_store(settings.redis_url, prefix=settings.redis_prefix, max_jobs=settings.max_jobs)
     shared = store if isinstance(store, SharedJobStore) else None
@@ -108,6 +111,7 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
     database = Database(settings.database_url)
     catalogue = Catalogue(database, settings.default_dataset)
     callers = Callers(configuration.keys, configuration.exposure)
+    clients = _client_connections(settings)
     connections = Connections(settings.max_connections)
     bodies = body_room(settings)
     budget = MemoryBudget(export_memory(settings, bodies), connections, Trimmer().plan)
@@ -122,7 +126,12 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
         settings=settings,
         configuration=configuration,
         callers=callers,
+<<<<<<< HEAD
         reloader=Reloader(callers, configuration.path, settings.host, check),
+=======
+        reloader=Reloader(callers, configuration.path, settings.host),
+        clients=clients,
+>>>>>>> main
         store=store,
         runs=runs,
         replica=Replica(shared, runs, preparations, name) if shared is not None and name is not None else None,
@@ -139,8 +148,12 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
         spool_keeper=_spool_keeper(settings, spool, store, preparations, shared=shared is not None),
         job_events=job_events,
         benchmark=Benchmark(catalogue, admission, settings.benchmark_rows, settings.queue_timeout),
+<<<<<<< HEAD
         metrics=Metrics(Watched(runs, budget, connections, spool, preparations, bodies, job_events), version),
         check=check,
+=======
+        metrics=Metrics(Watched(clients, runs, budget, connections, spool, preparations, bodies, job_events), version),
+>>>>>>> main
     )
 
 
@@ -154,6 +167,7 @@ def export_memory(settings: ServiceSettings, bodies: BodyRoom) -> int:
     return max(0, available_memory(settings.memory_limit) - resident_bytes() - HEADROOM - bodies.capacity)
 
 
+<<<<<<< HEAD
 def set_default_dataset(settings: ServiceSettings) -> str | None:
     """The default dataset, if somebody has set one."""
     return settings.default_dataset if "default_dataset" in settings.model_fields_set else None
@@ -161,6 +175,16 @@ def set_default_dataset(settings: ServiceSettings) -> str | None:
 
 def export_terms(settings: ServiceSettings) -> ExportTerms:
     """What every export is granted."""
+=======
+def _client_connections(settings: ServiceSettings) -> ClientConnections:
+    memory = available_memory(settings.memory_limit)
+    return ClientConnections(
+        connection_limit(settings.max_clients, memory), request_memory(settings.request_memory, memory)
+    )
+
+
+def _export_terms(settings: ServiceSettings) -> ExportTerms:
+>>>>>>> main
     return ExportTerms(
         dsn=settings.database_url,
         workers=settings.workers or default_workers(),

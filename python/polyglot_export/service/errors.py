@@ -19,6 +19,7 @@ __all__ = [
     "Misconfigured",
     "NotFound",
     "NotReady",
+    "Overloaded",
     "PreconditionFailed",
     "RangeNotSatisfiable",
     "RangeRefused",
@@ -121,6 +122,10 @@ class UpgradeRequired(ServiceError):
 
 class HeaderTooLarge(ServiceError):
     """The head of the request is larger than the limit."""
+
+
+class Overloaded(ServiceError):
+    """There are more clients, or larger requests, than the service has room for."""
 
 
 class ServiceStopping(ServiceError):
