@@ -126,12 +126,8 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
         settings=settings,
         configuration=configuration,
         callers=callers,
-<<<<<<< HEAD
         reloader=Reloader(callers, configuration.path, settings.host, check),
-=======
-        reloader=Reloader(callers, configuration.path, settings.host),
         clients=clients,
->>>>>>> main
         store=store,
         runs=runs,
         replica=Replica(shared, runs, preparations, name) if shared is not None and name is not None else None,
@@ -148,12 +144,8 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
         spool_keeper=_spool_keeper(settings, spool, store, preparations, shared=shared is not None),
         job_events=job_events,
         benchmark=Benchmark(catalogue, admission, settings.benchmark_rows, settings.queue_timeout),
-<<<<<<< HEAD
-        metrics=Metrics(Watched(runs, budget, connections, spool, preparations, bodies, job_events), version),
-        check=check,
-=======
         metrics=Metrics(Watched(clients, runs, budget, connections, spool, preparations, bodies, job_events), version),
->>>>>>> main
+        check=check,
     )
 
 
@@ -167,15 +159,11 @@ def export_memory(settings: ServiceSettings, bodies: BodyRoom) -> int:
     return max(0, available_memory(settings.memory_limit) - resident_bytes() - HEADROOM - bodies.capacity)
 
 
-<<<<<<< HEAD
 def set_default_dataset(settings: ServiceSettings) -> str | None:
     """The default dataset, if somebody has set one."""
     return settings.default_dataset if "default_dataset" in settings.model_fields_set else None
 
 
-def export_terms(settings: ServiceSettings) -> ExportTerms:
-    """What every export is granted."""
-=======
 def _client_connections(settings: ServiceSettings) -> ClientConnections:
     memory = available_memory(settings.memory_limit)
     return ClientConnections(
@@ -183,8 +171,8 @@ def _client_connections(settings: ServiceSettings) -> ClientConnections:
     )
 
 
-def _export_terms(settings: ServiceSettings) -> ExportTerms:
->>>>>>> main
+def export_terms(settings: ServiceSettings) -> ExportTerms:
+    """What every export is granted."""
     return ExportTerms(
         dsn=settings.database_url,
         workers=settings.workers or default_workers(),
