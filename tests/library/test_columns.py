@@ -7,7 +7,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from polyglot_export import Plan, explain, export, parse_spec
+from polyglot_export import Plan, export, parse_spec
+from polyglot_export.execution.opening import explain
 from polyglot_export.planning.describe import plan_text
 from polyglot_export.planning.type_table import NATIVE
 from tests.library.helpers import copied, exported, ndjson

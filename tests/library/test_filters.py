@@ -10,7 +10,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from polyglot_export import FilterOp, FilterTerm, SpecError, explain, export, parse_spec
+from polyglot_export import FilterOp, FilterTerm, SpecError, export, parse_spec
+from polyglot_export.execution.opening import explain
 from polyglot_export.limits import PAGES_PER_SEGMENT
 from tests.library.helpers import copied, exported, filled
 

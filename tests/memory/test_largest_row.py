@@ -8,7 +8,7 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from polyglot_export import explain
+from polyglot_export.execution.opening import explain
 from polyglot_export.limits import INLINE_ROW_BYTES
 from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.reservation import Shape, reservation

@@ -19,6 +19,7 @@ from polyglot_export.service.admission.opening import Admission, ExportTerms
 from polyglot_export.service.benchmark import Benchmark
 from polyglot_export.service.callers import Callers
 from polyglot_export.service.catalogue import Catalogue
+from polyglot_export.service.checks import ConfigurationCheck
 from polyglot_export.service.config.environment import ServiceSettings
 from polyglot_export.service.config.file import Configuration
 from polyglot_export.service.database import Database
@@ -35,7 +36,7 @@ from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.service.streams.events import JobEvents
 from polyglot_export.service.streams.pace import LeastPace
 
-__all__ = ["Service", "build"]
+__all__ = ["Service", "body_room", "build", "export_memory", "export_terms", "set_default_dataset"]
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class Service:
     job_events: JobEvents
     benchmark: Benchmark
     metrics: Metrics
+    check: ConfigurationCheck
 
     def start(self) -> list[asyncio.Task[None]]:
         """Begin what goes on in the background.
@@ -79,6 +81,7 @@ class Service:
             self.replica.start()
         return [
             asyncio.create_task(_look_at(self.database)),
+            asyncio.create_task(self.check.run(self.configuration)),
             asyncio.create_task(self.connections.keep_learning(self.database)),
         ]
 
@@ -110,9 +113,11 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
     callers = Callers(configuration.keys, configuration.exposure)
     clients = _client_connections(settings)
     connections = Connections(settings.max_connections)
-    bodies = BodyRoom(settings.max_body, settings.queue_timeout)
-    budget = MemoryBudget(_export_memory(settings, bodies), connections, Trimmer().plan)
-    admission = Admission(budget, _export_terms(settings))
+    bodies = body_room(settings)
+    budget = MemoryBudget(export_memory(settings, bodies), connections, Trimmer().plan)
+    terms = export_terms(settings)
+    admission = Admission(budget, terms)
+    check = ConfigurationCheck(terms, budget.capacity, set_default_dataset(settings))
     least_pace = LeastPace(settings.slow_client_timeout, settings.min_rate)
     spool = Spool(settings.spool_dir, settings.spool_limit)
     preparations = _preparations(settings, runs, spool, admission, callers, shared=shared is not None)
@@ -121,7 +126,7 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
         settings=settings,
         configuration=configuration,
         callers=callers,
-        reloader=Reloader(callers, configuration.path, settings.host),
+        reloader=Reloader(callers, configuration.path, settings.host, check),
         clients=clients,
         store=store,
         runs=runs,
@@ -140,12 +145,23 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
         job_events=job_events,
         benchmark=Benchmark(catalogue, admission, settings.benchmark_rows, settings.queue_timeout),
         metrics=Metrics(Watched(clients, runs, budget, connections, spool, preparations, bodies, job_events), version),
+        check=check,
     )
 
 
-def _export_memory(settings: ServiceSettings, bodies: BodyRoom) -> int:
+def body_room(settings: ServiceSettings) -> BodyRoom:
+    """The memory of request bodies."""
+    return BodyRoom(settings.max_body, settings.queue_timeout)
+
+
+def export_memory(settings: ServiceSettings, bodies: BodyRoom) -> int:
     """Bytes for exports: what the process may use, without what it uses at rest and what is in no reservation."""
     return max(0, available_memory(settings.memory_limit) - resident_bytes() - HEADROOM - bodies.capacity)
+
+
+def set_default_dataset(settings: ServiceSettings) -> str | None:
+    """The default dataset, if somebody has set one."""
+    return settings.default_dataset if "default_dataset" in settings.model_fields_set else None
 
 
 def _client_connections(settings: ServiceSettings) -> ClientConnections:
@@ -155,7 +171,8 @@ def _client_connections(settings: ServiceSettings) -> ClientConnections:
     )
 
 
-def _export_terms(settings: ServiceSettings) -> ExportTerms:
+def export_terms(settings: ServiceSettings) -> ExportTerms:
+    """What every export is granted."""
     return ExportTerms(
         dsn=settings.database_url,
         workers=settings.workers or default_workers(),

@@ -16,6 +16,7 @@ __all__ = [
     "KeyReused",
     "MalformedRequest",
     "MethodNotAllowed",
+    "Misconfigured",
     "NotFound",
     "NotReady",
     "Overloaded",
@@ -53,6 +54,10 @@ class Unauthorized(ServiceError):
 
 class Forbidden(ServiceError):
     """The caller is known and may not do this."""
+
+
+class Misconfigured(ServiceError):
+    """Nothing that is configured can run."""
 
 
 class NotFound(ServiceError):

@@ -15,11 +15,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from polyglot_export.errors import SpecError
 from polyglot_export.service.validation import reason_of
 from polyglot_export.text.sizes import parse_size
+from polyglot_export.text.times import parse_seconds
 
 __all__ = ["ServiceSettings", "parse_size"]
 
 Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(gt=0, allow_inf_nan=False)]
 
 
 class ServiceSettings(BaseSettings):

@@ -88,6 +88,7 @@ PROBLEMS: tuple[Problem, ...] = (
     Problem(errors.ConnectionLost, 503, "database-lost", "The database went away", retry=True, sentence=_LOST),
     Problem(errors.SourceChanged, 503, "source-changed", "The table was being rewritten", retry=True),
     Problem(errors.Busy, 503, "busy", "No room for another export now", retry=True),
+    Problem(service_errors.Misconfigured, 503, "misconfigured", "Nothing can run", retry=True),
     Problem(service_errors.Overloaded, 503, "overloaded", "Too many clients now", retry=True),
     Problem(service_errors.SpoolFull, 503, "spool-full", "No room for another file now", retry=True),
     Problem(service_errors.FileMissing, 503, "file-missing", "The file is not here", retry=True),
