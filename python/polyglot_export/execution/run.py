@@ -29,6 +29,8 @@ class RunSettings:
     statement_timeout: float | None = None
     """Seconds that the server may work on one statement of a worker (one segment, or a whole query); ``None`` for no
     limit."""
+    lock_timeout: float | None = None
+    """Seconds that the export may wait for locks that others hold before it reads; ``None`` for no limit."""
     application_name: str | None = None
     """What ``pg_stat_activity`` shows; ``polyglot`` and a random number by default."""
 

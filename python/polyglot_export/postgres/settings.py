@@ -14,7 +14,7 @@ from polyglot_export.errors import SpecError
 from polyglot_export.postgres import sqlstates
 from polyglot_export.postgres.errors import database_error
 
-__all__ = ["TABLE_SETTINGS", "WORKER_SETTINGS", "session_settings", "worker_settings"]
+__all__ = ["TABLE_SETTINGS", "WORKER_SETTINGS", "lock_setting", "session_settings", "worker_settings"]
 
 _FIXED = {
     # How values and names are printed.
@@ -119,6 +119,11 @@ def worker_settings(connection: psycopg.Connection) -> tuple[str, ...]:
     if connection.info.parameter_status("server_encoding") != "SQL_ASCII":
         return WORKER_SETTINGS
     return (*WORKER_SETTINGS, _set("client_encoding", "SQL_ASCII"))
+
+
+def lock_setting(seconds: float | None) -> str:
+    """How long the leader waits for a lock; the setting of the login does not count, as with all other limits."""
+    return _set("lock_timeout", "0" if seconds is None else f"{max(1, round(seconds * 1000))}ms")
 
 
 def _zone(connection: psycopg.Connection, time_zone: str) -> str:

@@ -107,7 +107,7 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
     callers = Callers(configuration.keys, configuration.exposure)
     connections = Connections(settings.max_connections)
     bodies = BodyRoom(settings.max_body, settings.queue_timeout)
-    budget = MemoryBudget(_export_memory(settings, bodies), connections, Trimmer().plan)
+    budget = MemoryBudget(_export_memory(settings, bodies), connections, Trimmer().plan, lambda: len(callers))
     admission = Admission(budget, _export_terms(settings))
     least_pace = LeastPace(settings.slow_client_timeout, settings.min_rate)
     spool = Spool(settings.spool_dir, settings.spool_limit)
@@ -150,6 +150,7 @@ def _export_terms(settings: ServiceSettings) -> ExportTerms:
         row_bytes=settings.row_limit,
         rate_limit=settings.rate_limit,
         statement_timeout=settings.statement_timeout,
+        lock_timeout=settings.lock_timeout,
     )
 
 
