@@ -16,7 +16,7 @@ from pathlib import Path
 from xml.parsers import expat
 
 TARGET = Path(__file__).resolve().parent.parent / "rust/src/formats/xml/name_chars.rs"
-PER_LINE = 17
+PER_LINE = 14
 HEADER = """\
 //! The characters beyond ASCII that an XML name may hold. Made by `tools/generate_xml_names.py`: do not edit.
 //!

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import re
 
+from polyglot_export import sqlstates
 from polyglot_export.limits import MESSAGE_BYTES
 
 __all__ = [
@@ -184,18 +185,19 @@ class InternalError(PolyglotError):
 def statement_error(sqlstate: str) -> type[PolyglotError]:
     """The class that stands for an error the server answered a statement with.
 
-    ``rust/src/py/errors.rs`` holds the same table for the workers; a test compares the two.
+    The compiled core asks it too, for the errors of its workers (``rust/src/py/errors.rs``).
 
     Args:
         sqlstate: Five characters (PostgreSQL manual, "PostgreSQL Error Codes").
     """
     match sqlstate:
-        case "42501":
+        case sqlstates.INSUFFICIENT_PRIVILEGE:
             return AccessDenied
-        case "57014" | "25P03" | "25P04":
-            # query_canceled, idle_in_transaction_session_timeout, transaction_timeout: our own cancel is told apart
-            # before.
+        case (
+            # Our own cancel also makes the server say this, but it has become `Cancelled` before anyone asks here.
+            sqlstates.QUERY_CANCELED | sqlstates.IDLE_IN_TRANSACTION_SESSION_TIMEOUT | sqlstates.TRANSACTION_TIMEOUT
+        ):
             return StatementTimeout
-    if sqlstate.startswith(("08", "57P")):
+    if sqlstate.startswith((sqlstates.CONNECTION_CLASS, sqlstates.SHUTDOWN_CLASS)):
         return ConnectionLost
     return StatementFailed

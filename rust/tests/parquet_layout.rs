@@ -213,7 +213,7 @@ fn wide_tables_stay_bounded() {
     let columns: Vec<_> = names
         .iter()
         .zip(kinds.iter().cycle())
-        .map(|(name, (kind, parquet))| (name.as_str(), kind, parquet.clone()))
+        .map(|(name, (kind, parquet))| (name.as_str(), *kind, parquet.clone()))
         .collect();
     let row = |i: usize| -> Row {
         let fields = [(i as i64 % 3).to_be_bytes().to_vec(), vec![b'x'; i % 5], vec![u8::from(i.is_multiple_of(2))]];

@@ -14,24 +14,24 @@ MEASURED = Path(__file__).parent / "measured.json"
 _HEAD = """
 ## What clients see of a cut
 
-Measured on {date} by `make clients`: each client downloads csv, csv.gz, json and Parquet, over a connection that
-has carried an answer before, over a fresh one and, where it can ask for that, over one that it wants closed
-(`Connection: close`); directly and behind {proxies}.
-The backend of the export is terminated behind its first chunks. "Seen" means that the client reports an error, in all
-of these downloads; every client also took each export that was not cut for whole, and got all of it. The tests repeat a
-part of the table (`tests/clients`).
+Measured on {date} by `make clients`: each client downloads csv, csv.gz, json and Parquet, over a connection
+that has carried an answer before, over a fresh one and, where it can ask for that, over one that it wants closed
+(`Connection: close`); directly and behind {proxies}. The backend of the export is terminated
+behind its first chunks.
+"Seen" means that the client reports an error, in all of these downloads; every client also took each export that was
+not cut for whole, and got all of it. The tests repeat a part of the table (`tests/clients`).
 
 | client | version | {columns} |
 | --- | --- | {rule} |
 """
 _FOOT = """
 - **The service never announces that it will close a stream's connection**, not even to a client that asks for it. On an
-  answer with `Connection: close`, undici (the `fetch` of Node.js) takes a reset for the end of the body, chunked or
-  not: `arrayBuffer()` resolves with the part that came. Keep that header away where a proxy adds it to answers (nginx
-  with `keepalive_timeout 0`, haproxy with `option httpclose`).
-- **No client sees a cut behind caddy 2.6**, which ends the body as if it were whole; caddy 2.11 does not ([the proxies'
-  table](../operations.md#a-proxy-in-front)). The same is true of every client that speaks HTTP/1.0; the service refuses
-  it a stream with `426` where it can know.
+  answer with `Connection: close`, the `fetch` of Node.js 18 and 20 (undici) takes a reset for the end of the body,
+  chunked or not: `arrayBuffer()` resolves with the part that came. Keep that header away where a proxy adds it to
+  answers (nginx with `keepalive_timeout 0`, haproxy with `option httpclose`).
+- **Nearly no client sees a cut behind caddy 2.6**, which ends the body as if it were whole; only some decoders of gzip
+  notice. caddy 2.11 passes the cut on ([the proxies' table](../operations.md#a-proxy-in-front)). The same is true of
+  every client that speaks HTTP/1.0; the service refuses it a stream with `426` where it can know.
 - **Where a cut cannot be seen**, and where you do not know what is between the client and the service, download
   [prepared files](../howto/prepared-files.md): they have a `Content-Length`, and the job has their `sha256` to compare.
 - .NET is not in the table: it was not at hand.
@@ -72,4 +72,5 @@ def _cell(ways: Mapping[str, Any], way: str) -> str:
         return f"seen, {seen['cuts']} of {seen['cuts']}"
     if missed == seen["cuts"]:
         return "**looks complete**"
-    return f"**looks complete**: {', '.join(seen['unseen'])}"
+    formats = sorted({label.split()[0] for label in seen["unseen"]})
+    return f"{', '.join(formats)} **looks complete** ({missed} of {seen['cuts']})"

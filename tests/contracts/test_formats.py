@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from polyglot_export import PolyglotError, SpecError, export_to_file
+from polyglot_export import PolyglotError, SpecError, _core, export_to_file
 from polyglot_export.compressions import Compression
 from polyglot_export.destinations.naming import choose
 from polyglot_export.formats.registry import Format
@@ -71,6 +71,20 @@ def test_no_two_formats_share_a_name() -> None:
     assert len(set(endings)) == len(endings)
     media_types = [each.record.media_type for each in Format]
     assert len(set(media_types)) == len(media_types)
+
+
+@every_format
+def test_the_core_knows_the_format(format_: Format) -> None:
+    record = format_.record
+    assert record.encoder_options(record.options(), ["a"], {}).format in _core.formats()
+
+
+def test_the_core_s_types_have_names_of_their_own() -> None:
+    kinds = [record.kind for record in _core.types()]
+    names = [name for record in _core.types() for name in record.postgres]
+    assert len(set(kinds)) == len(kinds)
+    assert len(set(names)) == len(names)
+    assert {"int4", "numeric", "jsonb", "bytea"} <= set(names)
 
 
 @every_format

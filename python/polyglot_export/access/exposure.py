@@ -18,6 +18,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from polyglot_export.errors import SpecError
+from polyglot_export.sources.base import Source
 from polyglot_export.sources.query import QuerySource
 from polyglot_export.sources.table import TableSource
 
@@ -35,14 +36,14 @@ class Exposure(ABC):
     """Whether a request may bring its own SQL."""
 
     @abstractmethod
-    def resolve(self, name: str) -> TableSource | QuerySource:
+    def resolve(self, name: str) -> Source:
         """The source that a dataset's name stands for.
 
         Raises:
             UnknownDataset: There is none, or it is not exposed; the two are not told apart.
         """
 
-    def source_of(self, spec: ExportSpec) -> TableSource | QuerySource:
+    def source_of(self, spec: ExportSpec) -> Source:
         """The source of an export.
 
         Raises:

@@ -12,14 +12,13 @@ from typing import Self
 
 from psycopg import sql
 
+from polyglot_export import sqlstates
 from polyglot_export.errors import SourceChanged, StatementFailed, StatementTimeout
 from polyglot_export.planning.locate import Located, Moved, hold, locate, look_up, settings_for
-from polyglot_export.postgres import sqlstates
 from polyglot_export.postgres.catalogue.relations import Relation, ancestors
 from polyglot_export.postgres.leader import Held, Leader
 from polyglot_export.postgres.settings import WORKER_SETTINGS, lock_setting, session_settings
-from polyglot_export.sources.registry import AnySource
-from polyglot_export.sources.table import TableSource
+from polyglot_export.sources.base import RelationName, Source
 
 __all__ = ["Moment"]
 
@@ -62,12 +61,7 @@ class Moment:
 
     @classmethod
     def open(
-        cls,
-        leader: Leader,
-        sources: Sequence[AnySource],
-        *,
-        time_zone: str = "UTC",
-        lock_timeout: float | None = None,
+        cls, leader: Leader, sources: Sequence[Source], *, time_zone: str = "UTC", lock_timeout: float | None = None
     ) -> Self:
         """Lock the sources, take the snapshot, and prove that nothing moved in between.
 
@@ -83,7 +77,8 @@ class Moment:
             AccessDenied: The login may not read a source.
             SourceChanged: A relation was rewritten each time its moment was being taken.
         """
-        views = any(not isinstance(source, TableSource) or source.views is not False for source in sources)
+        reads = [source.reads for source in sources]
+        views = any(not isinstance(each, RelationName) or each.views is not False for each in reads)
         settings = session_settings(leader.connection, time_zone, views=views)
         moved: Moved | None = None
         for attempt in range(ATTEMPTS):
@@ -104,9 +99,9 @@ class Moment:
 
     @classmethod
     def _take(
-        cls, leader: Leader, sources: Sequence[AnySource], settings: tuple[str, ...], lock_timeout: float | None
+        cls, leader: Leader, sources: Sequence[Source], settings: tuple[str, ...], lock_timeout: float | None
     ) -> Self:
-        relations = _look_up(leader, sources)
+        relations = _look_up(leader, sources, settings)
         _begin_locked(leader, relations, (*settings, lock_setting(lock_timeout)))
         located = tuple(locate(leader, source, relation) for source, relation in zip(sources, relations, strict=True))
         for found in located:
@@ -150,20 +145,20 @@ class Moment:
         self.close()
 
 
-def _locked(sources: Sequence[AnySource], seconds: float, error: StatementFailed) -> StatementTimeout:
+def _locked(sources: Sequence[Source], seconds: float, error: StatementFailed) -> StatementTimeout:
     """Why there is no export, with what the server does not say: of what, and for how long."""
-    names = ", ".join(source.title or getattr(source, "name", "") or "the query" for source in sources)
+    names = ", ".join(source.title or getattr(source.reads, "name", "the query") for source in sources)
     return StatementTimeout(
         f"{names} is locked by another session, and did not become free within {seconds:g} seconds; try again later",
         sqlstate=error.sqlstate,
     )
 
 
-def _look_up(leader: Leader, sources: Sequence[AnySource]) -> list[Relation | None]:
+def _look_up(leader: Leader, sources: Sequence[Source], settings: tuple[str, ...]) -> list[Relation | None]:
     """In a transaction of its own: a query in the export's transaction would take the snapshot before the lock."""
-    if not any(isinstance(source, TableSource) for source in sources):
+    if not any(isinstance(source.reads, RelationName) for source in sources):
         return [None] * len(sources)
-    leader.begin((), None)
+    leader.begin(settings, None)
     try:
         return [look_up(leader, source) for source in sources]
     finally:

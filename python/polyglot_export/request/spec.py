@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Literal, cast
+from uuid import UUID
 
 from polyglot_export.compressions import Compression
 from polyglot_export.errors import SpecError
@@ -19,7 +21,7 @@ MAX_LIMIT = 2**63 - 1
 """The largest count of PostgreSQL's LIMIT."""
 
 Scalar = bool | Decimal | str
-"""Numbers are decimals: a double would round them."""
+"""Numbers are decimals: a double would round them. Dates, times and UUIDs of Python become the text of theirs."""
 
 
 def _scalar(value: object) -> Scalar:
@@ -34,6 +36,10 @@ def _scalar(value: object) -> Scalar:
             if not number.is_finite():
                 raise SpecError(None, "a number must be finite; give NaN and Infinity as strings")
             return number
+        case datetime() | date() | time():
+            return value.isoformat()
+        case UUID():
+            return str(value)
         case str():
             if "\0" in value:
                 raise SpecError(None, "must not hold the character U+0000, which no PostgreSQL text can hold")

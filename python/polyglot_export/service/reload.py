@@ -8,6 +8,7 @@ from pathlib import Path
 
 from polyglot_export.errors import SpecError
 from polyglot_export.service.callers import Callers
+from polyglot_export.service.checks import ConfigurationCheck
 from polyglot_export.service.config.file import Configuration, load_configuration
 from polyglot_export.service.logs import event
 from polyglot_export.service.sockets import check_binding
@@ -20,7 +21,7 @@ _log = logging.getLogger(__name__)
 class Reloader:
     """Applies a changed configuration file to the running service, or leaves everything as it is."""
 
-    def __init__(self, callers: Callers, path: Path | None, host: str) -> None:
+    def __init__(self, callers: Callers, path: Path | None, host: str, check: ConfigurationCheck) -> None:
         """Set up.
 
         Args:
@@ -28,10 +29,12 @@ class Reloader:
             path: The file that was read at the start. One that was there then is never taken for missing later, which
                 would offer everything.
             host: Where the service listens: without keys that must be this machine alone.
+            check: Looks at what is applied, and tells what of it cannot run.
         """
         self._callers = callers
         self._path = path
         self._host = host
+        self._check = check
         self._turn = asyncio.Lock()
 
     async def reload(self) -> None:
@@ -47,6 +50,7 @@ class Reloader:
             self._path = self._path or configuration.path
             self._callers.apply(configuration.keys, configuration.exposure)
             event(_log, logging.INFO, "configuration reloaded", keys=len(configuration.keys), config=configuration.path)
+        await self._check.run(configuration)
 
     def _read(self) -> Configuration:
         configuration = load_configuration(self._path)

@@ -18,7 +18,7 @@ from polyglot_export.service import logs
 from polyglot_export.service.app import create_app, service_of
 from polyglot_export.service.config.environment import ServiceSettings
 from polyglot_export.service.config.file import Configuration
-from polyglot_export.service.http.protocol import ExportProtocol
+from polyglot_export.service.http.protocol import protocol_for
 from polyglot_export.service.logs import event
 from polyglot_export.service.prepared.preparations import Preparations
 from polyglot_export.service.reload import Reloader
@@ -58,7 +58,7 @@ def run(settings: ServiceSettings) -> None:
         service.spool.open()
     config = uvicorn.Config(
         app,
-        http=ExportProtocol,
+        http=protocol_for(service.clients),
         loop="uvloop",
         ws="none",
         lifespan="on",

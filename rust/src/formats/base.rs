@@ -47,11 +47,11 @@ pub trait Encoding: Send + Sync {
 /// The rows of one segment to pieces; used for segment after segment.
 pub trait SegmentEncoder: Send {
     /// Encodes the next row of the segment. On an error the export has failed; it names row and column.
-    fn row(&mut self, tuple: Tuple<'_>, pieces: &mut dyn Pieces) -> Result<()>;
+    fn row(&mut self, tuple: Tuple<'_>, pieces: &mut dyn PieceSink) -> Result<()>;
     /// Rows of the segment so far.
     fn rows(&self) -> u64;
     /// The last row of the segment was given: hands on what is left of it.
-    fn finish(&mut self, pieces: &mut dyn Pieces) -> Result<SegmentEnd>;
+    fn finish(&mut self, pieces: &mut dyn PieceSink) -> Result<SegmentEnd>;
 }
 
 /// Pieces in the order of the rows to the bytes of the file.
@@ -67,7 +67,7 @@ pub trait FileAssembler: Send {
 }
 
 /// Where a segment's pieces go.
-pub trait Pieces {
+pub trait PieceSink {
     /// # Errors
     /// Whatever stopped the export meanwhile.
     fn push(&mut self, piece: Piece) -> Result<()>;

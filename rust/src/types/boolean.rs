@@ -11,7 +11,7 @@ pub static BOOL: Type = Type {
     kind: "bool",
     postgres: &["bool"],
     parquet: "boolean",
-    text: Text { write: text, fast: None, lies: None, alphabet: Some(b"tf") },
+    text: Text { write: text, fast: None, in_field: None, alphabet: Some(b"tf") },
     json: Json { write: json, fast: Some(fast_json), document: None },
     xml: Xml { text: XmlText::Own(xml), fast: None, json_type: JsonType::Boolean },
     large: None,

@@ -9,7 +9,7 @@ pub static CHAR: Type = Type {
     kind: "char",
     postgres: &["char"],
     parquet: "string",
-    text: Text { write: text, fast: None, lies: None, alphabet: None },
+    text: Text { write: text, fast: None, in_field: None, alphabet: None },
     json: Json { write: json, fast: None, document: None },
     xml: Xml { text: XmlText::Escaped, fast: None, json_type: JsonType::String },
     large: None,

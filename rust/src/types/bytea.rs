@@ -14,7 +14,7 @@ pub static BYTEA: Type = Type {
     kind: "bytea",
     postgres: &["bytea"],
     parquet: "bytes",
-    text: Text { write: text, fast: None, lies: None, alphabet: Some(b"\\x0123456789abcdef") },
+    text: Text { write: text, fast: None, in_field: None, alphabet: Some(b"\\x0123456789abcdef") },
     json: Json { write: json, fast: None, document: None },
     xml: Xml { text: XmlText::Own(xml), fast: None, json_type: JsonType::String },
     large: Some(Large { text: large_text, json: large_json }),

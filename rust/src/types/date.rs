@@ -17,7 +17,7 @@ pub static DATE: Type = Type {
     postgres: &["date"],
     parquet: "date",
     // With infinity and BC.
-    text: Text { write: text, fast: Some(fast), lies: None, alphabet: Some(b"-0123456789infity BC") },
+    text: Text { write: text, fast: Some(fast), in_field: None, alphabet: Some(b"-0123456789infity BC") },
     json: Json { write: json, fast: Some(|bytes, out| fast_quoted(bytes, out, fast)), document: None },
     xml: Xml { text: XmlText::Own(xml), fast: Some(fast), json_type: JsonType::String },
     large: None,

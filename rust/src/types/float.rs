@@ -56,7 +56,7 @@ const fn number(fast: Option<FastText>) -> Xml {
 
 const fn text(write: Write, fast: Option<FastText>) -> Text {
     // With NaN, Infinity and the exponent.
-    Text { write, fast, lies: None, alphabet: Some(b"-+.0123456789eNaInfity") }
+    Text { write, fast, in_field: None, alphabet: Some(b"-+.0123456789eNaInfity") }
 }
 
 /// Decimal exponents below this are written with an exponent.

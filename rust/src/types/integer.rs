@@ -74,7 +74,7 @@ const fn number(fast: FastText) -> Xml {
 }
 
 const fn text(write: Write, fast: Option<FastText>) -> Text {
-    Text { write, fast, lies: None, alphabet: Some(b"-0123456789") }
+    Text { write, fast, in_field: None, alphabet: Some(b"-0123456789") }
 }
 
 #[inline]

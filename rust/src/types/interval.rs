@@ -11,7 +11,7 @@ pub static INTERVAL: Type = Type {
     postgres: &["interval"],
     parquet: "string",
     // With year, mon, day and infinity.
-    text: Text { write: text, fast: None, lies: None, alphabet: Some(b"-+0123456789:. yearsmondinfity") },
+    text: Text { write: text, fast: None, in_field: None, alphabet: Some(b"-+0123456789:. yearsmondinfity") },
     json: Json { write: json, fast: None, document: None },
     xml: Xml { text: XmlText::Safe, fast: None, json_type: JsonType::String },
     large: None,

@@ -2,7 +2,7 @@
 //! passed on as it is.
 
 use super::record::{
-    ArrayElement, Document, Formula, Json, JsonType, Large, Lies, Printing, Text, Type, Xml, XmlText, no_column,
+    ArrayElement, Document, Formula, InField, Json, JsonType, Large, Printing, Text, Type, Xml, XmlText, no_column,
 };
 use crate::bytes::escape::check_text;
 use crate::bytes::flusher::Flusher;
@@ -17,7 +17,7 @@ pub static JSONB: Type = Type {
     kind: "jsonb",
     postgres: &["jsonb"],
     parquet: "json",
-    text: Text { write: jsonb_copy, fast: None, lies: Some(Lies::Part(jsonb_text)), alphabet: None },
+    text: Text { write: jsonb_copy, fast: None, in_field: Some(InField::Part(jsonb_text)), alphabet: None },
     json: Json { write: jsonb_splice, fast: None, document: Some(Document::Normal) },
     xml: Xml { text: XmlText::Escaped, fast: None, json_type: JsonType::String },
     large: Some(Large { text: jsonb_large_text, json: jsonb_large_json }),
@@ -31,7 +31,7 @@ const DOCUMENT: Type = Type {
     kind: "",
     postgres: &[],
     parquet: "json",
-    text: Text { write: copy, fast: None, lies: Some(Lies::Whole), alphabet: None },
+    text: Text { write: copy, fast: None, in_field: Some(InField::Whole), alphabet: None },
     json: Json { write: splice, fast: None, document: Some(Document::AsTyped) },
     xml: Xml { text: XmlText::Escaped, fast: None, json_type: JsonType::String },
     large: Some(Large { text: large_text, json: large_json }),

@@ -78,14 +78,14 @@ pub struct Text {
     pub write: Write,
     pub fast: Option<FastText>,
     /// Where the text lies in the field as it is; none where it is made.
-    pub lies: Option<Lies>,
+    pub in_field: Option<InField>,
     /// All bytes that the text can hold, where that is a small set and the text is never empty.
     pub alphabet: Option<&'static [u8]>,
 }
 
 /// Where in a field its text lies.
 #[derive(Clone, Copy)]
-pub enum Lies {
+pub enum InField {
     /// The field is the text.
     Whole,
     /// The field without what comes before the text.

@@ -1,6 +1,6 @@
 //! The decoder of a scalar: field bytes to the type's text, or to its JSON, as its record says.
 
-use super::record::{FastJson, FastText, Lies, Printing, Type};
+use super::record::{FastJson, FastText, InField, Printing, Type};
 use crate::bytes::flusher::{Flusher, SLICE_BYTES};
 use crate::error::Result;
 
@@ -33,9 +33,9 @@ impl ScalarDecoder {
     /// The text where the field holds it as it is.
     #[inline]
     pub fn text_in<'a>(&self, bytes: &'a [u8]) -> Result<Option<&'a [u8]>> {
-        match self.record.text.lies {
-            Some(Lies::Whole) => Ok(Some(bytes)),
-            Some(Lies::Part(part)) => part(bytes).map(Some),
+        match self.record.text.in_field {
+            Some(InField::Whole) => Ok(Some(bytes)),
+            Some(InField::Part(part)) => part(bytes).map(Some),
             None => Ok(None),
         }
     }

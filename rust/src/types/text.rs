@@ -5,7 +5,7 @@
 //! what COPY would write; it is not looked into.
 
 use super::record::{
-    ArrayElement, Formula, Json, JsonType, Large, Lies, Printing, Text, Type, Xml, XmlText, no_column,
+    ArrayElement, Formula, InField, Json, JsonType, Large, Printing, Text, Type, Xml, XmlText, no_column,
 };
 use crate::bytes::escape::{SHORT, any_byte, check_text, json_content, json_string};
 use crate::bytes::flusher::Flusher;
@@ -20,7 +20,7 @@ pub(super) const ANY_TEXT: Type = Type {
     kind: "",
     postgres: &[],
     parquet: "string",
-    text: Text { write: text, fast: None, lies: Some(Lies::Whole), alphabet: None },
+    text: Text { write: text, fast: None, in_field: Some(InField::Whole), alphabet: None },
     json: Json { write: json, fast: Some(fast_json), document: None },
     xml: Xml { text: XmlText::Escaped, fast: None, json_type: JsonType::String },
     large: Some(Large { text: large_text, json: large_json }),

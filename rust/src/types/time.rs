@@ -40,7 +40,7 @@ pub static TIMETZ: Type = Type {
 };
 
 const fn text(write: Write) -> Text {
-    Text { write, fast: None, lies: None, alphabet: Some(b"0123456789:.+-") }
+    Text { write, fast: None, in_field: None, alphabet: Some(b"0123456789:.+-") }
 }
 
 /// Microseconds since midnight, up to and including 24:00:00.

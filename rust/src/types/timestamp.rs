@@ -11,7 +11,7 @@ use super::text::ANY_TEXT;
 use crate::bytes::cursor::exact;
 use crate::bytes::flusher::Flusher;
 use crate::columns::builders::{Builder, Numbers};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 pub static TIMESTAMP: Type = Type {
     kind: "timestamp",
@@ -76,7 +76,7 @@ const EPOCH_MICROS: i64 = 946_684_800_000_000;
 
 const fn text(write: Write, fast: FastText) -> Text {
     // With infinity and BC.
-    Text { write, fast: Some(fast), lies: None, alphabet: Some(b"-0123456789:.+infity BC") }
+    Text { write, fast: Some(fast), in_field: None, alphabet: Some(b"-0123456789:.+infity BC") }
 }
 
 /// Microseconds since 2000-01-01 00:00 (timestamptz: UTC); `i64::MAX` and `i64::MIN` are infinity and -infinity.
@@ -104,6 +104,9 @@ fn write_xml(bytes: &[u8], style: Style, out: &mut Vec<u8>) -> Result<()> {
 fn xml_of_text(bytes: &[u8], _: Binary, out: &mut Vec<u8>, _: &mut Flusher<'_>) -> Result<()> {
     if matches!(bytes, b"infinity" | b"-infinity") {
         return Err(no_infinity("timestamp"));
+    }
+    if !bytes.iter().all(|b| b.is_ascii_digit() || b"-:.+T BC".contains(b)) {
+        return Err(Error::protocol("a timestamp with other characters than those of one"));
     }
     out.extend_from_slice(bytes);
     Ok(())

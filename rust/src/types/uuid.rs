@@ -11,7 +11,7 @@ pub static UUID: Type = Type {
     kind: "uuid",
     postgres: &["uuid"],
     parquet: "uuid",
-    text: Text { write: text, fast: None, lies: None, alphabet: Some(b"-0123456789abcdef") },
+    text: Text { write: text, fast: None, in_field: None, alphabet: Some(b"-0123456789abcdef") },
     json: Json { write: json, fast: None, document: None },
     xml: Xml { text: XmlText::Safe, fast: None, json_type: JsonType::String },
     large: None,

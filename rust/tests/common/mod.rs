@@ -6,7 +6,7 @@ use std::sync::Arc;
 use _core::bytes::chunk_pool::ChunkPool;
 use _core::copy::frame::Frames;
 use _core::error::Result;
-use _core::formats::base::{Export, FileAssembler, Piece, Pieces, Totals};
+use _core::formats::base::{Export, FileAssembler, Piece, PieceSink, Totals};
 
 mod kinds;
 
@@ -22,6 +22,10 @@ pub fn plan(columns: &[(&str, Kind)], format: Arc<dyn Format>) -> Plan {
         root_cert: None,
         cert: None,
         key: None,
+        key_password: None,
+        cert_required: false,
+        sni: true,
+        versions: TlsVersions { tls12: true, tls13: true },
         direct: false,
         channel_binding: ChannelBinding::Disable,
     };
@@ -32,6 +36,8 @@ pub fn plan(columns: &[(&str, Kind)], format: Arc<dyn Format>) -> Plan {
         dbname: String::new(),
         application_name: String::new(),
         ssl,
+        tcp: TcpParams::default(),
+        methods: Methods::ALL,
         connect_timeout: None,
         options: None,
     };
@@ -148,7 +154,7 @@ pub fn encode_in_pieces(plan: &Plan, rows: &[Vec<Option<Vec<u8>>>], full: usize)
 #[derive(Default)]
 struct Sent(Vec<Piece>);
 
-impl Pieces for Sent {
+impl PieceSink for Sent {
     fn push(&mut self, piece: Piece) -> Result<()> {
         self.0.push(piece);
         Ok(())

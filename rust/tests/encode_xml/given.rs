@@ -83,7 +83,7 @@ pub fn any_options() -> impl Strategy<Value = XmlOptions> {
         .prop_map(|(json_types, invalid_chars)| options(json_types, invalid_chars))
 }
 
-/// Pieces of JSON in any order: much closer to documents than random bytes are.
+/// PieceSink of JSON in any order: much closer to documents than random bytes are.
 pub fn json_soup() -> impl Strategy<Value = Vec<u8>> {
     let pieces: Vec<&[u8]> = vec![
         b"{",

@@ -128,6 +128,9 @@ fn valid(kind: Kind) -> BoxedStrategy<Vec<u8>> {
             .prop_map(|(negative, whole, fraction)| numeric(negative, &whole, &fraction))
             .boxed(),
         "text" | "by_text" | "bytea" => text().boxed(),
+        "timestamptz_iso" => "-?infinity|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}[+-][0-9:]{5}( BC)?"
+            .prop_map(String::into_bytes)
+            .boxed(),
         "json" | "json_text" => document().boxed(),
         "jsonb" => document().prop_map(|document| [b"\x01", document.as_slice()].concat()).boxed(),
         other => panic!("no fields of the type {other}"),
@@ -152,7 +155,7 @@ fn damaged_field(kind: Kind) -> BoxedStrategy<Vec<u8>> {
 
 /// A kind and a field that may be of it.
 pub fn fields() -> impl Strategy<Value = (Kind, Vec<u8>)> {
-    kind().prop_flat_map(|kind| (Just(kind.clone()), damaged_field(kind)))
+    kind().prop_flat_map(|kind| (Just(kind), damaged_field(kind)))
 }
 
 /// The kinds of some columns, and rows for them in which most values are right.

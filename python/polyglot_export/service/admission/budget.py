@@ -199,8 +199,8 @@ class MemoryBudget:
             self._forget(waiter)
             if isinstance(error, TimeoutError) and seconds is not None:
                 raise Busy(
-                    f"no {self._scarce(demand.least, caller)} for another export became free in {seconds:g} seconds; try "
-                    "again later"
+                    f"no {self._scarce(demand.least, caller)} for another export became free in {seconds:g} seconds; "
+                    "try again later"
                 ) from None
             raise
         return Reservation(self, waiter.granted, caller)

@@ -12,10 +12,11 @@ from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
 from polyglot_export.limits import BODY_VALUES
-from polyglot_export.service.errors import BodyTooLarge, MalformedRequest, SlowClient, UnsupportedMediaType
+from polyglot_export.service.errors import BodyTooLarge, ClientGone, MalformedRequest, SlowClient, UnsupportedMediaType
 from polyglot_export.text.exact_json import dumps
 
 __all__ = ["ExactJSONResponse", "loads", "object_of", "read_body"]
@@ -41,6 +42,7 @@ async def read_body(headers: Mapping[str, str], body: AsyncIterator[bytes], limi
         UnsupportedMediaType: The body is not declared as JSON in UTF-8.
         BodyTooLarge: More than ``limit`` bytes.
         SlowClient: The body did not come in time.
+        ClientGone: The client left before its end.
     """
     _check_media_type(headers.get("content-type"))
     declared = headers.get("content-length", "")
@@ -114,13 +116,16 @@ async def _read(body: AsyncIterator[bytes], limit: int) -> bytes:
     """
     data = bytearray()
     discarded = 0
-    async for chunk in body:
-        if discarded or len(data) + len(chunk) > limit:
-            discarded += len(chunk)
-            if discarded > DISCARD_BYTES:
-                break
-        else:
-            data += chunk
+    try:
+        async for chunk in body:
+            if discarded or len(data) + len(chunk) > limit:
+                discarded += len(chunk)
+                if discarded > DISCARD_BYTES:
+                    break
+            else:
+                data += chunk
+    except ClientDisconnect:
+        raise ClientGone("the client closed the connection before the end of the body") from None
     if discarded:
         raise _too_large(limit)
     return bytes(data)

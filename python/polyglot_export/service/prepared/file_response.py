@@ -27,8 +27,8 @@ from polyglot_export.jobs.job import Job, JobStatus, PreparedFile
 from polyglot_export.service.admission.budget import MemoryBudget
 from polyglot_export.service.errors import ClientGone, FileMissing, Forbidden, NotReady, SlowClient, WrongState
 from polyglot_export.service.http.clients import while_connected
+from polyglot_export.service.http.connection import EXTENSION, Connection
 from polyglot_export.service.http.file_headers import file_headers
-from polyglot_export.service.http.protocol import EXTENSION, Connection
 from polyglot_export.service.logs import event
 from polyglot_export.service.prepared.openat import is_name_of, stamp_of
 from polyglot_export.service.prepared.ranges import Entity, Part, Selection, select

@@ -10,7 +10,7 @@ use crate::bytes::escape::check_no_nul;
 use crate::bytes::flusher::{Flusher, SLICE_BYTES};
 use crate::copy::frame::{Field, Tuple};
 use crate::error::Result;
-use crate::types::record::{FastText, Formula, Lies};
+use crate::types::record::{FastText, Formula, InField};
 use crate::types::{Column, Decoder, Kind};
 use rules::Rules;
 
@@ -299,12 +299,12 @@ impl Cell {
             return Cell::LongNumber;
         }
         let plain = || !force_quote && record.text.alphabet.is_some_and(|alphabet| rules.never_apply_to(alphabet));
-        match (record.text.lies, record.formula) {
-            (Some(Lies::Whole), Formula::Possible) if options.formula_guard => Cell::GuardedField,
-            (Some(Lies::Whole), Formula::BehindBlank) if options.formula_guard => Cell::GuardedJson,
+        match (record.text.in_field, record.formula) {
+            (Some(InField::Whole), Formula::Possible) if options.formula_guard => Cell::GuardedField,
+            (Some(InField::Whole), Formula::BehindBlank) if options.formula_guard => Cell::GuardedJson,
             (None, Formula::Possible) if options.formula_guard => Cell::GuardedPrinted,
-            (Some(Lies::Whole), _) => Cell::Field,
-            (Some(Lies::Part(_)), _) => Cell::Part,
+            (Some(InField::Whole), _) => Cell::Field,
+            (Some(InField::Part(_)), _) => Cell::Part,
             (None, _) if plain() => Cell::Plain,
             (None, _) => Cell::Printed,
         }
@@ -314,14 +314,19 @@ impl Cell {
 /// Whether a spreadsheet would take the cell for a formula (OWASP, "CSV Injection").
 #[inline]
 fn runs_as_formula(text: &[u8]) -> bool {
-    matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r'))
+    match text {
+        [b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n', ..] => true,
+        // The full-width ＝, ＋, － and ＠, which spreadsheets with East Asian input read as the others.
+        [0xEF, 0xBC, 0x9D | 0x8B | 0x8D | 0xA0, ..] => true,
+        _ => false,
+    }
 }
 
 /// Whether a json text begins with a blank that a spreadsheet may skip. With `-` it is a number; no json begins with
 /// the others.
 #[inline]
 fn starts_with_blank(json: &[u8]) -> bool {
-    matches!(json.first(), Some(b'\t' | b'\r'))
+    matches!(json.first(), Some(b'\t' | b'\r' | b'\n'))
 }
 
 /// The character that makes a spreadsheet take the cell for text, where it is needed.

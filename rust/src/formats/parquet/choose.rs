@@ -7,7 +7,7 @@ use super::schema;
 use super::values::{Rules, ValueColumn};
 use crate::columns::builders::{Builder, Strings};
 use crate::error::{Error, Result};
-use crate::types::record::Lies;
+use crate::types::record::InField;
 use crate::types::{Decoder, Kind, ParquetType};
 
 /// # Errors
@@ -41,7 +41,7 @@ fn scalar(kind: Kind, parquet: &ParquetType, rules: Rules) -> Result<Box<dyn Bui
 /// The text of the type's output function; where the field holds that text it is copied without a decoder.
 fn text(kind: Kind, decoder: Decoder) -> Box<dyn Builder> {
     match kind {
-        Kind::Scalar(record) if matches!(record.text.lies, Some(Lies::Whole)) => {
+        Kind::Scalar(record) if matches!(record.text.in_field, Some(InField::Whole)) => {
             Box::new(Strings::<_, true>::new(|bytes: &[u8], out: &mut Vec<u8>| {
                 out.extend_from_slice(bytes);
                 Ok(())

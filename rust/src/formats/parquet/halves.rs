@@ -8,7 +8,9 @@ use super::row_group::{RowGroup, RowGroupEncoder};
 use crate::bytes::chunk_pool::ChunkPool;
 use crate::copy::frame::Tuple;
 use crate::error::{Error, Result};
-use crate::formats::base::{Body, Chunk, Encoding, FileAssembler, Piece, Pieces, SegmentEncoder, SegmentEnd, Totals};
+use crate::formats::base::{
+    Body, Chunk, Encoding, FileAssembler, Piece, PieceSink, SegmentEncoder, SegmentEnd, Totals,
+};
 
 pub(super) struct ParquetEncoding {
     layout: Arc<ParquetLayout>,
@@ -39,7 +41,7 @@ struct ParquetSegments {
 }
 
 impl SegmentEncoder for ParquetSegments {
-    fn row(&mut self, tuple: Tuple<'_>, pieces: &mut dyn Pieces) -> Result<()> {
+    fn row(&mut self, tuple: Tuple<'_>, pieces: &mut dyn PieceSink) -> Result<()> {
         self.rows += 1;
         self.encoder.row(tuple).map_err(|e| e.in_row(self.rows))?;
         match self.encoder.take_full()? {
@@ -52,7 +54,7 @@ impl SegmentEncoder for ParquetSegments {
         self.rows
     }
 
-    fn finish(&mut self, pieces: &mut dyn Pieces) -> Result<SegmentEnd> {
+    fn finish(&mut self, pieces: &mut dyn PieceSink) -> Result<SegmentEnd> {
         if let Some(group) = self.encoder.finish_segment()? {
             pieces.push(piece(group))?;
         }

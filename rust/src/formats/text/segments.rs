@@ -8,7 +8,7 @@ use crate::bytes::flusher::Flusher;
 use crate::compression::{COMPRESSOR_INPUT_BYTES, Compression, RawSum, SegmentDeflate};
 use crate::copy::frame::Tuple;
 use crate::error::Result;
-use crate::formats::base::{Piece, Pieces, SegmentEncoder, SegmentEnd};
+use crate::formats::base::{Piece, PieceSink, SegmentEncoder, SegmentEnd};
 
 /// Memory: one chunk of encoded rows and, with gzip, [`COMPRESSOR_INPUT_BYTES`] of raw rows before it. A large row does
 /// not change that: its encoder hands it on in pieces.
@@ -46,7 +46,7 @@ impl<E: TextEncoder> TextSegments<E> {
 }
 
 impl<E: TextEncoder> SegmentEncoder for TextSegments<E> {
-    fn row(&mut self, tuple: Tuple<'_>, pieces: &mut dyn Pieces) -> Result<()> {
+    fn row(&mut self, tuple: Tuple<'_>, pieces: &mut dyn PieceSink) -> Result<()> {
         if self.rows > 0 {
             self.rows_out.extend_from_slice(self.encoder.separator());
         }
@@ -62,7 +62,7 @@ impl<E: TextEncoder> SegmentEncoder for TextSegments<E> {
         self.rows
     }
 
-    fn finish(&mut self, pieces: &mut dyn Pieces) -> Result<SegmentEnd> {
+    fn finish(&mut self, pieces: &mut dyn PieceSink) -> Result<SegmentEnd> {
         let sum = if self.rows > 0 { self.chunks.finish(&mut self.rows_out, pieces)? } else { None };
         self.rows = 0;
         Ok(SegmentEnd { sum, losses: self.encoder.take_losses() })
@@ -71,7 +71,7 @@ impl<E: TextEncoder> SegmentEncoder for TextSegments<E> {
 
 impl Chunks {
     /// Takes all of `out`, which is then empty.
-    fn take(&mut self, out: &mut Vec<u8>, pieces: &mut dyn Pieces) -> Result<()> {
+    fn take(&mut self, out: &mut Vec<u8>, pieces: &mut dyn PieceSink) -> Result<()> {
         let Some(deflate) = &mut self.deflate else {
             let chunk = std::mem::replace(out, self.pool.take());
             return self.push(chunk, pieces);
@@ -87,7 +87,7 @@ impl Chunks {
     }
 
     /// Takes what the last rows of a segment have left in `out`.
-    fn finish(&mut self, out: &mut Vec<u8>, pieces: &mut dyn Pieces) -> Result<Option<RawSum>> {
+    fn finish(&mut self, out: &mut Vec<u8>, pieces: &mut dyn PieceSink) -> Result<Option<RawSum>> {
         let Some(deflate) = &mut self.deflate else {
             if !out.is_empty() || self.rows_in_piece > 0 {
                 self.take(out, pieces)?;
@@ -102,7 +102,7 @@ impl Chunks {
         Ok(Some(sum))
     }
 
-    fn push(&mut self, chunk: Vec<u8>, pieces: &mut dyn Pieces) -> Result<()> {
+    fn push(&mut self, chunk: Vec<u8>, pieces: &mut dyn PieceSink) -> Result<()> {
         let rows = std::mem::take(&mut self.rows_in_piece);
         pieces.push(Piece::of_bytes(chunk, rows))
     }

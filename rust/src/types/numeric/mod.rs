@@ -23,7 +23,7 @@ pub static NUMERIC: Type = Type {
     postgres: &["numeric"],
     parquet: "decimal",
     // With NaN and Infinity.
-    text: Text { write: text, fast: Some(fast), lies: None, alphabet: Some(b"-.0123456789NaInfity") },
+    text: Text { write: text, fast: Some(fast), in_field: None, alphabet: Some(b"-.0123456789NaInfity") },
     json: Json { write: json, fast: Some(|bytes, out| fast(bytes, None, out)), document: None },
     xml: Xml { text: XmlText::Safe, fast: Some(fast), json_type: JsonType::Number },
     large: None,
