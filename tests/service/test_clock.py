@@ -108,17 +108,3 @@ def test_a_clock_25_hours_ahead_for_a_moment_loses_nothing(
     set_clock("+0")
     with serving(records, tmp_path, env=variables, **settings) as service:
         assert get(service, export_id).status == 200
-
-
-def test_a_redis_whose_clock_is_ahead_for_a_moment_loses_nothing(records: str, tmp_path: Path) -> None:
-    variables, set_clock = faked(tmp_path)
-    with (
-        RedisServer(environment=variables) as server,
-        serving(records, tmp_path, redis_url=server.url) as service,
-    ):
-        export_id = prepare(service, dataset="small")
-        set_clock("+26h")
-        looked(service)
-        set_clock("+0")
-        looked(service)
-        assert get(service, export_id).status == 200
