@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from polyglot_export.formats.parquet import MAX_DECIMAL_PRECISION, ParquetOptions
+from polyglot_export.formats.columnar import MAX_DECIMAL_PRECISION, ColumnarOptions
 from polyglot_export.formats.registry import Format, FormatOptions
 from polyglot_export.planning.choose import Choice
 from polyglot_export.planning.plan import Column
@@ -74,7 +74,7 @@ class _Reader:
         self._types = types
         self._json = format_.record.reads_json
         self._xsd_times = format_.record.xsd_times
-        self._parquet = options if isinstance(options, ParquetOptions) else None
+        self._parquet = options if isinstance(options, ColumnarOptions) else None
         # In text, other zones depend on the server's own zone tables. Parquet stores the instant, which needs no zone.
         utc = options.time_zone.upper() == "UTC"
         self._instants_native = utc or self._parquet is not None
@@ -130,7 +130,7 @@ class _Reader:
             return None
         return NATIVE[type_.name].kind
 
-    def _in_parquet(self, type_: Type, modifier: int, kind: str | None, options: ParquetOptions) -> tuple[str, str]:
+    def _in_parquet(self, type_: Type, modifier: int, kind: str | None, options: ColumnarOptions) -> tuple[str, str]:
         is_array = self._types.element(type_) is not None
         if is_array and options.arrays == "json":
             # The server's own JSON where there is no decoder; it arrives as a value of type json.
@@ -143,7 +143,7 @@ class _Reader:
         return kind, _parquet_scalar(type_, modifier, options)
 
 
-def _parquet_scalar(type_: Type, modifier: int, options: ParquetOptions) -> str:
+def _parquet_scalar(type_: Type, modifier: int, options: ColumnarOptions) -> str:
     if type_.kind == "e":
         return "string"
     parquet = NATIVE[type_.name].parquet
