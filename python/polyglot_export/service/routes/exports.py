@@ -115,7 +115,8 @@ async def create(
         )
         about(exportId=job.id, key=caller.name)
         kept = await _keep(job, store, preparations)
-        return ExactJSONResponse(job_view(runs.live(kept)).members(), 201, {"Location": f"/exports/{kept.id}"})
+        place = f"{settings.root_path}/exports/{kept.id}"
+        return ExactJSONResponse(job_view(runs.live(kept)).members(), 201, {"Location": place})
 
 
 @router.get(
