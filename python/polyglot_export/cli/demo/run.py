@@ -5,6 +5,7 @@ behind.
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import tempfile
 import time
@@ -146,6 +147,8 @@ def _keep(screen: Screen, dsn: str, log: Path) -> int:
         url = service.url
         screen.say(f"serving table {TABLE} on {url} (log: {log}); Ctrl-C ends it. Try:")
         screen.say()
+        screen.say(f"  export DATABASE_URL={shlex.quote(dsn)}")
+        screen.say(f"  polyglot export {TABLE} --limit 3")
         screen.say(f"  curl {url}/datasets")
         screen.say(
             f'  curl -s {url}/exports -H \'Content-Type: application/json\' -d \'{{"format": "csv", "limit": 1000}}\''
