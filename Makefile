@@ -172,6 +172,7 @@ test-slow: install ## The property tests at length, an hour or so (Hypothesis an
 docs: install ## Write the generated pages anew and check that every link leads somewhere
 	$(BIN)/python tools/cli_reference.py
 	$(BIN)/python -m tests.faults.table
+	$(BIN)/python -m tests.types.table
 	$(BIN)/python tools/check_docs.py
 
 .PHONY: lock

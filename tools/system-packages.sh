@@ -16,6 +16,7 @@ needs() {
 psql|postgresql-client|the oracle of the benchmark where a server is given
 nginx|nginx-light|tests/service: a real proxy in front of a download
 /usr/bin/chromium*|chromium-headless-shell|tests/formats: what a browser decodes, and what it sees of a cut download
+openssl|openssl|tests/library/test_parameters.py: keys as other people write them
 zstd|zstd|tests/formats: another decoder of zstd
 xmllint|libxml2-utils|tests/formats: another strict reader of XML
 redis-server|redis-server|tests/fixtures/redis.py: the store of several replicas

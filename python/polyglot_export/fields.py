@@ -1,9 +1,9 @@
 """Records that a caller fills in: their fields are checked when a record is made, whoever makes it.
 
 A record is a frozen dataclass. The annotation of a field is its type, and its ``metadata`` has the bounds, under the
-names that pydantic knows (``min_length`` of 1, ``ge``, ``le``), or a function ``read`` that takes the place of both.
-The check below reads them, and so does ``request/schema.py``, which describes the HTTP interface. Names are camelCase
-outside and snake_case in Python; a caller may use either.
+names that pydantic knows (``min_length`` of 1, ``max_length`` of a list, ``ge``, ``le``), or a function ``read`` that
+takes the place of both. The check below reads them, and so does ``request/schema.py``, which describes the HTTP
+interface. Names are camelCase outside and snake_case in Python; a caller may use either.
 """
 
 from __future__ import annotations
@@ -167,10 +167,13 @@ def _readers(record: Any) -> dict[str, Read]:
 def _bounded(read: Read, field: Field[Any]) -> Read:
     """The reader of a field together with the bounds in its metadata."""
     bounds = field.metadata
-    if not bounds.keys() & {"min_length", "ge", "le"}:
+    if not bounds.keys() & {"min_length", "max_length", "ge", "le"}:
         return read
 
     def bounded(given: object) -> Any:
+        if "max_length" in bounds and isinstance(given, list | tuple) and len(given) > bounds["max_length"]:
+            # Before its items become records.
+            raise SpecError(None, f"must have at most {bounds['max_length']} items (got {len(given)})")
         value = read(given)
         if value is None:
             return value

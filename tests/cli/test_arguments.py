@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyglot_export.cli.language.arguments import parse_columns, parse_options, parse_order, parse_where
 from polyglot_export.errors import SpecError
 from polyglot_export.formats.registry import Format
+from polyglot_export.request.language.arguments import parse_columns, parse_options, parse_order, parse_where
 
 NAMES = st.text(min_size=1, max_size=12).filter(lambda text: "\0" not in text)
 VALUES = st.text(max_size=20).filter(lambda text: "\0" not in text)

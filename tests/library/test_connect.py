@@ -35,6 +35,8 @@ MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 BINDINGS = ("disable", "prefer", "require")
 ENCRYPTED = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 REFUSED = "refused"
+RESOLVED = {"hostaddr", "tls_versions", "require_auth", "sslsni", "keepalives"}
+"""Fields that are not libpq's text any more; ``test_parameters.py`` tries those."""
 SLOW_SECONDS = 30.0
 """What must happen at once may take this long on a loaded machine; a default of the system (two minutes) is far
 beyond."""
@@ -73,7 +75,7 @@ def libpq(plan: Plan, **changes: Any) -> str:
     parameters = {
         field.name: getattr(connection, field.name)
         for field in dataclasses.fields(connection)
-        if field.name != "hostaddr" and getattr(connection, field.name) is not None
+        if field.name not in RESOLVED and getattr(connection, field.name) is not None
     }
     try:
         with psycopg.connect("", autocommit=True, **parameters) as conn:

@@ -11,8 +11,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from polyglot_export import SpecError
 from polyglot_export.testing.postgres import EmbeddedServer
 from tests.fixtures.process import serve
+from tests.library.helpers import exported
 from tests.service.client import RawDownload, backends, call, create, wait_for, wait_for_status
 
 ROWS = 300_000
@@ -113,6 +115,33 @@ def test_an_export_from_a_standby(pair: tuple[Pair, bool]) -> None:
                     download.read_to_end()
                 # The standby ends the leader's session, whose snapshot stands in the way.
                 assert wait_for_status(service, export_id, "failed")["error"]["code"] == "database-lost"
+
+
+def test_a_login_whose_transactions_are_serializable(pair: tuple[Pair, bool]) -> None:
+    """A standby refuses such transactions, so that not even a health check may begin one."""
+    both, _ = pair
+    with psycopg.connect(both.primary.dsn(), autocommit=True) as connection:
+        connection.execute("CREATE ROLE careful LOGIN PASSWORD 's3cret'; GRANT SELECT ON records TO careful")
+        connection.execute("ALTER ROLE careful SET default_transaction_isolation = serializable")
+        try:
+            both.follow()
+            dsn = both.standby.dsn(user="careful", password="s3cret")
+            with (
+                psycopg.connect(dsn, autocommit=True) as refused,
+                pytest.raises(psycopg.errors.FeatureNotSupported, match="serializable"),
+            ):
+                refused.execute("SELECT 1")
+            with serve(dsn, workers=2) as service:
+                assert call(service, "/health/ready").status == 200
+                assert [found["name"] for found in call(service, "/datasets").json()["datasets"]] == ["records"]
+                body = call(service, f"/exports/{create(service, limit=10)}/download").body
+                assert body.count(b"\n") == 11
+            query = "SELECT current_setting('transaction_isolation') AS level"
+            assert exported(dsn, query=query) == b"level\nrepeatable read\n"
+            with pytest.raises(SpecError, match="does not know the time zone"):
+                exported(dsn, "records", options={"timeZone": "Nowhere"})
+        finally:
+            connection.execute("DROP OWNED BY careful; DROP ROLE careful")
 
 
 def _vacuum_until_the_leader_is_ended(both: Pair, export_id: str) -> None:

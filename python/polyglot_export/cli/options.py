@@ -139,7 +139,7 @@ def build_spec(
         raise SpecError(
             None, "name a table or view, or give --query" if source is None else "give SOURCE or --query, not both"
         )
-    from polyglot_export.cli.language.arguments import parse_columns, parse_options, parse_order, parse_where
+    from polyglot_export.request.language.arguments import parse_columns, parse_options, parse_order, parse_where
     from polyglot_export.request.parse import parse_spec
 
     data: dict[str, object] = {

@@ -55,7 +55,15 @@ def open_export(
     moment = open_moment(spec, dsn=dsn, exposure=exposure, run=run, token=token)
     try:
         planned = plan(moment, spec, limits, session=run.session())
-        return start(planned, moment, spec=spec, token=token, started=started, rate_limit=run.rate_limit)
+        return start(
+            planned,
+            moment,
+            spec=spec,
+            token=token,
+            started=started,
+            rate_limit=run.rate_limit,
+            idle_timeout=run.idle_timeout,
+        )
     except BaseException:
         moment.close()
         raise

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from polyglot_export.errors import SpecError
+from polyglot_export.execution.idle import check_idle_timeout
 from polyglot_export.execution.rate import check_rate
 from polyglot_export.limits import CHUNK_BYTES, ROW_BYTES, WINDOW_BYTES, Limits, default_workers
 
@@ -29,6 +30,8 @@ class RunSettings:
     statement_timeout: float | None = None
     """Seconds that the server may work on one statement of a worker (one segment, or a whole query); ``None`` for no
     limit."""
+    idle_timeout: float | None = None
+    """Seconds after which an export is ended that nobody pulls, and its connections closed; ``None`` for no limit."""
     application_name: str | None = None
     """What ``pg_stat_activity`` shows; ``polyglot`` and a random number by default."""
 
@@ -44,6 +47,7 @@ class RunSettings:
         if workers < 1:
             raise SpecError("workers", f"must be at least 1 (got {workers})")
         check_rate(self.rate_limit)
+        check_idle_timeout(self.idle_timeout)
         return Limits(workers, self.chunk_bytes, self.window_bytes, self.row_bytes)
 
 
@@ -87,3 +91,6 @@ class ExportResult:
     """Seconds from the call that opened the export to its last byte."""
     losses: Mapping[str, int]
     snapshot: str
+    remarks: tuple[str, ...] = ()
+    """What a reader of the file may not expect, a sentence each, with the option that changes it: a number that is text
+    in Parquet, since its type has no precision."""

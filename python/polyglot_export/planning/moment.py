@@ -12,14 +12,13 @@ from typing import Self
 
 from psycopg import sql
 
+from polyglot_export import sqlstates
 from polyglot_export.errors import SourceChanged, StatementFailed
 from polyglot_export.planning.locate import Located, Moved, hold, locate, look_up, settings_for
-from polyglot_export.postgres import sqlstates
 from polyglot_export.postgres.catalogue.relations import Relation, ancestors
 from polyglot_export.postgres.leader import Held, Leader
 from polyglot_export.postgres.settings import WORKER_SETTINGS, session_settings
-from polyglot_export.sources.registry import AnySource
-from polyglot_export.sources.table import TableSource
+from polyglot_export.sources.base import RelationName, Source
 
 __all__ = ["Moment"]
 
@@ -61,7 +60,7 @@ class Moment:
         self.snapshot = snapshot
 
     @classmethod
-    def open(cls, leader: Leader, sources: Sequence[AnySource], *, time_zone: str = "UTC") -> Self:
+    def open(cls, leader: Leader, sources: Sequence[Source], *, time_zone: str = "UTC") -> Self:
         """Lock the sources, take the snapshot, and prove that nothing moved in between.
 
         Args:
@@ -74,7 +73,8 @@ class Moment:
             AccessDenied: The login may not read a source.
             SourceChanged: A relation was rewritten each time its moment was being taken.
         """
-        views = any(not isinstance(source, TableSource) or source.views is not False for source in sources)
+        reads = [source.reads for source in sources]
+        views = any(not isinstance(each, RelationName) or each.views is not False for each in reads)
         settings = session_settings(leader.connection, time_zone, views=views)
         moved: Moved | None = None
         for attempt in range(ATTEMPTS):
@@ -90,8 +90,8 @@ class Moment:
         )
 
     @classmethod
-    def _take(cls, leader: Leader, sources: Sequence[AnySource], settings: tuple[str, ...]) -> Self:
-        relations = _look_up(leader, sources)
+    def _take(cls, leader: Leader, sources: Sequence[Source], settings: tuple[str, ...]) -> Self:
+        relations = _look_up(leader, sources, settings)
         _begin_locked(leader, relations, settings)
         located = tuple(locate(leader, source, relation) for source, relation in zip(sources, relations, strict=True))
         for found in located:
@@ -135,11 +135,11 @@ class Moment:
         self.close()
 
 
-def _look_up(leader: Leader, sources: Sequence[AnySource]) -> list[Relation | None]:
+def _look_up(leader: Leader, sources: Sequence[Source], settings: tuple[str, ...]) -> list[Relation | None]:
     """In a transaction of its own: a query in the export's transaction would take the snapshot before the lock."""
-    if not any(isinstance(source, TableSource) for source in sources):
+    if not any(isinstance(source.reads, RelationName) for source in sources):
         return [None] * len(sources)
-    leader.begin((), None)
+    leader.begin(settings, None)
     try:
         return [look_up(leader, source) for source in sources]
     finally:

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg
-from psycopg import pq
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg import generators, pq, waiting
+from psycopg.conninfo import conninfo_to_dict, make_conninfo, timeout_from_conninfo
 
 from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import Cancelled, InternalError
-from polyglot_export.postgres.errors import connect_error, conninfo_error
+from polyglot_export.postgres.dsn import read_dsn
+from polyglot_export.postgres.errors import connect_error
+from polyglot_export.postgres.libpq import accepted_methods, accepted_tls_versions, refuse_unsupported
 from polyglot_export.postgres.parameters import ServerParameters
 
 __all__ = ["connect", "resolved"]
@@ -50,23 +53,36 @@ def connect(dsn: str | None, *, application_name: str, token: CancelToken | None
         ConnectionFailed: One sentence, never with the password.
         Cancelled: The token was cancelled.
     """
-    try:
-        given = conninfo_to_dict(dsn or "")
-    except psycopg.Error as error:
-        raise conninfo_error(error) from None
-    except UnicodeEncodeError:
-        raise conninfo_error(psycopg.ProgrammingError("")) from None
+    given = read_dsn(dsn)
     parameters: dict[str, str | int] = {
         **KEEPALIVES,
-        **{name: value for name, value in given.items() if value is not None},
+        # The leader does not try what the workers cannot do.
+        "gssencmode": os.environ.get("PGGSSENCMODE") or "disable",
+        **given,
     }
+    refuse_unsupported(_values(pq.Conninfo.get_defaults()) | {name: str(value) for name, value in parameters.items()})
     # Names and messages are read as UTF-8 whatever the environment says.
     parameters |= {"application_name": application_name, "client_encoding": "UTF8"}
     attempt = _Attempt(make_conninfo("", **parameters))
     try:
-        return attempt.wait(token)
+        connection = attempt.wait(token)
     except psycopg.Error as error:
-        raise connect_error(error, str(given.get("password") or os.environ.get("PGPASSWORD") or "") or None) from None
+        raise connect_error(error, named=_names_a_server(given)) from None
+    # For the transactions that psycopg opens; see ``settings.BEGIN``.
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    try:
+        # A service file may have set more.
+        refuse_unsupported(_values(connection.pgconn.info))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _names_a_server(given: Mapping[str, str]) -> bool:
+    """Whether anything says which server is meant; else libpq tries the socket of this machine."""
+    variables = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE", "PGDATABASE", "PGUSER")
+    return bool(given) or any(os.environ.get(name) for name in variables)
 
 
 class _Attempt:
@@ -101,7 +117,7 @@ class _Attempt:
     def _run(self) -> None:
         connection = None
         try:
-            connection = psycopg.Connection.connect(self._conninfo, autocommit=True, prepare_threshold=None)
+            connection = _open(self._conninfo)
         except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
             self._error = error
         with self._lock:
@@ -119,15 +135,26 @@ class _Attempt:
             connection.close()
 
 
+def _open(conninfo: str) -> psycopg.Connection:
+    """Psycopg looks the hosts up and bounds each attempt, but takes the name of an abstract socket for a host's."""
+    hosts = str(conninfo_to_dict(conninfo).get("host") or os.environ.get("PGHOST") or "")
+    if not any(host.startswith("@") for host in hosts.split(",")):
+        return psycopg.Connection.connect(conninfo, autocommit=True, prepare_threshold=None)
+    # libpq itself tries one host after the other.
+    timeout = timeout_from_conninfo(conninfo_to_dict(conninfo))
+    connection = psycopg.Connection(waiting.wait_conn(generators.connect(conninfo), timeout=timeout))
+    connection.autocommit = True
+    return connection
+
+
 def resolved(connection: psycopg.Connection) -> ServerParameters:
     """The parameters that reach this connection's server again, as this user and on this address."""
     info = connection.info
-    values = {
-        option.keyword.decode(): option.val.decode()
-        for option in connection.pgconn.info
-        if option.val is not None and option.val != b""
-    }
+    values = _values(connection.pgconn.info)
     root, certificate, key = _certificates(values)
+    if root and connection.pgconn.ssl_in_use:
+        # libpq reads this list without being told to.
+        refuse_unsupported({"sslcrl": _in_folder("root.crl") or ""})
     return ServerParameters(
         host=info.host,
         port=info.port,
@@ -139,8 +166,20 @@ def resolved(connection: psycopg.Connection) -> ServerParameters:
         sslrootcert=root,
         sslcert=certificate,
         sslkey=key,
+        sslpassword=values.get("sslpassword"),
+        sslcertmode=values.get("sslcertmode", "allow"),
+        sslsni=values.get("sslsni", "1") == "1",
+        tls_versions=accepted_tls_versions(
+            values.get("ssl_min_protocol_version"), values.get("ssl_max_protocol_version")
+        ),
         sslnegotiation=values.get("sslnegotiation", "postgres"),
         channel_binding=values.get("channel_binding", "prefer"),
+        require_auth=accepted_methods(values.get("require_auth")),
+        keepalives=values.get("keepalives", "1") != "0",
+        keepalives_idle=_positive(values.get("keepalives_idle")),
+        keepalives_interval=_positive(values.get("keepalives_interval")),
+        keepalives_count=_positive(values.get("keepalives_count")),
+        tcp_user_timeout=_positive(values.get("tcp_user_timeout")),
         connect_timeout=_timeout(values.get("connect_timeout")),
         application_name=values.get("application_name", "polyglot"),
         options=info.options or None,
@@ -152,6 +191,17 @@ def _address(pgconn: pq.abc.PGconn, host: str) -> str | None:
     if host.startswith(("/", "@")):
         return None
     return pgconn.hostaddr.decode() or None
+
+
+def _values(options: list[pq.ConninfoOption]) -> dict[str, str]:
+    """What is set, by name."""
+    return {option.keyword.decode(): option.val.decode() for option in options if option.val}
+
+
+def _positive(value: str | None) -> int | None:
+    """Libpq leaves to the system what is zero or less."""
+    number = int(value) if value else 0
+    return number if number > 0 else None
 
 
 def _timeout(value: str | None) -> float | None:

@@ -27,6 +27,7 @@ from polyglot_export.errors import Cancelled, ConnectionLost
 from polyglot_export.postgres import connect as conninfo
 from polyglot_export.postgres.errors import database_error
 from polyglot_export.postgres.parameters import ServerParameters
+from polyglot_export.postgres.settings import BEGIN
 
 __all__ = ["Described", "Held", "Leader"]
 
@@ -69,7 +70,8 @@ class Leader:
         self._token = token
         self._parting_words: str | None = None
         connection.add_notice_handler(self._keep_fatal)
-        self._search_path = str(self.run("SELECT pg_catalog.current_setting('search_path')")[0][0])
+        # SHOW takes no snapshot.
+        self._search_path = str(self.run("SHOW search_path")[0][0])
 
     @classmethod
     def open(cls, dsn: str | None, *, application_name: str, token: CancelToken | None = None) -> Self:
@@ -147,7 +149,7 @@ class Leader:
 
     def begin(self, settings: tuple[str, ...], lock: sql.Composable | None) -> None:
         """Open the transaction and lock, in one message; no snapshot is taken."""
-        statements = ["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", *settings]
+        statements = [BEGIN, *settings]
         if lock is not None:
             statements.append(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(lock).as_string(self.connection))
         self.run("; ".join(statements))

@@ -10,11 +10,21 @@ from collections.abc import Sequence
 import psycopg
 from psycopg import sql
 
+from polyglot_export import sqlstates
 from polyglot_export.errors import SpecError
-from polyglot_export.postgres import sqlstates
 from polyglot_export.postgres.errors import database_error
 
-__all__ = ["TABLE_SETTINGS", "WORKER_SETTINGS", "session_settings", "worker_settings"]
+__all__ = ["BEGIN", "NAME_SETTINGS", "TABLE_SETTINGS", "WORKER_SETTINGS", "session_settings", "worker_settings"]
+
+BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+"""Said wherever a statement may need a snapshot: a standby has none for the level that a login may have as its default
+(``default_transaction_isolation = serializable``)."""
+NAME_SETTINGS = (
+    "SET LOCAL standard_conforming_strings = 'on'",
+    "SET LOCAL quote_all_identifiers = 'off'",
+    "SET LOCAL client_min_messages = 'warning'",
+)
+"""For short looks into the catalogue: how literals are read and how names are printed."""
 
 _FIXED = {
     # How values and names are printed.
@@ -25,8 +35,17 @@ _FIXED = {
     "client_encoding": "UTF8",
     "standard_conforming_strings": "on",
     "quote_all_identifiers": "off",
-    # The order of rows: a sequential scan that joins another one would start in the middle.
+    # How literals of filters are read.
+    "array_nulls": "on",
+    "transform_null_equals": "off",
+    "timezone_abbreviations": "Default",
+    "xmloption": "content",
+    "xmlbinary": "base64",
+    # The order of rows: a sequential scan that joins another one would start in the middle, and a planner that must
+    # not take one reads the rows by an index.
     "synchronize_seqscans": "off",
+    "enable_seqscan": "on",
+    "seq_page_cost": "1",
     # Segments are short statements: compiling each costs more than it saves.
     "jit": "off",
     "enable_tidscan": "on",
@@ -36,6 +55,11 @@ _FIXED = {
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "row_security": "on",
+    # A server that waits for a slow reader must not take it for one that is gone; the other one ends the connection
+    # when we ask for something that may be refused.
+    "tcp_user_timeout": "0",
+    "exit_on_error": "off",
+    "client_min_messages": "warning",
 }
 TABLE_SETTINGS = ("SET LOCAL max_parallel_workers_per_gather = '0'",)
 """For tables: parallelism is ours there, and a Gather would give the rows in another order each time."""
@@ -46,6 +70,9 @@ waits for the leader: neither would ever end, and the server's deadlock detector
 the worker. Five seconds let that session give up first, as careful migrations do; then the export fails visibly
 (SQLSTATE 55P03)."""
 
+_LOSING = ("zero_damaged_pages", "ignore_checksum_failure")
+"""With these on, pages that cannot be read are taken for empty or whole ones: rows are missing or wrong, and nothing
+says so. Only some logins may turn them off; for the others the server's refusal is the error."""
 _LATER = (
     # A client that is gone is noticed within a second while a query runs for it.
     (140000, "client_connection_check_interval", "1s"),
@@ -74,6 +101,7 @@ def session_settings(connection: psycopg.Connection, time_zone: str, *, views: b
         optional.append(_set("restrict_nonsystem_relation_kind", "view"))
     zone = _zone(connection, time_zone)
     try:
+        fixed += _losing(connection)
         if _all_at_once(connection, [zone, *fixed, *optional]):
             return (zone, *fixed, *optional)
         return _one_by_one(connection, time_zone, fixed, optional)
@@ -81,10 +109,22 @@ def session_settings(connection: psycopg.Connection, time_zone: str, *, views: b
         raise database_error(error) from None
 
 
+def _losing(connection: psycopg.Connection) -> list[str]:
+    """What turns those of :data:`_LOSING` off that are on. SHOW takes no snapshot."""
+    cursor = connection.execute("; ".join(f"SHOW {name}" for name in _LOSING).encode())
+    found = []
+    for name in _LOSING:
+        row = cursor.fetchone()
+        if row is not None and row[0] == "on":
+            found.append(_set(name, "off"))
+        cursor.nextset()
+    return found
+
+
 def _all_at_once(connection: psycopg.Connection, settings: Sequence[str]) -> bool:
     """Try all of them in one message; ``False`` where the server refuses one."""
     try:
-        connection.execute("; ".join(["BEGIN", *settings, "ROLLBACK"]).encode())
+        connection.execute("; ".join([BEGIN, *settings, "ROLLBACK"]).encode())
     except psycopg.Error as error:
         if error.sqlstate not in _UNKNOWN_OR_UNSUPPORTED:
             raise

@@ -90,14 +90,13 @@ class Database:
         with connect(self.dsn, application_name="polyglot catalogue", token=token) as connection:
             try:
                 connection.read_only = True
-                connection.execute(
-                    "SELECT pg_catalog.set_config('statement_timeout', %s, false)",
-                    [str(int(seconds * STATEMENT_SHARE * 1000))],
-                )
+                # SET takes no snapshot: a standby has none for every isolation level that a login may have.
+                connection.execute(f"SET statement_timeout = {int(seconds * STATEMENT_SHARE * 1000)}".encode())
                 return question(connection)
             except psycopg.Error as error:
                 raise database_error(error) from None
 
 
 def _ping(connection: psycopg.Connection) -> None:
-    connection.execute("SELECT 1")
+    with connection.transaction():
+        connection.execute("SELECT 1")

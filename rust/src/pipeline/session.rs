@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::merge::Merge;
 use super::shared::Shared;
 use crate::copy::frame::Frames;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ServerError};
 use crate::formats::base::{Piece, PieceSink, SegmentEncoder, SegmentEnd};
 use crate::plan::Source;
 use crate::wire::Connection;
@@ -70,8 +70,15 @@ impl Session {
     pub fn export(&mut self, shared: &Shared, segment: u64) -> Result<SegmentEnd> {
         self.current.store(segment, Ordering::Relaxed);
         let sql = shared.segments.sql(&shared.plan.scans, segment)?;
+        match self.read(shared, segment, &sql) {
+            Err(Error::Server(error)) if is_conversion(&error.sqlstate) => Err(self.name_column(shared, &sql, *error)),
+            outcome => outcome,
+        }
+    }
+
+    fn read(&mut self, shared: &Shared, segment: u64, sql: &str) -> Result<SegmentEnd> {
         let mut frames = Frames::new(shared.plan.columns.len());
-        let mut copy = self.connection.copy_out(&sql)?;
+        let mut copy = self.connection.copy_out(sql)?;
         let encoder = &mut *self.encoder;
         let mut pieces = Queue { segment, merge: &shared.merge };
         // A row beyond the limit is refused before it is a tuple: it is the one after those that were written.
@@ -89,6 +96,35 @@ impl Session {
             )));
         }
         encoder.finish(&mut pieces)
+    }
+
+    /// The server sends rows in the client's encoding. Where it cannot, it names the bytes, and neither row nor column.
+    /// The row is the one after those that came; the column is the one that fails alone. Where none does, the error
+    /// arose elsewhere, in an expression of a view for example, and stays what it was.
+    fn name_column(&mut self, shared: &Shared, sql: &str, error: ServerError) -> Error {
+        let row = self.encoder.rows();
+        let failing = shared.plan.columns.iter().enumerate().find(|(index, _)| {
+            let Some(probe) = one_field(sql, shared.plan.columns.len(), *index, row) else { return false };
+            let outcome = self.restarted(shared).and_then(|()| self.run(&probe));
+            matches!(outcome, Err(Error::Server(again)) if is_conversion(&again.sqlstate))
+        });
+        match failing {
+            Some((_, column)) => Error::value(error.message).in_row(row.saturating_add(1)).in_column(&column.source),
+            None => Error::Server(Box::new(error)),
+        }
+    }
+
+    /// A new transaction on the same snapshot, after an error in the one before.
+    fn restarted(&mut self, shared: &Shared) -> Result<()> {
+        self.connection.batch_execute("ROLLBACK")?;
+        join_snapshot(&mut self.connection, &shared.plan.source)
+    }
+
+    /// Runs a COPY whose rows nobody wants.
+    fn run(&mut self, sql: &str) -> Result<()> {
+        let mut copy = self.connection.copy_out(sql)?;
+        while copy.next()?.is_some() {}
+        Ok(())
     }
 
     /// Says goodbye to the server.
@@ -116,6 +152,21 @@ fn gate_large_rows(shared: &Arc<Shared>, connection: &mut Connection) -> Arc<Ato
     let (gated, segment) = (Arc::clone(shared), Arc::clone(&current));
     connection.set_large_message_gate(Box::new(move || gated.merge.wait_for_turn(segment.load(Ordering::Relaxed))));
     current
+}
+
+/// `character_not_in_repertoire` and `untranslatable_character`.
+fn is_conversion(sqlstate: &str) -> bool {
+    matches!(sqlstate, "22021" | "22P05")
+}
+
+/// The COPY of one field of one row of a segment, counted from 0. Only what is sent is converted.
+fn one_field(sql: &str, columns: usize, column: usize, row: u64) -> Option<String> {
+    let select = sql.strip_prefix("COPY (")?.strip_suffix(") TO STDOUT (FORMAT binary)")?;
+    let names: Vec<String> = (0..columns).map(|index| format!("c{index}")).collect();
+    Some(format!(
+        "COPY (SELECT c{column} FROM ({select}) AS s({}) OFFSET {row} LIMIT 1) TO STDOUT (FORMAT binary)",
+        names.join(", ")
+    ))
 }
 
 /// Settings first, since `SET TRANSACTION SNAPSHOT` must be the first statement that could take a snapshot.

@@ -11,7 +11,7 @@ use crate::compression::Compression;
 use crate::formats;
 use crate::plan::{Limits, Plan, Scan, Source, TidRanges};
 use crate::types::{self, Column, ParquetType};
-use crate::wire::params::{ChannelBinding, ConnectParams, Host, SslMode, SslParams};
+use crate::wire::params::{ChannelBinding, ConnectParams, Host, Methods, SslMode, SslParams, TcpParams, TlsVersions};
 
 const SSL_MODES: &[(&str, SslMode)] = &[
     ("disable", SslMode::Disable),
@@ -50,8 +50,18 @@ struct PyConnection {
     sslrootcert: Option<String>,
     sslcert: Option<String>,
     sslkey: Option<String>,
+    sslpassword: Option<String>,
+    sslcertmode: String,
+    sslsni: bool,
+    tls_versions: Vec<String>,
     sslnegotiation: String,
     channel_binding: String,
+    require_auth: Vec<String>,
+    keepalives: bool,
+    keepalives_idle: Option<u32>,
+    keepalives_interval: Option<u32>,
+    keepalives_count: Option<u32>,
+    tcp_user_timeout: Option<u32>,
     connect_timeout: Option<f64>,
     application_name: String,
     options: Option<String>,
@@ -113,7 +123,7 @@ impl PyConnection {
         // libpq's rule: a host that starts with a slash is the directory of the server's socket, and one with an at
         // sign the same in the abstract namespace.
         let host = if self.host.starts_with(['/', '@']) {
-            Host::Unix { path: format!("{}/.s.PGSQL.{}", self.host.trim_end_matches('/'), self.port) }
+            Host::Unix { path: format!("{}/.s.PGSQL.{}", self.host, self.port) }
         } else {
             Host::Tcp { host: self.host, hostaddr: self.hostaddr, port: self.port }
         };
@@ -136,13 +146,41 @@ impl PyConnection {
                 root_cert: self.sslrootcert,
                 cert: self.sslcert,
                 key: self.sslkey,
+                key_password: self.sslpassword,
+                cert_required: self.sslcertmode == "require",
+                sni: self.sslsni,
+                versions: TlsVersions {
+                    tls12: has(&self.tls_versions, "TLSv1.2"),
+                    tls13: has(&self.tls_versions, "TLSv1.3"),
+                },
                 direct: self.sslnegotiation == "direct",
                 channel_binding,
+            },
+            tcp: TcpParams {
+                keepalives: self.keepalives,
+                idle: seconds(self.keepalives_idle),
+                interval: seconds(self.keepalives_interval),
+                probes: self.keepalives_count,
+                user_timeout: self.tcp_user_timeout.map(|time| Duration::from_millis(time.into())),
+            },
+            methods: Methods {
+                none: has(&self.require_auth, "none"),
+                password: has(&self.require_auth, "password"),
+                md5: has(&self.require_auth, "md5"),
+                scram: has(&self.require_auth, "scram-sha-256"),
             },
             connect_timeout,
             options: self.options,
         })
     }
+}
+
+fn has(words: &[String], word: &str) -> bool {
+    words.iter().any(|each| each == word)
+}
+
+fn seconds(time: Option<u32>) -> Option<Duration> {
+    time.map(|time| Duration::from_secs(time.into()))
 }
 
 impl PyScan {

@@ -7,21 +7,12 @@ use std::time::Duration;
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
 use super::io::{Deadline, describe_io};
-use super::params::Host;
-
-/// A peer that is gone without a word (power, cable, firewall) is noticed after 15 s + 3 × 5 s of silence; the
-/// system's own default is more than two hours.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
-const KEEPALIVE_PROBES: u32 = 3;
-/// How long what we sent may stay unacknowledged. Keep-alive does not run while data is in flight.
-#[cfg(target_os = "linux")]
-const USER_TIMEOUT: Duration = Duration::from_secs(60);
+use super::params::{ConnectParams, Host, TcpParams};
 
 /// One address of the server: what is tried, and what a cancel request is sent to later.
 #[derive(Debug, Clone)]
 pub enum Address {
-    Tcp(SocketAddr),
+    Tcp(SocketAddr, TcpParams),
     Unix(String),
 }
 
@@ -29,7 +20,7 @@ impl Address {
     /// The address alone where the server has one.
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
-            Address::Tcp(address) => Some(address.ip()),
+            Address::Tcp(address, _) => Some(address.ip()),
             Address::Unix(_) => None,
         }
     }
@@ -41,7 +32,7 @@ impl Address {
     /// A socket that is not connected yet, so that another thread can already shut it down.
     pub fn socket(&self) -> io::Result<Socket> {
         match self {
-            Address::Tcp(address) => tcp_socket(*address),
+            Address::Tcp(address, tcp) => tcp_socket(*address, tcp),
             Address::Unix(_) => Socket::new(Domain::UNIX, Type::STREAM, None),
         }
     }
@@ -49,7 +40,7 @@ impl Address {
     /// Connects the socket within the deadline.
     pub fn connect(&self, socket: &Socket, deadline: Deadline) -> io::Result<()> {
         match self {
-            Address::Tcp(address) => connect_tcp(socket, *address, deadline),
+            Address::Tcp(address, _) => connect_tcp(socket, *address, deadline),
             Address::Unix(path) => connect_unix(socket, path, deadline),
         }
     }
@@ -59,24 +50,28 @@ impl Address {
 ///
 /// # Errors
 /// The reason as a phrase: the name is unknown, or `hostaddr` is not an address.
-pub fn resolve(host: &Host) -> Result<Vec<Address>, String> {
+pub fn resolve(params: &ConnectParams) -> Result<Vec<Address>, String> {
+    resolve_host(&params.host, params.tcp)
+}
+
+fn resolve_host(host: &Host, tcp: TcpParams) -> Result<Vec<Address>, String> {
     match host {
         Host::Unix { path } => Ok(vec![Address::Unix(path.clone())]),
         Host::Tcp { hostaddr: Some(address), port, .. } if !address.is_empty() => {
             if !is_numeric(address) {
                 return Err(format!("hostaddr \"{address}\" is not an IP address"));
             }
-            look_up(address, *port)
+            look_up(address, *port, tcp)
         }
-        Host::Tcp { host, port, .. } => look_up(host, *port),
+        Host::Tcp { host, port, .. } => look_up(host, *port, tcp),
     }
 }
 
-fn look_up(host: &str, port: u16) -> Result<Vec<Address>, String> {
+fn look_up(host: &str, port: u16, tcp: TcpParams) -> Result<Vec<Address>, String> {
     let found: Vec<Address> = (host, port)
         .to_socket_addrs()
         .map_err(|e| format!("the name \"{host}\" cannot be resolved ({})", describe_io(&e)))?
-        .map(Address::Tcp)
+        .map(|address| Address::Tcp(address, tcp))
         .collect();
     if found.is_empty() { Err(format!("the name \"{host}\" has no address")) } else { Ok(found) }
 }
@@ -86,14 +81,31 @@ fn is_numeric(address: &str) -> bool {
     address.split('%').next().is_some_and(|ip| ip.parse::<IpAddr>().is_ok())
 }
 
-fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
+fn tcp_socket(address: SocketAddr, tcp: &TcpParams) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_tcp_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
-    socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_PROBES))?;
+    if tcp.keepalives {
+        socket.set_tcp_keepalive(&keepalive(tcp))?;
+    }
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    if tcp.user_timeout.is_some() {
+        socket.set_tcp_user_timeout(tcp.user_timeout)?;
+    }
     Ok(socket)
+}
+
+fn keepalive(tcp: &TcpParams) -> TcpKeepalive {
+    let mut keepalive = TcpKeepalive::new();
+    if let Some(idle) = tcp.idle {
+        keepalive = keepalive.with_time(idle);
+    }
+    if let Some(interval) = tcp.interval {
+        keepalive = keepalive.with_interval(interval);
+    }
+    if let Some(probes) = tcp.probes {
+        keepalive = keepalive.with_retries(probes);
+    }
+    keepalive
 }
 
 fn connect_tcp(socket: &Socket, address: SocketAddr, deadline: Deadline) -> io::Result<()> {
@@ -150,11 +162,12 @@ mod tests {
     fn hostaddr_must_be_numeric() {
         let host =
             |hostaddr: &str| Host::Tcp { host: "ignored.invalid".into(), hostaddr: Some(hostaddr.into()), port: 5432 };
-        let found = resolve(&host("127.0.0.1")).unwrap();
-        assert!(matches!(found.as_slice(), [Address::Tcp(a)] if a.to_string() == "127.0.0.1:5432"));
+        let resolve = |host: Host| resolve_host(&host, TcpParams::default());
+        let found = resolve(host("127.0.0.1")).unwrap();
+        assert!(matches!(found.as_slice(), [Address::Tcp(a, _)] if a.to_string() == "127.0.0.1:5432"));
         assert!(
-            matches!(resolve(&host("::1")).unwrap().as_slice(), [Address::Tcp(a)] if a.to_string() == "[::1]:5432")
+            matches!(resolve(host("::1")).unwrap().as_slice(), [Address::Tcp(a, _)] if a.to_string() == "[::1]:5432")
         );
-        assert!(resolve(&host("localhost")).unwrap_err().contains("not an IP address"));
+        assert!(resolve(host("localhost")).unwrap_err().contains("not an IP address"));
     }
 }

@@ -67,6 +67,9 @@ impl<'a> Login<'a> {
                 "the server ended SCRAM authentication without proving that it knows the password",
             ));
         }
+        if matches!(self.stage, Stage::Start) && !self.params.methods.none {
+            return Err(Failure::last("require_auth: the server let us in without asking for anything"));
+        }
         if self.binding_required() && !(self.bound && matches!(self.stage, Stage::ServerProved)) {
             return Err(Failure::last("channel_binding=require, but the server let us in without channel binding"));
         }
@@ -74,13 +77,20 @@ impl<'a> Login<'a> {
     }
 
     fn clear_text(&mut self) -> Result<BytesMut, Failure> {
+        self.accepted_method(self.params.methods.password, "a password in the clear")?;
         let password = self.plain_method()?;
         password_message(password.as_bytes())
     }
 
     fn md5(&mut self, salt: [u8; 4]) -> Result<BytesMut, Failure> {
+        self.accepted_method(self.params.methods.md5, "an MD5-hashed password")?;
         let password = self.plain_method()?;
         password_message(md5_hash(self.params.user.as_bytes(), password.as_bytes(), salt).as_bytes())
+    }
+
+    /// `require_auth` is checked before anything that depends on the password is sent.
+    fn accepted_method(&self, accepted: bool, asked: &str) -> Result<(), Failure> {
+        if accepted { Ok(()) } else { Err(Failure::last(format!("require_auth: the server asks for {asked}"))) }
     }
 
     /// The password, for a method that knows no channel binding.
@@ -94,6 +104,7 @@ impl<'a> Login<'a> {
     }
 
     fn scram_first(&mut self, body: &AuthenticationSaslBody, stream: &Stream) -> Result<BytesMut, Failure> {
+        self.accepted_method(self.params.methods.scram, "SCRAM-SHA-256")?;
         self.first_request()?;
         let mut offered = Offered::default();
         let mut mechanisms = body.mechanisms();

@@ -50,7 +50,7 @@ fn connect(params: &ConnectParams, watch: &Watch<'_>) -> Result<Connection> {
         message: format!("cannot connect to {target}: {}", reason.message),
         sqlstate: reason.sqlstate,
     };
-    let addresses = resolve(&params.host).map_err(|message| failed(Reason::new(message)))?;
+    let addresses = resolve(params).map_err(|message| failed(Reason::new(message)))?;
     let mut unreachable: Vec<(Address, String)> = Vec::new();
     for address in addresses {
         match connect_to(&address, params, watch) {
@@ -192,6 +192,9 @@ impl Attempt<'_> {
     }
 
     fn start(&self, mut stream: Stream, tls: Option<Tls>) -> Result<Connection, Failure> {
+        if self.params.ssl.cert_required && !tls.as_ref().is_some_and(Tls::certificate_was_asked_for) {
+            return Err(Failure::last("sslcertmode=require, but the server did not ask for a client certificate"));
+        }
         let mut input = ReadBuffer::new(MAX_STARTUP_MESSAGE);
         let key = startup::start(&mut stream, &mut input, self.params)?;
         input.set_max_message(DEFAULT_MAX_MESSAGE);

@@ -13,7 +13,9 @@ pub use _core::types::{Column, Kind, ParquetType};
 use _core::types::{
     boolean, byte_char, bytea, date, float, integer, interval, json, numeric, text, time, timestamp, uuid,
 };
-pub use _core::wire::params::{ChannelBinding, ConnectParams, Host, SslMode, SslParams};
+pub use _core::wire::params::{
+    ChannelBinding, ConnectParams, Host, Methods, SslMode, SslParams, TcpParams, TlsVersions,
+};
 
 pub const BOOL: Kind = Kind::Scalar(&boolean::BOOL);
 pub const INT2: Kind = Kind::Scalar(&integer::INT2);

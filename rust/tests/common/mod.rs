@@ -22,6 +22,10 @@ pub fn plan(columns: &[(&str, Kind)], format: Arc<dyn Format>) -> Plan {
         root_cert: None,
         cert: None,
         key: None,
+        key_password: None,
+        cert_required: false,
+        sni: true,
+        versions: TlsVersions { tls12: true, tls13: true },
         direct: false,
         channel_binding: ChannelBinding::Disable,
     };
@@ -32,6 +36,8 @@ pub fn plan(columns: &[(&str, Kind)], format: Arc<dyn Format>) -> Plan {
         dbname: String::new(),
         application_name: String::new(),
         ssl,
+        tcp: TcpParams::default(),
+        methods: Methods::ALL,
         connect_timeout: None,
         options: None,
     };

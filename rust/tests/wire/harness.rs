@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use _core::error::Error;
 use _core::wire::Connection;
-use _core::wire::params::{ChannelBinding, ConnectParams, Host, SslMode, SslParams};
+use _core::wire::params::{ChannelBinding, ConnectParams, Host, Methods, SslMode, SslParams, TcpParams, TlsVersions};
 
 pub const PASSWORD: &str = "s3cret-never-shown";
 pub const SSL_REQUEST: i32 = 80_877_103;
@@ -157,9 +157,15 @@ pub fn params(port: u16, mode: SslMode) -> ConnectParams {
             root_cert: None,
             cert: None,
             key: None,
+            key_password: None,
+            cert_required: false,
+            sni: true,
+            versions: TlsVersions { tls12: true, tls13: true },
             direct: false,
             channel_binding: ChannelBinding::Prefer,
         },
+        tcp: TcpParams::default(),
+        methods: Methods::ALL,
         connect_timeout: Some(PATIENCE),
         options: None,
     }

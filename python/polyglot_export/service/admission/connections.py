@@ -75,9 +75,10 @@ def _allowed(connection: psycopg.Connection) -> int:
     """``max_connections`` without what is kept for superusers and other roles (PostgreSQL manual, "Connection
     Settings").
     """
-    row = connection.execute(
-        "SELECT sum(CASE name WHEN 'max_connections' THEN setting::int ELSE -setting::int END) FROM "
-        "pg_catalog.pg_settings"
-        " WHERE name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections')"
-    ).fetchone()
+    with connection.transaction():
+        row = connection.execute(
+            "SELECT sum(CASE name WHEN 'max_connections' THEN setting::int ELSE -setting::int END) FROM "
+            "pg_catalog.pg_settings"
+            " WHERE name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections')"
+        ).fetchone()
     return int(row[0]) if row is not None else 1

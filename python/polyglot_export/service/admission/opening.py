@@ -108,6 +108,11 @@ class Admitted:
             application_name=f"polyglot {export_id}",
         )
 
+    @property
+    def offered(self) -> tuple[str, ...] | None:
+        """The columns that may be exported; ``None`` for all that there are."""
+        return self._exposure.source_of(self._spec).columns
+
     def open(self, token: CancelToken) -> Export:
         """Plan and start the export, in the thread that will pull it.
 

@@ -15,11 +15,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from polyglot_export.errors import SpecError
 from polyglot_export.service.validation import reason_of
 from polyglot_export.text.sizes import parse_size
+from polyglot_export.text.times import parse_seconds
 
 __all__ = ["ServiceSettings", "parse_size"]
 
 Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(gt=0, allow_inf_nan=False)]
 
 
 class ServiceSettings(BaseSettings):
@@ -56,6 +57,12 @@ class ServiceSettings(BaseSettings):
     max_connections: int = Field(10, validation_alias="POLYGLOT_MAX_CONNECTIONS", ge=1)
     """Connections that the workers of all running exports may have together; each export has one more for its leader. A
     quarter of what the server allows its users is never exceeded."""
+    max_clients: int | None = Field(None, validation_alias="POLYGLOT_MAX_CLIENTS", ge=1)
+    """Connections that clients may have open; without it one for each 256 kB of the memory, and fewer than the
+    descriptors of the process."""
+    request_memory: Size | None = Field(None, validation_alias="POLYGLOT_REQUEST_MEMORY")
+    """Bytes, or with kB, MB, GB, that the requests of all clients may hold together, beside what exports reserve;
+    without it one part in 32 of the memory."""
     rate_limit: Size | None = Field(None, validation_alias="POLYGLOT_RATE_LIMIT")
     """Bytes a second, or with kB, MB, GB, that one export is read at most; without it there is no limit."""
     memory_limit: Size | None = Field(None, validation_alias="POLYGLOT_MEMORY_LIMIT")
@@ -94,6 +101,9 @@ class ServiceSettings(BaseSettings):
     """Bytes that prepared files may take together, those being written included; in bytes or with kB, MB, GB."""
     file_attempts: int = Field(3, validation_alias="POLYGLOT_FILE_ATTEMPTS", ge=1)
     """Times that a file is begun to be prepared, when replicas that did it went away before the end."""
+    file_queue: int = Field(100, validation_alias="POLYGLOT_FILE_QUEUE", ge=1)
+    """Files that may wait to be prepared; with several keys one of them has at most half of it. A request beyond it is
+    answered 503."""
     redis_url: str | None = Field(None, validation_alias="POLYGLOT_REDIS_URL", repr=False)
     """Redis or Valkey (6.2 or later) that keeps the jobs for several replicas: ``redis://``, ``rediss://`` or
     ``unix://``; without it they are kept in the memory of this process."""

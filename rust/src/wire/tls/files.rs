@@ -5,13 +5,14 @@ use std::fs;
 use std::io;
 
 use rustls::crypto::KeyProvider;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SigningKey};
 use rustls::{Error as TlsError, RootCertStore};
 
 use super::certificate::Certificate;
 use super::errors::describe_tls;
+use super::key::load_key;
 use super::verify::Trust;
 use crate::wire::io::describe_io;
 use crate::wire::params::{SslMode, SslParams};
@@ -57,8 +58,8 @@ pub fn load_client(params: &SslParams, loader: &dyn KeyProvider) -> Result<Optio
     let Some(path) = params.key.as_deref().filter(|path| !path.is_empty()) else {
         return Err(format!("there is a client certificate (\"{cert}\"), but no key for it (sslkey)"));
     };
-    let key = PrivateKeyDer::from_pem_file(path)
-        .map_err(|e| format!("the client key file \"{path}\" {}", describe_pem(&e)))?;
+    let key = load_key(path, params.key_password.as_deref())
+        .map_err(|reason| format!("the client key file \"{path}\" {reason}"))?;
     let key = loader
         .load_private_key(key)
         .map_err(|_| format!("the client key file \"{path}\" holds a key that is not supported"))?;
@@ -96,7 +97,6 @@ fn exists(path: &str) -> bool {
 fn describe_pem(e: &PemError) -> String {
     match e {
         PemError::Io(e) => format!("cannot be read: {}", describe_io(e)),
-        PemError::NoItemsFound => "holds no key in PEM form, or an encrypted one, which is not supported".into(),
         _ => "is not in PEM form".into(),
     }
 }

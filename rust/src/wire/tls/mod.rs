@@ -4,6 +4,7 @@
 mod certificate;
 pub mod errors;
 mod files;
+mod key;
 mod negotiate;
 mod verify;
 

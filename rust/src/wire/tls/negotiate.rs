@@ -3,20 +3,22 @@
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
-use rustls::client::Resumption;
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
-use rustls::sign::SingleCertAndKey;
-use rustls::{ClientConfig, ClientConnection};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, ClientConnection, SignatureScheme, SupportedProtocolVersion};
 
 use super::errors::describe_tls;
 use super::files;
 use super::verify::Verifier;
 use crate::wire::io::describe_io;
-use crate::wire::params::{SslMode, SslParams};
+use crate::wire::params::{SslMode, SslParams, TlsVersions};
 use crate::wire::stream::{Channel, Stream};
 
 /// PostgreSQL's name for its protocol (manual, "SSL Session Encryption"). With direct negotiation both sides insist on
@@ -29,6 +31,8 @@ pub struct Tls {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
     direct: bool,
+    /// Whether the server has asked for the client's certificate.
+    asked: Arc<AtomicBool>,
 }
 
 /// The server's answer to the question for TLS.
@@ -62,18 +66,28 @@ impl Tls {
             algorithms: provider.signature_verification_algorithms,
         };
         let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(&versions(params.versions)?)
             .map_err(|e| describe_tls(&e))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
+        let asked = Arc::new(AtomicBool::new(false));
         let mut config = match files::load_client(params, loader)? {
             None => builder.with_no_client_auth(),
-            Some(client) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(client))),
+            Some(client) => {
+                let resolver = Asked { client: client.into(), asked: Arc::clone(&asked) };
+                builder.with_client_cert_resolver(Arc::new(resolver))
+            }
         };
+        config.enable_sni = params.sni;
         config.alpn_protocols = vec![ALPN.to_vec()];
         // PostgreSQL hands out no session tickets.
         config.resumption = Resumption::disabled();
-        Ok(Tls { config: Arc::new(config), name: server_name(host, address), direct: params.direct })
+        Ok(Tls { config: Arc::new(config), name: server_name(host, address), direct: params.direct, asked })
+    }
+
+    /// Whether the server has asked for the client's certificate, and there was one to send.
+    pub fn certificate_was_asked_for(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// Asks the server for TLS (unless it is direct) and does the handshake.
@@ -94,6 +108,38 @@ impl Tls {
         }
         Ok(Negotiated::Tls(stream))
     }
+}
+
+/// The client's certificate, and whether it was asked for.
+#[derive(Debug)]
+struct Asked {
+    client: SingleCertAndKey,
+    asked: Arc<AtomicBool>,
+}
+
+impl ResolvesClientCert for Asked {
+    fn resolve(&self, hints: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.asked.store(true, Ordering::Relaxed);
+        self.client.resolve(hints, schemes)
+    }
+
+    fn has_certs(&self) -> bool {
+        self.client.has_certs()
+    }
+}
+
+fn versions(wanted: TlsVersions) -> Result<Vec<&'static SupportedProtocolVersion>, String> {
+    let mut found = Vec::new();
+    if wanted.tls12 {
+        found.push(&TLS12);
+    }
+    if wanted.tls13 {
+        found.push(&TLS13);
+    }
+    if found.is_empty() {
+        return Err("ssl_max_protocol_version is below TLSv1.2, the oldest version that is spoken".into());
+    }
+    Ok(found)
 }
 
 /// SSLRequest and its answer of one byte. Bytes behind that were there before any encryption, so someone else may have

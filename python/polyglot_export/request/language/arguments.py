@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from polyglot_export.cli.language.scanner import Scanner
 from polyglot_export.errors import SpecError
 from polyglot_export.formats.registry import Format
+from polyglot_export.request.language.scanner import Scanner
 
 __all__ = ["parse_columns", "parse_options", "parse_order", "parse_where"]
 
