@@ -4,10 +4,12 @@ name: what counts is what the server gives for the table.
 
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg
 import pytest
 
-from polyglot_export import explain, parse_spec
+from polyglot_export import explain
 from tests.library.helpers import as_role, copied, exported, ndjson, new_role
 from tests.tables.conftest import Tables
 
@@ -22,8 +24,8 @@ def _has_virtual_columns(tables: Tables) -> bool:
     return tables.conn.info.server_version >= 180000
 
 
-def _scans(dsn: str, name: str, **more: object) -> tuple[list[str], str]:
-    plan = explain(parse_spec({"format": "csv", "dataset": name, **more}), dsn=dsn)
+def _scans(dsn: str, name: str, **more: Any) -> tuple[list[str], str]:
+    plan = explain(dsn, name, **more)
     return [scan.relation.partition(".")[2] for scan in plan.scans], " ".join(plan.notes)
 
 
