@@ -8,6 +8,7 @@ from psycopg import sql
 
 from polyglot_export.postgres.catalogue.relations import Relation
 from polyglot_export.postgres.leader import Leader
+from polyglot_export.postgres.names import shown
 
 __all__ = ["SourceColumn", "primary_key", "relation_columns"]
 
@@ -22,7 +23,7 @@ def relation_columns(leader: Leader, relation: Relation) -> tuple[SourceColumn, 
         ).format(sql.Literal(relation.oid))
     )
     return tuple(
-        SourceColumn(name, sql.SQL("r.{}").format(sql.Identifier(name)), type_, modifier, display, readable)
+        SourceColumn(name, sql.SQL("r.{}").format(sql.Identifier(name)), type_, modifier, shown(display), readable)
         for name, type_, modifier, display, readable in rows
     )
 
