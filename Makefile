@@ -83,11 +83,12 @@ bench: install ## Each format and every peer that is installed beside psql \copy
 	@$(BIN)/python -m benchmarks.bench --peers --json docs/benchmarks.json --chart docs/benchmarks.svg $(BENCH)
 
 .PHONY: proof
-proof: install ## The service in a memory cgroup of 256 MB, every format and many clients (PROOF='--rows 10000000')
+proof: install system ## The service in a memory cgroup of 256 MB: every format, many clients, attacks (PROOF='--rows 10000000')
 	@$(BIN)/python -m benchmarks.cgroup $(PROOF)
+	@$(BIN)/python -m benchmarks.hostile --page docs/proofs.md
 
 .PHONY: load
-load: install ## Ten minutes of 200 clients at random, kills included, in the same cgroup (LOAD='--minutes 1')
+load: install ## Ten minutes of 200 clients at random, kills and attacks included, in the same cgroup (LOAD='--minutes 1')
 	@$(BIN)/python -m benchmarks.load $(LOAD)
 
 .PHONY: clients
@@ -171,6 +172,7 @@ test-slow: install ## The property tests at length, an hour or so (Hypothesis an
 docs: install ## Write the generated pages anew and check that every link leads somewhere
 	$(BIN)/python tools/cli_reference.py
 	$(BIN)/python -m tests.faults.table
+	$(BIN)/python -m tests.types.table
 	$(BIN)/python tools/check_docs.py
 
 .PHONY: lock

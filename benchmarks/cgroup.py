@@ -118,7 +118,7 @@ def prove(dsn: str, sizes: Sizes, say: Callable[[str], None]) -> tuple[list[Row]
         NoGroup: No group can be made; nothing was filled then.
     """
     settings = {"max_connections": sizes.clients, "log_level": "warning"}
-    with confined_service(dsn, GROUP_BYTES, **settings) as service:
+    with confined_service(dsn, GROUP_BYTES, settings) as service:
         say(f"filling {sizes.rows:,} records")
         _fill(dsn, sizes)
         proof = _Proof(service, Oracle(dsn), sizes, say)

@@ -88,23 +88,27 @@ class Refused(Exception):
         self.outcome = outcome
 
 
-async def create(port: int, spec: dict[str, Any]) -> str:
+async def create(port: int, spec: dict[str, Any], key: str | None = None) -> str:
     """``POST /exports``; gives the id.
+
+    Args:
+        port: Of the service, on 127.0.0.1.
+        spec: The body.
+        key: Sent where the service wants one.
 
     Raises:
         Refused: The service answered something else.
     """
     body = json.dumps(spec).encode()
-    head = "POST /exports HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    head += f"Content-Length: {len(body)}\r\n"
+    head = _head("POST", "/exports", key, f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n")
     answer = _Answer(lambda _: None)
-    await _exchange(port, head.encode() + b"Connection: close\r\n\r\n" + body, answer, Manner())
+    await _exchange(port, head + body, answer, Manner())
     if answer.outcome.status != 201:
         raise Refused(answer.refused())
     return str(json.loads(answer.small)["exportId"])
 
 
-async def fetch(port: int, path: str) -> Any:
+async def fetch(port: int, path: str, key: str | None = None) -> Any:
     """``GET`` of a JSON document.
 
     Raises:
@@ -112,9 +116,7 @@ async def fetch(port: int, path: str) -> Any:
     """
     answer = _Answer(lambda _: None)
     answer.keep = True
-    await _exchange(
-        port, f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode(), answer, Manner()
-    )
+    await _exchange(port, _head("GET", path, key), answer, Manner())
     if answer.outcome.status != 200:
         raise Refused(answer.refused())
     return json.loads(answer.small)
@@ -125,6 +127,7 @@ async def download(
     export_id: str,
     take: Callable[[str, bytes], None],
     manner: Manner | None = None,
+    key: str | None = None,
 ) -> Outcome:
     """``GET /exports/{id}/download``.
 
@@ -133,11 +136,18 @@ async def download(
         export_id: Of the export.
         take: Called with the snapshot and each part of the file.
         manner: How the client behaves.
+        key: Sent where the service wants one.
     """
     answer = _Answer(lambda data: take(answer.outcome.snapshot, data))
-    head = f"GET /exports/{export_id}/download HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    await _exchange(port, head.encode(), answer, manner or Manner())
+    await _exchange(port, _head("GET", f"/exports/{export_id}/download", key), answer, manner or Manner())
     return answer.refused() if answer.outcome.status not in (0, 200) else answer.outcome
+
+
+def _head(method: str, path: str, key: str | None, headers: str = "") -> bytes:
+    """A request's line and headers; the connection is for it alone."""
+    if key is not None:
+        headers += f"Authorization: Bearer {key}\r\n"
+    return f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Connection: close\r\n\r\n".encode()
 
 
 @dataclass

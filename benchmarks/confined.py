@@ -11,7 +11,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,17 +31,26 @@ class ConfinedService:
 
     Attributes:
         port: Where it listens, on 127.0.0.1.
-        pid: Its process.
+        process: Itself.
         group: What counts its memory.
         log: The file with its log lines.
         spool: The folder of its temporary files.
     """
 
     port: int
-    pid: int
+    process: subprocess.Popen[bytes]
     group: MemoryGroup
     log: Path
     spool: Path
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid
+
+    def ended(self) -> bool:
+        """Whether the process is no more."""
+        return self.process.poll() is not None
 
     def resident(self) -> int:
         """Bytes of resident memory now."""
@@ -80,13 +89,16 @@ class ConfinedService:
 
 
 @contextmanager
-def confined_service(dsn: str, limit: int, **settings: object) -> Iterator[ConfinedService]:
+def confined_service(
+    dsn: str, limit: int, settings: Mapping[str, object] | None = None, descriptors: int | None = None
+) -> Iterator[ConfinedService]:
     """Start ``polyglot serve`` in a group, and stop both at the end.
 
     Args:
         dsn: The database, which is outside of the group.
         limit: Bytes of the group. The service is not told: it has to find out.
-        settings: Settings of the service: ``max_connections=64`` becomes ``POLYGLOT_MAX_CONNECTIONS``.
+        settings: Settings of the service: ``{"max_connections": 64}`` becomes ``POLYGLOT_MAX_CONNECTIONS``.
+        descriptors: How many it may have open; ``None`` for what this process may.
 
     Raises:
         NoGroup: There is none to be had.
@@ -104,10 +116,13 @@ def confined_service(dsn: str, limit: int, **settings: object) -> Iterator[Confi
         package = str(Path(polyglot_export.__file__).parents[1])
         environment["PYTHONPATH"] = os.pathsep.join([package, *filter(None, [environment.get("PYTHONPATH")])])
         environment |= {"DATABASE_URL": dsn, "HOST": "127.0.0.1", "PORT": str(port), "TMPDIR": str(spool)}
-        environment |= {f"POLYGLOT_{name.upper()}": str(value) for name, value in settings.items()}
+        environment |= {f"POLYGLOT_{name.upper()}": str(value) for name, value in (settings or {}).items()}
+        command = [*_program(), "serve"]
+        if descriptors is not None:
+            command = ["sh", "-c", 'ulimit -n "$0" && exec "$@"', str(descriptors), *command]
         with log.open("wb") as sink:
             process = subprocess.Popen(
-                group.command([*_program(), "serve"]),
+                group.command(command),
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
@@ -117,7 +132,7 @@ def confined_service(dsn: str, limit: int, **settings: object) -> Iterator[Confi
             )
         try:
             _wait_until_ready(process, port, log)
-            yield ConfinedService(port, process.pid, group, log, spool)
+            yield ConfinedService(port, process, group, log, spool)
         finally:
             _stop(process)
 

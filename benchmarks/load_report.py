@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from benchmarks.load_run import Figures, Load
+from benchmarks.load_figures import Figures, Load
 from polyglot_export.text.tables import markdown
 
 __all__ = ["document", "report"]
@@ -15,6 +15,7 @@ MB = 1 << 20
 
 def report(load: Load, figures: Figures) -> str:
     """What the load was, and what came of it."""
+    attacks = ", ".join(f"{name} {count}" for name, count in sorted(figures.attacks.items()))
     lines = [
         (
             "clients that came",
@@ -24,6 +25,11 @@ def report(load: Load, figures: Figures) -> str:
         *((f"refused: {name}", f"{count:,}") for name, count in sorted(figures.refusals.items())),
         *((f"broken, the job says: {name}", f"{count:,}") for name, count in sorted(figures.failures.items())),
         ("backends killed", f"{figures.kills:,}"),
+        (
+            "attacks beside them",
+            attacks or "none",
+        ),
+        ("`/health/live` after, median and 99 %", _seconds(figures.live_seconds)),
         ("bytes to clients", f"{figures.bytes / 1e9:.2f} GB, {figures.bytes / load.seconds / 1e6:.0f} MB/s"),
         ("first byte after, median and 95 %", _seconds(figures.first_seconds)),
         ("complete after (fast clients), median and 95 %", _seconds(figures.total_seconds)),

@@ -7,16 +7,17 @@ import json
 import random
 import statistics
 import time
-from collections import Counter
-from dataclasses import dataclass, field
 
 import psycopg
 
 from benchmarks.clients import Ending, Manner, Outcome, Refused, create, download, fetch
 from benchmarks.confined import ConfinedService
+from benchmarks.hostile.beside import Attackers
+from benchmarks.hostile.honest import percentile
+from benchmarks.load_figures import Figures, Load
 from benchmarks.oracle import Digest, Oracle, Spec, WrongFile
 
-__all__ = ["Figures", "Load", "drive"]
+__all__ = ["drive"]
 
 MB = 1 << 20
 CASES = (
@@ -61,88 +62,31 @@ KILL = (
 )
 
 
-@dataclass(frozen=True)
-class Load:
-    """What is driven.
-
-    Attributes:
-        seconds: How long clients arrive.
-        rows: Of the table.
-        clients: At one time, at most.
-        arrivals: Clients in a second, on average.
-        seed: Of the random choices.
-    """
-
-    seconds: float
-    rows: int
-    clients: int
-    arrivals: float
-    seed: int
-
-
-@dataclass
-class Figures:
-    """What came of it.
-
-    Attributes:
-        arrived: Clients that came.
-        not_started: Arrivals that found the most clients there, and were left out.
-        outcomes: How downloads ended.
-        refusals: The codes of refusals.
-        failures: The codes that the jobs of broken downloads have.
-        kills: Backends that were killed.
-        most_clients: The most at one time.
-        bytes: Of all files.
-        first_seconds: To the first byte, of all that had one: median and 95th percentile.
-        total_seconds: The same to the end, of fast clients' complete files.
-        group_peak: Bytes.
-        resident_peak: Bytes.
-        resident: Bytes at the start, median of each third of the run, and at rest after it.
-        killed: Processes that the kernel killed.
-        left: What is left when all clients have gone.
-        problems: What is wrong, and how often; empty when all is right.
-        log: The end of the service's log, where something is wrong.
-    """
-
-    arrived: int = 0
-    not_started: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
-    refusals: Counter[str] = field(default_factory=Counter)
-    failures: Counter[str] = field(default_factory=Counter)
-    kills: int = 0
-    most_clients: int = 0
-    bytes: int = 0
-    first_seconds: tuple[float, float] = (0.0, 0.0)
-    total_seconds: tuple[float, float] = (0.0, 0.0)
-    group_peak: int = 0
-    resident_peak: int = 0
-    resident: dict[str, int] = field(default_factory=dict)
-    killed: int = 0
-    left: dict[str, int] = field(default_factory=dict)
-    problems: Counter[str] = field(default_factory=Counter)
-    log: str = ""
-
-
-def drive(service: ConfinedService, dsn: str, load: Load, *, stall_seconds: float) -> Figures:
+def drive(
+    service: ConfinedService, dsn: str, load: Load, keys: tuple[str, ...], attacker: str, *, stall_seconds: float
+) -> Figures:
     """Drive a load against a running service.
 
     Args:
         service: To be loaded.
         dsn: Its database, with the table ``records``.
         load: How much.
+        keys: Of the clients, each of which has one of them.
+        attacker: The attackers' key.
         stall_seconds: How long a client that stalls reads nothing: longer than the service bears it.
     """
     specs = _specs(load)
     oracle = Oracle(dsn)
     expected = {spec: oracle.digest(spec) for spec in specs}
-    driver = _Driver(service, dsn, load, expected, stall_seconds)
+    driver = _Driver(service, dsn, load, keys, expected, stall_seconds)
+    attackers = Attackers(service.port, attacker, dsn, random.Random(load.seed))
     asyncio.run(driver.warm_up())
     time.sleep(2)
     figures = driver.figures
     before = {"threads": service.threads(), "descriptors": service.descriptors()}
     figures.resident["start"] = service.resident()
     service.reset_peaks()
-    asyncio.run(driver.run())
+    asyncio.run(driver.run(attackers))
     figures.resident_peak = service.resident_peak()
     usage = service.group.usage()
     figures.group_peak, figures.killed = usage.peak, usage.killed
@@ -178,12 +122,19 @@ class _Driver:
     """The clients of one run."""
 
     def __init__(
-        self, service: ConfinedService, dsn: str, load: Load, expected: dict[Spec, str], stall_seconds: float
+        self,
+        service: ConfinedService,
+        dsn: str,
+        load: Load,
+        keys: tuple[str, ...],
+        expected: dict[Spec, str],
+        stall_seconds: float,
     ) -> None:
         self.figures = Figures()
         self._service = service
         self._dsn = dsn
         self._load = load
+        self._keys = keys
         self._expected = expected
         self._stall_seconds = stall_seconds
         self._random = random.Random(load.seed)
@@ -202,15 +153,17 @@ class _Driver:
         self._first.clear()
         self._total.clear()
 
-    async def run(self) -> None:
-        """Let clients arrive, kill backends, and wait for the last ones."""
-        helpers = [asyncio.create_task(self._kill()), asyncio.create_task(self._sample())]
+    async def run(self, attackers: Attackers) -> None:
+        """Let clients and attackers arrive, kill backends, and wait for the last ones."""
+        helpers = [asyncio.create_task(work) for work in (self._kill(), self._sample(), attackers.probe())]
+        hostile = asyncio.create_task(attackers.attack(self._load.seconds if self._load.hostile else 0.0))
         try:
             await self._arrive()
+            await hostile
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=LAST_SECONDS)
         finally:
-            for helper in helpers:
+            for helper in (*helpers, hostile):
                 helper.cancel()
         for task in list(self._tasks):
             task.cancel()
@@ -220,6 +173,8 @@ class _Driver:
             if helper.done() and not helper.cancelled():
                 helper.result()
         figures = self.figures
+        figures.attacks = attackers.done
+        figures.live_seconds = (percentile(attackers.probes, 0.5), percentile(attackers.probes, 0.99))
         figures.first_seconds, figures.total_seconds = _percentiles(self._first), _percentiles(self._total)
         third = max(1, len(self._resident) // 3)
         parts = {
@@ -285,13 +240,14 @@ class _Driver:
 
     async def _client(self, spec: Spec, manner: Manner) -> None:
         figures = self.figures
+        key = random.choice(self._keys)
         try:
-            export_id = await create(self._service.port, spec.body())
+            export_id = await create(self._service.port, spec.body(), key)
         except Refused as refused:
             self._refused(refused.outcome)
             return
         digest = Digest(spec)
-        outcome = await download(self._service.port, export_id, digest.take, manner)
+        outcome = await download(self._service.port, export_id, digest.take, manner, key)
         figures.outcomes[outcome.ending.value] += 1
         figures.bytes += outcome.size
         if outcome.first:
@@ -302,7 +258,7 @@ class _Driver:
                 if manner == Manner():
                     self._total.append(outcome.seconds)
             case Ending.BROKEN:
-                await self._broken(export_id)
+                await self._broken(export_id, key)
             case Ending.REFUSED:
                 figures.outcomes[outcome.ending.value] -= 1
                 self._refused(outcome)
@@ -329,9 +285,9 @@ class _Driver:
         if outcome.status != 503 or outcome.retry_after is None:
             self.figures.problems[f"refused with {outcome.status} {code}"] += 1
 
-    async def _broken(self, export_id: str) -> None:
+    async def _broken(self, export_id: str, key: str) -> None:
         try:
-            job = await fetch(self._service.port, f"/exports/{export_id}")
+            job = await fetch(self._service.port, f"/exports/{export_id}", key)
         except Refused as refused:
             self.figures.problems[f"the job of a broken download was answered {refused}"] += 1
             return
@@ -365,13 +321,14 @@ class _Driver:
             return int(row[0]) if row is not None else 0
 
     async def _running_jobs(self) -> int:
-        running, after = 0, ""
-        while True:
-            page = await fetch(self._service.port, f"/exports?limit=500{after}")
-            running += sum(1 for job in page["exports"] if job["status"] == "running")
-            if page.get("next") is None:
-                return running
-            after = f"&after={page['next']}"
+        running = 0
+        for key in self._keys:
+            after: str | None = ""
+            while after is not None:
+                page = await fetch(self._service.port, f"/exports?limit=500{after}", key)
+                running += sum(1 for job in page["exports"] if job["status"] == "running")
+                after = f"&after={page['next']}" if page.get("next") is not None else None
+        return running
 
 
 def _percentiles(values: list[float]) -> tuple[float, float]:

@@ -53,6 +53,8 @@ MEDIA_TYPES = {
     "ndjson": "application/x-ndjson",
     "parquet": "application/vnd.apache.parquet",
 }
+IDLE_SECONDS = 60
+"""A client that takes nothing for so long is given up: its export holds connections and a snapshot of the database."""
 
 # A project has these in its settings module.
 settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["127.0.0.1", "localhost"], USE_TZ=True)
@@ -70,7 +72,7 @@ def download(request: HttpRequest, name: str, extension: str) -> HttpResponse | 
     try:
         since = request.GET.get("since")
         terms = [] if since is None else [{"column": day, "op": ">=", "value": date.fromisoformat(since).isoformat()}]
-        body = Body(export(DSN, table, format=extension, filter=terms))
+        body = Body(export(DSN, table, format=extension, filter=terms, idle_timeout=IDLE_SECONDS))
     except SpecError as error:
         # The sentence names the field and what is allowed, so that a person can act on it.
         return JsonResponse({"detail": str(error), "field": error.field}, status=400)

@@ -40,6 +40,8 @@ MEDIA_TYPES = {
     "ndjson": "application/x-ndjson",
     "parquet": "application/vnd.apache.parquet",
 }
+IDLE_SECONDS = 60
+"""A client that takes nothing for so long is given up: its export holds connections and a snapshot of the database."""
 
 app = FastAPI()
 Format = Literal["csv", "ndjson", "parquet"]
@@ -61,7 +63,7 @@ async def opened(
         raise HTTPException(404, f"there is no export {name!r}; there are {', '.join(SOURCES)}")
     table, day = SOURCES[name]
     terms: list[dict[str, Any]] = [] if since is None else [{"column": day, "op": ">=", "value": since.isoformat()}]
-    async with aexport(DSN, table, format=extension, filter=terms) as export:
+    async with aexport(DSN, table, format=extension, filter=terms, idle_timeout=IDLE_SECONDS) as export:
         yield export
 
 

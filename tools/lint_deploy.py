@@ -1,7 +1,8 @@
 """Checks everything in deploy/ without Docker and without a cluster, in a few seconds.
 
 - the Dockerfile with hadolint;
-- the compose file against the schema of the compose specification, and its shell script for its syntax;
+- the compose file against the schema of the compose specification, and its shell scripts for their syntax;
+- that every image of others is pinned by its digest, and that no command line has a password;
 - the chart with Helm's own linter and renderer (a library in a wheel, so no helm has to be installed), for each set of
   values below, and what comes out against the schemas of Kubernetes;
 - every YAML file, those that the chart makes included, with yamllint.
@@ -12,10 +13,11 @@ Prints what is wrong; exit code 1 when something is. Run by ``make lint``.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ DEPLOY = Path(__file__).parents[1] / "deploy"
 CHART = DEPLOY / "helm" / "polyglot-export"
 OLDEST, NEWEST = "1.27", "1.37"
 """Versions of Kubernetes: the oldest that the chart allows, and the newest whose schemas are there."""
+PINNED = re.compile(r"@sha256:[0-9a-f]{64}$")
+SECRET_VARIABLE = re.compile(r"\$\{?\w*(?:PASSWORD|SECRET)(?!_FILE)\w*")
 YAML_RULES = (
     "{extends: default, rules: {line-length: {max: 160}, document-start: disable,"
     " comments: {min-spaces-from-content: 1}}}"
@@ -39,11 +43,16 @@ VALUES: dict[str, dict[str, Any]] = {
     "one replica without Redis": {"replicas": 1, "redis": {"existingSecret": ""}},
     "everything": {
         "replicas": 3,
-        "image": {"tag": "sha", "pullSecrets": ["registry"]},
+        "image": {"tag": "sha", "digest": f"sha256:{'0' * 64}", "pullSecrets": ["registry"]},
         "settings": {"POLYGLOT_MAX_CONNECTIONS": 20, "POLYGLOT_MIN_RATE": "2kB"},
         "metrics": {"public": True, "annotations": True},
         "spool": {"type": "persistentVolumeClaim", "size": "20Gi", "storageClassName": "nfs"},
         "ingress": {"enabled": True, "host": "export.example.org", "tlsSecret": "export-tls"},
+        "networkPolicy": {
+            "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}],
+            "database": {"port": 6432, "to": [{"ipBlock": {"cidr": "10.0.0.0/24"}}]},
+            "redis": {"port": 6380, "to": [{"podSelector": {"matchLabels": {"app": "redis"}}}]},
+        },
         "podAnnotations": {"example.org/owner": "reports"},
         "nodeSelector": {"kubernetes.io/arch": "amd64"},
         "tolerations": [{"key": "exports", "operator": "Exists"}],
@@ -52,6 +61,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "bare": {
         "metrics": {"annotations": False},
         "podDisruptionBudget": {"enabled": False},
+        "networkPolicy": {"enabled": False},
         "spool": {"type": "persistentVolumeClaim", "existingClaim": "shared"},
         "ingress": {"enabled": True, "host": "export.example.org", "annotations": {}},
     },
@@ -60,7 +70,16 @@ VALUES: dict[str, dict[str, Any]] = {
 
 def main() -> int:
     """Check and print."""
-    found = [*_programs(), *_yaml_files(), *_chart()]
+    compose = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text(encoding="utf-8"))
+    scripts = [path.read_text(encoding="utf-8") for path in sorted((DEPLOY / "compose").glob("*.sh"))]
+    found = [
+        *_programs(),
+        *_yaml_files(),
+        *unpinned_bases((DEPLOY / "Dockerfile").read_text(encoding="utf-8")),
+        *unpinned_services(compose),
+        *passwords_in_commands(compose, scripts),
+        *_chart(),
+    ]
     for line in found:
         print(line, file=sys.stderr)
     return 1 if found else 0
@@ -77,13 +96,47 @@ def render(values: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def unpinned_bases(dockerfile: str) -> Iterator[str]:
+    """What a Dockerfile takes from outside by a tag alone: images, and the frontend that would read it."""
+    stages: set[str] = set()
+    for image, stage in re.findall(r"^FROM (?:--\S+ )*(\S+)(?: AS (\S+))?", dockerfile, re.MULTILINE | re.IGNORECASE):
+        if image not in stages and not PINNED.search(image):
+            yield f"Dockerfile: {image} has no digest"
+        stages.add(stage)
+    for image in re.findall(r"^COPY --from=(\S+)", dockerfile, re.MULTILINE):
+        if image not in stages and not PINNED.search(image):
+            yield f"Dockerfile: {image} has no digest"
+    for image in re.findall(r"^# *syntax=(\S+)", dockerfile, re.MULTILINE):
+        if not PINNED.search(image):
+            yield f"Dockerfile: {image} has no digest"
+
+
+def unpinned_services(compose: dict[str, Any]) -> Iterator[str]:
+    """Services of a compose file whose image is somebody else's and has a tag alone."""
+    for name, service in compose["services"].items():
+        if "build" not in service and not PINNED.search(service["image"]):
+            yield f"compose.yaml: {name}: {service['image']} has no digest"
+
+
+def passwords_in_commands(compose: dict[str, Any], scripts: Sequence[str]) -> Iterator[str]:
+    """Arguments into which a password is put: every process of the machine may read them."""
+    for name, service in compose["services"].items():
+        for member in ("command", "entrypoint"):
+            if SECRET_VARIABLE.search(str(service.get(member, ""))):
+                yield f"compose.yaml: {name}: its {member} has a password"
+    for script in scripts:
+        for line in script.splitlines():
+            if SECRET_VARIABLE.search(line) and not line.lstrip().startswith("#"):
+                yield f"a script of compose: a command has a password: {line.strip()}"
+
+
 def _programs() -> Iterator[str]:
     bin_dir = Path(sys.executable).parent
     compose = DEPLOY / "compose"
     for command in (
         [str(bin_dir / "hadolint"), "--no-color", str(DEPLOY / "Dockerfile")],
         [str(bin_dir / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec", str(compose / "compose.yaml")],
-        ["sh", "-n", str(compose / "database.sh")],
+        *(["sh", "-n", str(script)] for script in sorted(compose.glob("*.sh"))),
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:

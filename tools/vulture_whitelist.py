@@ -51,7 +51,9 @@ peak_memory_mb
 dataset_row_count
 
 # asyncio and uvicorn call these methods and read these attributes (service/http/protocol.py, service/server.py).
+data_received
 eof_received
+timeout_keep_alive_task
 send_400_response
 handle_exit
 sig
@@ -63,9 +65,11 @@ disconnected
 on_header
 on_body
 
-# prometheus-client collects, psycopg reads a connection's mode, logging has its handlers replaced.
+# prometheus-client collects, psycopg reads the mode of a connection, logging has its handlers replaced.
 collect
 read_only
+isolation_level
+autocommit
 handlers
 
 # A child process of the benchmark reads its job by code that is a string (benchmarks/peers/base.py).

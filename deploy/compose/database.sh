@@ -1,8 +1,10 @@
 #!/bin/sh
 # Run once by the image of PostgreSQL: a login that may read what is offered and nothing else, and a table to try it with.
+# psql reads the password from the secret file: an argument would be seen by everybody who may list processes.
 set -eu
 
-psql --set ON_ERROR_STOP=1 --set password="$READER_PASSWORD" --username postgres --dbname polyglot <<'END'
+psql --set ON_ERROR_STOP=1 --username postgres --dbname polyglot <<'END'
+\set password `cat /run/secrets/reader_password`
 CREATE ROLE polyglot LOGIN PASSWORD :'password' CONNECTION LIMIT 60;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 REVOKE TEMPORARY ON DATABASE polyglot FROM PUBLIC;

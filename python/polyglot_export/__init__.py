@@ -16,6 +16,7 @@ that the command line answers ``--help`` without loading a database driver.
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,8 +27,11 @@ PUBLIC = f"{__name__}.public"
 
 
 def __getattr__(name: str) -> object:
-    # Python asks for modules and for names of its own while it imports a part of the package; that must not load all.
+    # Python asks for modules and for names of its own while it imports a part of the package (`from polyglot_export
+    # import sqlstates`); that must not load all.
     if name.startswith("_") and name not in ("__all__", "__version__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if PathFinder.find_spec(f"{__name__}.{name}", __path__) is not None:  # noqa: F405 - Python's own
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     public = import_module(PUBLIC)
     if name != "__all__" and name not in public.__all__:

@@ -24,6 +24,11 @@ Attributes are data, not text to parse: ``sqlstate``, ``detail`` and ``hint`` ar
 
 from __future__ import annotations
 
+import re
+
+from polyglot_export import sqlstates
+from polyglot_export.limits import MESSAGE_BYTES
+
 __all__ = [
     "AccessDenied",
     "Busy",
@@ -41,12 +46,29 @@ __all__ = [
     "TargetFailed",
     "UnknownDataset",
     "UnsupportedValue",
+    "cut",
     "statement_error",
 ]
 
 
+_MARK = re.compile(r"… \(\d+ characters\)\Z")
+
+
+def cut(text: str, limit: int = MESSAGE_BYTES) -> str:
+    """The beginning of a text that is longer than a message may be (``limits.MESSAGE_BYTES``), and how long it was."""
+    if len(text) <= limit // 4:
+        return text
+    data = text.encode(errors="backslashreplace")
+    if len(data) <= limit:
+        return text
+    # A message that becomes part of another one keeps its own mark.
+    mark = _MARK.search(text[-40:])
+    end = mark[0] if mark is not None else f"… ({len(text)} characters)"
+    return data[: limit - len(end.encode())].decode(errors="ignore") + end
+
+
 class PolyglotError(Exception):
-    """The root; its message is one sentence for a person."""
+    """The root; its message is one sentence for a person, and never longer than ``limits.MESSAGE_BYTES``."""
 
     def __init__(
         self,
@@ -59,14 +81,15 @@ class PolyglotError(Exception):
         column: str | None = None,
         field: str | None = None,
     ) -> None:
+        message = cut(message)
         super().__init__(message)
         self.message = message
         self.sqlstate = sqlstate
-        self.detail = detail
-        self.hint = hint
+        self.detail = cut(detail) if detail is not None else None
+        self.hint = cut(hint) if hint is not None else None
         self.row = row
         self.column = column
-        self.field = field
+        self.field = cut(field) if field is not None else None
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keep the attributes when the error crosses a process."""
@@ -95,8 +118,8 @@ class SpecError(PolyglotError, ValueError):
         place = " ".join(part for part in (field, repr(given) if given is not None else None) if part)
         message = f"{place}: {reason}" if place else reason
         super().__init__(message, sqlstate=sqlstate, detail=detail, hint=hint, field=field)
-        self.reason = reason
-        self.given = given
+        self.reason = cut(reason)
+        self.given = cut(given) if given is not None else None
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keep the attributes when the error crosses a process."""
@@ -162,18 +185,19 @@ class InternalError(PolyglotError):
 def statement_error(sqlstate: str) -> type[PolyglotError]:
     """The class that stands for an error the server answered a statement with.
 
-    ``rust/src/py/errors.rs`` holds the same table for the workers; a test compares the two.
+    The compiled core asks it too, for the errors of its workers (``rust/src/py/errors.rs``).
 
     Args:
         sqlstate: Five characters (PostgreSQL manual, "PostgreSQL Error Codes").
     """
     match sqlstate:
-        case "42501":
+        case sqlstates.INSUFFICIENT_PRIVILEGE:
             return AccessDenied
-        case "57014" | "25P03" | "25P04":
-            # query_canceled, idle_in_transaction_session_timeout, transaction_timeout: our own cancel is told apart
-            # before.
+        case (
+            # Our own cancel also makes the server say this, but it has become `Cancelled` before anyone asks here.
+            sqlstates.QUERY_CANCELED | sqlstates.IDLE_IN_TRANSACTION_SESSION_TIMEOUT | sqlstates.TRANSACTION_TIMEOUT
+        ):
             return StatementTimeout
-    if sqlstate.startswith(("08", "57P")):
+    if sqlstate.startswith((sqlstates.CONNECTION_CLASS, sqlstates.SHUTDOWN_CLASS)):
         return ConnectionLost
     return StatementFailed

@@ -1,9 +1,9 @@
 """Records that a caller fills in: their fields are checked when a record is made, whoever makes it.
 
 A record is a frozen dataclass. The annotation of a field is its type, and its ``metadata`` has the bounds, under the
-names that pydantic knows (``min_length`` of 1, ``ge``, ``le``), or a function ``read`` that takes the place of both.
-The check below reads them, and so does ``request/schema.py``, which describes the HTTP interface. Names are camelCase
-outside and snake_case in Python; a caller may use either.
+names that pydantic knows (``min_length`` of 1, ``max_length`` of a list, ``ge``, ``le``), or a function ``read`` that
+takes the place of both. The check below reads them, and so does ``request/schema.py``, which describes the HTTP
+interface. Names are camelCase outside and snake_case in Python; a caller may use either.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal, Self, TypeVar, Union, cast, get_args,
 
 from polyglot_export.errors import SpecError
 
-__all__ = ["Record", "camel", "left_out", "member_names", "read_record", "within", "wrong"]
+__all__ = ["Record", "camel", "is_number", "left_out", "member_names", "read_record", "within", "wrong"]
 
 R = TypeVar("R", bound="Record")
 Read = Callable[[object], Any]
@@ -112,6 +112,11 @@ def wrong(reason: str, given: object = None) -> SpecError:
     return SpecError(None, f"{reason}{shown}")
 
 
+def is_number(given: object) -> bool:
+    """Whether a value is a number; ``True`` is none."""
+    return isinstance(given, int | float) and not isinstance(given, bool)
+
+
 def member_names(record: type[Record]) -> str:
     """The members of a record as a caller writes them, for the message of an error."""
     return ", ".join(record.members())
@@ -167,10 +172,13 @@ def _readers(record: Any) -> dict[str, Read]:
 def _bounded(read: Read, field: Field[Any]) -> Read:
     """The reader of a field together with the bounds in its metadata."""
     bounds = field.metadata
-    if not bounds.keys() & {"min_length", "ge", "le"}:
+    if not bounds.keys() & {"min_length", "max_length", "ge", "le"}:
         return read
 
     def bounded(given: object) -> Any:
+        if "max_length" in bounds and isinstance(given, list | tuple) and len(given) > bounds["max_length"]:
+            # Before its items become records.
+            raise SpecError(None, f"must have at most {bounds['max_length']} items (got {len(given)})")
         value = read(given)
         if value is None:
             return value

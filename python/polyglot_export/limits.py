@@ -10,11 +10,18 @@ import os
 from dataclasses import dataclass, field
 
 __all__ = [
+    "BODY_BYTES",
+    "BODY_VALUES",
     "CHUNK_BYTES",
     "DEFAULT_WORKERS_LIMIT",
     "FILE_CHUNK_BYTES",
     "INLINE_ROW_BYTES",
     "LEADER_BYTES",
+    "MAX_COLUMNS",
+    "MAX_FILTER_TERMS",
+    "MAX_FILTER_VALUES",
+    "MAX_SORT_KEYS",
+    "MESSAGE_BYTES",
     "PAGES_PER_SEGMENT",
     "PARQUET_PAGES_PER_SEGMENT",
     "PARQUET_ROW_BYTES",
@@ -83,6 +90,21 @@ constant: the bytes of a gzip file depend on where segments end, and they must n
 PARQUET_PAGES_PER_SEGMENT = 4_000
 """The same for Parquet, 32 MiB: each segment ends its own row group, and 32 MiB of heap are about the 16 MiB of encoded
 data that a row group should have; smaller row groups cost readers more than they give them."""
+MESSAGE_BYTES = 1 * KIB
+"""Bytes of a message that are kept, sent or logged: a server quotes the value that it cannot read, which may be a
+text of a megabyte."""
+MAX_COLUMNS = 1_664
+"""Columns of an export: PostgreSQL's own limit for a SELECT (``MaxTupleAttributeNumber``)."""
+MAX_SORT_KEYS = 100
+"""Terms of ``orderBy``. Each is tried alone on the server."""
+MAX_FILTER_TERMS = 100
+"""Terms of a filter. Each is tried alone on the server."""
+MAX_FILTER_VALUES = 10_000
+"""Values in the lists of a filter over HTTP, all terms together; each is held as an object of some 120 bytes."""
+BODY_VALUES = 20_000
+"""Members and elements of a JSON body, about: more than a request has that keeps the limits above."""
+BODY_BYTES = 8 * MIB
+"""What all bodies of requests that are being received or worked on may hold together."""
 DEFAULT_WORKERS_LIMIT = 4
 """More connections than this an export takes only when it is told to: each is a backend of the server, which does as
 much work for it as we do."""

@@ -27,11 +27,11 @@ from polyglot_export.errors import (
     UnsupportedValue,
 )
 from polyglot_export.execution.export import Export
-from polyglot_export.execution.opening import explain, open_export
+from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, Progress, RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.library.aio import AsyncExport, aexport
-from polyglot_export.library.sync import export, export_to_file
+from polyglot_export.library.sync import explain, export, export_to_file
 from polyglot_export.planning.plan import Plan
 from polyglot_export.request.parse import parse_spec
 from polyglot_export.request.spec import ColumnChoice, ExportSpec, FilterTerm, OrderTerm

@@ -11,8 +11,8 @@ import pytest
 
 from benchmarks import load as command
 from benchmarks.clients import Ending
+from benchmarks.load_figures import Figures, Load
 from benchmarks.load_report import document, report
-from benchmarks.load_run import Figures, Load
 from tests.benchmarks.groups import no_group
 
 
@@ -21,7 +21,7 @@ def test_the_load(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monkey
     monkeypatch.setattr("benchmarks.load_run.KILL_SECONDS", 0.5)
     monkeypatch.setattr("benchmarks.load_run.LAST_SECONDS", 3.0)
     monkeypatch.setattr("benchmarks.load_run.SLOW_SHARES", ((1, 50), (1_000, 50)))
-    load = Load(seconds=5, rows=3_000, clients=50, arrivals=12, seed=7)
+    load = Load(seconds=5, rows=3_000, clients=50, arrivals=12, seed=7, hostile=False)
     reason = no_group()
     if reason is not None:
         assert command.main(["--minutes", "0.05", "--rows", "1000"]) == command.EXIT_NO_GROUP

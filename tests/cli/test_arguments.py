@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyglot_export.cli.language.arguments import parse_columns, parse_options, parse_order, parse_where
 from polyglot_export.errors import SpecError
 from polyglot_export.formats.registry import Format
+from polyglot_export.request.language.arguments import parse_columns, parse_options, parse_order, parse_where
 
 NAMES = st.text(min_size=1, max_size=12).filter(lambda text: "\0" not in text)
 VALUES = st.text(max_size=20).filter(lambda text: "\0" not in text)
@@ -109,6 +109,8 @@ def test_order_refused() -> None:
         ("name = 'two words '", "name", "=", "two words "),
         ("name = 'O''Brien'", "name", "=", "O'Brien"),
         ("name = O'Brien", "name", "=", "O'Brien"),
+        ("name = rock and roll", "name", "=", "rock and roll"),
+        ("name = 'x and id > 3'", "name", "=", "x and id > 3"),
         ("name = ''", "name", "=", ""),
         ("name = 'null'", "name", "=", "null"),
         ("name like %x_", "name", "like", "%x_"),
@@ -173,6 +175,13 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         ("id in (1", "the list has no ) at its end"),
         ("id in (1,)", "a value is missing"),
         ("id in (1) x", "'x' is too much"),
+        ("id > 1 and id < 5", "give a second --where"),
+        ("id > 1 AND name is null", "give a second --where"),
+        ('id > 1 or "two words" in (1)', "a query for or"),
+        ("id in (1) and name = 'x'", "give a second --where"),
+        ("name = 'x' and id = 1", "give a second --where"),
+        ("id is null or id = 1", "give a second --where"),
+        ("id between 1 and 5 and name = 'x'", "give a second --where"),
         ("id between 1", "between takes two values"),
         ("id between 1 and", "between takes two values"),
     ],

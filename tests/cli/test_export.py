@@ -229,3 +229,16 @@ def test_the_summary_of_many_rows_has_their_speed(cli: Cli, items: str) -> None:
     done = cli("export", "--query", "SELECT generate_series(1, 10000) AS n", "-o", "/dev/null", dsn=items)
     assert succeeded(done) == b""
     assert re.fullmatch(rb"polyglot: 10,000 rows, 48\.9 kB in [\d.]+ s \([\d,]+ rows/s\) to /dev/null\n", done.stderr)
+
+
+def test_the_summary_tells_of_numbers_that_are_text(cli: Cli, items: str, tmp_path: Path) -> None:
+    """In Parquet, with what to write; not where nobody wants to read it."""
+    query = ("--query", "SELECT sum(value) AS total FROM items")
+    command = (*query, "--dsn", items, "-o", str(tmp_path / "total.parquet"))
+    told = cli("export", *command).stderr.decode()
+    assert told.count("\n") == 1
+    assert told.startswith("polyglot: 1 row, ")
+    assert "total.parquet; column 'total' is text" in told
+    assert "numericFallback=double" in told
+    assert b"text" not in cli("export", *command, "-O", "numericFallback=double").stderr
+    assert cli("export", *command, "--quiet").stderr == b""

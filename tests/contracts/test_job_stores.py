@@ -13,6 +13,7 @@ from polyglot_export.errors import Busy, SpecError
 from polyglot_export.jobs.job import EXPIRED_KEPT, Job, JobStatus, RequestKey, now
 from polyglot_export.jobs.stores.base import MAX_WEIGHT, JobStore, cursor_of
 from polyglot_export.jobs.stores.registry import STORES, StoreKind, open_store
+from polyglot_export.request.parse import parse_spec
 from tests.fixtures.redis import RedisServer
 from tests.service.sample_jobs import HOUR, START, ended, make_job
 
@@ -170,9 +171,65 @@ async def test_large_requests_are_bounded_together(store: JobStore) -> None:
     for job in jobs:
         await store.add(job)
     assert await store.page(None, limit=10) == jobs[:0:-1]
-    huge = make_job(at=START + HOUR, weight=2 * MAX_WEIGHT)
-    await store.add(huge)
-    assert await store.page(None, limit=10) == [huge]
+    with pytest.raises(SpecError, match="bytes of memory"):
+        await store.add(make_job(at=START + HOUR, weight=MAX_WEIGHT + 1))
+    assert await store.page(None, limit=10) == jobs[:0:-1]
+    largest = make_job(at=START + HOUR, weight=MAX_WEIGHT)
+    await store.add(largest)
+    assert await store.page(None, limit=10) == [largest]
+
+
+async def test_nobody_makes_the_store_forget_what_others_have(store: JobStore) -> None:
+    """Neither by many jobs nor by large ones: one's own go first."""
+    other = [make_job(owner="other", at=START - HOUR), make_job(owner="other", at=START - HOUR)]
+    for job in other:
+        await store.add(job)
+    for second in range(20):
+        newest = make_job(owner="greedy", at=START + timedelta(seconds=second))
+        await store.add(newest)
+    assert {job.id for job in await store.page("other", limit=10)} == {job.id for job in other}
+    assert len(await store.page("greedy", limit=10)) == 3
+    for second in range(20, 30):
+        newest = make_job(owner="greedy", at=START + timedelta(seconds=second), weight=MAX_WEIGHT * 3 // 4)
+        await store.add(newest)
+    assert await store.page("greedy", limit=10) == [newest]
+    assert {job.id for job in await store.page("other", limit=10)} == {job.id for job in other}
+
+
+async def test_whoever_comes_later_gets_a_share(store: JobStore) -> None:
+    first = [make_job(owner="first", at=START + timedelta(seconds=second)) for second in range(5)]
+    later = [make_job(owner="later", at=START + timedelta(seconds=second)) for second in range(4)]
+    for job in (*first, *later):
+        await store.add(job)
+    left = await store.page("first", limit=10), await store.page("later", limit=10)
+    assert [len(jobs) for jobs in left] in ([3, 2], [2, 3])
+    assert left[0][0] == first[-1]
+    assert left[1][0] == later[-1]
+
+
+async def test_running_jobs_of_others_are_no_reason_to_forget_ones_own_share(store: JobStore) -> None:
+    for _ in range(4):
+        await store.add(make_job(owner="greedy").with_new_run(START))
+    own = make_job(owner="other")
+    await store.add(own)
+    with pytest.raises(Busy):
+        await store.add(make_job(owner="greedy"))
+    assert await store.get(own.id) == own
+
+
+async def test_a_look_tells_what_has_changed(store: JobStore) -> None:
+    job = make_job(spec=parse_spec({"format": "csv", "filter": [{"column": "a", "op": "=", "value": "x" * 1000}]}))
+    await store.add(job)
+    seen, mark = await store.look(job, "")
+    assert seen == job
+    assert await store.look(job, mark) == (job, mark)
+    running = await store.update(job.id, lambda job: job.with_new_run(START))
+    seen, mark = await store.look(job, mark)
+    assert seen == running
+    assert seen is not None
+    assert await store.look(seen, mark) == (running, mark)
+    await store.remove(job.id)
+    assert (await store.look(job, mark))[0] is None
 
 
 async def test_an_expired_job_is_known_for_a_while_and_then_forgotten(store: JobStore) -> None:

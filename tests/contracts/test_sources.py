@@ -17,8 +17,9 @@ from polyglot_export.limits import Limits
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.planner import plan
 from polyglot_export.postgres.leader import Leader
+from polyglot_export.sources.base import Source
 from polyglot_export.sources.query import QuerySource
-from polyglot_export.sources.registry import SOURCES, AnySource
+from polyglot_export.sources.registry import SOURCES
 from polyglot_export.sources.table import TableSource
 from tests.library.helpers import copied
 
@@ -33,8 +34,8 @@ ROWS = "SELECT id, name, price FROM t"
 class Sample:
     """A source of the rows of ``ROWS``, and one of the same kind that reads what is not there."""
 
-    source: Callable[[], AnySource]
-    missing: Callable[[], AnySource]
+    source: Callable[[], Any]
+    missing: Callable[[], Source]
 
 
 SAMPLES: dict[type, Sample] = {
@@ -60,7 +61,7 @@ def table(conn: psycopg.Connection) -> None:
 
 
 @contextmanager
-def opened(dsn: str, *sources: AnySource) -> Iterator[Moment]:
+def opened(dsn: str, *sources: Source) -> Iterator[Moment]:
     with Leader.open(dsn, application_name="polyglot test") as leader:
         yield Moment.open(leader, sources)
 
@@ -103,7 +104,7 @@ def test_it_can_be_narrowed(dsn: str, conn: psycopg.Connection, sample: Sample) 
 
 
 def test_only_the_columns_of_the_source_can_be_named(dsn: str, conn: psycopg.Connection, sample: Sample) -> None:
-    narrow = replace(sample.source(), columns=("price", "id"))
+    narrow: Source = replace(sample.source(), columns=("price", "id"))
     with opened(dsn, narrow) as moment:
         wrong: list[dict[str, Any]] = [
             {"columns": ["name"]},

@@ -149,3 +149,35 @@ def test_the_chart_has_the_version_of_the_package() -> None:
     cargo = (CHART.parents[2] / "Cargo.toml").read_text()
     assert f'version = "{chart["appVersion"]}"' in cargo
     assert chart["version"] == chart["appVersion"]
+
+
+def test_the_network_lets_in_the_port_and_lets_out_what_the_service_needs() -> None:
+    manifests = rendered({})
+    spec = manifests["NetworkPolicy"]["spec"]
+    assert spec["podSelector"] == manifests["Deployment"]["spec"]["selector"]
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    (port,) = container({})["ports"]
+    assert spec["ingress"] == [{"ports": [{"port": port["name"], "protocol": "TCP"}]}]
+    assert egress({}) == {53, 5432, 6379}
+    assert egress({"replicas": 1, "redis": {"existingSecret": ""}}) == {53, 5432}, "no Redis, no way to it"
+    limited = rendered(VALUES["everything"])["NetworkPolicy"]["spec"]
+    assert limited["ingress"][0]["from"] == VALUES["everything"]["networkPolicy"]["from"]
+    assert limited["egress"][1] == {
+        "ports": [{"port": 6432, "protocol": "TCP"}],
+        "to": [{"ipBlock": {"cidr": "10.0.0.0/24"}}],
+    }
+    assert "NetworkPolicy" not in rendered({"networkPolicy": {"enabled": False}})
+
+
+def egress(values: dict[str, Any]) -> set[int]:
+    rules = rendered(values)["NetworkPolicy"]["spec"]["egress"]
+    return {port["port"] for rule in rules for port in rule["ports"]}
+
+
+def test_an_image_with_a_digest_is_that_image() -> None:
+    assert container({})["image"].startswith("polyglot-export:")
+    digest = f"sha256:{'a' * 64}"
+    image = container({"image": {"repository": "registry.example.org/exports", "tag": "1", "digest": digest}})["image"]
+    assert image == f"registry.example.org/exports:1@{digest}"
+    with pytest.raises(helm.HelmError, match="digest"):
+        render({"image": {"digest": "sha256:short"}})

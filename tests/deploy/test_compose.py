@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -9,12 +10,15 @@ from typing import Any
 
 import psycopg
 import pytest
+import redis
 import yaml
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 from polyglot_export.access.keys import hash_key
 from polyglot_export.service.config.environment import ServiceSettings, parse_size
 from polyglot_export.service.config.file import load_configuration
-from tests.fixtures.process import serve
+from tests.fixtures.process import free_port, serve
 from tests.fixtures.server import Database
 from tests.service.client import call, post
 
@@ -44,16 +48,60 @@ def test_no_password_is_written_down(services: dict[str, Any]) -> None:
     text = (FOLDER / "compose.yaml").read_text()
     for secret in re.findall(r"://[^:@/\s]*:([^@\s]+)@", text):
         assert secret.startswith("${")
-    variables = [
-        value
-        for service in services.values()
-        for name, value in service.get("environment", {}).items()
-        if "PASSWORD" in name
-    ]
-    assert variables
-    assert all(value.startswith("${") and ":?" in value for value in variables), (
-        "a forgotten one is told before anything starts"
-    )
+        assert ":?" in secret, "a forgotten one is told before anything starts"
+    given = yaml.safe_load(text)["secrets"]
+    assert {name: source["environment"] for name, source in given.items()} == {
+        "postgres_password": "POSTGRES_PASSWORD",
+        "reader_password": "READER_PASSWORD",
+        "redis_password": "REDIS_PASSWORD",
+    }
+    used = {name for service in services.values() for name in service.get("secrets", [])}
+    assert used == set(given)
+    files = set(re.findall(r"/run/secrets/(\w+)", text + "".join(path.read_text() for path in FOLDER.glob("*.sh"))))
+    assert files == used
+
+
+def test_redis_has_its_password_and_no_argument_shows_it(tmp_path: Path) -> None:
+    """The script of the container with a redis-server of this machine; the entry point of the image only starts it."""
+    secret = tmp_path / "redis_password"
+    secret.write_text("s3cret")
+    entry = tmp_path / "docker-entrypoint.sh"
+    entry.write_text('#!/bin/sh\nexec "$@" --bind 127.0.0.1 --port "$TEST_PORT" --dir "$TEST_DIR"\n')
+    entry.chmod(0o755)
+    script = (FOLDER / "redis.sh").read_text().replace("/run/secrets/redis_password", str(secret))
+    port = free_port()
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "TEST_PORT": str(port), "TEST_DIR": str(tmp_path)}
+    process = subprocess.Popen(["sh", "-c", script], env=environment, stdout=subprocess.DEVNULL)
+    try:
+        with redis.Redis(port=port, password="s3cret", retry=Retry(ConstantBackoff(0.1), 100)) as client:
+            client.ping()
+            assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+        with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
+            stranger.ping()
+        shown = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        assert b"redis-server" in shown
+        assert b"s3cret" not in shown
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def test_the_login_gets_the_password_of_its_file(server: Database, tmp_path: Path) -> None:
+    """By the psql command of the script, with a role that only says what it was given."""
+    secret = tmp_path / "reader_password"
+    secret.write_text("s3cret'quoted\n")
+    script = (FOLDER / "database.sh").read_text()
+    line = next(line for line in script.splitlines() if line.startswith("\\set password "))
+    assert not re.search(r"PASSWORD", re.sub(r"ROLE polyglot LOGIN PASSWORD", "", script)), "no variable in a command"
+    with server.database() as dsn:
+        said = subprocess.run(
+            ["psql", "--no-psqlrc", "-At", dsn],
+            input=line.replace("/run/secrets/reader_password", str(secret)) + "\nSELECT :'password';\n",
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert said.stdout == "s3cret'quoted\n"
 
 
 def test_what_is_mounted_is_there(services: dict[str, Any]) -> None:
@@ -89,6 +137,7 @@ def test_the_database_and_the_configuration_work_together(server: Database, tmp_
     with server.database() as dsn:
         with psycopg.connect(dsn, autocommit=True) as connection:
             database = connection.info.dbname
+            sql = "".join(line for line in sql.splitlines(keepends=True) if not line.startswith("\\set "))
             sql = sql.replace(":'password'", "'secret'").replace("ON DATABASE polyglot", f'ON DATABASE "{database}"')
             sql = sql.replace("ROLE polyglot", f"ROLE {name}").replace("TO polyglot", f"TO {name}")
             connection.execute(sql)
@@ -111,4 +160,3 @@ def test_the_database_and_the_configuration_work_together(server: Database, tmp_
 def test_the_keys_command_is_the_one_that_the_head_of_the_file_names() -> None:
     head = (FOLDER / "compose.yaml").read_text().split("name: polyglot", 1)[0]
     assert "keys reports >> polyglot.toml" in head
-    assert subprocess.run(["sh", "-n", str(FOLDER / "database.sh")], check=False).returncode == 0

@@ -129,7 +129,11 @@ def test_line_ends_and_byte_order_mark(table: tuple[str, psycopg.Connection]) ->
     assert exported(dsn, "t", limit=0, options={"header": False, "bom": True}) == b"\xef\xbb\xbf"
 
 
-GUARDED = "CASE WHEN left({0}, 1) IN ('=', '+', '-', '@', E'\\t', E'\\r') THEN '''' || {0} ELSE {0} END"
+GUARDED = (
+    "CASE WHEN left({0}, 1) IN ('=', '+', '-', '@', E'\\t', E'\\r', E'\\n', '\uff1d', '\uff0b', '\uff0d', '\uff20')"
+    " THEN '''' || {0} ELSE {0} END"
+)
+"""The last four are full-width."""
 
 
 def test_the_guard_against_formulas(table: tuple[str, psycopg.Connection]) -> None:
@@ -139,7 +143,7 @@ def test_the_guard_against_formulas(table: tuple[str, psycopg.Connection]) -> No
         'CREATE TABLE formulas AS SELECT v AS "=name", v::varchar AS "@v", v::bpchar(9) AS c, (\'-\' || length(v))::int AS n,'
         ' -length(v)::numeric AS "-m", left(v, 1)::"char" AS ch,'
         " ARRAY[v] AS arr, (v || 'x')::name AS na FROM unnest(ARRAY['=1+1', '+1', '-1', '@x', E'\\tx', E'\\r', 'x=1', '', ' =1',"
-        " '''=1', '\"=1']) AS v"
+        " '''=1', '\"=1', E'\\n=1', '\uff1d1', '\uff0b1', '\uff0d1', '\uff20x', '\uff1f', '\uff1c', '\uff0c', '\uff21', '\u30001', 'é']) AS v"
     )
     guarded = {name: GUARDED.format(f'"{name}"') for name in ("=name", "@v")} | {
         "c": GUARDED.format("format('%s', c)"),
@@ -160,11 +164,12 @@ def test_the_guard_looks_at_types_that_are_not_text(table: tuple[str, psycopg.Co
     """
     dsn, conn = table
     conn.execute(
-        "CREATE TABLE typed AS SELECT E'\\t1'::json AS a, E'\\r\\n\"x\"'::json AS b, '-infinity'::date AS c, '-infinity'::timestamp AS d,"
+        "CREATE TABLE typed AS SELECT E'\\n1'::json AS l,"
+        " E'\\t1'::json AS a, E'\\r\\n\"x\"'::json AS b, '-infinity'::date AS c, '-infinity'::timestamp AS d,"
         " '-infinity'::timestamptz AS e, '-1 day'::interval AS f, '-1'::json AS g, '-1'::jsonb AS h, '-1.5'::float8 AS i, '[1]'::json AS j,"
         " (E'\\t\"' || repeat('=,', 50000) || '\"')::json AS k"
     )
-    guarded = [f"{GUARDED.format(name + '::text')} AS {name}" if name not in "ghi" else name for name in "abcdefghijk"]
+    guarded = [f"{GUARDED.format(name + '::text')} AS {name}" if name not in "ghi" else name for name in "labcdefghijk"]
     assert exported(dsn, "typed", options={"formulaGuard": True}) == copied(
         conn, f"SELECT {', '.join(guarded)} FROM typed"
     )
@@ -188,6 +193,27 @@ def test_the_profile_for_excel(table: tuple[str, psycopg.Connection]) -> None:
         exported(dsn, "numbers", columns=["t"], options={"profile": "excel", "formulaGuard": False, "lineEnd": "lf"})
         == b"\xef\xbb\xbft\n" + b"=x\n" * 8
     )
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "CET", "2", "<+05>-5"])
+def test_the_profile_for_excel_has_times_without_an_offset(dsn: str, conn: psycopg.Connection, zone: str) -> None:
+    """As the clock in the zone shows them; in everything that holds more than a time they stay as they are."""
+    conn.execute(
+        "CREATE DOMAIN instant AS timestamptz; CREATE TABLE t AS SELECT v AS a, v::instant AS b, v::timestamp AS c,"
+        " ARRAY[v] AS d, v::timestamptz(0) AS e FROM unnest('{2026-07-01 12:00+00,2026-01-01 12:00:00.5+00,"
+        "2026-10-25 01:30+00,infinity,-infinity,0044-03-15 12:00 BC,1850-01-01 00:00+00,NULL}'::timestamptz[]) AS v"
+    )
+    options = {"timeZone": zone, "profile": "excel", "bom": False, "lineEnd": "lf", "formulaGuard": False}
+    found = exported(dsn, "t", options=options)
+    with conn.transaction(force_rollback=True):
+        conn.execute(f"SET LOCAL TimeZone = '{zone}'".encode())
+        query = b"COPY (SELECT a::timestamp, b::timestamp, c, d, e::timestamp FROM t) TO STDOUT (FORMAT csv, HEADER)"
+        with conn.cursor().copy(query) as copy:
+            expected = b"".join(bytes(part) for part in copy)
+    assert found == expected
+    assert b"+" not in found.replace(b"{", b"").split(b"\n")[1].split(b",")[0]
+    plain = exported(dsn, "t", columns=["a"], options={"timeZone": zone})
+    assert plain.splitlines()[1] != found.splitlines()[1].split(b",")[0]
 
 
 def test_bytes_that_are_not_utf8_are_passed_on(table: tuple[str, psycopg.Connection]) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from polyglot_export import UnsupportedValue, explain, export, parse_spec
+from polyglot_export import UnsupportedValue, export, parse_spec
+from polyglot_export.execution.opening import explain
 from polyglot_export.limits import PAGES_PER_SEGMENT
 from tests.fixtures.server import Database
 from tests.library.helpers import copied, exported, filled, ndjson

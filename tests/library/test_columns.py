@@ -7,7 +7,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from polyglot_export import Plan, explain, export, parse_spec
+from polyglot_export import Plan, export, parse_spec
+from polyglot_export.execution.opening import explain
+from polyglot_export.planning.describe import plan_text
 from polyglot_export.planning.type_table import NATIVE
 from tests.library.helpers import copied, exported, ndjson
 
@@ -246,3 +248,33 @@ def test_sixteen_hundred_columns(dsn: str, conn: psycopg.Connection) -> None:
     )
     assert exported(dsn, "t") == copied(conn, "SELECT * FROM t")
     assert exported(dsn, "t", format="ndjson") == ndjson(conn, "SELECT * FROM t")
+
+
+def test_numbers_that_are_text_in_parquet_are_told(dsn: str, conn: psycopg.Connection) -> None:
+    """With what to write for numbers, in the plan, what explain prints, and the result."""
+    conn.execute(
+        "CREATE DOMAIN amount AS numeric; CREATE TABLE t (a numeric, b numeric(10, 2), c numeric[], d amount, e text, f numeric(50, 2),"
+        " g numeric(3, -2), h int); INSERT INTO t VALUES (1.5, 2.5, '{3}', 4, 'x', 5, 600, 7)"
+    )
+
+    def told(**what: Any) -> str:
+        plan = explain(parse_spec({"dataset": "t", "format": "parquet"} | what), dsn=dsn)
+        assert all(remark in plan_text(plan) for remark in plan.remarks)
+        with export(dsn, "t", **{"format": "parquet"} | what) as chunks:
+            assert b"".join(chunks)
+            assert chunks.result().remarks == plan.remarks
+        return " ".join(plan.remarks)
+
+    assert told() == (
+        "columns 'a', 'c', 'd', 'f', 'g' are text, because the type numeric has no precision there that Parquet can hold;"
+        " numericFallback=double or numericFallback=decimal(p,s) writes numbers"
+    )
+    assert told(columns=[{"source": "a", "target": "net"}, "h"]).startswith("column 'net' is text, because")
+    assert told(columns=["b", "e", "h"]) == ""
+    assert told(options={"arrays": "json"}).startswith("columns 'a', 'd', 'f', 'g' are text")
+    for fallback in ("double", "decimal(20,4)"):
+        assert told(options={"numericFallback": fallback}) == ""
+    assert told(format="csv") == told(format="ndjson") == ""
+    many = ", ".join(f"n{number} numeric" for number in range(9))
+    conn.execute(f"DROP TABLE t; CREATE TABLE t ({many}); INSERT INTO t DEFAULT VALUES".encode())
+    assert told().startswith("columns 'n0', 'n1', 'n2', 'n3', 'n4' and 4 more are text")

@@ -18,12 +18,12 @@ from polyglot_export import (
     OrderTerm,
     RunSettings,
     UnsupportedValue,
-    explain,
     export,
     export_to_file,
     open_export,
     parse_spec,
 )
+from polyglot_export.execution.opening import explain
 from polyglot_export.limits import PAGES_PER_SEGMENT
 from polyglot_export.planning.describe import plan_text
 from polyglot_export.planning.reservation import reservation

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 
-from polyglot_export import SpecError, explain, parse_spec
+from polyglot_export import FilterOp, FilterTerm, SpecError, export, parse_spec
+from polyglot_export.execution.opening import explain
 from polyglot_export.limits import PAGES_PER_SEGMENT
 from tests.library.helpers import copied, exported, filled
 
@@ -155,7 +158,11 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"column": "x", "op": "=", "value": "(1,1)"}, "filter.0", "has no operator ="),
     ({"column": "js", "op": "=", "value": "1"}, "filter.0", "has type json, which has no operator ="),
     ({"column": "j", "op": "=", "value": "{"}, "filter.0", "invalid input syntax for type json"),
-    ({"column": "m", "op": "=", "value": "angry"}, "filter.0", "invalid input value for enum"),
+    (
+        {"column": "m", "op": "=", "value": "angry"},
+        "filter.0",
+        "which has no label 'angry'; allowed are 'sad', 'ok', 'happy'$",
+    ),
     ({"column": "ts", "op": "=", "value": "yesteryear"}, "filter.0", "invalid input syntax for type timestamp"),
     ({"column": "dt", "op": "=", "value": "2024-02-30"}, "filter.0", "date/time field value out of range"),
     ({"column": "s", "op": "=", "value": "a\0b"}, "filter.0.value", r"U\+0000"),
@@ -234,9 +241,181 @@ def test_a_filter_goes_into_each_segment_unless_an_index_finds_the_rows(dsn: str
     )
 
 
-def test_a_composite_of_nulls_is_not_null(dsn: str, conn: psycopg.Connection) -> None:
+def test_null_composites_are_those_of_sql(dsn: str, conn: psycopg.Connection) -> None:
+    """IS NULL is true where all fields are NULL, IS NOT NULL where none is."""
     conn.execute(
-        "CREATE TYPE pair AS (a int, b int); CREATE TABLE t (id int, p pair); INSERT INTO t VALUES (1, NULL), (2, ROW(NULL, NULL))"
+        "CREATE TYPE pair AS (a int, b int); CREATE DOMAIN same AS pair; CREATE TABLE t (id int, p pair, d same);"
+        "INSERT INTO t VALUES (1, NULL, NULL), (2, ROW(NULL, NULL), ROW(NULL, NULL)), (3, ROW(1, NULL), ROW(1, NULL)),"
+        " (4, ROW(1, 2), ROW(1, 2))"
     )
-    assert exported(dsn, "t", filter=[{"column": "p", "op": "isNull"}], columns=["id"]) == b"id\n1\n"
-    assert exported(dsn, "t", filter=[{"column": "p", "op": "isNotNull"}], columns=["id"]) == b"id\n2\n"
+    for column in ("p", "d"):
+        for op, condition, ids in (("isNull", "IS NULL", b"id\n1\n2\n"), ("isNotNull", "IS NOT NULL", b"id\n4\n")):
+            expected = copied(conn, f"SELECT id FROM t WHERE {column} {condition}")
+            if column == "p":
+                assert expected == ids
+            assert exported(dsn, "t", filter=[{"column": column, "op": op}], columns=["id"]) == expected
+
+
+OTHER_TYPES = """
+CREATE TYPE hue AS ENUM ('red', 'green', 'it''s'); CREATE DOMAIN hue_1 AS hue CHECK (VALUE <> 'red'); CREATE DOMAIN hue_2 AS hue_1;
+CREATE DOMAIN hues AS hue[]; CREATE TABLE u (
+    rp regprocedure, rf regproc, rc regconfig, rd regdictionary, rl regclass, rt regtype, rn regnamespace, ro regrole,
+    rr regoperator, co regcollation, iv int2vector, ov oidvector, m hue, d1 hue_1, d2 hue_2, a hue[], da hues, ad hue_1[],
+    x xid, x8 xid8, lsn pg_lsn, t tid, tv tsvector
+);
+INSERT INTO u VALUES ('abs(int4)', 'now', 'simple', 'simple', 'pg_class', 'int4', 'pg_catalog', 'pg_monitor', '+(int4,int4)', '"C"',
+    '1 2', '1 2', 'red', 'green', 'green', '{red}', '{red}', '{green}', '3', '3', '0/3', '(0,3)', 'a');
+INSERT INTO u VALUES ('sin(float8)', 'version', 'english', 'english_stem', 'pg_type', 'text', 'public', 'pg_read_all_data',
+    '-(int4,int4)', '"POSIX"', '3', '3', 'it''s', 'it''s', 'it''s', '{green,it''s}', '{green}', '{it''s}', '4', '4', '0/4', '(0,4)', 'b');
+INSERT INTO u DEFAULT VALUES
+"""
+OTHER_TERMS: list[tuple[str, str, Any, str]] = [
+    ("rp", "=", "abs(int4)", "rp = 'abs(int4)'::regprocedure"),
+    ("rp", "!=", "abs(int4)", "rp <> 'abs(int4)'::regprocedure"),
+    ("rp", "in", ["abs(int4)", "cos(float8)"], "rp IN ('abs(int4)'::regprocedure, 'cos(float8)')"),
+    ("rp", "<", "sin(float8)", "rp < 'sin(float8)'::regprocedure"),
+    ("rp", "between", ["abs(int4)", "abs(int4)"], "rp BETWEEN 'abs(int4)'::regprocedure AND 'abs(int4)'::regprocedure"),
+    ("rf", "=", "now", "rf = 'now'::regproc"),
+    ("rc", "=", "simple", "rc = 'simple'::regconfig"),
+    ("rc", "in", ["simple", "german"], "rc IN ('simple'::regconfig, 'german'::regconfig)"),
+    ("rc", ">=", "english", "rc >= 'english'::regconfig"),
+    ("rd", "=", "simple", "rd = 'simple'::regdictionary"),
+    ("rl", "=", "pg_class", "rl = 'pg_class'::regclass"),
+    ("rl", "=", 1259, "rl = 1259"),
+    ("rt", "=", "integer", "rt = 'integer'::regtype"),
+    ("rn", "=", "public", "rn = 'public'::regnamespace"),
+    ("ro", "=", "pg_monitor", "ro = 'pg_monitor'::regrole"),
+    ("rr", "=", "+(int4,int4)", "rr = '+(int4,int4)'::regoperator"),
+    ("co", "=", '"C"', "co = '\"C\"'::regcollation"),
+    ("iv", "=", "1 2", "iv = '1 2'::int2vector"),
+    ("iv", "!=", "1 2", "iv <> '1 2'::int2vector"),
+    ("iv", "<", "3", "iv < '3'::int2vector"),
+    ("iv", "in", ["1 2", "5"], "iv IN ('1 2'::int2vector, '5')"),
+    ("ov", "in", ["1 2", "5"], "ov IN ('1 2'::oidvector, '5')"),
+    ("ov", "between", ["1 2", "1 3"], "ov BETWEEN '1 2'::oidvector AND '1 3'"),
+    ("m", "=", "it's", "m = 'it''s'"),
+    ("d1", "=", "green", "d1::hue = 'green'"),
+    ("d1", "!=", "green", "d1::hue <> 'green'"),
+    ("d1", "in", ["red", "it's"], "d1::hue IN ('red', 'it''s')"),
+    ("d1", "between", ["red", "green"], "d1::hue BETWEEN 'red' AND 'green'"),
+    ("d2", "=", "green", "d2::hue = 'green'"),
+    ("d2", ">", "green", "d2::hue > 'green'"),
+    ("d2", "isNull", None, "d2 IS NULL"),
+    ("a", "=", "{red}", "a = '{red}'"),
+    ("da", "=", "{red}", "da = '{red}'"),
+    ("da", "in", ["{red}", "{}"], "da IN ('{red}', '{}')"),
+    ("ad", "=", "{green}", "ad = '{green}'"),
+    ("x", "=", "3", "x = '3'"),
+    ("x8", "<=", "3", "x8 <= '3'"),
+    ("lsn", ">", "0/3", "lsn > '0/3'"),
+    ("t", "=", "(0,3)", "t = '(0,3)'"),
+    ("tv", "=", "a", "tv = 'a'"),
+]
+
+
+@pytest.fixture(scope="module")
+def others(module_dsn: str) -> str:
+    with psycopg.connect(module_dsn, autocommit=True) as conn:
+        conn.execute(OTHER_TYPES.encode())
+    return module_dsn
+
+
+@pytest.mark.parametrize(("column", "op", "value", "condition"), OTHER_TERMS, ids=[term[3] for term in OTHER_TERMS])
+def test_types_that_are_compared_as_others(others: str, column: str, op: str, value: Any, condition: str) -> None:
+    """Types of the catalogue have the operators of oid or of arrays, a domain over an enum those of the enum."""
+    with psycopg.connect(others, autocommit=True) as conn:
+        expected = copied(conn, f"SELECT * FROM u WHERE {condition}")
+    assert expected.count(b"\n") == 2
+    assert exported(others, "u", filter=[{"column": column, "op": op, "value": value}]) == expected
+
+
+@pytest.mark.parametrize("column", ["m", "d1", "d2"])
+def test_a_wrong_label_of_an_enum(others: str, column: str) -> None:
+    """The error has the labels, the column, and which term it was."""
+    terms = [{"column": "x", "op": "=", "value": "3"}, {"column": column, "op": "in", "value": ["green", "blue"]}]
+    with pytest.raises(SpecError) as error:
+        exported(others, "u", filter=terms)
+    assert error.value.field == "filter.1"
+    reason = (
+        f"column \"{column}\" has type public.hue{'' if column == 'm' else '_' + column[1]}, which has no label 'blue'"
+    )
+    assert error.value.reason == f"{reason}; allowed are 'red', 'green', \"it's\""
+
+
+def test_many_labels_are_cut(dsn: str, conn: psycopg.Connection) -> None:
+    labels = ", ".join(f"'l{n}'" for n in range(1_500))
+    conn.execute(
+        f"CREATE TYPE many AS ENUM ({labels}); CREATE TABLE t (m many); CREATE TYPE nothing AS ENUM ()".encode()
+    )
+    conn.execute("CREATE TABLE n (m nothing)")
+    with pytest.raises(SpecError, match=r"allowed are 'l0', .*'l19' and 1,480 more$"):
+        exported(dsn, "t", filter=[{"column": "m", "op": "=", "value": "x"}])
+    with pytest.raises(SpecError, match=r"has no label 'x'; allowed are none$"):
+        exported(dsn, "n", filter=[{"column": "m", "op": "=", "value": "x"}])
+
+
+PYTHON_TERMS: list[tuple[str, str, Any, str]] = [
+    ("dt", ">=", date(2024, 1, 18), "dt >= '2024-01-18'"),
+    ("dt", "in", [date(2024, 1, 3), "2024-01-04"], "dt IN ('2024-01-03', '2024-01-04')"),
+    ("dt", "=", date(987, 1, 2), "dt = '0987-01-02'"),
+    ("ts", ">=", date(2024, 1, 18), "ts >= '2024-01-18 00:00+00'"),
+    ("ts", ">=", datetime.fromisoformat("2024-01-18 12:00"), "ts >= '2024-01-18 12:00+00'"),
+    ("ts", "<", datetime(2024, 1, 18, 1, tzinfo=timezone(timedelta(hours=2))), "ts < '2024-01-17 23:00+00'"),
+    ("ts", "between", (datetime(2024, 1, 3, tzinfo=UTC), datetime(2024, 1, 4, 0, 0, 0, 1, UTC)),
+     "ts BETWEEN '2024-01-03 00:00+00' AND '2024-01-04 00:00:00.000001+00'"),
+    ("u", "=", UUID("c4ca4238a0b923820dcc509a6f75849b"), "u = 'c4ca4238a0b923820dcc509a6f75849b'"),
+    ("u", "in", [UUID("c4ca4238a0b923820dcc509a6f75849b")], "u IN ('c4ca4238a0b923820dcc509a6f75849b')"),
+    ("b", "=", False, "NOT b"),
+    ("n", "=", Decimal("3.7035"), "n = 3.7035"),
+    ("iv", "<", time(3, 30), "iv < '03:30'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("column", "op", "value", "condition"), PYTHON_TERMS, ids=[term[3] for term in PYTHON_TERMS])
+def test_values_of_python(table: str, column: str, op: str, value: Any, condition: str) -> None:
+    with psycopg.connect(table, autocommit=True) as conn:
+        expected = copied(conn, f"SELECT * FROM t WHERE {condition}")
+    assert exported(table, "t", filter=[{"column": column, "op": op, "value": value}]) == expected
+    if op == "=":
+        assert exported(table, "t", filter=[FilterTerm(column, FilterOp.EQ, value)]) == expected
+
+
+def test_other_values_of_python_are_refused(table: str) -> None:
+    for value in (timedelta(hours=1), b"x", object(), {"a": 1}):
+        with pytest.raises(SpecError, match="must be a string, a number or a boolean"):
+            exported(table, "t", filter=[{"column": "iv", "op": "=", "value": value}])
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/St_Johns"])
+@pytest.mark.parametrize("format_", ["csv", "ndjson", "xml", "parquet"])
+def test_a_date_in_a_filter_begins_in_the_zone(dsn: str, conn: psycopg.Connection, zone: str, format_: str) -> None:
+    """As in psql under that setting; a value with an offset of its own is the same in every zone, and so are columns
+    that have no zone.
+    """
+    conn.execute(
+        "CREATE TABLE t AS SELECT ts, ts::timestamp AS wall, ts::date AS day FROM generate_series('2026-10-31 00:00+00'::timestamptz,"
+        " '2026-11-02 00:00+00', '30 min') AS ts"
+    )
+    for column, op, value in [
+        ("ts", ">=", "2026-11-01"),
+        ("ts", "<", date(2026, 11, 1)),
+        ("ts", ">=", datetime.fromisoformat("2026-11-01 12:00")),
+        ("ts", "between", ["2026-10-31 12:00", "2026-11-01"]),
+        ("ts", ">=", "2026-11-01 00:00+00"),
+        ("ts", ">=", "2026-11-01 00:00 Asia/Tokyo"),
+        ("ts", "in", ["2026-11-01", "2026-11-01T12:30"]),
+        ("wall", ">=", "2026-11-01"),
+        ("day", ">=", "2026-11-01"),
+    ]:
+        given = [str(each) for each in value] if isinstance(value, list) else [str(value)]
+        literals = [f"'{each}'" for each in given]
+        condition = {"between": "BETWEEN {} AND {}", "in": "IN ({}, {})"}.get(op, op + " {}").format(*literals)
+        with conn.transaction(force_rollback=True):
+            conn.execute(f"SET LOCAL TimeZone = '{zone}'".encode())
+            (expected,) = conn.execute(f"SELECT count(*) FROM t WHERE {column} {condition}".encode()).fetchone() or (0,)
+        term = {"column": column, "op": op, "value": value}
+        with export(dsn, "t", format=format_, filter=[term], options={"timeZone": zone}) as chunks:
+            for _ in chunks:
+                pass
+            assert chunks.result().rows == expected, (term, condition)
+        assert 0 < expected < 97

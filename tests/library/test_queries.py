@@ -219,7 +219,7 @@ def test_a_query_over_partitions_and_views_is_one_segment(dsn: str, conn: psycop
         "CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (50) TO (101); INSERT INTO p SELECT generate_series(0, 100);"
         "CREATE VIEW v AS SELECT * FROM p"
     )
-    plan = explain(parse_spec({"format": "csv", "query": "SELECT * FROM v"}), dsn=dsn)
+    plan = explain(dsn, query="SELECT * FROM v")
     assert plan.segments == 1
     assert exported(dsn, query="SELECT * FROM v") == copied(conn, "SELECT * FROM v")
 

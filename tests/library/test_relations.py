@@ -8,7 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from polyglot_export import explain, export, parse_spec
+from polyglot_export import export, parse_spec
+from polyglot_export.execution.opening import explain
 from polyglot_export.limits import PAGES_PER_SEGMENT, PARQUET_PAGES_PER_SEGMENT
 from tests.library.helpers import copied, exported, filled, ndjson
 

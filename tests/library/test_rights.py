@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from polyglot_export import AccessDenied, Plan, SpecError, UnknownDataset, explain, open_export, parse_spec
+from polyglot_export import AccessDenied, Plan, SpecError, UnknownDataset, open_export, parse_spec
 from polyglot_export.access.configured import ConfiguredDatasets, load_datasets
 from polyglot_export.access.schema import ExposedTables
+from polyglot_export.execution.opening import explain
 from polyglot_export.limits import PAGES_PER_SEGMENT
 from tests.fixtures.server import Database
 from tests.library.helpers import as_role, copied, exported, filled, new_role

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
+
 import psycopg
+import pyarrow.parquet as pq
 import pytest
 
-from polyglot_export import explain
+from polyglot_export.execution.opening import explain
 from polyglot_export.limits import INLINE_ROW_BYTES
 from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.reservation import Shape, reservation
 from polyglot_export.request.parse import parse_spec
+from tests.library.helpers import exported
 
 
 def _plan(dsn: str, dataset: str, format_: str = "csv", **more: object) -> Plan:
@@ -76,6 +80,28 @@ def test_a_large_value_anywhere_below_is_seen(dsn: str, conn: psycopg.Connection
     assert reservation(only) < plan.limits.row_bytes
 
 
+def test_a_value_that_only_the_catalogue_keeps(dsn: str, conn: psycopg.Connection) -> None:
+    """The default of an added column: no row that is older than the column has it on its page."""
+    conn.execute("CREATE TABLE t (id int, small text); INSERT INTO t SELECT n, 'x' FROM generate_series(1, 10) AS n")
+    conn.execute("ALTER TABLE t ADD note text DEFAULT repeat('x', 500)")
+    assert _plan(dsn, "t").largest_row is not None
+    conn.execute("ALTER TABLE t ADD large text DEFAULT repeat('x', 500000)")
+    assert _largest_sent(dsn, "SELECT * FROM t") > INLINE_ROW_BYTES
+    assert _plan(dsn, "t").largest_row is None
+    assert _plan(dsn, "t", columns=["id", "note"]).largest_row is not None
+
+
+def test_a_column_that_is_computed_as_it_is_read(dsn: str, conn: psycopg.Connection) -> None:
+    kind = "VIRTUAL" if conn.info.server_version >= 180000 else "STORED"
+    conn.execute(
+        "CREATE TABLE t (id int, n numeric GENERATED ALWAYS AS (id) STORED,"
+        f" large text GENERATED ALWAYS AS (repeat('x', 3000000)) {kind})".encode()
+    )
+    conn.execute("INSERT INTO t VALUES (1), (2)")
+    assert _largest_sent(dsn, "SELECT * FROM t") > 3_000_000
+    assert _plan(dsn, "t").largest_row is None
+
+
 def test_what_is_computed_has_no_bound(dsn: str, conn: psycopg.Connection) -> None:
     conn.execute(
         "CREATE TABLE t (id int); INSERT INTO t VALUES (1); CREATE VIEW v AS SELECT id, repeat('x', 1000000) AS made FROM t"
@@ -85,6 +111,21 @@ def test_what_is_computed_has_no_bound(dsn: str, conn: psycopg.Connection) -> No
     assert query.largest_row is None
     counted = explain(parse_spec({"format": "csv", "query": "SELECT 1 AS one, now() AS at"}), dsn=dsn)
     assert counted.largest_row is not None, "its types have a length"
+
+
+@pytest.mark.parametrize("how", ["computed", "repeated"])
+def test_row_groups_of_values_that_are_not_on_the_pages(dsn: str, conn: psycopg.Connection, how: str) -> None:
+    """Fifty columns of a row that stores one number."""
+    computed = how == "computed" and conn.info.server_version >= 180000
+    more = "".join(f", c{n} int8 GENERATED ALWAYS AS (id * {n}::int8) VIRTUAL" for n in range(50)) if computed else ""
+    conn.execute(f"CREATE TABLE t (id int8{more}); INSERT INTO t SELECT n FROM generate_series(1, 20000) AS n".encode())
+    columns = None if computed else [{"source": "id", "target": f"c{n}"} for n in range(50)]
+    plan = _plan(dsn, "t", "parquet", **({"columns": columns} if columns else {}))
+    written = exported(dsn, "t", format="parquet", columns=columns, options={"compression": "none"})
+    groups = pq.read_metadata(io.BytesIO(written))
+    largest = max(groups.row_group(at).total_byte_size for at in range(groups.num_row_groups))
+    assert largest > 5 * 20_000 * 24
+    assert Shape.of(plan).row_group_bytes >= largest
 
 
 def test_the_row_groups_of_a_small_table_are_small(dsn: str, conn: psycopg.Connection) -> None:

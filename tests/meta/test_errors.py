@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from polyglot_export import errors
+from polyglot_export import errors, export
 from polyglot_export.postgres.errors import database_error
 
 RUST = Path(__file__).parents[2] / "rust" / "src"
@@ -21,35 +21,35 @@ def sqlstates() -> list[str]:
     return sorted({state for state in known if isinstance(state, str)})
 
 
-def rust_classes() -> dict[str, str]:
-    """``server_class`` of ``py/errors.rs``, read from its source: pattern → class."""
-    source = (RUST / "py" / "errors.rs").read_text()
-    body = source.split("fn server_class", 1)[1]
-    table: dict[str, str] = {}
-    for patterns, class_ in re.findall(r'^\s+((?:"\w{5}"(?: \| )?)+) => "(\w+)"', body, re.MULTILINE):
-        table |= dict.fromkeys(re.findall(r'"(\w{5})"', patterns), class_)
-    for line, class_ in re.findall(r'^\s+_ if (.*) => "(\w+)"', body, re.MULTILINE):
-        table |= {f"{prefix}*": class_ for prefix in re.findall(r'starts_with\("(\w+)"\)', line)}
-    table["*"] = re.findall(r'^\s+_ => "(\w+)"', body, re.MULTILINE)[0]
-    return table
+ONE_OF_EACH = {
+    "42501": errors.AccessDenied,
+    "57014": errors.StatementTimeout,
+    "25P03": errors.StatementTimeout,
+    "25P04": errors.StatementTimeout,
+    "08006": errors.ConnectionLost,
+    "57P01": errors.ConnectionLost,
+    "22012": errors.StatementFailed,
+    "57000": errors.StatementFailed,
+    "P0001": errors.StatementFailed,
+}
 
 
-def rust_class(table: dict[str, str], state: str) -> str:
-    if state in table:
-        return table[state]
-    for pattern, class_ in table.items():
-        if pattern != "*" and pattern.endswith("*") and state.startswith(pattern[:-1]):
-            return class_
-    return table["*"]
-
-
-def test_both_sides_sort_every_sqlstate_alike() -> None:
-    table = rust_classes()
-    assert len(table) > 4
-    states = sqlstates()
-    assert len(states) > 200
-    different = [state for state in states if errors.statement_error(state).__name__ != rust_class(table, state)]
-    assert not different
+@pytest.mark.parametrize(("state", "expected"), ONE_OF_EACH.items())
+def test_what_a_worker_is_told_and_what_the_leader_is_told(
+    dsn: str, conn: psycopg.Connection, state: str, expected: type[errors.PolyglotError]
+) -> None:
+    """The server says it while rows are read, where only the core hears it, and to the control connection."""
+    conn.execute(
+        "CREATE FUNCTION fail(n int, state text) RETURNS int VOLATILE LANGUAGE plpgsql AS"
+        " $$BEGIN RAISE 'said at row %', n USING ERRCODE = state, DETAIL = 'd', HINT = 'h'; END$$"
+    )
+    with pytest.raises(errors.PolyglotError) as raised, export(dsn, query=f"SELECT fail(7, '{state}')") as chunks:
+        list(chunks)
+    with pytest.raises(psycopg.Error) as from_driver:
+        conn.execute("SELECT fail(7, %s)", [state])
+    for error in (raised.value, database_error(from_driver.value)):
+        assert type(error) is expected
+        assert (error.message, error.sqlstate, error.detail, error.hint) == ("said at row 7", state, "d", "h")
 
 
 def test_every_variant_of_the_core_has_a_class() -> None:
@@ -64,6 +64,7 @@ def test_every_variant_of_the_core_has_a_class() -> None:
     assert variants
     assert variants == set(re.findall(r"\bError::([A-Z]\w+)", source))
     named = set(re.findall(r'"([A-Z]\w+)"', source))
+    assert named
     assert named <= set(errors.__all__)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from polyglot_export.service.errors import BodyTooLarge, MalformedRequest, SlowClient, UnsupportedMediaType
 from polyglot_export.service.http import bodies as wire
-from polyglot_export.service.http.bodies import DISCARD_BYTES, loads, read_object
+from polyglot_export.service.http.bodies import DISCARD_BYTES, loads, object_of, read_body
 from polyglot_export.text.exact_json import dumps
 
 pytestmark = pytest.mark.anyio
@@ -80,7 +80,7 @@ def test_numbers_keep_every_digit() -> None:
 )
 async def test_a_malformed_body_is_refused_with_a_sentence(body: bytes, sentence: str) -> None:
     with pytest.raises(MalformedRequest) as caught:
-        await read_object(JSON, _chunks(body), 1 << 20)
+        await object_of(body)
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -90,7 +90,7 @@ async def test_a_malformed_body_is_refused_with_a_sentence(body: bytes, sentence
 )
 async def test_only_json_is_taken(content_type: str | None) -> None:
     with pytest.raises(UnsupportedMediaType):
-        await read_object(
+        await read_body(
             {} if content_type is None else {"content-type": content_type}, _chunks(b'{"format": "csv"}'), 100
         )
 
@@ -100,7 +100,8 @@ async def test_only_json_is_taken(content_type: str | None) -> None:
 )
 async def test_json_in_utf8_is_taken(content_type: str) -> None:
     headers = {"content-type": content_type, "content-length": "17"}
-    assert await read_object(headers, _chunks(b'{"format":', b' "csv"}'), 17) == ({"format": "csv"}, 17)
+    body = await read_body(headers, _chunks(b'{"format":', b' "csv"}'), 17)
+    assert await object_of(body) == {"format": "csv"}
 
 
 async def test_a_large_body_is_not_kept_and_not_read_for_ever() -> None:
@@ -113,10 +114,10 @@ async def test_a_large_body_is_not_kept_and_not_read_for_ever() -> None:
 
     for declared in ({"content-length": str(DISCARD_BYTES + 101)}, {"content-length": "101", "expect": "100-continue"}):
         with pytest.raises(BodyTooLarge, match="100 bytes"):
-            await read_object({**JSON, **declared}, endless(), 100)
+            await read_body({**JSON, **declared}, endless(), 100)
         assert not read, "the declared length was enough to refuse it"
     with pytest.raises(BodyTooLarge):
-        await read_object(JSON, endless(), 100)
+        await read_body(JSON, endless(), 100)
     assert sum(read) <= DISCARD_BYTES + (2 << 20)
 
 
@@ -128,7 +129,7 @@ async def test_a_body_that_is_a_little_too_large_is_read_to_its_end_so_that_the_
             yield chunk
 
     with pytest.raises(BodyTooLarge):
-        await read_object({**JSON, "content-length": "181"}, body(), 100)
+        await read_body({**JSON, "content-length": "181"}, body(), 100)
     assert list(left) == []
 
 
@@ -139,4 +140,4 @@ async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.M
 
     monkeypatch.setattr(wire, "BODY_SECONDS", 0.1)
     with pytest.raises(SlowClient, match="body"):
-        await read_object(JSON, silent(), 100)
+        await read_body(JSON, silent(), 100)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -119,6 +120,21 @@ def test_all_columns_are_the_keys_columns(guarded: Service) -> None:
 
     assert export(REPORTS) == b"id,total\n1,2.50\n"
     assert export(ADMIN) == b"id,total,secret\n1,2.50,hush\n"
+
+
+def test_the_order_of_rows_tells_nothing_of_hidden_columns(module_dsn: str, tmp_path: Path) -> None:
+    """The primary key that is added behind the sort keys is not offered here: equal rows keep their own order."""
+    with psycopg.connect(module_dsn, autocommit=True) as connection:
+        connection.execute(
+            "CREATE TABLE pay (salary int PRIMARY KEY, name text, team text);"
+            "INSERT INTO pay SELECT 100 - n, 'name ' || n, 'team' FROM generate_series(1, 50) AS n"
+        )
+    config = tmp_path / "polyglot.toml"
+    config.write_text('[datasets.pay]\ntable = "public.pay"\ncolumns = ["name", "team"]\n')
+    with serve(module_dsn, config=config) as service:
+        answer = post(service, {"format": "csv", "dataset": "pay", "orderBy": [{"column": "team"}]})
+        body = call(service, f"/exports/{answer.json()['exportId']}/download").body.decode()
+    assert body.splitlines()[1:] == [f"name {n},team" for n in range(1, 51)]
 
 
 def test_a_job_belongs_to_its_key(guarded: Service) -> None:

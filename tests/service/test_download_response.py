@@ -15,7 +15,7 @@ from polyglot_export.jobs.job import Job, JobStatus
 from polyglot_export.jobs.stores.memory import MemoryJobStore
 from polyglot_export.request.parse import parse_spec
 from polyglot_export.service.errors import ServiceStopping
-from polyglot_export.service.http.protocol import EXTENSION
+from polyglot_export.service.http.connection import EXTENSION
 from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.service.streams.download import DownloadResponse
 from polyglot_export.service.streams.pace import LeastPace

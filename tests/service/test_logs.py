@@ -61,6 +61,12 @@ def test_secrets_are_not_in_a_line(
         assert json.loads(line)["rows"] == 3
 
 
+def test_a_name_like_the_password_stays(capsys: pytest.CaptureFixture[str]) -> None:
+    text = 'server at "shop" failed: password authentication failed for user "shop"; database "shop" of the shopping'
+    assert json.loads(lines_of(capsys, "json", text, "shop"))["reason"] == text
+    assert "shop" not in json.loads(lines_of(capsys, "json", 'invalid token: "shop"', "shop"))["reason"]
+
+
 def test_what_is_no_secret_stays(capsys: pytest.CaptureFixture[str]) -> None:
     text = 'see http://127.0.0.1:8080/exports?a="b@c" and https://example.org:8080, mail me@example.org: the password is wrong'
     assert json.loads(lines_of(capsys, "json", text))["reason"] == text

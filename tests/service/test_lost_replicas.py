@@ -48,6 +48,7 @@ class Taken:
 
     jobs: list[Job] = field(default_factory=list)
     attempts: int = 3
+    room: int = 100
 
     @property
     def held(self) -> frozenset[str]:
@@ -61,6 +62,9 @@ class Taken:
 
     def may_begin(self, job: Job) -> bool:
         return job.latest is None or job.latest.number < self.attempts
+
+    def has_room(self, job: Job) -> bool:
+        return self.may_begin(job) and len(self.jobs) < self.room
 
 
 def was_stopped(active: ActiveRun) -> bool:

@@ -29,6 +29,7 @@ from tests.service.client import (
     create,
     job,
     wait_for,
+    wait_for_status,
 )
 from tests.service.spooled import get, path_of, prepare, serving
 from tests.service.test_cut import nginx
@@ -256,6 +257,65 @@ def test_a_file_that_is_not_there_any_more(service: Service, folder: Path) -> No
     path.unlink()
     assert_problem(get(service, export_id), 503, "file-missing", "not in the spool")
     assert get(service, export_id, "HEAD").status == 503
+
+
+def test_a_file_that_was_changed_at_equal_size_is_not_served(service: Service, folder: Path) -> None:
+    """Also with the times that it had before, which anybody may set who can write to it."""
+    for restore in (False, True):
+        export_id = prepare(service, dataset="small")
+        path = path_of(folder, export_id)
+        before = path.stat()
+        path.write_bytes(path.read_bytes().replace(b"one", b"two"))
+        if restore:
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        for method in ("GET", "HEAD"):
+            assert get(service, export_id, method).status == 503
+        assert_problem(get(service, export_id, range="bytes=0-3"), 503, "file-missing", "damaged")
+
+
+def test_a_file_that_was_only_touched_or_copied_is_served(service: Service, folder: Path) -> None:
+    export_id = prepare(service, dataset="small")
+    path = path_of(folder, export_id)
+    content = path.read_bytes()
+    path.chmod(0o640)
+    os.utime(path)
+    assert get(service, export_id).body == content
+    path.unlink()
+    path.write_bytes(content)
+    assert get(service, export_id).body == content
+    assert get(service, export_id, range="bytes=0-1").body == content[:2]
+
+
+def test_a_file_that_is_written_to_while_it_is_sent_is_cut(service: Service, folder: Path) -> None:
+    export_id = prepare(service)
+    with RawDownload(service, export_id) as download:
+        download.read_some(1000)
+        with path_of(folder, export_id).open("r+b") as file:
+            file.seek(-1000, os.SEEK_END)
+            file.write(bytes(1000))
+        with pytest.raises(ConnectionResetError):
+            download.read_to_end()
+
+
+def test_links_in_the_spool_are_not_followed(service: Service, folder: Path, tmp_path: Path) -> None:
+    """Neither in place of the file nor of its folder."""
+    by_file, by_folder = prepare(service, dataset="small"), prepare(service, dataset="small")
+    path = path_of(folder, by_file)
+    moved = path.rename(tmp_path / "elsewhere")
+    path.symlink_to(moved)
+    assert_problem(get(service, by_file), 503, "file-missing", "not in the spool")
+    path.unlink()
+    away = path.parent.rename(tmp_path / "folder")
+    path.parent.symlink_to(away)
+    try:
+        assert_problem(get(service, by_folder), 503, "file-missing", "not in the spool")
+        failed = create(service, dataset="small", delivery="file")
+        wait_for_status(service, failed, "failed")
+        assert not list(away.glob(f"{failed}.*"))
+    finally:
+        path.parent.unlink()
+        away.rename(path.parent)
+    assert get(service, by_folder).status == 200
 
 
 def test_a_file_that_ends_too_early_is_no_whole_file(service: Service, folder: Path) -> None:

@@ -18,8 +18,8 @@ from tests.service.client import assert_problem, call
         ("POLYGLOT_WORKERS", "0", "must be at least 1"),
         ("POLYGLOT_WORKERS", "1.5", "must be a whole number"),
         ("POLYGLOT_QUEUE_TIMEOUT", "-1", "must be greater than 0"),
-        ("POLYGLOT_QUEUE_TIMEOUT", "inf", "must be a finite number"),
-        ("POLYGLOT_QUEUE_TIMEOUT", "soon", "must be a number"),
+        ("POLYGLOT_QUEUE_TIMEOUT", "inf", "must be a number of seconds, or a number with ms, s, min, h or d"),
+        ("POLYGLOT_QUEUE_TIMEOUT", "soon", "must be a number of seconds, or a number with ms, s, min, h or d"),
         ("POLYGLOT_MEMORY_LIMIT", "much", "must be a number of bytes, or a number with kB, MB or GB"),
         ("POLYGLOT_METRICS_PUBLIC", "perhaps", "must be true or false"),
         ("POLYGLOT_LOG_FORMAT", "yaml", "must be 'text' or 'json'"),
@@ -30,6 +30,15 @@ def test_a_wrong_setting(monkeypatch: pytest.MonkeyPatch, variable: str, value: 
     with pytest.raises(SpecError) as caught:
         ServiceSettings.load()
     assert (caught.value.field, caught.value.reason) == (variable, reason)
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [("10", 10), ("10s", 10), ("1.5 s", 1.5), ("500ms", 0.5), ("5min", 300), ("2h", 7200), ("1D", 86_400), (".5", 0.5)],
+)
+def test_times_have_units(monkeypatch: pytest.MonkeyPatch, written: str, seconds: float) -> None:
+    monkeypatch.setenv("POLYGLOT_QUEUE_TIMEOUT", written)
+    assert ServiceSettings.load().queue_timeout == seconds
 
 
 def test_a_wrong_parameter(service: Service) -> None:

@@ -14,7 +14,8 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from polyglot_export import AccessDenied, explain, parse_spec
+from polyglot_export import AccessDenied, parse_spec
+from polyglot_export.execution.opening import explain
 from polyglot_export.limits import PAGES_PER_SEGMENT
 from tests.library.helpers import as_role, copied, exported, ndjson, new_role
 from tests.tables.conftest import Tables

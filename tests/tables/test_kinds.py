@@ -12,7 +12,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from polyglot_export import SpecError, explain, export, parse_spec
+from polyglot_export import SpecError, export, parse_spec
+from polyglot_export.execution.opening import explain
 from polyglot_export.limits import PAGES_PER_SEGMENT
 from tests.library.helpers import copied, exported, filled
 from tests.tables.conftest import Tables

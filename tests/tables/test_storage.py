@@ -13,7 +13,8 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from polyglot_export import RowTooLarge, RunSettings, explain, export, open_export, parse_spec
+from polyglot_export import RowTooLarge, RunSettings, export, open_export, parse_spec
+from polyglot_export.execution.opening import explain
 from polyglot_export.limits import PAGES_PER_SEGMENT
 from polyglot_export.testing.postgres import EmbeddedServer, PostgresServer
 from tests.fixtures.debian import newest_installation

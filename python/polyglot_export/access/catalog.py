@@ -22,8 +22,7 @@ from polyglot_export.postgres.leader import Leader
 from polyglot_export.postgres.names import is_text, shown
 from polyglot_export.postgres.query import describe_query
 from polyglot_export.postgres.settings import NAME_SETTINGS
-from polyglot_export.sources.query import QuerySource
-from polyglot_export.sources.table import TableSource
+from polyglot_export.sources.base import QueryText, Source
 
 __all__ = ["Dataset", "DatasetColumn", "describe_dataset", "list_datasets"]
 
@@ -138,13 +137,14 @@ def _configured(leader: Leader, exposure: ConfiguredDatasets, name: str) -> Data
             leader.run("ROLLBACK TO SAVEPOINT dataset")
 
 
-def _describe(leader: Leader, source: TableSource | QuerySource, name: str) -> Dataset:
-    if isinstance(source, QuerySource):
-        described = describe_query(leader, source.query).described
+def _describe(leader: Leader, source: Source, name: str) -> Dataset:
+    reads = source.reads
+    if isinstance(reads, QueryText):
+        described = describe_query(leader, reads.text).described
         types = read_types(leader, (type_ for _, type_, _ in described.columns))
         columns = tuple(DatasetColumn(column, types[type_].display, True) for column, type_, _ in described.columns)
         return Dataset(name, "query", _allowed(columns, source.columns), None, None)
-    relation = find_relation(leader, source)
+    relation = find_relation(leader, reads, source.title)
     found = _relations(leader, sql.SQL("c.oid = {}").format(sql.Literal(relation.oid)), list(KINDS), bare=False)
     if not found:
         raise UnknownDataset("dataset", f"there is no table or view {name!r} that this login can see")

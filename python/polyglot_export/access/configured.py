@@ -10,6 +10,7 @@ from polyglot_export.access.exposure import Exposure
 from polyglot_export.access.tables import read_tables
 from polyglot_export.errors import SpecError, UnknownDataset
 from polyglot_export.fields import Record
+from polyglot_export.sources.base import Source
 from polyglot_export.sources.query import QuerySource
 from polyglot_export.sources.table import TableSource
 
@@ -28,7 +29,7 @@ class Dataset(Record):
         if (self.table is None) == (self.query is None):
             raise SpecError(None, "give either table or query")
 
-    def source(self, name: str) -> TableSource | QuerySource:
+    def source(self, name: str) -> Source:
         """What the planner reads for it."""
         if self.query is not None:
             return QuerySource(self.query, self.columns, name)
@@ -41,7 +42,7 @@ class ConfiguredDatasets(Exposure):
     def __init__(self, datasets: Mapping[str, Dataset]) -> None:
         self.datasets: Mapping[str, Dataset] = dict(datasets)
 
-    def resolve(self, name: str) -> TableSource | QuerySource:
+    def resolve(self, name: str) -> Source:
         """A configured name, exactly as it is written there."""
         dataset = self.datasets.get(name)
         if dataset is None:

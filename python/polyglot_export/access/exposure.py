@@ -18,6 +18,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from polyglot_export.errors import SpecError
+from polyglot_export.sources.base import Source
 from polyglot_export.sources.query import QuerySource
 from polyglot_export.sources.table import TableSource
 
@@ -35,14 +36,14 @@ class Exposure(ABC):
     """Whether a request may bring its own SQL."""
 
     @abstractmethod
-    def resolve(self, name: str) -> TableSource | QuerySource:
+    def resolve(self, name: str) -> Source:
         """The source that a dataset's name stands for.
 
         Raises:
             UnknownDataset: There is none, or it is not exposed; the two are not told apart.
         """
 
-    def source_of(self, spec: ExportSpec) -> TableSource | QuerySource:
+    def source_of(self, spec: ExportSpec) -> Source:
         """The source of an export.
 
         Raises:
@@ -56,6 +57,24 @@ class Exposure(ABC):
         if spec.dataset is None:
             raise SpecError("dataset", "name the table, view or dataset to export")
         return self.resolve(spec.dataset)
+
+    def covers(self, spec: ExportSpec, offered: tuple[str, ...] | None) -> bool:
+        """Whether the file of an export that was made under another exposure may be read under this one.
+
+        Args:
+            spec: What was exported.
+            offered: The columns that were offered then, which are in the file where the spec names none; ``None`` for
+                all that the source had.
+        """
+        try:
+            allowed = self.source_of(spec).columns
+        except SpecError:
+            return False
+        if allowed is None:
+            return True
+        exported = offered if spec.columns is None else tuple(choice.source for choice in spec.columns)
+        told = {term.column for term in spec.filter} | {term.column for term in spec.order_by}
+        return exported is not None and told.union(exported) <= set(allowed)
 
 
 class _Everything(Exposure):

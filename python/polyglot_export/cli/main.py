@@ -156,7 +156,7 @@ def exit_code(error: PolyglotError) -> int:
 
 def _usage_line(error: click.ClickException) -> str:
     """An error of the argument parser in one line. For an unknown option or command, those that exist are added."""
-    message = error.format_message().removesuffix(".")
+    message = error.format_message().removesuffix(".").replace("is not a valid integer range", "is no whole number")
     context = getattr(error, "ctx", None)
     if context is None:
         return message

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "WORDING",
+    "Command",
     "build_spec",
     "database",
     "debug_option",
@@ -49,6 +50,25 @@ def _set_debug(_context: click.Context, _parameter: click.Parameter, value: bool
 def is_debugging() -> bool:
     """True when ``--debug`` was given: errors are then shown with their traceback."""
     return _state["debug"]
+
+
+class Command(click.Command):
+    """A command that refuses an option which is given twice: click would take the last one without a word."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments."""
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        single = [each for each in order if isinstance(each, click.Option) and not each.multiple and not each.is_flag]
+        for each in single:
+            if single.count(each) > 1:
+                raise click.UsageError(f"{each.opts[0]} is given twice; it takes one value", ctx)
+        rest = super().parse_args(ctx, args)
+        for parameter in self.params:
+            # Names only; the name of a file may be any bytes.
+            given = ctx.params.get(parameter.name or "") if isinstance(parameter, click.Argument) else None
+            if isinstance(given, str) and any("\udc80" <= character <= "\udcff" for character in given):
+                raise click.UsageError(f"{parameter.human_readable_name} must be text in UTF-8", ctx)
+        return rest
 
 
 dsn_option = click.option(
@@ -139,7 +159,7 @@ def build_spec(
         raise SpecError(
             None, "name a table or view, or give --query" if source is None else "give SOURCE or --query, not both"
         )
-    from polyglot_export.cli.language.arguments import parse_columns, parse_options, parse_order, parse_where
+    from polyglot_export.request.language.arguments import parse_columns, parse_options, parse_order, parse_where
     from polyglot_export.request.parse import parse_spec
 
     data: dict[str, object] = {

@@ -101,12 +101,11 @@ def meter_for(*, quiet: bool, to_terminal: bool) -> Meter:
 
 
 def summary_line(result: ExportResult, target: str) -> str:
-    """``1,000,000 rows, 152.4 MB in 1.9 s (526,315 rows/s) to orders.csv``."""
+    """``1,000,000 rows, 152.4 MB in 1.9 s (526,315 rows/s) to orders.csv``, and what its readers may not expect."""
     speed = rows_per_second(result.rows, result.seconds) if result.rows >= SPEED_ROWS else ""
     pace = f" ({speed})" if speed else ""
-    return (
-        f"{counted(result.rows, 'row')}, {size_text(result.bytes)} in {seconds_text(result.seconds)}{pace} to {target}"
-    )
+    moved = f"{counted(result.rows, 'row')}, {size_text(result.bytes)} in {seconds_text(result.seconds)}{pace}"
+    return "; ".join((f"{moved} to {target}", *result.remarks))
 
 
 def losses_line(losses: Mapping[str, int]) -> str | None:

@@ -6,6 +6,7 @@ name says one thing and whose bytes are another would be misread by the next pro
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -85,7 +86,8 @@ def choose(
     packed = _member(Compression, "compression", compression)
     if not kind_of(path).capabilities.named_by_format:
         return Target(path, wanted or DEFAULT_FORMAT, packed)
-    if Path(path).is_dir():
+    # Path.is_dir would raise for a name that is too long, which opening it tells better.
+    if os.path.isdir(path):  # noqa: PTH112
         raise SpecError(words.name, f"{path} is a folder; name a file in it")
     name = Path(path).name
     said, said_packed = _said(name)

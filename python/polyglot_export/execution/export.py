@@ -13,11 +13,12 @@ from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import Cancelled, ConnectionLost, InternalError, PolyglotError, SourceChanged
 from polyglot_export.execution.engines.base import ChunkStream, Engine, StreamProgress
 from polyglot_export.execution.engines.local import LOCAL
+from polyglot_export.execution.idle import IdleWatch
 from polyglot_export.execution.rate import RateLimit
 from polyglot_export.execution.run import ExportResult, Progress
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.plan import Plan
-from polyglot_export.postgres.sqlstates import LOCK_NOT_AVAILABLE
+from polyglot_export.sqlstates import LOCK_NOT_AVAILABLE
 
 if TYPE_CHECKING:
     from polyglot_export.request.spec import ExportSpec
@@ -34,6 +35,7 @@ def start(
     token: CancelToken,
     started: float,
     rate_limit: float | None = None,
+    idle_timeout: float | None = None,
     engine: Engine = LOCAL,
 ) -> Export:
     """Start a planned export; no row is read before the first chunk is asked for.
@@ -45,9 +47,19 @@ def start(
         token: Cancels the export.
         started: ``time.monotonic()`` of the call that the export's time is counted from.
         rate_limit: The most bytes to hand out in a second.
+        idle_timeout: Seconds after which an export that nobody pulls is ended.
         engine: The engine that runs the plan.
     """
-    return Export(plan, moment, engine.open(plan), spec=spec, token=token, started=started, rate_limit=rate_limit)
+    return Export(
+        plan,
+        moment,
+        engine.open(plan),
+        spec=spec,
+        token=token,
+        started=started,
+        rate_limit=rate_limit,
+        idle_timeout=idle_timeout,
+    )
 
 
 class Export:
@@ -71,6 +83,7 @@ class Export:
         token: CancelToken,
         started: float,
         rate_limit: float | None = None,
+        idle_timeout: float | None = None,
     ) -> None:
         """Use :func:`start`, or one of the ways in of the package."""
         self.spec = spec
@@ -89,17 +102,23 @@ class Export:
         # The callback must not reference self: the token would keep an abandoned export alive, and its __del__, which
         # closes it, would never run.
         self._forget = token.on_cancel(_stopping(stream, self._rate))
+        self._idle = IdleWatch(idle_timeout, self._end_idle) if idle_timeout is not None else None
 
     @property
     def snapshot(self) -> str:
         """The identifier of the snapshot that all rows are seen in."""
         return self.plan.snapshot
 
+    @property
+    def failure(self) -> PolyglotError | None:
+        """Why it has failed; every pull raises this."""
+        return self._failure
+
     def next_chunk(self) -> bytes | None:
         """Wait for the next chunk. ``None`` means that the export is complete, and that all of it was of one moment.
 
         Raises:
-            PolyglotError: The export has failed; every later call raises it again.
+            PolyglotError: The export has failed, and its connections are closed; every later call raises it again.
         """
         if self._failure is not None:
             raise self._failure
@@ -107,13 +126,21 @@ class Export:
             return None
         if self._closed:
             raise Cancelled("the export was closed before its end")
+        if self._idle is not None and not self._idle.begin():
+            raise self._idled(self._idle.seconds)
         try:
             return self._pull()
         except PolyglotError as error:
             self._failure = self._cause(error)
+            # The error's traceback holds this object, and this object the error: what nobody closes would wait for the
+            # garbage collector with its connections.
+            self.close()
             if self._failure is error:
                 raise
             raise self._failure from None
+        finally:
+            if self._idle is not None:
+                self._idle.finish()
 
     def progress(self) -> Progress:
         """How far the export is; never blocks."""
@@ -149,6 +176,8 @@ class Export:
                 return
             self._closed = True
         self._forget()
+        if self._idle is not None:
+            self._idle.stop()
         if self._rate is not None:
             self._rate.stop()
         try:
@@ -200,7 +229,12 @@ class Export:
         self._leader.prove_alive()
         now = self._stream.progress()
         self._complete = ExportResult(
-            now.rows, now.bytes, time.monotonic() - self._started, self._losses(now.losses), self.snapshot
+            now.rows,
+            now.bytes,
+            time.monotonic() - self._started,
+            self._losses(now.losses),
+            self.snapshot,
+            self.plan.remarks,
         )
         return None
 
@@ -223,6 +257,17 @@ class Export:
             )
             return SourceChanged(message, sqlstate=error.sqlstate)
         return error
+
+    def _end_idle(self) -> None:
+        """Called by the watch: nobody pulls any more."""
+        if self._idle is not None and self._complete is None and self._failure is None:
+            self._failure = self._idled(self._idle.seconds)
+        self._token.cancel()
+        self.close()
+
+    @staticmethod
+    def _idled(seconds: float) -> Cancelled:
+        return Cancelled(f"the export was ended because nobody took a chunk for {seconds:g} s (idle_timeout)")
 
     def _losses(self, counts: Sequence[int]) -> dict[str, int]:
         return {column.target: count for column, count in zip(self.plan.columns, counts, strict=False) if count}

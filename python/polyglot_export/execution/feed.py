@@ -71,6 +71,8 @@ class ChunkFeed:
         self._ended = False
         self._wakeup: _Wakeup | None = None
         self._thread: threading.Thread | None = None
+        # An export that ends by itself, since nobody takes its chunks, also ends the thread that waits to hand them on.
+        self._token.on_cancel(self._stop)
 
     async def start(self) -> Export:
         """Open the export in the thread and wait for it.
@@ -117,9 +119,6 @@ class ChunkFeed:
     def cancel(self) -> None:
         """Stop the export, even while it is being opened. May be called from any thread; does not block."""
         self._token.cancel()
-        with self._room:
-            self._stopping = True
-            self._room.notify()
 
     @property
     def running(self) -> bool:
@@ -139,7 +138,7 @@ class ChunkFeed:
                 self._export = export
                 wakeup.changed()
                 while (chunk := export.next_chunk()) is not None:
-                    self._put(chunk)
+                    self._put(chunk, export)
                     # Let go of the chunk: it must not stay in memory while the next one is made, or in a traceback.
                     chunk = None
                     wakeup.changed()
@@ -151,11 +150,16 @@ class ChunkFeed:
                 self._chunks.clear()
         wakeup.done()
 
-    def _put(self, chunk: bytes) -> None:
+    def _stop(self) -> None:
+        with self._room:
+            self._stopping = True
+            self._room.notify()
+
+    def _put(self, chunk: bytes, export: Export) -> None:
         """Wait until there is room for a chunk, or the consumer has left."""
         with self._room:
             while len(self._chunks) >= self._depth and not self._stopping:
                 self._room.wait()
             if self._stopping:
-                raise Cancelled("the export was cancelled")
+                raise export.failure or Cancelled("the export was cancelled")
             self._chunks.append(chunk)

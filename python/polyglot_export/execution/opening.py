@@ -55,7 +55,15 @@ def open_export(
     moment = open_moment(spec, dsn=dsn, exposure=exposure, run=run, token=token)
     try:
         planned = plan(moment, spec, limits, session=run.session())
-        return start(planned, moment, spec=spec, token=token, started=started, rate_limit=run.rate_limit)
+        return start(
+            planned,
+            moment,
+            spec=spec,
+            token=token,
+            started=started,
+            rate_limit=run.rate_limit,
+            idle_timeout=run.idle_timeout,
+        )
     except BaseException:
         moment.close()
         raise
@@ -80,7 +88,8 @@ def open_moment(
     name = (run.application_name if run is not None else None) or f"polyglot {os.urandom(4).hex()}"
     leader = Leader.open(dsn, application_name=name, token=token)
     try:
-        return Moment.open(leader, [source], time_zone=spec.options.time_zone)
+        lock_timeout = run.lock_timeout if run is not None else None
+        return Moment.open(leader, [source], time_zone=spec.options.time_zone, lock_timeout=lock_timeout)
     except BaseException:
         leader.close()
         raise

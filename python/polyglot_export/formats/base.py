@@ -17,7 +17,12 @@ class Options(Record):
     """What the options of every format have."""
 
     time_zone: str = "UTC"
-    """Zone in which timestamptz is written; any name that PostgreSQL knows."""
+    """Zone in which timestamptz is written, and in which a date of a filter begins; any name that PostgreSQL knows."""
+
+    @property
+    def local_times(self) -> bool:
+        """Whether a timestamptz is written as the wall clock of the zone shows it, without an offset."""
+        return False
 
 
 O = TypeVar("O", bound=Options)  # noqa: E741 - the options of the format

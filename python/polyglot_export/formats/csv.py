@@ -28,7 +28,7 @@ class CsvOptions(Options):
     """CSV as ``COPY … (FORMAT csv, HEADER)`` writes it (PostgreSQL manual, COPY)."""
 
     profile: Literal["excel"] | None = None
-    """``excel`` turns on bom, formulaGuard, CRLF line ends and long numbers as text."""
+    """``excel`` turns on bom, formulaGuard, CRLF line ends, long numbers as text and times without an offset."""
     delimiter: str = ","
     header: bool = True
     null: str = ""
@@ -40,6 +40,11 @@ class CsvOptions(Options):
     line_end: Literal["lf", "crlf"] = _by_profile("line_end")
     bom: bool = _by_profile("bom")
     formula_guard: bool = _by_profile("formula_guard")
+
+    @property
+    def local_times(self) -> bool:
+        """Spreadsheets read a time with an offset as text."""
+        return self.profile == "excel"
 
     def _complete(self) -> None:
         for name, value in (EXCEL if self.profile == "excel" else PLAIN).items():

@@ -17,7 +17,7 @@ from polyglot_export.jobs.job import Job, JobStatus, Run
 from polyglot_export.request.parse import dump_spec, parse_spec
 from polyglot_export.text.exact_json import dumps
 
-__all__ = ["VERSION", "decode_job", "decode_run", "encode_job", "encode_run"]
+__all__ = ["VERSION", "NotAJob", "decode_job", "decode_run", "encode_job", "encode_run"]
 
 VERSION = 1
 """Of the form below. It goes up when an older service would misread what is written; members that are only added are
@@ -25,6 +25,10 @@ ignored."""
 
 _JOB: TypeAdapter[Job] = TypeAdapter(Job)
 _RUN: TypeAdapter[Run] = TypeAdapter(Run)
+
+
+class NotAJob(InternalError):
+    """Something else is in the place of a job, or of the progress of a run."""
 
 
 def encode_job(job: Job) -> str:
@@ -42,7 +46,8 @@ def decode_job(text: str, *, brief: bool = False) -> Job:
         brief: Of the runs only the latest, and those that are under way.
 
     Raises:
-        InternalError: A newer service wrote it, or it is not a job.
+        InternalError: A newer service wrote it.
+        NotAJob: It is none.
     """
     members = _members(text)
     version = members.get("version")
@@ -55,7 +60,7 @@ def decode_job(text: str, *, brief: bool = False) -> Job:
             ][-1:]
         return _JOB.validate_python({**members, "spec": parse_spec(members["spec"])})
     except (ValidationError, SpecError, KeyError, TypeError) as error:
-        raise InternalError(f"a job in the store cannot be read: {error}") from error
+        raise NotAJob(f"a job in the store cannot be read: {error}") from error
 
 
 def encode_run(run: Run) -> str:
@@ -64,12 +69,22 @@ def encode_run(run: Run) -> str:
 
 
 def decode_run(text: str) -> Run:
-    """What :func:`encode_run` wrote."""
-    return _RUN.validate_python(_members(text))
+    """What :func:`encode_run` wrote.
+
+    Raises:
+        NotAJob: It is none.
+    """
+    try:
+        return _RUN.validate_python(_members(text))
+    except ValidationError as error:
+        raise NotAJob(f"a run in the store cannot be read: {error}") from error
 
 
 def _members(text: str) -> dict[str, Any]:
-    value = json.loads(text, parse_float=Decimal)
+    try:
+        value = json.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError) as error:
+        raise NotAJob(f"what is in the store is not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise InternalError("what is in the store is not a job")
+        raise NotAJob("what is in the store is not a job")
     return value

@@ -146,6 +146,10 @@ class PreparedFile:
     """Of those bytes, as 64 hexadecimal digits."""
     rows: int
     made_at: datetime
+    offered: tuple[str, ...] | None = None
+    """The columns that its owner was offered then; ``None`` for all that the source had."""
+    stamp: str | None = None
+    """What tells the file from one that was written to since; ``None`` where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +166,7 @@ class Job:
     expires_at: datetime
     retention: timedelta
     weight: int = 0
-    """Bytes of the request that made it: a measure of what it costs to keep."""
+    """Bytes of memory, about, that the request takes which made it."""
     runs: tuple[Run, ...] = ()
     """The latest :data:`MAX_RUNS`, oldest first."""
     cancelled_at: datetime | None = None

@@ -7,21 +7,20 @@ that handing each chunk to a pool does.
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
 from polyglot_export.cancel import CancelToken
 from polyglot_export.compressions import Compression
-from polyglot_export.errors import InternalError
+from polyglot_export.errors import SpecError
 from polyglot_export.execution.export import Export
 from polyglot_export.execution.feed import ChunkFeed
 from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, Progress, RunSettings
 from polyglot_export.formats.registry import Format
-from polyglot_export.library.keywords import Columns, make_spec
+from polyglot_export.library.keywords import Columns, Filter, Order, Where, make_spec
 from polyglot_export.planning.plan import Plan
-from polyglot_export.request.spec import FilterTerm, OrderTerm
 
 __all__ = ["AsyncExport", "aexport"]
 
@@ -50,6 +49,7 @@ class AsyncExport:
         return self
 
     async def __anext__(self) -> bytes:
+        self._opened()
         chunk = await self._feed.next_chunk()
         if chunk is None:
             raise StopAsyncIteration
@@ -89,7 +89,10 @@ class AsyncExport:
 
     def _opened(self) -> Export:
         if self._export is None:
-            raise InternalError("enter the export with async with first")
+            raise SpecError(
+                None,
+                "the export is not open: write async with aexport(…) as chunks, and inside it async for … in chunks",
+            )
         return self._export
 
 
@@ -100,13 +103,15 @@ def aexport(
     query: str | None = None,
     format: Format | str = Format.CSV,  # noqa: A002
     columns: Columns | None = None,
-    filter: Sequence[FilterTerm | Mapping[str, Any]] = (),  # noqa: A002
-    order_by: Sequence[OrderTerm | Mapping[str, Any] | str] = (),
+    filter: Filter = (),  # noqa: A002
+    where: Where = (),
+    order_by: Order = (),
     limit: int | None = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
     workers: int | None = None,
     rate_limit: float | None = None,
+    idle_timeout: float | None = None,
 ) -> AsyncExport:
     """Export a table, view or query in an event loop; the arguments are those of :func:`polyglot_export.export`.
 
@@ -119,10 +124,11 @@ def aexport(
         format=format,
         columns=columns,
         filter=filter,
+        where=where,
         order_by=order_by,
         limit=limit,
         compression=compression,
         options=options,
     )
-    run = RunSettings(workers=workers, rate_limit=rate_limit)
+    run = RunSettings(workers=workers, rate_limit=rate_limit, idle_timeout=idle_timeout)
     return AsyncExport(lambda token: open_export(spec, dsn=dsn, run=run, token=token))

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from polyglot_export.compressions import Compression
+from polyglot_export.errors import SpecError
 from polyglot_export.formats.registry import Format
 from polyglot_export.request.parse import parse_spec
 from polyglot_export.request.spec import ColumnChoice, ExportSpec, FilterTerm, OrderTerm
 
-__all__ = ["Columns", "make_spec"]
+__all__ = ["Columns", "Filter", "Order", "Where", "make_spec"]
 
 Columns: TypeAlias = "Sequence[str | ColumnChoice] | Mapping[str, str]"
 """Names of columns, or source → target."""
+Filter: TypeAlias = "Sequence[FilterTerm | Mapping[str, Any]]"
+"""Terms that must all hold, as data."""
+Where: TypeAlias = "str | Sequence[str]"
+"""One term as on the command line, or several that must all hold."""
+Order: TypeAlias = "str | Sequence[OrderTerm | Mapping[str, Any] | str]"
+"""Sort keys: ``name``, ``name:desc``, or :class:`OrderTerm`, which also takes a name that ends in ``:desc``."""
+
+_DIRECTIONS = frozenset({"asc", "desc"})
 
 
 def make_spec(
@@ -22,8 +31,9 @@ def make_spec(
     query: str | None = None,
     format: Format | str = Format.CSV,  # noqa: A002
     columns: Columns | None = None,
-    filter: Sequence[FilterTerm | Mapping[str, Any]] = (),  # noqa: A002
-    order_by: Sequence[OrderTerm | Mapping[str, Any] | str] = (),
+    filter: Filter = (),  # noqa: A002
+    where: Where = (),
+    order_by: Order = (),
     limit: int | None = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
@@ -37,17 +47,55 @@ def make_spec(
     if isinstance(columns, Mapping):
         chosen = [{"source": name, "target": target} for name, target in columns.items()]
     elif columns is not None:
-        chosen = [columns] if isinstance(columns, str) else list(columns)
+        chosen = [columns] if isinstance(columns, str) else _listed("columns", columns)
     return parse_spec(
         {
             "format": format,
             "dataset": source,
             "query": query,
             "columns": chosen,
-            "filter": list(filter),
-            "order_by": [{"column": key} if isinstance(key, str) else key for key in order_by],
+            "filter": [*_terms(filter), *_written(where)],
+            "order_by": [_sort_key(key) for key in ([order_by] if isinstance(order_by, str) else _keys(order_by))],
             "limit": limit,
             "compression": compression,
             "options": options,
         }
     )
+
+
+def _terms(given: object) -> list[object]:
+    if isinstance(given, str):
+        raise SpecError("filter", f"takes a list of terms; give a term that is written out to where=… (got {given!r})")
+    return [given] if isinstance(given, Mapping | FilterTerm) else _listed("filter", given)
+
+
+def _written(given: object) -> list[dict[str, object]]:
+    """The terms of ``where`` as the command line reads them."""
+    texts = [given] if isinstance(given, str) else _listed("where", given)
+    if not texts:
+        return []
+    from polyglot_export.request.language.arguments import parse_where
+
+    for text in texts:
+        if not isinstance(text, str):
+            raise SpecError("where", f"takes terms as text, such as 'id <= 3', and filter=… takes data (got {text!r})")
+    return [parse_where(text) for text in texts if isinstance(text, str)]
+
+
+def _keys(given: object) -> list[object]:
+    return [given] if isinstance(given, Mapping | OrderTerm) else _listed("order_by", given)
+
+
+def _sort_key(key: object) -> object:
+    if not isinstance(key, str):
+        return key
+    name, colon, direction = key.rpartition(":")
+    if colon and name and direction.lower() in _DIRECTIONS:
+        return {"column": name, "direction": direction.lower()}
+    return {"column": key}
+
+
+def _listed(name: str, given: object) -> list[object]:
+    if isinstance(given, Iterable) and not isinstance(given, bytes | Mapping):
+        return list(given)
+    raise SpecError(name, f"must be a list (got {given!r})")

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from polyglot_export.compressions import Compression
 from polyglot_export.destinations.naming import choose
 from polyglot_export.destinations.registry import destination
 from polyglot_export.execution.export import Export
-from polyglot_export.execution.opening import explain, open_export
+from polyglot_export.execution.opening import explain as explain_spec
+from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, RunSettings
 from polyglot_export.formats.registry import Format
-from polyglot_export.library.keywords import Columns, make_spec
+from polyglot_export.library.keywords import Columns, Filter, Order, Where, make_spec
 from polyglot_export.limits import CHUNK_BYTES, FILE_CHUNK_BYTES
-
-if TYPE_CHECKING:
-    from polyglot_export.request.spec import FilterTerm, OrderTerm
-
+from polyglot_export.planning.plan import Plan
 
 __all__ = ["explain", "export", "export_to_file", "open_export"]
 
@@ -30,13 +28,15 @@ def export(
     query: str | None = None,
     format: Format | str = Format.CSV,  # noqa: A002 - the word everyone uses
     columns: Columns | None = None,
-    filter: Sequence[FilterTerm | Mapping[str, Any]] = (),  # noqa: A002
-    order_by: Sequence[OrderTerm | Mapping[str, Any] | str] = (),
+    filter: Filter = (),  # noqa: A002
+    where: Where = (),
+    order_by: Order = (),
     limit: int | None = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
     workers: int | None = None,
     rate_limit: float | None = None,
+    idle_timeout: float | None = None,
 ) -> Export:
     """Export a table, view or query.
 
@@ -46,13 +46,16 @@ def export(
         query: One SELECT statement.
         format: A :class:`Format` or its name.
         columns: Which ones and in which order: names, or source → target.
-        filter: Terms that must all hold.
-        order_by: Sort keys: names, or :class:`OrderTerm`; the primary key is added behind them.
+        filter: Terms that must all hold: :class:`FilterTerm`, or mappings with its members.
+        where: More of them as the command line takes them: ``"id <= 3"``, or a list of such texts.
+        order_by: Sort keys: ``"name"``, ``"name:desc"``, or :class:`OrderTerm`; the primary key is added behind them.
         limit: At most so many rows.
         compression: A :class:`Compression` of the whole file, or its name; not for Parquet, which compresses inside.
         options: The format's options.
         workers: Connections and threads.
         rate_limit: Bytes a second that are read at most.
+        idle_timeout: Seconds after which an export that nobody pulls is ended, for a program whose client may leave
+            without a word. ``None`` lets it wait.
 
     Returns:
         A context manager that iterates over ``bytes``.
@@ -66,12 +69,50 @@ def export(
         format=format,
         columns=columns,
         filter=filter,
+        where=where,
         order_by=order_by,
         limit=limit,
         compression=compression,
         options=options,
     )
-    return open_export(spec, dsn=dsn, run=RunSettings(workers=workers, rate_limit=rate_limit))
+    run = RunSettings(workers=workers, rate_limit=rate_limit, idle_timeout=idle_timeout)
+    return open_export(spec, dsn=dsn, run=run)
+
+
+def explain(
+    dsn: str | None,
+    source: str | None = None,
+    *,
+    query: str | None = None,
+    format: Format | str = Format.CSV,  # noqa: A002
+    columns: Columns | None = None,
+    filter: Filter = (),  # noqa: A002
+    where: Where = (),
+    order_by: Order = (),
+    limit: int | None = None,
+    compression: Compression | str | None = None,
+    options: Mapping[str, Any] | None = None,
+    workers: int | None = None,
+) -> Plan:
+    """How :func:`export` would read the same: the plan is made in a transaction that is rolled back, and no row is
+    read.
+
+    Raises:
+        PolyglotError: As :func:`open_export`.
+    """
+    spec = make_spec(
+        source,
+        query=query,
+        format=format,
+        columns=columns,
+        filter=filter,
+        where=where,
+        order_by=order_by,
+        limit=limit,
+        compression=compression,
+        options=options,
+    )
+    return explain_spec(spec, dsn=dsn, run=RunSettings(workers=workers, application_name="polyglot explain"))
 
 
 def export_to_file(
@@ -82,8 +123,9 @@ def export_to_file(
     query: str | None = None,
     format: Format | str | None = None,  # noqa: A002
     columns: Columns | None = None,
-    filter: Sequence[FilterTerm | Mapping[str, Any]] = (),  # noqa: A002
-    order_by: Sequence[OrderTerm | Mapping[str, Any] | str] = (),
+    filter: Filter = (),  # noqa: A002
+    where: Where = (),
+    order_by: Order = (),
     limit: int | None = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
@@ -103,6 +145,7 @@ def export_to_file(
         format: Needed only where the name does not say it; CSV for devices and standard output.
         columns: As in :func:`export`.
         filter: As in :func:`export`.
+        where: As in :func:`export`.
         order_by: As in :func:`export`.
         limit: As in :func:`export`.
         compression: Needed only where the name does not say it.
@@ -123,6 +166,7 @@ def export_to_file(
         format=target.format,
         columns=columns,
         filter=filter,
+        where=where,
         order_by=order_by,
         limit=limit,
         compression=target.compression,

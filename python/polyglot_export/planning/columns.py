@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from polyglot_export.formats.parquet import MAX_DECIMAL_PRECISION, ParquetOptions
+from polyglot_export.formats.columnar import MAX_DECIMAL_PRECISION, ColumnarOptions
 from polyglot_export.formats.registry import Format, FormatOptions
 from polyglot_export.planning.choose import Choice
 from polyglot_export.planning.plan import Column
@@ -24,11 +24,15 @@ if TYPE_CHECKING:
     from polyglot_export.request.spec import ExportSpec
 
 
-__all__ = ["ReadAs", "read_as"]
+__all__ = ["ReadAs", "read_as", "remarks"]
 
 
 _NUMERIC_HEADER = 4
 """``VARHDRSZ``, which a numeric's type modifier has added to it (PostgreSQL's numeric.c, ``make_numeric_typmod``)."""
+
+SHOWN_COLUMNS = 5
+"""Columns that a remark names."""
+_TEXT = frozenset({"string", "list:string"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,24 @@ def read_as(choices: Iterable[Choice], types: Types, spec: ExportSpec) -> list[R
     return [reader.read(choice.column, choice.target) for choice in choices]
 
 
+def remarks(columns: Iterable[ReadAs], format_: Format) -> tuple[str, ...]:
+    """What whoever reads the file may not expect of its columns, each with what to write for something else."""
+    if not format_.record.columnar:
+        return ()
+    numbers = [
+        repr(each.column.target)
+        for each in columns
+        if each.column.parquet in _TEXT and each.column.kind.removeprefix("array:").partition(":")[0] == "numeric"
+    ]
+    if not numbers:
+        return ()
+    more = f" and {len(numbers) - SHOWN_COLUMNS:,} more" if len(numbers) > SHOWN_COLUMNS else ""
+    are = "column {} is" if len(numbers) == 1 else "columns {} are"
+    which = are.format(", ".join(numbers[:SHOWN_COLUMNS]) + more)
+    why = f"because the type numeric has no precision there that {format_.record.title} can hold"
+    return (f"{which} text, {why}; numericFallback=double or numericFallback=decimal(p,s) writes numbers",)
+
+
 class _Reader:
     """Chooses decoder, Parquet type and expression for the columns of one export."""
 
@@ -52,15 +74,19 @@ class _Reader:
         self._types = types
         self._json = format_.record.reads_json
         self._xsd_times = format_.record.xsd_times
-        self._parquet = options if isinstance(options, ParquetOptions) else None
+        self._parquet = options if isinstance(options, ColumnarOptions) else None
         # In text, other zones depend on the server's own zone tables. Parquet stores the instant, which needs no zone.
         utc = options.time_zone.upper() == "UTC"
         self._instants_native = utc or self._parquet is not None
+        self._local_times = options.local_times
+        self._utc = utc
         self._arrays_of_instants_native = utc or (self._parquet is not None and self._parquet.arrays == "list")
 
     def read(self, source: SourceColumn, target: str) -> ReadAs:
         """How one column is read."""
         type_, modifier = self._types.under(source.type, source.modifier)
+        if self._local_times and self._scalar(type_) == "timestamptz":
+            return self._local_time(source, target)
         kind = self._native(type_)
         parquet = "string"
         if self._parquet is not None:
@@ -69,6 +95,12 @@ class _Reader:
             kind = self._unread(type_)
         expression = _expression(source.reference, kind, native=self._native(type_) == kind)
         return ReadAs(Column(source.name, target, kind, parquet, source.display), expression)
+
+    def _local_time(self, source: SourceColumn, target: str) -> ReadAs:
+        """A timestamptz as a timestamp in the session's zone. In UTC the two are sent as the same bytes."""
+        in_zone = sql.SQL("CAST({} AS pg_catalog.timestamp)").format(source.reference)
+        expression = source.reference if self._utc else in_zone
+        return ReadAs(Column(source.name, target, "timestamp", "string", source.display), expression)
 
     def _unread(self, type_: Type) -> str:
         """How a type without a decoder arrives."""
@@ -98,7 +130,7 @@ class _Reader:
             return None
         return NATIVE[type_.name].kind
 
-    def _in_parquet(self, type_: Type, modifier: int, kind: str | None, options: ParquetOptions) -> tuple[str, str]:
+    def _in_parquet(self, type_: Type, modifier: int, kind: str | None, options: ColumnarOptions) -> tuple[str, str]:
         is_array = self._types.element(type_) is not None
         if is_array and options.arrays == "json":
             # The server's own JSON where there is no decoder; it arrives as a value of type json.
@@ -111,7 +143,7 @@ class _Reader:
         return kind, _parquet_scalar(type_, modifier, options)
 
 
-def _parquet_scalar(type_: Type, modifier: int, options: ParquetOptions) -> str:
+def _parquet_scalar(type_: Type, modifier: int, options: ColumnarOptions) -> str:
     if type_.kind == "e":
         return "string"
     parquet = NATIVE[type_.name].parquet

@@ -33,7 +33,7 @@ def plan_text(plan: Plan) -> str:
         ("workers", str(plan.limits.workers)),
         ("memory", f"at most {reservation(plan) / MIB:.0f} MiB"),
         ("server", f"PostgreSQL {plan.server_version // 10000}.{plan.server_version % 10000}"),
-        *(("note", note) for note in plan.notes),
+        *(("note", note) for note in plan.notes + plan.remarks),
     ]
     width = max(len(name) for name, _ in facts)
     lines = [f"{name.ljust(width)}  {value}" for name, value in facts]

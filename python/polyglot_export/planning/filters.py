@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from polyglot_export.errors import SpecError
+from polyglot_export import sqlstates
+from polyglot_export.errors import PolyglotError, SpecError
 from polyglot_export.planning.choose import column_named
 from polyglot_export.planning.locate import Located
 from polyglot_export.planning.statement import Statement
 from polyglot_export.planning.trial import try_statement
 from polyglot_export.postgres.catalogue.columns import SourceColumn
 from polyglot_export.postgres.catalogue.types import Type, Types
+from polyglot_export.postgres.explain import explain_statement
 from polyglot_export.postgres.leader import Leader
 from polyglot_export.request.words import FilterOp
 
@@ -45,6 +47,8 @@ _GENERIC = {"e": "anyenum", "r": "anyrange", "m": "anymultirange", "c": "record"
 MAX_PLAIN_EXPONENT = 400
 """A decimal is written without an exponent up to this many digits, so that integer columns take it; beyond, only
 numeric can."""
+SHOWN_LABELS = 20
+"""Labels of an enum that an error lists."""
 
 
 def filter_terms(leader: Leader, found: Located, terms: Sequence[FilterTerm]) -> tuple[sql.Composable, ...]:
@@ -74,13 +78,22 @@ class _Operators:
         self._leader = leader
         self._types = types
         self._schemas: dict[tuple[str, int], str | None] = {}
+        self._labels: dict[int, tuple[str, ...]] = {}
 
     def schema(self, symbol: str, type_: Type) -> str | None:
         """The schema of the operator that compares two values of a type; ``None`` where there is none."""
         key = (symbol, type_.oid)
         if key not in self._schemas:
-            self._schemas[key] = self._find(symbol, type_)
+            self._schemas[key] = self._find(symbol, type_) or self._resolved(symbol, type_)
         return self._schemas[key]
+
+    def labels(self, enum: Type) -> tuple[str, ...]:
+        """The labels of an enum, in their order."""
+        if enum.oid not in self._labels:
+            query = sql.SQL("SELECT enumlabel FROM pg_enum WHERE enumtypid = {} ORDER BY enumsortorder")
+            rows = self._leader.catalogue(query.format(sql.Literal(enum.oid)))
+            self._labels[enum.oid] = tuple(row[0] for row in rows)
+        return self._labels[enum.oid]
 
     def base(self, column: SourceColumn) -> Type:
         """The column's type with its domains taken off."""
@@ -98,8 +111,8 @@ class _Operators:
                 "SELECT n.nspname FROM pg_operator AS o JOIN pg_namespace AS n ON n.oid = o.oprnamespace"
                 " WHERE o.oprname = {symbol} AND o.oprleft = o.oprright AND o.oprresult = 'bool'::regtype"
                 " AND (o.oprleft = {type}::oid OR (n.nspname = 'pg_catalog' AND o.oprleft IN"
-                " (SELECT oid FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace AND typname IN ({generic}, "
-                "{substitute}))))"
+                " (SELECT oid FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace"
+                " AND typname IN ({generic}, {substitute}))))"
                 " ORDER BY o.oprleft = {type}::oid DESC, o.oid"
             ).format(
                 symbol=sql.Literal(symbol),
@@ -109,6 +122,20 @@ class _Operators:
             )
         )
         return str(rows[0][0]) if rows else None
+
+    def _resolved(self, symbol: str, type_: Type) -> str | None:
+        """Types without operators of their own may be compared as others are: regclass as oid, int2vector as an array.
+
+        The server says so. Where it does not, its transaction has failed, and so has the filter.
+        """
+        pair = sql.SQL("SELECT NULL::{type} OPERATOR(pg_catalog.{symbol}) NULL::{type}")
+        try:
+            explain_statement(self._leader, pair.format(type=type_.identifier, symbol=sql.SQL(symbol)))
+        except PolyglotError as error:
+            if (error.sqlstate or "").startswith(sqlstates.SYNTAX_OR_ACCESS_CLASS):
+                return None
+            raise
+        return "pg_catalog"
 
 
 class _Term:
@@ -129,9 +156,9 @@ class _Term:
     def compose(self) -> sql.Composable:
         match self._term.op:
             case FilterOp.IS_NULL | FilterOp.IS_NOT_NULL:
-                # Not IS NULL: that is also true of a composite whose fields are all NULL.
-                word = sql.SQL("IS NOT DISTINCT FROM" if self._term.op is FilterOp.IS_NULL else "IS DISTINCT FROM")
-                return sql.SQL("{} {} NULL").format(self._column.reference, word)
+                # As SQL has it: a composite is null where all its fields are, and not null where none of them is.
+                word = sql.SQL("IS NULL" if self._term.op is FilterOp.IS_NULL else "IS NOT NULL")
+                return sql.SQL("{} {}").format(self._column.reference, word)
             case FilterOp.IN:
                 return self._in(self._values())
             case FilterOp.BETWEEN:
@@ -145,8 +172,8 @@ class _Term:
     def _in(self, values: Sequence[Scalar]) -> sql.Composable:
         if not values:
             return sql.SQL("false")
-        if self._operators.is_array(self._type):
-            # = ANY over an array of arrays would compare with the elements.
+        if self._operators.is_array(self._type) or self._type.category == "A":
+            # = ANY over an array of arrays would compare with the elements. int2vector is of the category only.
             return sql.SQL("({})").format(sql.SQL(" OR ").join(self._compare(FilterOp.EQ, value) for value in values))
         literals = sql.SQL(", ").join(self._literal(value) for value in values)
         return sql.SQL("{} {} ANY (ARRAY[{}])").format(self._reference, self._operator(FilterOp.EQ), literals)
@@ -199,7 +226,20 @@ class _Term:
                         f"column {self._name} has type {self._column.display}; give the value as a string"
                     )
                 return plain_number(self._whole(value) if self._is_integer else value)
+        if self._type.kind == "e":
+            self._check_label(value)
         return value
+
+    def _check_label(self, value: str) -> None:
+        labels = self._operators.labels(self._type)
+        if value in labels:
+            return
+        shown = ", ".join(repr(label) for label in labels[:SHOWN_LABELS]) or "none"
+        more = f" and {len(labels) - SHOWN_LABELS:,} more" if len(labels) > SHOWN_LABELS else ""
+        raise self._error(
+            f"column {self._name} has type {self._column.display}, which has no label {value!r}; allowed are"
+            f" {shown}{more}"
+        )
 
     def _whole(self, value: Decimal) -> Decimal:
         """A number for an integer column without its fraction: JSON writes one number as 1000, 1000.0 or 1e3."""

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from polyglot_export import sqlstates
 from polyglot_export.errors import AccessDenied, SpecError, StatementFailed
 from polyglot_export.planning.choose import exposed, query_columns
 from polyglot_export.planning.statement import Statement, aliased
-from polyglot_export.postgres import sqlstates
 from polyglot_export.postgres.catalogue.columns import SourceColumn, relation_columns
 from polyglot_export.postgres.catalogue.relations import Relation, find_relation, read_relation
 from polyglot_export.postgres.catalogue.types import Types, read_types
@@ -26,9 +26,7 @@ from polyglot_export.postgres.leader import Leader
 from polyglot_export.postgres.names import is_text, shown
 from polyglot_export.postgres.query import describe_query
 from polyglot_export.postgres.settings import TABLE_SETTINGS
-from polyglot_export.sources.query import QuerySource
-from polyglot_export.sources.registry import AnySource
-from polyglot_export.sources.table import TableSource
+from polyglot_export.sources.base import QueryText, RelationName, Source
 
 __all__ = ["Located", "Moved", "denied", "hold", "locate", "look_up", "settings_for"]
 
@@ -70,14 +68,15 @@ class Located:
         return relation is None or relation.kind in "pv" or relation.has_children or relation.policies
 
 
-def look_up(leader: Leader, source: AnySource) -> Relation | None:
+def look_up(leader: Leader, source: Source) -> Relation | None:
     """The relation that a source names; ``None`` for a query, whose relations the server looks up as it parses.
 
     Raises:
         UnknownDataset: It does not exist, is no table or view, or is not offered.
         AccessDenied: The login may not look into the schema.
     """
-    return find_relation(leader, source) if isinstance(source, TableSource) else None
+    reads = source.reads
+    return find_relation(leader, reads, source.title) if isinstance(reads, RelationName) else None
 
 
 def settings_for(relation: Relation | None) -> tuple[str, ...]:
@@ -85,7 +84,7 @@ def settings_for(relation: Relation | None) -> tuple[str, ...]:
     return TABLE_SETTINGS if relation is not None and relation.kind != "v" else ()
 
 
-def locate(leader: Leader, source: AnySource, relation: Relation | None) -> Located:
+def locate(leader: Leader, source: Source, relation: Relation | None) -> Located:
     """Read the catalogue, in the transaction of the export.
 
     Args:
@@ -97,10 +96,11 @@ def locate(leader: Leader, source: AnySource, relation: Relation | None) -> Loca
         Moved: The relation is not any more what the look-up found.
         SpecError: The query is refused, or the exposure names a column that does not exist.
     """
-    if isinstance(source, QuerySource):
-        return _locate_query(leader, source)
+    reads = source.reads
+    if isinstance(reads, QueryText):
+        return _locate_query(leader, source, reads)
     if relation is None or read_relation(leader, relation.oid) != relation:
-        raise Moved([source.title or source.name])
+        raise Moved([source.title or reads.name])
     every = relation_columns(leader, relation)
     columns = tuple(column for column in every if is_text(column.name))
     unnamed = tuple(shown(column.name) for column in every if not is_text(column.name))
@@ -124,8 +124,8 @@ def _from(relation: Relation) -> sql.Composable:
     return aliased(relation.identifier, only=relation.kind in "rf" and not relation.has_children)
 
 
-def _locate_query(leader: Leader, source: QuerySource) -> Located:
-    query = describe_query(leader, source.query)
+def _locate_query(leader: Leader, source: Source, reads: QueryText) -> Located:
+    query = describe_query(leader, reads.text)
     types = read_types(leader, (type_ for _, type_, _ in query.described.columns))
     if any(type_ not in types for _, type_, _ in query.described.columns):
         raise Moved([source.title])

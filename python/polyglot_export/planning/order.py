@@ -23,6 +23,8 @@ __all__ = ["sort_keys"]
 def sort_keys(leader: Leader, found: Located, terms: Sequence[OrderTerm]) -> tuple[sql.Composable, ...]:
     """The keys, with the primary key behind them so that equal rows come in the same order each time.
 
+    Of the primary key only columns that are exposed: the order of the rows would tell of the others.
+
     Raises:
         SpecError: A column is unknown, or its type has no order.
     """
@@ -31,9 +33,10 @@ def sort_keys(leader: Leader, found: Located, terms: Sequence[OrderTerm]) -> tup
         # Alone, so that the server's complaint is about this key.
         try_statement(leader, Statement((), found.from_, order=(key,)), f"orderBy.{index}")
     if keys and found.relation is not None:
-        every = named(found.columns)
+        exposed = named(found.exposed)
         given = {term.column for term in terms}
-        keys += [every[name].reference for name in primary_key(leader, found.relation) if name not in given]
+        behind = [name for name in primary_key(leader, found.relation) if name in exposed and name not in given]
+        keys += [exposed[name].reference for name in behind]
     return tuple(keys)
 
 

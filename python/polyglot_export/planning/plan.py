@@ -71,6 +71,8 @@ class Plan:
     limits: Limits = field(default_factory=Limits)
     notes: tuple[str, ...] = ()
     """For people: why the plan is as it is (why it could not be cut, say)."""
+    remarks: tuple[str, ...] = ()
+    """For people: what they may not expect in the file, and what to write for something else."""
     source: str = ""
     """For people and manifests: the dataset, table or query that is read."""
     estimated_rows: int | None = None
@@ -78,6 +80,8 @@ class Plan:
     largest_row: int | None = None
     """Bytes of the largest row that there can be, for the reservation of memory; ``None`` where only
     ``limits.row_bytes`` bounds it."""
+    stored_once: bool = True
+    """The pages that are read hold all values, and no column is written more than once."""
 
     watched: str | None = None
     """A whole statement that may come to read more than the moment holds, since a partition or child table can be added

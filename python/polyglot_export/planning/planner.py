@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from polyglot_export.errors import AccessDenied
 from polyglot_export.limits import Limits
 from polyglot_export.planning.choose import choose_columns
-from polyglot_export.planning.columns import read_as
+from polyglot_export.planning.columns import read_as, remarks
 from polyglot_export.planning.filters import filter_terms
 from polyglot_export.planning.locate import Located, denied
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.order import sort_keys
 from polyglot_export.planning.plan import Plan
-from polyglot_export.planning.row_bound import largest_row
+from polyglot_export.planning.row_bound import largest_row, stored_once
 from polyglot_export.planning.segments import Cut, cut
 from polyglot_export.planning.session import worker_session
 from polyglot_export.planning.statement import Statement
@@ -63,9 +63,11 @@ def plan(moment: Moment, spec: ExportSpec, limits: Limits, *, source: int = 0, s
         compression=spec.compression.value if spec.compression is not None else None,
         compression_level=spec.compression.record.level if spec.compression is not None else 0,
         notes=segments.notes,
+        remarks=remarks(columns, spec.format),
         source=found.title,
         estimated_rows=_estimate(explained, spec.limit),
         largest_row=largest_row(leader, found.relation, (choice.column for choice in chosen), found.types),
+        stored_once=stored_once(choice.column for choice in chosen),
         watched=_watched(leader, found, statement, segments),
     ).resized(limits)
 

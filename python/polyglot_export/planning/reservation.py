@@ -85,13 +85,13 @@ def row_factor(format_: str) -> float:
 
 def _row_group_bytes(plan: Plan) -> int:
     """A row group is no larger than its segment, whose rows are stored in pages: twice their bytes where nothing is
-    stored elsewhere.
+    stored elsewhere, computed as it is read, or written twice.
 
     The factor is what text gains over its stored form (a jsonb document, say); a table that is small on disk because
     its values are compressed is compressed again in the file.
     """
     bound = plan.encoder.row_group_bytes
     pages = [min(scan.pages, scan.pages_per_segment) for scan in plan.scans if scan.pages is not None]
-    if plan.largest_row is None or len(pages) < len(plan.scans):
+    if plan.largest_row is None or not plan.stored_once or len(pages) < len(plan.scans):
         return bound
     return min(bound, 2 * PAGE_BYTES * max([1, *pages]))

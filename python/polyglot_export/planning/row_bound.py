@@ -10,14 +10,16 @@ from collections.abc import Iterable
 
 from psycopg import sql
 
-from polyglot_export.limits import INLINE_ROW_BYTES
+from polyglot_export.limits import INLINE_ROW_BYTES, PAGE_BYTES
 from polyglot_export.postgres.catalogue.columns import SourceColumn
 from polyglot_export.postgres.catalogue.relations import Relation
 from polyglot_export.postgres.catalogue.types import Type, Types
 from polyglot_export.postgres.leader import Leader
 
-__all__ = ["largest_row"]
+__all__ = ["largest_row", "stored_once"]
 
+MISSING_VALUES = 110000
+"""``server_version_num`` of the first version that adds a column with a default without writing the rows anew."""
 FIXED_BYTES = 64
 """No value of a type of fixed length is longer, on the wire or as text (a name has 63 bytes)."""
 CHARACTER_BYTES = 4
@@ -59,13 +61,22 @@ def largest_row(leader: Leader, relation: Relation | None, columns: Iterable[Sou
         columns: Those of the export.
         types: Their types.
     """
-    bounds = [_bound(*types.under(column.type, column.modifier)) for column in columns]
-    fixed = sum(bound for bound in bounds if bound is not None)
-    if None not in bounds:
+    bounds = [(column, _bound(*types.under(column.type, column.modifier))) for column in columns]
+    fixed = sum(bound for _, bound in bounds if bound is not None)
+    unbounded = [column for column, bound in bounds if bound is None]
+    if not unbounded:
         return fixed
-    if relation is None or relation.kind in "vf" or _has_large_values(leader, relation):
+    if relation is None or relation.kind in "vf" or not stored_once(unbounded):
+        return None
+    if _has_large_values(leader, relation, sorted(column.name for column in unbounded)):
         return None
     return fixed + INLINE_ROW_BYTES
+
+
+def stored_once(columns: Iterable[SourceColumn]) -> bool:
+    """Whether the pages hold all values of the columns, and no column is written more than once."""
+    every = tuple(columns)
+    return not any(column.computed for column in every) and len({column.name for column in every}) == len(every)
 
 
 def _bound(type_: Type, modifier: int) -> int | None:
@@ -79,15 +90,22 @@ def _bound(type_: Type, modifier: int) -> int | None:
     return FIXED_BYTES if type_.name in _FIXED else None
 
 
-def _has_large_values(leader: Leader, relation: Relation) -> bool:
-    """Whether a TOAST table of the relation or of one below it has a page, or one is not stored the usual way."""
+def _has_large_values(leader: Leader, relation: Relation, columns: Iterable[str]) -> bool:
+    """Whether the relation or one below it has values that are not on its pages: its TOAST table has a page, it is not
+    stored the usual way, or one of the columns has a large value in the catalogue, for rows that are older than it.
+    """
+    kept = sql.SQL("a.attmissingval::text" if leader.version >= MISSING_VALUES else "''")
     rows = leader.catalogue(
         sql.SQL(
             "WITH RECURSIVE tree(oid) AS (SELECT {}::oid UNION SELECT i.inhrelid FROM tree JOIN pg_inherits AS i ON "
             "i.inhparent = tree.oid)"
             " SELECT bool_or(c.relkind = 'f' OR (c.relkind <> 'p' AND am.amname IS DISTINCT FROM 'heap')"
-            " OR coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0) > 0)"
+            " OR coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0) > 0"
+            " OR EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname IN ({})"
+            " AND octet_length({}) > {}))"
             " FROM tree JOIN pg_class AS c ON c.oid = tree.oid LEFT JOIN pg_am AS am ON am.oid = c.relam"
-        ).format(sql.Literal(relation.oid))
+        ).format(
+            sql.Literal(relation.oid), sql.SQL(", ").join(map(sql.Literal, columns)), kept, sql.Literal(PAGE_BYTES)
+        )
     )
     return rows[0][0] is not False

@@ -2,9 +2,9 @@
 statement.
 
 A range ``ctid >= '(a,0)' AND ctid < '(b,0)'`` is a part of the result only where nothing stands between the heap and
-the rows that the statement gives: not a view, not a policy or grant on a partitioned parent (they do not apply to a
-leaf that is read directly), not children of an inheritance parent (their ctids overlap), not an index that finds few
-rows.
+the rows that the statement gives: not a view, not what only a partitioned parent says (a policy, a grant, an
+expression, a label: they do not apply to a leaf that is read directly), not children of an inheritance parent (their
+ctids overlap), not an index that finds few rows.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from polyglot_export.formats.registry import Format
+from polyglot_export.planning.parent import parent_decides
 from polyglot_export.planning.plan import Scan
 from polyglot_export.planning.statement import Statement
 from polyglot_export.postgres.catalogue.relations import Relation
@@ -46,7 +47,7 @@ class _Leaf:
     heap: bool
     pages: int
     readable: bool
-    """No policy is active on it, and the login may read its ctid and the columns of the export."""
+    """No policy is active on it, and the login may use its schema and read its ctid and the columns of the export."""
 
 
 def cut(
@@ -84,6 +85,9 @@ def cut(
         return _whole(leader, relation, statement, "a partition has a policy, or the login may not read it directly")
     if not leaves:
         return _whole(leader, relation, statement, "no partition can hold rows of it")
+    reason = parent_decides(leader, relation, columns)
+    if reason is not None:
+        return _whole(leader, relation, statement, reason)
     copy, ranges = (
         _around_source(leader, *statement.copy_from()),
         _around_source(leader, *statement.copy_of_range_from()),
@@ -191,7 +195,8 @@ def _leaves(
             " planned(nspname, relname) AS (SELECT * FROM unnest({schemas}::name[], {names}::name[]))"
             " SELECT planned.nspname, planned.relname, c.relkind = 'r' AND am.amname = 'heap',"
             " CASE WHEN c.relkind = 'r' THEN {pages} ELSE 0 END,"
-            " NOT tree.guarded AND (has_table_privilege(c.oid, 'SELECT') OR ("
+            " NOT tree.guarded AND has_schema_privilege(n.oid, 'USAGE')"
+            " AND (has_table_privilege(c.oid, 'SELECT') OR ("
             "SELECT bool_and(has_column_privilege(c.oid, a.attname, 'SELECT')) FROM pg_attribute AS a"
             " WHERE a.attrelid = c.oid AND a.attname IN ({wanted})))"
             " FROM planned JOIN pg_namespace AS n ON n.nspname = planned.nspname"

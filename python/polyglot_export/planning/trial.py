@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from polyglot_export import sqlstates
 from polyglot_export.errors import PolyglotError, SpecError
 from polyglot_export.planning.statement import Statement
-from polyglot_export.postgres import sqlstates
 from polyglot_export.postgres.explain import explain_statement
 from polyglot_export.postgres.leader import Leader
 

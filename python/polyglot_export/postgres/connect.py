@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg
@@ -17,7 +18,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo, timeout_from_conni
 
 from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import Cancelled, ConnectionFailed, InternalError
-from polyglot_export.postgres.errors import connect_error, conninfo_error
+from polyglot_export.postgres.dsn import read_dsn
+from polyglot_export.postgres.errors import connect_error
 from polyglot_export.postgres.libpq import accepted_methods, accepted_tls_versions, refuse_unsupported
 from polyglot_export.postgres.parameters import ServerParameters
 
@@ -51,17 +53,12 @@ def connect(dsn: str | None, *, application_name: str, token: CancelToken | None
         ConnectionFailed: One sentence, never with the password.
         Cancelled: The token was cancelled.
     """
-    try:
-        given = conninfo_to_dict(dsn or "")
-    except psycopg.Error as error:
-        raise conninfo_error(error) from None
-    except UnicodeEncodeError:
-        raise conninfo_error(psycopg.ProgrammingError("")) from None
+    given = read_dsn(dsn)
     parameters: dict[str, str | int] = {
         **KEEPALIVES,
         # The leader does not try what the workers cannot do.
         "gssencmode": os.environ.get("PGGSSENCMODE") or "disable",
-        **{name: value for name, value in given.items() if value is not None},
+        **given,
     }
     refuse_unsupported(_values(pq.Conninfo.get_defaults()) | {name: str(value) for name, value in parameters.items()})
     # Names and messages are read as UTF-8 whatever the environment says.
@@ -74,7 +71,7 @@ def connect(dsn: str | None, *, application_name: str, token: CancelToken | None
             raise ConnectionFailed(
                 "a database in MULE_INTERNAL cannot be read: PostgreSQL cannot convert it to UTF-8"
             ) from None
-        raise connect_error(error, str(given.get("password") or os.environ.get("PGPASSWORD") or "") or None) from None
+        raise connect_error(error, named=_names_a_server(given)) from None
     # For the transactions that psycopg opens; see ``settings.BEGIN``.
     connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
     try:
@@ -84,6 +81,12 @@ def connect(dsn: str | None, *, application_name: str, token: CancelToken | None
         connection.close()
         raise
     return connection
+
+
+def _names_a_server(given: Mapping[str, str]) -> bool:
+    """Whether anything says which server is meant; else libpq tries the socket of this machine."""
+    variables = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE", "PGDATABASE", "PGUSER")
+    return bool(given) or any(os.environ.get(name) for name in variables)
 
 
 class _Attempt:

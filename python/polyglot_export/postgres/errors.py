@@ -10,16 +10,15 @@ import re
 import psycopg
 
 from polyglot_export.errors import ConnectionFailed, ConnectionLost, PolyglotError, StatementFailed, statement_error
+from polyglot_export.postgres.dsn import hide_passwords
 
-__all__ = ["connect_error", "conninfo_error", "database_error"]
+__all__ = ["connect_error", "database_error"]
 
-_HIDDEN = "********"
-_LEAD = re.compile(r"^(connection failed: |connection is bad: )+")
-# What libpq says about a connection string may quote any part of it, the password too; these sentences quote only
-# names.
-_QUOTES_ONLY_NAMES = re.compile(
-    r"^(invalid connection option|invalid URI query parameter: |extra key/value separator|invalid percent-encoded)"
+_NOT_NAMED = (
+    "none was named, by DATABASE_URL, --dsn or the PG* variables of libpq, so the socket of this machine was tried"
 )
+
+_LEAD = re.compile(r"^(connection failed: |connection is bad: )+")
 
 
 def database_error(error: psycopg.Error) -> PolyglotError:
@@ -39,27 +38,15 @@ def database_error(error: psycopg.Error) -> PolyglotError:
     )
 
 
-def connect_error(error: psycopg.Error, password: str | None) -> ConnectionFailed:
-    """Why there is no connection, in one sentence and without the password.
+def connect_error(error: psycopg.Error, *, named: bool) -> ConnectionFailed:
+    """Why there is no connection, in one sentence and without a password.
 
     Args:
         error: What psycopg raised while connecting; the server's SQLSTATE is not known there (libpq does not keep it).
-        password: The password that was tried, to be hidden wherever it is quoted.
+        named: Whether anything said which server is meant.
     """
-    text = _one_line(str(error))
-    if password:
-        text = text.replace(password, _HIDDEN)
-    return ConnectionFailed(f"cannot connect to the database: {text}", sqlstate=error.sqlstate)
-
-
-def conninfo_error(error: psycopg.Error) -> ConnectionFailed:
-    """What is wrong with a connection string, without quoting what may be its password."""
-    text = _one_line(str(error))
-    reason = f": {text}" if _QUOTES_ONLY_NAMES.match(text) else ""
-    return ConnectionFailed(
-        f"cannot read the connection string: it must be a postgresql:// URI or a list of key=value pairs{reason}",
-        field="dsn",
-    )
+    what = "cannot connect to the database" if named else f"cannot connect to the database; {_NOT_NAMED}"
+    return ConnectionFailed(f"{what}: {hide_passwords(_one_line(str(error)))}", sqlstate=error.sqlstate)
 
 
 def _one_line(text: str) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 from psycopg import sql
 
+from polyglot_export import sqlstates
 from polyglot_export.errors import StatementFailed
-from polyglot_export.postgres import sqlstates
 from polyglot_export.postgres.leader import Leader
 
 __all__ = ["Explained", "ScanNode", "explain_statement"]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from polyglot_export import sqlstates
 from polyglot_export.errors import AccessDenied, PolyglotError, SpecError, StatementFailed, UnknownDataset
-from polyglot_export.postgres import sqlstates
 from polyglot_export.postgres.leader import Described, Leader
 from polyglot_export.sources.query import trim
 

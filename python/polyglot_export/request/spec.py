@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Literal, cast
+from uuid import UUID
 
 from polyglot_export.compressions import Compression
 from polyglot_export.errors import SpecError
 from polyglot_export.fields import Record, left_out, read_record, within
 from polyglot_export.formats.registry import Format, FormatOptions
+from polyglot_export.limits import MAX_COLUMNS, MAX_FILTER_TERMS, MAX_SORT_KEYS
 from polyglot_export.request.words import FilterOp
 
 __all__ = ["ColumnChoice", "ExportSpec", "FilterTerm", "OrderTerm", "Scalar"]
@@ -18,7 +21,7 @@ MAX_LIMIT = 2**63 - 1
 """The largest count of PostgreSQL's LIMIT."""
 
 Scalar = bool | Decimal | str
-"""Numbers are decimals: a double would round them."""
+"""Numbers are decimals: a double would round them. Dates, times and UUIDs of Python become the text of theirs."""
 
 
 def _scalar(value: object) -> Scalar:
@@ -33,6 +36,10 @@ def _scalar(value: object) -> Scalar:
             if not number.is_finite():
                 raise SpecError(None, "a number must be finite; give NaN and Infinity as strings")
             return number
+        case datetime() | date() | time():
+            return value.isoformat()
+        case UUID():
+            return str(value)
         case str():
             if "\0" in value:
                 raise SpecError(None, "must not hold the character U+0000, which no PostgreSQL text can hold")
@@ -118,9 +125,11 @@ class ExportSpec(Record):
     format: Format
     dataset: str | None = field(default=None, metadata={"min_length": 1})
     query: str | None = field(default=None, metadata={"min_length": 1})
-    columns: tuple[ColumnChoice, ...] | None = field(default=None, metadata={"min_length": 1})
-    filter: tuple[FilterTerm, ...] = ()
-    order_by: tuple[OrderTerm, ...] = ()
+    columns: tuple[ColumnChoice, ...] | None = field(
+        default=None, metadata={"min_length": 1, "max_length": MAX_COLUMNS}
+    )
+    filter: tuple[FilterTerm, ...] = field(default=(), metadata={"max_length": MAX_FILTER_TERMS})
+    order_by: tuple[OrderTerm, ...] = field(default=(), metadata={"max_length": MAX_SORT_KEYS})
     limit: int | None = field(default=None, metadata={"ge": 0, "le": MAX_LIMIT})
     compression: Compression | None = None
     compression_as: Literal["encoding", "file"] = "encoding"
@@ -129,6 +138,10 @@ class ExportSpec(Record):
     """Over HTTP: a stream, or a file that is prepared first. Library and command line have no use for it."""
     options: FormatOptions = field(default=cast("FormatOptions", None), metadata=left_out(read=_unread))
     """Those of the format when not given."""
+
+    def listed_values(self) -> int:
+        """Values in the lists of the filter, all terms together."""
+        return sum(len(term.value) for term in self.filter if isinstance(term.value, tuple))
 
     def _check(self) -> None:
         record = self.format.record

@@ -72,12 +72,12 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     app.state.service = service
     app.state.routes = [route for router in ROUTERS for route in router.routes]
     add_exception_handlers(app)
-    if not service.configuration.keys:
-        app.add_middleware(HostGuard)
+    # Always there: a reload of the configuration may bring the first key, or take the last one away.
+    app.add_middleware(HostGuard, needed=lambda: service.callers.keyless)
     app.add_middleware(RequestCounter, requests=service.metrics.requests)
     for router in ROUTERS:
         app.include_router(router)
-    describe(app)
+    describe(app, settings.root_path)
     return app
 
 

@@ -36,6 +36,19 @@ class Callers:
         self._keys = keys
         self._exposure = exposure
 
+    def __len__(self) -> int:
+        """How many callers there are; anybody counts as one."""
+        return max(1, len(self._keys))
+
+    @property
+    def keyless(self) -> bool:
+        """Whether anybody may ask, since there are no keys."""
+        return not self._keys
+
+    def apply(self, keys: Keys, exposure: Exposure) -> None:
+        """Take a new configuration for all calls from now on."""
+        self._keys, self._exposure = keys, exposure
+
     def identify(self, authorization: str | None) -> Caller:
         """Who a request comes from.
 

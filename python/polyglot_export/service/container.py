@@ -11,6 +11,7 @@ from polyglot_export.execution.allocator import Trimmer
 from polyglot_export.jobs.stores.base import JobStore, SharedJobStore
 from polyglot_export.jobs.stores.registry import open_store
 from polyglot_export.limits import default_workers
+from polyglot_export.service.admission.bodies import BodyRoom
 from polyglot_export.service.admission.budget import MemoryBudget
 from polyglot_export.service.admission.connections import Connections
 from polyglot_export.service.admission.machine import HEADROOM, available_memory, resident_bytes
@@ -18,21 +19,24 @@ from polyglot_export.service.admission.opening import Admission, ExportTerms
 from polyglot_export.service.benchmark import Benchmark
 from polyglot_export.service.callers import Callers
 from polyglot_export.service.catalogue import Catalogue
+from polyglot_export.service.checks import ConfigurationCheck
 from polyglot_export.service.config.environment import ServiceSettings
 from polyglot_export.service.config.file import Configuration
 from polyglot_export.service.database import Database
+from polyglot_export.service.http.client_connections import ClientConnections, connection_limit, request_memory
 from polyglot_export.service.logs import event
 from polyglot_export.service.metrics import Metrics, Watched
 from polyglot_export.service.prepared.file_response import PreparedFiles
 from polyglot_export.service.prepared.preparations import Preparations, PreparationTerms
 from polyglot_export.service.prepared.spool import Spool
 from polyglot_export.service.prepared.tidying import SpoolKeeper
+from polyglot_export.service.reload import Reloader
 from polyglot_export.service.replicas.replica import Replica, replica_name
 from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.service.streams.events import JobEvents
 from polyglot_export.service.streams.pace import LeastPace
 
-__all__ = ["Service", "build"]
+__all__ = ["Service", "body_room", "build", "export_memory", "export_terms", "set_default_dataset"]
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +48,8 @@ class Service:
     settings: ServiceSettings
     configuration: Configuration
     callers: Callers
+    reloader: Reloader
+    clients: ClientConnections
     store: JobStore
     runs: Runs
     replica: Replica | None
@@ -51,6 +57,7 @@ class Service:
     database: Database
     catalogue: Catalogue
     connections: Connections
+    bodies: BodyRoom
     budget: MemoryBudget
     admission: Admission
     least_pace: LeastPace
@@ -61,6 +68,7 @@ class Service:
     job_events: JobEvents
     benchmark: Benchmark
     metrics: Metrics
+    check: ConfigurationCheck
 
     def start(self) -> list[asyncio.Task[None]]:
         """Begin what goes on in the background.
@@ -73,6 +81,7 @@ class Service:
             self.replica.start()
         return [
             asyncio.create_task(_look_at(self.database)),
+            asyncio.create_task(self.check.run(self.configuration)),
             asyncio.create_task(self.connections.keep_learning(self.database)),
         ]
 
@@ -92,7 +101,8 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
     """Make the parts and connect them; nothing runs before :meth:`Service.start`.
 
     Raises:
-        SpecError: The job store's URL is wrong, or its client is not installed.
+        SpecError: The job store's URL is wrong, or its client is not installed; or more clients are allowed than the
+            process may have descriptors for.
     """
     store = open_store(settings.redis_url, prefix=settings.redis_prefix, max_jobs=settings.max_jobs)
     shared = store if isinstance(store, SharedJobStore) else None
@@ -101,9 +111,13 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
     database = Database(settings.database_url)
     catalogue = Catalogue(database, settings.default_dataset)
     callers = Callers(configuration.keys, configuration.exposure)
+    clients = _client_connections(settings)
     connections = Connections(settings.max_connections)
-    budget = MemoryBudget(_export_memory(settings), connections, Trimmer().plan)
-    admission = Admission(budget, _export_terms(settings))
+    bodies = body_room(settings)
+    budget = MemoryBudget(export_memory(settings, bodies), connections, Trimmer().plan, lambda: len(callers))
+    terms = export_terms(settings)
+    admission = Admission(budget, terms)
+    check = ConfigurationCheck(terms, budget.capacity, set_default_dataset(settings))
     least_pace = LeastPace(settings.slow_client_timeout, settings.min_rate)
     spool = Spool(settings.spool_dir, settings.spool_limit)
     preparations = _preparations(settings, runs, spool, admission, callers, shared=shared is not None)
@@ -112,12 +126,15 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
         settings=settings,
         configuration=configuration,
         callers=callers,
+        reloader=Reloader(callers, configuration.path, settings.host, check),
+        clients=clients,
         store=store,
         runs=runs,
         replica=Replica(shared, runs, preparations, name) if shared is not None and name is not None else None,
         database=database,
         catalogue=catalogue,
         connections=connections,
+        bodies=bodies,
         budget=budget,
         admission=admission,
         least_pace=least_pace,
@@ -127,29 +144,51 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
         spool_keeper=_spool_keeper(settings, spool, store, preparations, shared=shared is not None),
         job_events=job_events,
         benchmark=Benchmark(catalogue, admission, settings.benchmark_rows, settings.queue_timeout),
-        metrics=Metrics(Watched(runs, budget, connections, spool, job_events), version),
+        metrics=Metrics(Watched(clients, runs, budget, connections, spool, preparations, bodies, job_events), version),
+        check=check,
     )
 
 
-def _export_memory(settings: ServiceSettings) -> int:
+def body_room(settings: ServiceSettings) -> BodyRoom:
+    """The memory of request bodies."""
+    return BodyRoom(settings.max_body, settings.queue_timeout)
+
+
+def export_memory(settings: ServiceSettings, bodies: BodyRoom) -> int:
     """Bytes for exports: what the process may use, without what it uses at rest and what is in no reservation."""
-    return max(0, available_memory(settings.memory_limit) - resident_bytes() - HEADROOM)
+    return max(0, available_memory(settings.memory_limit) - resident_bytes() - HEADROOM - bodies.capacity)
 
 
-def _export_terms(settings: ServiceSettings) -> ExportTerms:
+def set_default_dataset(settings: ServiceSettings) -> str | None:
+    """The default dataset, if somebody has set one."""
+    return settings.default_dataset if "default_dataset" in settings.model_fields_set else None
+
+
+def _client_connections(settings: ServiceSettings) -> ClientConnections:
+    memory = available_memory(settings.memory_limit)
+    return ClientConnections(
+        connection_limit(settings.max_clients, memory), request_memory(settings.request_memory, memory)
+    )
+
+
+def export_terms(settings: ServiceSettings) -> ExportTerms:
+    """What every export is granted."""
     return ExportTerms(
         dsn=settings.database_url,
         workers=settings.workers or default_workers(),
         row_bytes=settings.row_limit,
         rate_limit=settings.rate_limit,
         statement_timeout=settings.statement_timeout,
+        lock_timeout=settings.lock_timeout,
     )
 
 
 def _preparations(
     settings: ServiceSettings, runs: Runs, spool: Spool, admission: Admission, callers: Callers, *, shared: bool
 ) -> Preparations:
-    terms = PreparationTerms(settings.file_attempts, settings.shutdown_grace, shared)
+    terms = PreparationTerms(
+        settings.file_attempts, settings.shutdown_grace, settings.file_queue, lambda: len(callers), shared
+    )
     return Preparations(runs, spool, admission, lambda owner: callers.owner(owner).exposure, terms)
 
 

@@ -9,10 +9,12 @@ from fastapi import Depends, Request
 
 from polyglot_export.jobs.job import Job
 from polyglot_export.jobs.stores.base import JobStore
+from polyglot_export.service.admission.bodies import BodyRoom
 from polyglot_export.service.admission.opening import Admission
 from polyglot_export.service.benchmark import Benchmark
 from polyglot_export.service.callers import Caller, Callers
 from polyglot_export.service.catalogue import Catalogue
+from polyglot_export.service.checks import ConfigurationCheck
 from polyglot_export.service.config.environment import ServiceSettings
 from polyglot_export.service.container import Service
 from polyglot_export.service.database import Database
@@ -28,9 +30,11 @@ from polyglot_export.service.streams.pace import LeastPace
 __all__ = [
     "AdmissionDep",
     "BenchmarkDep",
+    "BodyRoomDep",
     "CallerDep",
     "CallersDep",
     "CatalogueDep",
+    "CheckDep",
     "DatabaseDep",
     "JobEventsDep",
     "LeastPaceDep",
@@ -55,8 +59,10 @@ def _part(of: Callable[[Service], object]) -> object:
 
 
 AdmissionDep = Annotated[Admission, _part(lambda service: service.admission)]
+BodyRoomDep = Annotated[BodyRoom, _part(lambda service: service.bodies)]
 BenchmarkDep = Annotated[Benchmark, _part(lambda service: service.benchmark)]
 CallersDep = Annotated[Callers, _part(lambda service: service.callers)]
+CheckDep = Annotated[ConfigurationCheck, _part(lambda service: service.check)]
 CatalogueDep = Annotated[Catalogue, _part(lambda service: service.catalogue)]
 DatabaseDep = Annotated[Database, _part(lambda service: service.database)]
 JobEventsDep = Annotated[JobEvents, _part(lambda service: service.job_events)]

@@ -16,8 +16,10 @@ __all__ = [
     "KeyReused",
     "MalformedRequest",
     "MethodNotAllowed",
+    "Misconfigured",
     "NotFound",
     "NotReady",
+    "Overloaded",
     "PreconditionFailed",
     "RangeNotSatisfiable",
     "RangeRefused",
@@ -52,6 +54,10 @@ class Unauthorized(ServiceError):
 
 class Forbidden(ServiceError):
     """The caller is known and may not do this."""
+
+
+class Misconfigured(ServiceError):
+    """Nothing that is configured can run."""
 
 
 class NotFound(ServiceError):
@@ -116,6 +122,10 @@ class UpgradeRequired(ServiceError):
 
 class HeaderTooLarge(ServiceError):
     """The head of the request is larger than the limit."""
+
+
+class Overloaded(ServiceError):
+    """There are more clients, or larger requests, than the service has room for."""
 
 
 class ServiceStopping(ServiceError):

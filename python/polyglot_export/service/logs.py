@@ -3,8 +3,9 @@
 What a task is about (:func:`about`) is kept in a context variable, so that lines written by uvicorn, by asyncio and by
 code that knows nothing of exports carry it too.
 
-Passwords never get into a line. Those that are in the settings are replaced wherever they appear, and so is whatever
-stands where a connection string has its password, since drivers quote what they cannot read.
+Passwords never get into a line: neither what stands where a connection string has its password, nor one of the settings
+that a driver quotes because it cannot read it. Where the same word is the name of a user or a part of another word it
+stays, because a gap would show what the password is.
 """
 
 from __future__ import annotations
@@ -20,20 +21,21 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import unquote
 
+from polyglot_export.errors import cut
+from polyglot_export.postgres.dsn import HIDDEN, hide_passwords, passwords_of
+
 __all__ = ["about", "configure", "event", "secrets_of"]
 
-HIDDEN = "***"
-"""In place of a secret."""
+LINE_BYTES = 4 << 10
+"""Of the message of a line: those of libraries may quote what a client has sent."""
 LEAST_SECRET = 4
-"""A password is looked for in the lines only if it has as many characters; a shorter one would hide parts of ordinary
+"""A quoted password is looked for in the lines only if it has as many characters; a shorter one would hide ordinary
 words."""
+_NAMES = "".join(f"(?<!{word} )" for word in ("user", "role", "database", "host", "server at", "relation"))
+"""What stands in quotes behind one of these words is a name."""
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:/@+-#[]")
 _about: ContextVar[Mapping[str, Any]] = ContextVar("about", default={})  # noqa: B039 - never changed, only replaced
-_URL_PASSWORD = re.compile(r"(?<=://)([^:/?#@\s]*):([^/?#\s]*)@")
-_WORD_PASSWORD = re.compile(
-    r"\b(password|passwd|pwd|sslpassword)(\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&'\"]+)", re.IGNORECASE
-)
 _BEARER = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]+", re.IGNORECASE)
 
 
@@ -71,8 +73,7 @@ def secrets_of(*connections: str | None) -> frozenset[str]:
     """
     found = {os.environ.get("PGPASSWORD", "")}
     for text in filter(None, connections):
-        found.update(match[2] for match in _URL_PASSWORD.finditer(text))
-        found.update(match[3].strip("'") for match in _WORD_PASSWORD.finditer(text))
+        found |= passwords_of(text)
     return frozenset(secret for known in found for secret in (known, unquote(known)) if len(secret) >= LEAST_SECRET)
 
 
@@ -101,31 +102,33 @@ class _Formatter(logging.Formatter):
         super().__init__()
         # The longest first, since one secret may be a part of another.
         words = "|".join(re.escape(secret) for secret in sorted(secrets, key=len, reverse=True))
-        self._secrets = re.compile(words) if words else None
+        self._secrets = re.compile(rf"{_NAMES}([\"'])(?:{words})\1") if words else None
 
     def hide(self, text: str) -> str:
         """The text without secrets."""
         if self._secrets is not None:
-            text = self._secrets.sub(HIDDEN, text)
-        text = _URL_PASSWORD.sub(rf"\1:{HIDDEN}@", text)
-        text = _WORD_PASSWORD.sub(rf"\1\2{HIDDEN}", text)
-        return _BEARER.sub(rf"\1 {HIDDEN}", text)
+            text = self._secrets.sub(rf"\1{HIDDEN}\1", text)
+        return _BEARER.sub(rf"\1 {HIDDEN}", hide_passwords(text))
 
     def message(self, record: logging.LogRecord) -> str:
         """What happened."""
-        return self.hide(record.getMessage())
+        return cut(self.hide(record.getMessage()), LINE_BYTES)
 
     def fields(self, record: logging.LogRecord) -> dict[str, Any]:
         """The event's own fields, then what its task is about. Numbers stay numbers, all else is text."""
         own: dict[str, Any] = getattr(record, "fields", {})
         fields = own | {name: value for name, value in _about.get().items() if name not in own}
         return {
-            name: value if isinstance(value, int | float) else self.hide(str(value)) for name, value in fields.items()
+            name: value if isinstance(value, int | float) else cut(self.hide(str(value)))
+            for name, value in fields.items()
         }
 
     def trace(self, record: logging.LogRecord) -> str:
         """The traceback, if there is one."""
-        return self.hide(self.formatException(record.exc_info)) if record.exc_info and record.exc_info[0] else ""
+        if not record.exc_info or not record.exc_info[0]:
+            return ""
+        # The lines of a traceback that matter are the last ones; only its message may be long.
+        return "\n".join(cut(line) for line in self.hide(self.formatException(record.exc_info)).splitlines())
 
 
 class _TextFormatter(_Formatter):

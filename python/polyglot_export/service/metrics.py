@@ -12,7 +12,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
@@ -21,9 +21,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from polyglot_export.formats.registry import Format
 from polyglot_export.jobs.job import Run
+from polyglot_export.service.admission.bodies import BodyRoom
 from polyglot_export.service.admission.budget import MemoryBudget
 from polyglot_export.service.admission.connections import Connections
+from polyglot_export.service.http.client_connections import ClientConnections
 from polyglot_export.service.http.problems import PROBLEMS
+from polyglot_export.service.prepared.preparations import Preparations
 from polyglot_export.service.prepared.spool import Spool
 from polyglot_export.service.replicas.active import ActiveRun
 from polyglot_export.service.replicas.runs import Runs
@@ -43,10 +46,13 @@ OTHER = "other"
 class Watched:
     """What is looked at when somebody asks for the numbers."""
 
+    clients: ClientConnections
     runs: Runs
     budget: MemoryBudget
     connections: Connections
     spool: Spool
+    preparations: Preparations
+    bodies: BodyRoom
     job_events: JobEvents
 
 
@@ -143,6 +149,7 @@ class _Live(Collector):
         )
         yield from self._exports()
         yield from self._resources()
+        yield from self._clients()
         yield from self._jobs()
 
     def _exports(self) -> Iterator[Metric]:
@@ -191,7 +198,34 @@ class _Live(Collector):
             "Connections that all workers together may have.",
             self._watched.connections.limit,
         )
+        yield GaugeMetricFamily(
+            "polyglot_file_queue_length", "Files that wait to be prepared.", self._watched.preparations.queued
+        )
+        yield GaugeMetricFamily(
+            "polyglot_request_bodies_bytes",
+            "Memory that is set aside for bodies of requests.",
+            self._watched.bodies.held,
+        )
         yield GaugeMetricFamily("polyglot_spool_limit_bytes", "Space for prepared files.", self._watched.spool.limit)
+
+    def _clients(self) -> Iterator[Metric]:
+        clients = self._watched.clients
+        yield GaugeMetricFamily("polyglot_client_connections", "Connections that clients have open.", len(clients))
+        yield GaugeMetricFamily(
+            "polyglot_client_connections_limit", "Connections that clients may have open.", clients.limit
+        )
+        yield GaugeMetricFamily(
+            "polyglot_request_memory_bytes", "What requests and answers on their way hold.", clients.held()
+        )
+        yield GaugeMetricFamily("polyglot_request_memory_limit_bytes", "What they may hold.", clients.memory)
+        turned = CounterMetricFamily(
+            "polyglot_clients_turned_away",
+            "Connections that were refused, or closed for the sake of others.",
+            labels=["reason"],
+        )
+        for reason, count in asdict(clients.turned).items():
+            turned.add_metric([reason], count)
+        yield turned
 
     def _jobs(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(

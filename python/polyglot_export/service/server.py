@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
+import signal
 import socket
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
@@ -15,9 +18,10 @@ from polyglot_export.service import logs
 from polyglot_export.service.app import create_app, service_of
 from polyglot_export.service.config.environment import ServiceSettings
 from polyglot_export.service.config.file import Configuration
-from polyglot_export.service.http.protocol import ExportProtocol
+from polyglot_export.service.http.protocol import protocol_for
 from polyglot_export.service.logs import event
 from polyglot_export.service.prepared.preparations import Preparations
+from polyglot_export.service.reload import Reloader
 from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.service.sockets import BACKLOG, check_binding, listen, user_timeout
 
@@ -41,6 +45,8 @@ def run(settings: ServiceSettings) -> None:
         InternalError: uvicorn did not start.
     """
     allocator.give_back()
+    # Before the configuration is read: the signal would end the process.
+    signals = _ReloadSignals()
     logs.configure(settings.log_format, settings.log_level, logs.secrets_of(settings.database_url, settings.redis_url))
     app = create_app(settings)
     service = service_of(app)
@@ -52,7 +58,7 @@ def run(settings: ServiceSettings) -> None:
         service.spool.open()
     config = uvicorn.Config(
         app,
-        http=ExportProtocol,
+        http=protocol_for(service.clients),
         loop="uvloop",
         ws="none",
         lifespan="on",
@@ -68,7 +74,7 @@ def run(settings: ServiceSettings) -> None:
     )
     _warn_of_unused(settings)
     _announce(sockets, service.configuration, service.budget.capacity)
-    server = _Server(config, service.runs, service.preparations)
+    server = _Server(config, service.runs, service.preparations, lambda: signals.watch(service.reloader))
     server.run(sockets=sockets)
     event(_log, logging.INFO, "service ended")
     if not server.started:
@@ -78,8 +84,11 @@ def run(settings: ServiceSettings) -> None:
 class _Server(uvicorn.Server):
     """uvicorn's server, which tells the service that the end has begun and leaves the process with an exit code."""
 
-    def __init__(self, config: uvicorn.Config, runs: Runs, preparations: Preparations) -> None:
+    def __init__(
+        self, config: uvicorn.Config, runs: Runs, preparations: Preparations, on_start: Callable[[], None]
+    ) -> None:
         super().__init__(config)
+        self._on_start = on_start
         self._runs = runs
         self._preparations = preparations
 
@@ -91,12 +100,40 @@ class _Server(uvicorn.Server):
             self.force_exit = True
         self.should_exit = True
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and tell."""
+        await super().startup(sockets)
+        self._on_start()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuse what has not begun, then let the rest end."""
         event(_log, logging.INFO, "service is ending", running=len(self._runs))
         self._runs.refuse_new()
         self._preparations.stop()
         await super().shutdown(sockets)
+
+
+class _ReloadSignals:
+    """SIGHUP reads the configuration again; one that comes before the service has started is kept until then."""
+
+    def __init__(self) -> None:
+        self._early = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        signal.signal(signal.SIGHUP, self._note)
+
+    def watch(self, reloader: Reloader) -> None:
+        """Reload at each signal from now on."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload, reloader)
+        if self._early:
+            self._reload(reloader)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of handlers
+        self._early = True
+
+    def _reload(self, reloader: Reloader) -> None:
+        task = asyncio.create_task(reloader.reload())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 def _warn_of_unused(settings: ServiceSettings) -> None:

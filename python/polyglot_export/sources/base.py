@@ -2,16 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
 
-__all__ = ["Source"]
+__all__ = ["QueryText", "Reads", "RelationName", "Source"]
+
+
+@dataclass(frozen=True, slots=True)
+class RelationName:
+    """A table or view, to be looked up in the catalogue: it can be locked, and may be read in segments."""
+
+    name: str
+    """``table`` or ``schema.table``; ``postgres/catalogue/relations.py`` tells how it is matched with the catalogue."""
+    schema: str | None = None
+    """The only schema it may be in; ``name`` then is the bare name in it, taken literally."""
+    views: bool | None = True
+    """Whether it may be a view. ``None``: only for a login without rights beyond its own tables, since the functions in
+    a view that someone else wrote run with the rights of our login."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryText:
+    """One SELECT, which the server parses and describes alone before it is read as a subquery."""
+
+    text: str
+
+
+Reads: TypeAlias = RelationName | QueryText
+"""PostgreSQL has rows in no other form: behind FROM stands a name or a subquery."""
 
 
 class Source(Protocol):
-    """Where the rows of an export come from: plain data, made without a database.
+    """Where the rows of an export come from: plain data, made without a database."""
 
-    ``planning/locate.py`` finds the rows.
-    """
+    @property
+    def reads(self) -> Reads:
+        """What stands behind FROM. Planning asks for nothing else, so that a new kind of
+        source needs no change there.
+        """
 
     @property
     def columns(self) -> tuple[str, ...] | None:
@@ -19,4 +47,4 @@ class Source(Protocol):
 
     @property
     def title(self) -> str:
-        """The dataset's name for people and manifests."""
+        """The dataset's name for people and manifests; where empty, that of the relation."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from polyglot_export.sources.base import QueryText
+
 __all__ = ["QuerySource", "trim"]
 
 _TOKEN = re.compile(
@@ -33,6 +35,11 @@ class QuerySource:
     """The only columns that may be read; ``None`` for all."""
     title: str = "query"
     """The dataset's name for people and manifests."""
+
+    @property
+    def reads(self) -> QueryText:
+        """The query itself."""
+        return QueryText(self.query)
 
 
 def trim(query: str) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final
 
+from polyglot_export.sources.base import Source
 from polyglot_export.sources.query import QuerySource
 from polyglot_export.sources.table import TableSource
 
-__all__ = ["SOURCES", "AnySource"]
+__all__ = ["SOURCES"]
 
-AnySource: TypeAlias = TableSource | QuerySource
-
-SOURCES: tuple[type[AnySource], ...] = (
+SOURCES: Final[tuple[type[Source], ...]] = (
     TableSource,
     QuerySource,
 )

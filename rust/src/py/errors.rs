@@ -16,43 +16,33 @@ impl From<Error> for PyErr {
 
 fn to_python(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     let attributes = PyDict::new(py);
+    let errors = py.import(MODULE)?;
     let class = match error {
         Error::Connect { sqlstate, .. } => {
             attributes.set_item("sqlstate", sqlstate)?;
-            "ConnectionFailed"
+            errors.getattr("ConnectionFailed")?
         }
-        Error::Lost(_) => "ConnectionLost",
+        Error::Lost(_) => errors.getattr("ConnectionLost")?,
         Error::Server(server) => {
             attributes.set_item("sqlstate", &server.sqlstate)?;
             attributes.set_item("detail", &server.detail)?;
             attributes.set_item("hint", &server.hint)?;
-            server_class(&server.sqlstate)
+            // Python has the only table of what a SQLSTATE becomes.
+            errors.call_method1("statement_error", (&server.sqlstate,))?
         }
         Error::Value(value) | Error::TooLarge(value) => {
             attributes.set_item("row", value.row)?;
             attributes.set_item("column", &value.column)?;
-            if matches!(error, Error::TooLarge(_)) { "RowTooLarge" } else { "UnsupportedValue" }
+            errors.getattr(if matches!(error, Error::TooLarge(_)) { "RowTooLarge" } else { "UnsupportedValue" })?
         }
-        Error::Protocol(_) => "MalformedData",
-        Error::Cancelled => "Cancelled",
-        Error::Internal(_) => "InternalError",
+        Error::Protocol(_) => errors.getattr("MalformedData")?,
+        Error::Cancelled => errors.getattr("Cancelled")?,
+        Error::Internal(_) => errors.getattr("InternalError")?,
     };
-    let class = py.import(MODULE)?.getattr(class)?;
     let value = class.call((error.to_string(),), Some(&attributes))?;
     if value.is_instance_of::<pyo3::exceptions::PyException>() {
         Ok(PyErr::from_value(value))
     } else {
         Err(PyRuntimeError::new_err(error.to_string()))
-    }
-}
-
-/// Which class stands for a SQLSTATE; the Python side asks the same table (`errors.statement_error`).
-fn server_class(sqlstate: &str) -> &'static str {
-    match sqlstate {
-        "42501" => "AccessDenied",
-        // query_canceled is a statement timeout here: our own cancel is `Cancelled` before the server says so.
-        "57014" | "25P03" | "25P04" => "StatementTimeout",
-        _ if sqlstate.starts_with("57P") || sqlstate.starts_with("08") => "ConnectionLost",
-        _ => "StatementFailed",
     }
 }

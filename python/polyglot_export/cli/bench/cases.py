@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from polyglot_export.errors import SpecError
+from polyglot_export.formats.registry import Format
 
 __all__ = ["CASES", "Case", "chosen_cases"]
 
@@ -37,7 +38,7 @@ class Case:
     @property
     def compressed(self) -> bool:
         """Whether the file is compressed, so that its size is worth comparing with that of plain CSV."""
-        return self.compression is not None or self.format == "parquet"
+        return self.compression is not None or not Format(self.format).record.is_text
 
 
 CASES: Final = {

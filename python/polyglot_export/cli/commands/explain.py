@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from polyglot_export.cli.errors import suggesting
-from polyglot_export.cli.options import WORDING, build_spec, database, debug_option, selection_options, show
+from polyglot_export.cli.options import WORDING, Command, build_spec, database, debug_option, selection_options, show
 from polyglot_export.destinations.naming import choose
 from polyglot_export.destinations.stdout import STDOUT
 
@@ -16,7 +16,7 @@ __all__ = ["HELP_POSITION", "explain_command"]
 HELP_POSITION = 2
 
 
-@click.command("explain")
+@click.command("explain", cls=Command)
 @selection_options
 @debug_option
 def explain_command(

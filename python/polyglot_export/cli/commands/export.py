@@ -12,6 +12,7 @@ import click
 from polyglot_export.cli.errors import suggesting
 from polyglot_export.cli.options import (
     WORDING,
+    Command,
     build_spec,
     database,
     debug_option,
@@ -53,7 +54,7 @@ polyglot export --query 'select state, count(*) from orders group by 1' -f ndjso
 """click reads the backspace as: do not join these lines."""
 
 
-@click.command("export", help=HELP)
+@click.command("export", cls=Command, help=HELP)
 @selection_options
 @click.option(
     "--output",

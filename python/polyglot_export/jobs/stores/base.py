@@ -20,14 +20,15 @@ __all__ = [
     "Pulse",
     "SharedJobStore",
     "StoreAway",
+    "check_weight",
     "cursor_of",
     "order_of",
     "parse_cursor",
 ]
 
-MAX_WEIGHT = 2 << 20
-"""Bytes of requests (``Job.weight``) that are kept together. A usual request has a few hundred; one whose filter has a
-long list can have a mebibyte, and takes ten times that as objects."""
+MAX_WEIGHT = 8 << 20
+"""Bytes of memory (``Job.weight``) that all requests that are kept take together. A usual one takes two kilobytes; one
+whose filter has a long list can take three megabytes."""
 
 
 class StoreAway(Busy):
@@ -38,17 +39,33 @@ class JobStore(Protocol):
     """Keeps jobs. Every method may raise :class:`StoreAway` while the store cannot be reached."""
 
     async def add(self, job: Job) -> Job:
-        """Keep a new job; beyond the store's limits the oldest jobs that are not running are forgotten.
+        """Keep a new job. Beyond the store's limits jobs that are not running are forgotten: those that have expired,
+        then the oldest of whoever has most, so that nobody can make the store forget what others have.
 
         Returns: The job; or, unchanged, the one of the same owner that already has its key (``Job.key``). Of two calls
             at the same time one is the first.
 
         Raises:
-            Busy: All jobs that are kept are running.
+            Busy: All jobs that may be forgotten are running.
+            SpecError: The job is larger than all jobs together may be.
         """
 
     async def get(self, job_id: str) -> Job | None:
         """A job, or ``None`` when there is none of that id."""
+
+    async def remembered(self, job_id: str) -> Job | None:
+        """A job, also one that :meth:`get` would not give any more, as long as it is still there."""
+
+    async def look(self, known: Job, mark: str) -> tuple[Job | None, str]:
+        """A job as it is now, for who looks again and again.
+
+        Args:
+            known: As it was at the last look.
+            mark: What that look gave; empty at first.
+
+        Returns:
+            The job, or ``None`` when there is none any more; and the mark for the next look.
+        """
 
     async def update(self, job_id: str, change: Callable[[Job], Job]) -> Job | None:
         """Replace a job by ``change(job)`` atomically.
@@ -125,6 +142,16 @@ class SharedJobStore(JobStore, Protocol):
 
     async def release(self, replica: str, lease: Lease) -> None:
         """Give a lease up that was claimed."""
+
+
+def check_weight(job: Job) -> None:
+    """Refuse a job that alone would be too much.
+
+    Raises:
+        SpecError: It is.
+    """
+    if job.weight > MAX_WEIGHT:
+        raise SpecError(None, f"the request takes {job.weight} bytes of memory; {MAX_WEIGHT} are allowed for all")
 
 
 def cursor_of(job: Job) -> str:

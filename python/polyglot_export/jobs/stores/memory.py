@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 from polyglot_export.errors import Busy
 from polyglot_export.jobs.job import Job, now
-from polyglot_export.jobs.stores.base import MAX_WEIGHT, order_of, parse_cursor
+from polyglot_export.jobs.stores.base import MAX_WEIGHT, check_weight, order_of, parse_cursor
 
 __all__ = ["MemoryJobStore"]
+
+MAX_RUNS_KEPT = 5_000
+"""Runs of all jobs together; beyond it a job that gets another one keeps only the latest."""
+RUNS_LEFT = 3
+"""So many."""
 
 
 class MemoryJobStore:
     """Jobs in a dictionary: gone with the process, for one replica only. There is one thread, so every call is atomic.
 
     Memory: At most ``max_jobs`` jobs with at most ``MAX_RUNS`` runs each, and requests of :data:`MAX_WEIGHT` together;
-        beyond it the oldest that are not running go.
+        beyond it the oldest that are not running go, those of whoever has most. A run has about a kilobyte, and all
+        jobs together have :data:`MAX_RUNS_KEPT`.
     """
 
     def __init__(self, max_jobs: int) -> None:
@@ -29,9 +37,11 @@ class MemoryJobStore:
         self._forget_the_forgotten()
         if job.key is not None and (known := self._keys.get((job.owner, job.key.value))) is not None:
             return self._jobs[known]
+        check_weight(job)
         weight = job.weight + sum(known.weight for known in self._jobs.values())
         while self._jobs and (len(self._jobs) >= self._max_jobs or weight > MAX_WEIGHT):
-            weight -= self._forget_one().weight
+            by_count = len(self._jobs) >= self._max_jobs
+            weight -= self._forget_one(job, lambda each: 1 if by_count else each.weight).weight  # noqa: B023 - called now
         self._jobs[job.id] = job
         if job.key is not None:
             self._keys[(job.owner, job.key.value)] = job.id
@@ -41,12 +51,20 @@ class MemoryJobStore:
         """See the protocol."""
         return self._known(job_id)
 
+    async def remembered(self, job_id: str) -> Job | None:
+        """See the protocol."""
+        return self._jobs.get(job_id)
+
+    async def look(self, known: Job, mark: str) -> tuple[Job | None, str]:
+        """See the protocol; nothing is read here."""
+        return self._known(known.id), mark
+
     async def update(self, job_id: str, change: Callable[[Job], Job]) -> Job | None:
         """See the protocol."""
         job = self._known(job_id)
         if job is None:
             return None
-        changed = change(job)
+        changed = self._trimmed(job, change(job))
         self._jobs[job_id] = changed
         return changed
 
@@ -77,6 +95,15 @@ class MemoryJobStore:
     async def close(self) -> None:
         """Nothing to release."""
 
+    def _trimmed(self, before: Job, job: Job) -> Job:
+        """The job with fewer of its runs that are over, where all jobs together have too many."""
+        if len(job.runs) <= len(before.runs):
+            return job
+        if len(job.runs) + sum(len(known.runs) for known in self._jobs.values()) - len(before.runs) <= MAX_RUNS_KEPT:
+            return job
+        recent = job.runs[-RUNS_LEFT:]
+        return replace(job, runs=tuple(run for run in job.runs if not run.ended or run in recent))
+
     def _known(self, job_id: str) -> Job | None:
         job = self._jobs.get(job_id)
         if job is None or not job.forgotten():
@@ -89,13 +116,21 @@ class MemoryJobStore:
         for job in [job for job in self._jobs.values() if job.forgotten(at)]:
             self._forget(job.id)
 
-    def _forget_one(self) -> Job:
-        """Forget an expired job before others, the oldest first, never one that is running."""
+    def _forget_one(self, new: Job, measure: Callable[[Job], int]) -> Job:
+        """Forget an expired job before others, then the oldest of whoever has most, never one that is running."""
         at = now()
-        idle = [job for job in self._jobs.values() if not job.running]
+        has: Counter[str | None] = Counter()
+        for job in (*self._jobs.values(), new):
+            has[job.owner] += measure(job)
+        # Of others only if they have more than the owner of the new one.
+        idle = [
+            job
+            for job in self._jobs.values()
+            if not job.running and (job.expires_at <= at or job.owner == new.owner or has[job.owner] > has[new.owner])
+        ]
         if not idle:
-            raise Busy(f"all {len(self._jobs)} exports that are kept are running; try again later")
-        oldest = min(idle, key=lambda job: (job.expires_at > at, order_of(job)))
+            raise Busy("all exports of this caller that are kept are running; try again later")
+        oldest = min(idle, key=lambda job: (job.expires_at > at, -has[job.owner], order_of(job)))
         return self._forget(oldest.id)
 
     def _forget(self, job_id: str) -> Job:

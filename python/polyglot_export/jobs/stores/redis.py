@@ -23,10 +23,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from polyglot_export.errors import Busy, InternalError, SpecError
-from polyglot_export.jobs.codec import decode_job, decode_run, encode_job, encode_run
+from polyglot_export.jobs.codec import NotAJob, decode_job, decode_run, encode_job, encode_run
 from polyglot_export.jobs.job import EXPIRED_KEPT, Job, JobStatus, Run
 from polyglot_export.jobs.stores import redis_scripts as scripts
-from polyglot_export.jobs.stores.base import MAX_WEIGHT, Lease, Pulse, StoreAway, order_of, parse_cursor
+from polyglot_export.jobs.stores.base import MAX_WEIGHT, Lease, Pulse, StoreAway, check_weight, order_of, parse_cursor
 
 __all__ = ["LEASE_SECONDS", "RedisJobStore"]
 
@@ -41,6 +41,8 @@ CALL_SECONDS = 2.5
 """Seconds for a call with everything in it: a connection from the pool, one more try, the answer."""
 CONNECTIONS = 16
 """Connections of a replica, at most; each is needed for a millisecond."""
+LARGE = 64 << 10
+"""Characters of a job that takes more than a moment to read."""
 ATTEMPTS = 50
 """Tries of an optimistic change; each failure means that someone else succeeded."""
 
@@ -87,25 +89,19 @@ class RedisJobStore:
         self._max_jobs = max_jobs
         self._lease = int(lease * 1000)
         self._calls: set[asyncio.Future[Any]] = set()
-        names = ("READ", "ADD", "SAVE", "REMOVE", "PAGE", "RENEW", "CLAIM", "COUNT")
+        names = ("READ", "LOOK", "ADD", "SAVE", "REMOVE", "PAGE", "RENEW", "CLAIM", "COUNT")
         self._scripts = {name: self._redis.register_script(getattr(scripts, name)) for name in names}
 
     async def add(self, job: Job) -> Job:
         """See the protocol."""
-        meta = {
-            "owner": _owner(job.owner),
-            "place": _place(*order_of(job)),
-            "weight": job.weight,
-            "key": _key_digest(job),
-        }
+        check_weight(job)
         state = json.dumps(self._state(job, None))
-        known = await self._run(
-            "ADD", job.id, encode_job(job), secrets.token_hex(8), state, json.dumps(meta), self._max_jobs, MAX_WEIGHT
-        )
+        token = secrets.token_hex(8)
+        known = await self._run("ADD", job.id, encode_job(job), token, state, _meta(job), self._max_jobs, MAX_WEIGHT)
         if known == job.id:
             return job
         if not known:
-            raise Busy(f"all {self._max_jobs} exports that are kept are running; try again later")
+            raise Busy("all exports of this caller that are kept are running; try again later")
         earlier = await self.get(known)
         if earlier is None:
             # Forgotten by our clock and not yet by the server's.
@@ -116,18 +112,32 @@ class RedisJobStore:
     async def get(self, job_id: str) -> Job | None:
         """See the protocol; runs in other replicas are shown as these have last told."""
         job, _ = await self._read(job_id)
+        return job if job is not None and not job.forgotten() else None
+
+    async def remembered(self, job_id: str) -> Job | None:
+        """See the protocol."""
+        job, _ = await self._read(job_id)
         return job
+
+    async def look(self, known: Job, mark: str) -> tuple[Job | None, str]:
+        """See the protocol: a job that nobody has changed is not read again."""
+        found = await self._run("LOOK", known.id, mark)
+        if not found:
+            return None, ""
+        doc, rev, progress = found
+        job = await self._decoded(known.id, doc) if doc else known
+        return (None, "") if job is None or job.forgotten() else (_with_progress(job, progress), rev)
 
     async def update(self, job_id: str, change: Callable[[Job], Job]) -> Job | None:
         """See the protocol."""
         token = secrets.token_hex(8)
         for _ in range(ATTEMPTS):
             job, rev = await self._read(job_id)
-            if job is None:
+            if job is None or job.forgotten():
                 return None
             changed = change(job)
             match await self._run(
-                "SAVE", job_id, encode_job(changed), token, json.dumps(self._state(changed, job)), rev
+                "SAVE", job_id, encode_job(changed), token, json.dumps(self._state(changed, job)), rev, _meta(changed)
             ):
                 case "saved":
                     return changed
@@ -150,7 +160,7 @@ class RedisJobStore:
                 jobs.append(_with_progress(decode_job(doc, brief=True), progress))
             except InternalError as error:
                 _log.error("a job is left out of a list: %s", error)
-        return jobs
+        return [job for job in jobs if not job.forgotten()]
 
     async def check(self) -> None:
         """Raises StoreAway when Redis does not answer."""
@@ -193,8 +203,20 @@ class RedisJobStore:
         if not found:
             return None, ""
         doc, rev, progress = found
-        job = _with_progress(decode_job(doc), progress)
-        return (None, "") if job.forgotten() else (job, rev)
+        job = await self._decoded(job_id, doc)
+        return (None, "") if job is None else (_with_progress(job, progress), rev)
+
+    async def _decoded(self, job_id: str, doc: str) -> Job | None:
+        """The job of a document, read in a thread where that takes long; ``None`` where it is none.
+
+        Raises:
+            InternalError: A newer service wrote it.
+        """
+        try:
+            return decode_job(doc) if len(doc) < LARGE else await asyncio.to_thread(decode_job, doc)
+        except NotAJob as error:
+            _log.error("export %s is left out: %s", job_id, error)
+            return None
 
     def _state(self, job: Job, before: Job | None) -> dict[str, Any]:
         """What the scripts must know of a job, and which leases begin and end with the change."""
@@ -236,17 +258,34 @@ class RedisJobStore:
             task.exception()
 
 
+def _meta(job: Job) -> str:
+    """Where a job is in the indexes."""
+    return json.dumps(
+        {
+            "owner": _owner(job.owner),
+            "place": _place(*order_of(job)),
+            "weight": job.weight,
+            "key": _key_digest(job),
+        }
+    )
+
+
 def _with_progress(job: Job, progress: Sequence[str]) -> Job:
     """Show runs that are under way as their replicas have last told."""
-    told = dict(zip(progress[::2], progress[1::2], strict=True))
+    told: dict[str, Run] = {}
+    for number, text in zip(progress[::2], progress[1::2], strict=True):
+        try:
+            told[number] = decode_run(text)
+        except InternalError as error:
+            _log.error("the progress of export %s is left out: %s", job.id, error)
     if not told:
         return job
     return replace(job, runs=tuple(_as_told(run, told.get(str(run.number))) for run in job.runs))
 
 
-def _as_told(run: Run, told: str | None) -> Run:
+def _as_told(run: Run, told: Run | None) -> Run:
     """Who runs it is told by the job alone: its lease depends on that."""
-    return run if run.ended or told is None else replace(decode_run(told), replica=run.replica)
+    return run if run.ended or told is None else replace(told, replica=run.replica)
 
 
 def _leases(job: Job) -> set[str]:

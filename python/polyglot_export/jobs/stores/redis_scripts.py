@@ -8,7 +8,8 @@ Keys, behind the prefix:
     key:{digest}    string  id of the job that was made with this Idempotency-Key
     owner:{name}    zset    the jobs of an owner in their order: "microseconds-id", all with score 0 (ZREVRANGEBYLEX)
     meta            hash    id → where the job is in the others (JSON), so that it can be forgotten when it has expired
-    weight          string  sum of the weights of all jobs
+    weights         hash    owner → sum of the weights of its jobs; summed up anew from meta where it is lost
+    due             hash    ids of jobs that are to be forgotten → when that was seen (milliseconds)
     idle            zset    ids of jobs that are not running, by the time they were made
     expiry          zset    the same, by the time they expire (milliseconds)
     leases          zset    "id/run/replica", by the time the lease ends (milliseconds)
@@ -21,41 +22,77 @@ Cluster.
 
 from __future__ import annotations
 
-__all__ = ["ADD", "CLAIM", "COUNT", "PAGE", "READ", "REMOVE", "RENEW", "SAVE"]
+__all__ = ["ADD", "CLAIM", "COUNT", "LOOK", "PAGE", "READ", "REMOVE", "RENEW", "SAVE"]
 
 _COMMON = """
 local P = KEYS[1]
-local KEPT, SLACK = tonumber(ARGV[1]), 60000
+-- A server whose clock is wrong for a moment forgets nothing: what is due is noted, and goes when it still is due after
+-- the grace. The keys themselves end much later, for the case that nobody calls any more.
+local KEPT, GRACE, SLACK = tonumber(ARGV[1]), 900000, 604800000
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- What was put there by somebody else, or is damaged, stops no call.
+local function decoded(text)
+  local ok, value = pcall(cjson.decode, text or '')
+  return ok and type(value) == 'table' and value or nil
+end
+
+local function weigh(owner, by)
+  if redis.call('EXISTS', P .. 'weights') == 0 then
+    local all = redis.call('HGETALL', P .. 'meta')
+    for i = 2, #all, 2 do
+      local meta = decoded(all[i])
+      if meta then redis.call('HINCRBY', P .. 'weights', meta.owner, meta.weight) end
+    end
+  end
+  if by then redis.call('HINCRBY', P .. 'weights', owner, by) end
+end
 
 local function forget(id)
   local raw = redis.call('HGET', P .. 'meta', id)
   if not raw then return end
-  local meta = cjson.decode(raw)
+  local meta = decoded(raw) or {owner = '', place = '', weight = 0, key = ''}
   redis.call('ZREM', P .. 'owner:' .. meta.owner, meta.place)
-  redis.call('DECRBY', P .. 'weight', meta.weight)
+  weigh(meta.owner, 0 - meta.weight)
+  if redis.call('EXISTS', P .. 'owner:' .. meta.owner) == 0 then redis.call('HDEL', P .. 'weights', meta.owner) end
   redis.call('DEL', P .. 'job:' .. id, P .. 'progress:' .. id)
   redis.call('HDEL', P .. 'meta', id)
   redis.call('ZREM', P .. 'idle', id)
   redis.call('ZREM', P .. 'expiry', id)
   redis.call('SREM', P .. 'cancelled', id)
+  redis.call('HDEL', P .. 'due', id)
   if meta.key ~= '' then redis.call('DEL', P .. 'key:' .. meta.key) end
 end
 
 local function forget_due()
   local due = redis.call('ZRANGEBYSCORE', P .. 'expiry', '-inf', now - KEPT, 'LIMIT', 0, 1000)
-  for _, id in ipairs(due) do forget(id) end
+  for _, id in ipairs(due) do
+    local seen = tonumber(redis.call('HGET', P .. 'due', id))
+    if not seen or seen > now then
+      redis.call('HSET', P .. 'due', id, string.format('%.0f', now))
+    elseif now - seen >= GRACE then
+      forget(id)
+    end
+  end
 end
 
-local function put(id, doc, rev, token, state)
+local function put(id, doc, rev, token, state, raw_meta)
   local job = P .. 'job:' .. id
   redis.call('HSET', job, 'doc', doc, 'rev', rev, 'token', token)
-  local meta = cjson.decode(redis.call('HGET', P .. 'meta', id))
+  local meta = decoded(redis.call('HGET', P .. 'meta', id))
+  if not meta then
+    -- Lost: the job is put back where it belongs.
+    meta = cjson.decode(raw_meta)
+    weigh(meta.owner, meta.weight)
+    redis.call('HSET', P .. 'meta', id, raw_meta)
+    redis.call('ZADD', P .. 'owner:' .. meta.owner, 0, meta.place)
+  end
   if state.running then
     redis.call('PERSIST', job)
     redis.call('ZREM', P .. 'idle', id)
     redis.call('ZREM', P .. 'expiry', id)
+    redis.call('HDEL', P .. 'due', id)
     if meta.key ~= '' then redis.call('SET', P .. 'key:' .. meta.key, id) end
   else
     local gone = string.format('%.0f', state.expires + KEPT + SLACK)
@@ -81,11 +118,22 @@ return {found[1], found[2], redis.call('HGETALL', P .. 'progress:' .. ARGV[2])}
 """
 )
 
+LOOK = (
+    _COMMON
+    + """
+-- ARGV: kept, id, rev that is known → doc ('' where the job has not changed), rev, progress; or nothing
+local rev = redis.call('HGET', P .. 'job:' .. ARGV[2], 'rev')
+if not rev then return {} end
+local doc = rev ~= ARGV[3] and redis.call('HGET', P .. 'job:' .. ARGV[2], 'doc') or ''
+return {doc, rev, redis.call('HGETALL', P .. 'progress:' .. ARGV[2])}
+"""
+)
+
 ADD = (
     _COMMON
     + """
 -- ARGV: kept, id, doc, token, state, meta, most jobs, most weight
--- → the id that has the key; '' when all jobs are running
+-- → the id that has the key; '' when all jobs that may go are running
 local id, state, meta = ARGV[2], cjson.decode(ARGV[5]), cjson.decode(ARGV[6])
 forget_due()
 if meta.key ~= '' then
@@ -94,17 +142,92 @@ if meta.key ~= '' then
 end
 -- Sent again after its answer was lost.
 if redis.call('EXISTS', P .. 'job:' .. id) == 1 then return id end
-while redis.call('HLEN', P .. 'meta') > 0 and (redis.call('HLEN', P .. 'meta') >= tonumber(ARGV[7])
-    or tonumber(redis.call('GET', P .. 'weight')) + meta.weight > tonumber(ARGV[8])) do
-  local oldest = redis.call('ZRANGEBYSCORE', P .. 'expiry', '-inf', now, 'LIMIT', 0, 1)[1]
-  oldest = oldest or redis.call('ZRANGE', P .. 'idle', 0, 0)[1]
-  if not oldest then return '' end
-  forget(oldest)
+weigh()
+
+local function oldest_idle(owner)
+  local from = '-'
+  while true do
+    local places = redis.call('ZRANGEBYLEX', P .. 'owner:' .. owner, from, '+', 'LIMIT', 0, 100)
+    if #places == 0 then return end
+    for _, place in ipairs(places) do
+      local found = string.sub(place, string.find(place, '-', 1, true) + 1)
+      if redis.call('EXISTS', P .. 'job:' .. found) == 0 then
+        redis.call('ZREM', P .. 'owner:' .. owner, place)
+      elseif redis.call('ZSCORE', P .. 'idle', found) then
+        return found
+      end
+    end
+    from = '(' .. places[#places]
+  end
 end
+
+-- Of whoever has most, the new job included; of others only if they have more than its owner.
+local function victim(measure)
+  local owners, own = {}, measure(meta.owner, true)
+  for _, owner in ipairs(redis.call('HKEYS', P .. 'weights')) do
+    local has = measure(owner, false)
+    if owner ~= meta.owner and has > own then owners[#owners + 1] = {has, owner} end
+  end
+  table.sort(owners, function(a, b) return a[1] > b[1] or (a[1] == b[1] and a[2] < b[2]) end)
+  owners[#owners + 1] = {own, meta.owner}
+  for _, each in ipairs(owners) do
+    local found = oldest_idle(each[2])
+    if found then return found end
+  end
+end
+
+-- Puts every job back into the indexes; one that is running has no time to live.
+local function repair()
+  local all = redis.call('HGETALL', P .. 'meta')
+  for i = 1, #all, 2 do
+    local each, left = decoded(all[i + 1]), redis.call('PTTL', P .. 'job:' .. all[i])
+    if not each or left == -2 then
+      forget(all[i])
+    else
+      redis.call('ZADD', P .. 'owner:' .. each.owner, 0, each.place)
+      if left >= 0 and not redis.call('ZSCORE', P .. 'idle', all[i]) then
+        redis.call('ZADD', P .. 'idle', tonumber(string.match(each.place, '^%d+')), all[i])
+        redis.call('ZADD', P .. 'expiry', string.format('%.0f', now + left - KEPT - SLACK), all[i])
+      end
+    end
+  end
+end
+
+local function count_of(owner, more) return redis.call('ZCARD', P .. 'owner:' .. owner) + (more and 1 or 0) end
+local function weight_of(owner, more)
+  return tonumber(redis.call('HGET', P .. 'weights', owner) or 0) + (more and meta.weight or 0)
+end
+
+local repaired = false
+while true do
+  local weight, measure = meta.weight, nil
+  for _, each in ipairs(redis.call('HVALS', P .. 'weights')) do weight = weight + each end
+  if redis.call('HLEN', P .. 'meta') >= tonumber(ARGV[7]) then
+    measure = count_of
+  elseif weight > tonumber(ARGV[8]) then
+    measure = weight_of
+  else
+    break
+  end
+  local oldest = redis.call('ZRANGEBYSCORE', P .. 'expiry', '-inf', now, 'LIMIT', 0, 1)[1] or victim(measure)
+  if oldest and redis.call('HEXISTS', P .. 'meta', oldest) == 1 then
+    forget(oldest)
+  elseif oldest then
+    -- An index that has outlived its job.
+    redis.call('ZREM', P .. 'expiry', oldest)
+    redis.call('ZREM', P .. 'idle', oldest)
+    redis.call('DEL', P .. 'job:' .. oldest, P .. 'progress:' .. oldest)
+  elseif repaired then
+    return ''
+  else
+    repair()
+    repaired = true
+  end
+end
+weigh(meta.owner, meta.weight)
 redis.call('HSET', P .. 'meta', id, ARGV[6])
-redis.call('INCRBY', P .. 'weight', meta.weight)
 redis.call('ZADD', P .. 'owner:' .. meta.owner, 0, meta.place)
-put(id, ARGV[3], 1, ARGV[4], state)
+put(id, ARGV[3], 1, ARGV[4], state, ARGV[6])
 return id
 """
 )
@@ -112,14 +235,14 @@ return id
 SAVE = (
     _COMMON
     + """
--- ARGV: kept, id, doc, token, state, rev that was read → 'saved', 'changed' by someone else, or 'gone'
+-- ARGV: kept, id, doc, token, state, rev that was read, meta → 'saved', 'changed' by someone else, or 'gone'
 local id = ARGV[2]
 local found = redis.call('HMGET', P .. 'job:' .. id, 'rev', 'token')
 if not found[1] then return 'gone' end
 -- Sent again after its answer was lost.
 if found[2] == ARGV[4] then return 'saved' end
 if found[1] ~= ARGV[6] then return 'changed' end
-put(id, ARGV[3], found[1] + 1, ARGV[4], cjson.decode(ARGV[5]))
+put(id, ARGV[3], found[1] + 1, ARGV[4], cjson.decode(ARGV[5]), ARGV[7])
 return 'saved'
 """
 )
@@ -129,8 +252,9 @@ COUNT = (
     + """
 -- ARGV: kept → jobs that are kept, those of them that are not running, those of these that have expired
 forget_due()
+local gone = redis.call('ZCOUNT', P .. 'expiry', '-inf', now - KEPT)
 local expired = redis.call('ZCOUNT', P .. 'expiry', '-inf', now)
-return {redis.call('HLEN', P .. 'meta'), redis.call('ZCARD', P .. 'idle'), expired}
+return {redis.call('HLEN', P .. 'meta') - gone, redis.call('ZCARD', P .. 'idle') - gone, expired - gone}
 """
 )
 
@@ -176,8 +300,8 @@ for i = 3, #ARGV, 4 do
     if redis.call('SISMEMBER', P .. 'cancelled', id) == 1 then cancelled[#cancelled + 1] = id end
   else
     -- Only a run that is known to have ended is lost: that Redis has lost its data is no reason to cut a download.
-    local doc = redis.call('HGET', P .. 'job:' .. id, 'doc')
-    for _, known in ipairs(doc and cjson.decode(doc).runs or {}) do
+    local job = decoded(redis.call('HGET', P .. 'job:' .. id, 'doc'))
+    for _, known in ipairs(job and type(job.runs) == 'table' and job.runs or {}) do
       local ours = known.number == tonumber(number) and known.replica == ARGV[i + 2]
       if ours and known.status ~= 'running' then lost[#lost + 1] = {id, known.number} end
     end

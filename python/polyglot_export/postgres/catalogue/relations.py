@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from polyglot_export import sqlstates
 from polyglot_export.errors import AccessDenied, PolyglotError, SpecError, UnknownDataset
-from polyglot_export.postgres import sqlstates
 from polyglot_export.postgres.leader import Leader
 from polyglot_export.postgres.names import is_text, shown
-from polyglot_export.sources.table import TableSource
+from polyglot_export.sources.base import RelationName
 
 __all__ = ["Relation", "ancestors", "find_relation", "privileged", "read_relation"]
 
@@ -81,8 +81,13 @@ class Relation:
         return f"{self.schema}.{self.name}"
 
 
-def find_relation(leader: Leader, source: TableSource) -> Relation:
+def find_relation(leader: Leader, source: RelationName, title: str = "") -> Relation:
     """Look the relation up; to be called in a transaction that the locks do not belong to.
+
+    Args:
+        leader: In a transaction.
+        source: What is looked for.
+        title: What the caller calls it, where that is another name.
 
     Raises:
         UnknownDataset: It does not exist, is no table or view, or is not offered.
@@ -90,10 +95,10 @@ def find_relation(leader: Leader, source: TableSource) -> Relation:
     """
     oid = _oid(leader, source)
     if oid is None:
-        raise _unknown(source)
+        raise _unknown(title or source.name)
     relation = read_relation(leader, oid)
     if relation is None:
-        raise _unknown(source)
+        raise _unknown(title or source.name)
     if relation.kind not in KINDS:
         raise UnknownDataset(
             "dataset",
@@ -106,7 +111,7 @@ def find_relation(leader: Leader, source: TableSource) -> Relation:
     if relation.other_temporary:
         raise SpecError("dataset", f"{source.name!r} is a temporary table of another session and cannot be read")
     if relation.kind == "v" and not _views_allowed(leader, source):
-        raise _unknown(source)
+        raise _unknown(title or source.name)
     return relation
 
 
@@ -151,11 +156,11 @@ def privileged(leader: Leader) -> bool:
     return bool(rows[0][0])
 
 
-def _views_allowed(leader: Leader, source: TableSource) -> bool:
+def _views_allowed(leader: Leader, source: RelationName) -> bool:
     return not privileged(leader) if source.views is None else source.views
 
 
-def _oid(leader: Leader, source: TableSource) -> int | None:
+def _oid(leader: Leader, source: RelationName) -> int | None:
     candidates = _candidates(source, leader)
     if not candidates:
         return None
@@ -174,7 +179,7 @@ def _oid(leader: Leader, source: TableSource) -> int | None:
     return next((int(oid) for oid in found if oid is not None), None)
 
 
-def _candidates(source: TableSource, leader: Leader) -> list[str]:
+def _candidates(source: RelationName, leader: Leader) -> list[str]:
     """The spellings to try, most literal first, each as SQL text."""
     name = source.name
     if not name or len(name) > MAX_NAME or "\0" in name:
@@ -198,7 +203,6 @@ def _candidates(source: TableSource, leader: Leader) -> list[str]:
     return spellings
 
 
-def _unknown(source: TableSource) -> UnknownDataset:
-    name = source.title or source.name
+def _unknown(name: str) -> UnknownDataset:
     reason = f"there is no table or view {name!r} that this login can see"
     return UnknownDataset("dataset", reason, sqlstate=sqlstates.UNDEFINED_TABLE)

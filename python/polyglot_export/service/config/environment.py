@@ -6,6 +6,7 @@ Only ``polyglot serve`` imports this module: pydantic-settings is part of the ``
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -15,11 +16,18 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from polyglot_export.errors import SpecError
 from polyglot_export.service.validation import reason_of
 from polyglot_export.text.sizes import parse_size
+from polyglot_export.text.times import parse_seconds
 
 __all__ = ["ServiceSettings", "parse_size"]
 
 Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(gt=0, allow_inf_nan=False)]
+
+
+def _root_path(given: object) -> object:
+    if isinstance(given, str) and given and not re.fullmatch(r"(/[\w.~%-]+)+/?", given, re.ASCII):
+        raise ValueError("must be a path that begins with /, such as /reports")
+    return given.rstrip("/") if isinstance(given, str) else given
 
 
 class ServiceSettings(BaseSettings):
@@ -44,6 +52,9 @@ class ServiceSettings(BaseSettings):
     """Address or name to listen on. Without keys in the configuration only loopback addresses are accepted."""
     port: int = Field(8080, validation_alias="PORT", ge=0, le=65535)
     """TCP port to listen on; 0 takes a free one and prints it."""
+    root_path: Annotated[str, BeforeValidator(_root_path)] = Field("", validation_alias="POLYGLOT_ROOT_PATH")
+    """The path that a proxy in front takes off, such as ``/reports``: ``Location`` and the API description have it in
+    front of theirs."""
     db_cursor_batch_size: str | None = Field(None, validation_alias="DB_CURSOR_BATCH_SIZE")
     """Read for compatibility and not used: no cursor is opened. A log line at the start says so."""
     config: Path | None = Field(None, validation_alias="POLYGLOT_CONFIG")
@@ -56,6 +67,12 @@ class ServiceSettings(BaseSettings):
     max_connections: int = Field(10, validation_alias="POLYGLOT_MAX_CONNECTIONS", ge=1)
     """Connections that the workers of all running exports may have together; each export has one more for its leader. A
     quarter of what the server allows its users is never exceeded."""
+    max_clients: int | None = Field(None, validation_alias="POLYGLOT_MAX_CLIENTS", ge=1)
+    """Connections that clients may have open; without it one for each 256 kB of the memory, and fewer than the
+    descriptors of the process."""
+    request_memory: Size | None = Field(None, validation_alias="POLYGLOT_REQUEST_MEMORY")
+    """Bytes, or with kB, MB, GB, that the requests of all clients may hold together, beside what exports reserve;
+    without it one part in 32 of the memory."""
     rate_limit: Size | None = Field(None, validation_alias="POLYGLOT_RATE_LIMIT")
     """Bytes a second, or with kB, MB, GB, that one export is read at most; without it there is no limit."""
     memory_limit: Size | None = Field(None, validation_alias="POLYGLOT_MEMORY_LIMIT")
@@ -79,6 +96,8 @@ class ServiceSettings(BaseSettings):
     statement_timeout: Seconds | None = Field(None, validation_alias="POLYGLOT_STATEMENT_TIMEOUT")
     """Seconds that the database may work on one statement of an export (one segment, or a whole query); without it
     there is no limit."""
+    lock_timeout: Seconds = Field(30.0, validation_alias="POLYGLOT_LOCK_TIMEOUT")
+    """Seconds that an export waits for a table that another session has locked before it is answered 504."""
     shutdown_grace: Seconds = Field(10.0, validation_alias="POLYGLOT_SHUTDOWN_GRACE")
     """Seconds that running downloads get to end after SIGTERM before they are cut and marked as failed."""
     max_body: Size = Field(1 << 20, validation_alias="POLYGLOT_MAX_BODY")
@@ -94,6 +113,9 @@ class ServiceSettings(BaseSettings):
     """Bytes that prepared files may take together, those being written included; in bytes or with kB, MB, GB."""
     file_attempts: int = Field(3, validation_alias="POLYGLOT_FILE_ATTEMPTS", ge=1)
     """Times that a file is begun to be prepared, when replicas that did it went away before the end."""
+    file_queue: int = Field(100, validation_alias="POLYGLOT_FILE_QUEUE", ge=1)
+    """Files that may wait to be prepared; with several keys one of them has at most half of it. A request beyond it is
+    answered 503."""
     redis_url: str | None = Field(None, validation_alias="POLYGLOT_REDIS_URL", repr=False)
     """Redis or Valkey (6.2 or later) that keeps the jobs for several replicas: ``redis://``, ``rediss://`` or
     ``unix://``; without it they are kept in the memory of this process."""

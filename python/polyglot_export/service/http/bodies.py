@@ -12,21 +12,25 @@ from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
-from polyglot_export.service.errors import BodyTooLarge, MalformedRequest, SlowClient, UnsupportedMediaType
+from polyglot_export.limits import BODY_VALUES
+from polyglot_export.service.errors import BodyTooLarge, ClientGone, MalformedRequest, SlowClient, UnsupportedMediaType
 from polyglot_export.text.exact_json import dumps
 
-__all__ = ["ExactJSONResponse", "loads", "read_object"]
+__all__ = ["ExactJSONResponse", "loads", "object_of", "read_body"]
 
 BODY_SECONDS = 30.0
 """Time that a body may take: the largest one needs a second on a slow line."""
+LARGE = 64 << 10
+"""Bytes of a body that takes more than a moment to read."""
 DISCARD_BYTES = 16 << 20
 """Bytes beyond the limit that are read and thrown away before a body is refused, so that the client reads why."""
 
 
-async def read_object(headers: Mapping[str, str], body: AsyncIterator[bytes], limit: int) -> tuple[dict[str, Any], int]:
-    """Read the body of a request as one JSON object.
+async def read_body(headers: Mapping[str, str], body: AsyncIterator[bytes], limit: int) -> bytes:
+    """Read the body of a request that is declared as JSON.
 
     Args:
         headers: Of the request, names in lower case. A body without ``content-type`` is refused as well: browsers send
@@ -34,14 +38,11 @@ async def read_object(headers: Mapping[str, str], body: AsyncIterator[bytes], li
         body: The chunks of the body.
         limit: Most bytes that are kept.
 
-    Returns:
-        The object, and how many bytes it had.
-
     Raises:
         UnsupportedMediaType: The body is not declared as JSON in UTF-8.
         BodyTooLarge: More than ``limit`` bytes.
-        MalformedRequest: Not one JSON object; the sentence says what and where.
         SlowClient: The body did not come in time.
+        ClientGone: The client left before its end.
     """
     _check_media_type(headers.get("content-type"))
     declared = headers.get("content-length", "")
@@ -50,15 +51,28 @@ async def read_object(headers: Mapping[str, str], body: AsyncIterator[bytes], li
         raise _too_large(limit)
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            data = await _read(body, limit)
+            return await _read(body, limit)
     except TimeoutError:
         raise SlowClient(
             f"the body did not arrive within {BODY_SECONDS:g} seconds", headers={"Connection": "close"}
         ) from None
-    value = loads(data)
+
+
+async def object_of(data: bytes) -> dict[str, Any]:
+    """A body as one JSON object. A large one is read in a thread, so that the event loop goes on.
+
+    Raises:
+        BodyTooLarge: More than :data:`~polyglot_export.limits.BODY_VALUES` members and elements.
+        MalformedRequest: Not one JSON object; the sentence says what and where.
+    """
+    # Counted before they are objects: each takes up to a hundred times its bytes. Commas in texts count, too.
+    values = data.count(b",") + data.count(b"[") + data.count(b"{")
+    if values > BODY_VALUES:
+        raise BodyTooLarge(f"the body has {values} members and elements; {BODY_VALUES} are allowed")
+    value = loads(data) if len(data) < LARGE else await asyncio.to_thread(loads, data)
     if not isinstance(value, dict):
         raise MalformedRequest('the body must be a JSON object such as {"format": "csv"}')
-    return value, len(data)
+    return value
 
 
 def loads(data: bytes) -> Any:
@@ -102,13 +116,16 @@ async def _read(body: AsyncIterator[bytes], limit: int) -> bytes:
     """
     data = bytearray()
     discarded = 0
-    async for chunk in body:
-        if discarded or len(data) + len(chunk) > limit:
-            discarded += len(chunk)
-            if discarded > DISCARD_BYTES:
-                break
-        else:
-            data += chunk
+    try:
+        async for chunk in body:
+            if discarded or len(data) + len(chunk) > limit:
+                discarded += len(chunk)
+                if discarded > DISCARD_BYTES:
+                    break
+            else:
+                data += chunk
+    except ClientDisconnect:
+        raise ClientGone("the client closed the connection before the end of the body") from None
     if discarded:
         raise _too_large(limit)
     return bytes(data)

@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from polyglot_export import errors
-from polyglot_export.errors import PolyglotError
+from polyglot_export import errors, sqlstates
+from polyglot_export.errors import PolyglotError, cut
 from polyglot_export.jobs.job import REPLICA_LOST
 from polyglot_export.jobs.stores.base import StoreAway
 from polyglot_export.service import errors as service_errors
@@ -88,6 +88,8 @@ PROBLEMS: tuple[Problem, ...] = (
     Problem(errors.ConnectionLost, 503, "database-lost", "The database went away", retry=True, sentence=_LOST),
     Problem(errors.SourceChanged, 503, "source-changed", "The table was being rewritten", retry=True),
     Problem(errors.Busy, 503, "busy", "No room for another export now", retry=True),
+    Problem(service_errors.Misconfigured, 503, "misconfigured", "Nothing can run", retry=True),
+    Problem(service_errors.Overloaded, 503, "overloaded", "Too many clients now", retry=True),
     Problem(service_errors.SpoolFull, 503, "spool-full", "No room for another file now", retry=True),
     Problem(service_errors.FileMissing, 503, "file-missing", "The file is not here", retry=True),
     Problem(StoreAway, 503, "store-away", "The job store is out of reach", retry=True, sentence=_STORE_AWAY),
@@ -99,11 +101,10 @@ PROBLEMS: tuple[Problem, ...] = (
 """Rows in the order of their status; the row of an exception is that of its nearest class."""
 
 _BY_CLASS = {row.exception: row for row in PROBLEMS}
-_STATEMENT_TIMEOUTS = frozenset({"55P03", "57014"})
-"""lock_not_available and query_canceled: a limit of the server's ran out (PostgreSQL manual, Error Codes)."""
-_NO_RESOURCES = ("53", "57P03")
-"""Class 53 is insufficient resources, 57P03 a server that is starting or stopping: the same request may succeed
-later."""
+_STATEMENT_TIMEOUTS = frozenset({sqlstates.LOCK_NOT_AVAILABLE, sqlstates.QUERY_CANCELED})
+"""A limit of the server's ran out."""
+_TRY_LATER = (sqlstates.INSUFFICIENT_RESOURCES_CLASS, sqlstates.CANNOT_CONNECT_NOW)
+"""The same request may succeed when the server has room again, or has started."""
 
 
 def problem_of(error: BaseException) -> Problem:
@@ -111,7 +112,7 @@ def problem_of(error: BaseException) -> Problem:
     if isinstance(error, errors.StatementFailed) and error.sqlstate:
         if error.sqlstate in _STATEMENT_TIMEOUTS:
             return _BY_CLASS[errors.StatementTimeout]
-        if error.sqlstate.startswith(_NO_RESOURCES):
+        if error.sqlstate.startswith(_TRY_LATER):
             return _BY_CLASS[errors.Busy]
     for cls in type(error).__mro__:
         row = _BY_CLASS.get(cls)
@@ -137,7 +138,7 @@ def document(error: BaseException, instance: str | None = None) -> tuple[int, di
     text = row.sentence or str(error)
     body: dict[str, Any] = {"type": TYPE_PREFIX + row.code, "title": row.title, "status": row.status, "detail": text}
     if instance is not None:
-        body["instance"] = instance
+        body["instance"] = cut(instance)
     body["code"] = row.code
     body["error"] = text
     if isinstance(error, PolyglotError) and row.sentence is None:
@@ -153,7 +154,8 @@ def _attributes(error: PolyglotError) -> dict[str, Any]:
     rows.
     """
     names = ("field", "sqlstate", "hint", "row", "column")
-    return {name: value for name in names if (value := getattr(error, name)) is not None}
+    found = {name: getattr(error, name) for name in names}
+    return {name: cut(value) if isinstance(value, str) else value for name, value in found.items() if value is not None}
 
 
 class ProblemView(BaseModel):

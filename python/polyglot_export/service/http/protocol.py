@@ -1,135 +1,140 @@
-"""uvicorn's httptools protocol, with what a stream needs: a connection can be cut so that the cut is seen.
-
-A response gets at its connection through ``scope["extensions"]``, the place that ASGI has for a server's extras.
-"""
+"""uvicorn's httptools protocol, with bounds for all that a client may make it hold, and with what a stream needs."""
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
-import socket
-import struct
-import termios
 from typing import Any, cast
 
+import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from polyglot_export.service.errors import HeaderTooLarge, MalformedRequest, ServiceError
 from polyglot_export.service.http import problems
+from polyglot_export.service.http.bodies import DISCARD_BYTES
+from polyglot_export.service.http.client_connections import ClientConnections, Place
+from polyglot_export.service.http.connection import EXTENSION, Connection
+from polyglot_export.service.http.inflow import Inflow
+from polyglot_export.service.http.request_head import HEADER_COST, MAX_HEAD, RequestHead
 
-__all__ = ["EXTENSION", "Connection", "ExportProtocol"]
+__all__ = ["ExportProtocol", "protocol_for"]
 
-EXTENSION = "polyglot.connection"
-"""The key of the :class:`Connection` in the extensions of a request's scope."""
-MAX_HEAD = 64 << 10
-"""Bytes of one request's line and headers: httptools itself has no limit."""
 HEAD_SECONDS = 30.0
 """Time that the line and headers of a request may take: httptools waits for ever."""
-_NO_LINGER = struct.pack("ii", 1, 0)
-
-
-class Connection:
-    """The connection of one request, as far as a response may touch it."""
-
-    def __init__(self, protocol: ExportProtocol) -> None:
-        self._protocol = protocol
-        self.cycle: RequestResponseCycle | None = None
-        """Request and response; known once the head of the request is complete."""
-
-    def abort(self) -> None:
-        """End the connection with a reset, so that no client can take what it has for the whole.
-
-        ``SO_LINGER`` with a time of zero makes close() send RST (socket(7), tcp(7)); ``transport.abort()`` alone sends
-        FIN, which ends an HTTP/1.0 body like success. What the kernel has not sent yet is thrown away.
-        """
-        self._protocol.mark_disconnected()
-        transport = self._protocol.transport
-        sock = transport.get_extra_info("socket")
-        if sock is not None and not transport.is_closing():
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-        transport.abort()
-
-    def unacknowledged(self) -> int:
-        """Bytes that were written and that the peer's kernel has not acknowledged: here in memory and in the kernel."""
-        transport = self._protocol.transport
-        sock = transport.get_extra_info("socket")
-        if sock is None or transport.is_closing():
-            return 0
-        try:
-            return transport.get_write_buffer_size() + _kernel_queue(sock.fileno())
-        except (OSError, ValueError):
-            # Closed between the two lines above: nothing waits any more.
-            return 0
-
-    def hold_requests(self) -> None:
-        """Take no further request from this connection until the response has ended; for a body without a length.
-
-        Reading goes on, or a disconnect would not be seen; what a pipelining client has sent is thrown away, and it
-        has to send it again (RFC 9112, section 9.3.2): the connection is closed once the response has ended.
-
-        That is never announced: a client that reads ``Connection: close`` may take whatever ends the connection for
-        the end of the body, chunked or not, a reset included (undici does, the fetch of Node).
-        """
-        self._protocol.discarding = True
-        if self.cycle is not None:
-            self._protocol.hold(self.cycle)
+PROBE_SECONDS = 2.0
+"""The same for a connection on one of the last places, which are for probes."""
+PROBES = (b"/health", b"/metrics")
+"""What is answered on the last places."""
+LINGER_SECONDS = 30.0
+"""Time that the rest of a body may take whose request has been answered without it."""
+MAX_WAITING = 64 << 10
+"""Bytes of requests that wait behind the one that is being answered."""
+PIECE = 16 << 10
+"""Bytes of a body that the parser gets at a time."""
+BODY_AHEAD = 16 << 10
+"""Bytes of a body that are kept until the application takes them."""
 
 
 class ExportProtocol(HttpToolsProtocol):
-    """One client's connection."""
+    """One client's connection.
+
+    One request at a time: what comes behind it waits as bytes, and is read when it has been answered. So there is one
+    head, one body and one answer in memory, whatever a client sends.
+    """
+
+    clients: ClientConnections
+    """Where connections are counted; :func:`protocol_for` sets it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.discarding = False
         """Whether what comes is thrown away, since a body without a length is on its way."""
+        self.idle_since: float | None = self.loop.time()
+        """Since when no request is being answered; ``None`` while one is."""
+        self._place = Place.ANY
+        self._inflow = Inflow()
+        self._head = RequestHead()
         self._held: RequestResponseCycle | None = None
-        self._close_after_held = False
-        self._cycles: list[RequestResponseCycle] = []
-        self._head_bytes = 0
+        self._close_when_answered = False
         self._in_head = True
+        self._listening = False
+        self._head_bytes = 0
+        self._framing_bytes = 0
+        self._discarded = 0
         self._head_timer: asyncio.TimerHandle | None = None
+        self._body_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        """The first request must come in time."""
+        """It gets a place, and its first request must come in time."""
         super().connection_made(transport)
-        self._expect_head()
+        self.flow = _Flow(transport, self)
+        self._place = self.clients.enter(self)
+        if self._place is Place.NONE:
+            self._refuse(self.clients.refusal())
+        else:
+            self._expect_head()
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser, within the limits of a request's head."""
-        if self.discarding:
-            self._close_after_held = True
+        """Take what has come, and read as much of it as may be read now."""
+        if self.transport.is_closing():
             return
-        if self._in_head:
-            self._head_bytes += len(data)
-            self._expect_head()
-        super().data_received(data)
-        if self._in_head and self._head_bytes > MAX_HEAD and not self.transport.is_closing():
-            self._refuse(
-                HeaderTooLarge(f"the request's line and headers have more than {MAX_HEAD} bytes, which is the limit")
-            )
+        if self.discarding or self._close_when_answered:
+            self._close_when_answered = True
+            return
+        self._unset_keepalive_if_required()
+        self._inflow.add(data)
+        self.clients.received(len(data))
+        self.read()
 
     def on_message_begin(self) -> None:
         """Give the scope of the new request its extension."""
+        if self.answering():
+            # Behind a chunked body, whose end only the parser can find.
+            raise _Behind
         super().on_message_begin()
+        self._head = RequestHead()
+        self._framing_bytes = self._discarded = 0
         # A TypedDict of uvicorn's; ASGI has "extensions" in it, uvicorn's HTTP scope leaves it out.
         self._connection = Connection(self)
         cast("dict[str, Any]", self.scope)["extensions"] = {EXTENSION: self._connection}
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; what comes behind a chunked body is none (RFC 9110, section 6.5.1) and is dropped."""
+        if self._in_head:
+            self._head.add(name, value)
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """The head is over; the body has a limit of its own."""
+        self._head.check(self.parser.get_http_version(), upgrade=self.parser.should_upgrade())
+        if self._place is Place.PROBES and not self.url.partition(b"?")[0].startswith(PROBES):
+            self.clients.count_refused()
+            raise self.clients.refusal()
         self._in_head = False
-        self._head_bytes = 0
-        self._stop_timer()
+        self._stop_timers()
+        self._listening = False
+        self.idle_since = None
         super().on_headers_complete()
         self._connection.cycle = self.cycle
-        self._cycles = [cycle for cycle in self._cycles if not cycle.response_complete]
-        self._cycles.append(self.cycle)
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a part of the body until the application takes it; what nobody will take is thrown away."""
+        self._framing_bytes = 0
+        if self.cycle.response_complete:
+            self._discarded += len(body)
+        else:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The next bytes are the head of another request."""
         self._in_head = True
+        self._framing_bytes = 0
+        self._inflow.begin_message()
+        self._stop_timers()
         super().on_message_complete()
+        if self.cycle.response_complete:
+            self._become_idle()
 
     def eof_received(self) -> None:
         """A peer that half-closes its connection counts as gone, even while bytes for it wait in our buffer.
@@ -137,14 +142,17 @@ class ExportProtocol(HttpToolsProtocol):
         A stream is reset at once: the transport would answer the peer's FIN with one of its own, and a peer that still
         reads would see an orderly end.
         """
-        if self.discarding and any(not cycle.response_complete for cycle in self._cycles):
+        if self.discarding and self.answering():
             Connection(self).abort()
         else:
             self.mark_disconnected()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell every response of this connection; uvicorn tells only the last one of a pipeline."""
-        self._stop_timer()
+        """Free the place, and tell the response."""
+        self.clients.leave(self)
+        self._inflow.clear()
+        self._stop_timers()
+        self._unset_keepalive_if_required()
         self.mark_disconnected()
         super().connection_lost(exc)
 
@@ -155,68 +163,218 @@ class ExportProtocol(HttpToolsProtocol):
         section 9.6, asks to close then; that the response announces it is only a SHOULD.
         """
         self._held = cycle
-        self._close_after_held |= not cycle.keep_alive
+        self._close_when_answered |= not cycle.keep_alive
         cycle.keep_alive = True
+        if not self._in_head and len(self._inflow):
+            # The rest of a body that nobody reads.
+            self._inflow.clear()
+            self._close_when_answered = True
 
     def on_response_complete(self) -> None:
         """A response has ended as it should: go on with the next request, or close."""
+        self.idle_since = self.loop.time()
         if self._held is not None and self._held.response_complete:
             self._held = None
             self.discarding = False
-            if self._close_after_held:
-                self.transport.close()
+        if self._close_when_answered:
+            self.transport.close()
         super().on_response_complete()
+        if self.transport.is_closing():
+            return
+        # An answer that nobody takes is held too.
+        self.clients.received(self.transport.get_write_buffer_size())
+        if self._in_head:
+            self._become_idle()
+        else:
+            # What is left of the body is read and thrown away, since a client that is still sending would get a reset
+            # in place of the answer; but not for ever.
+            self._body_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        self.loop.call_soon(self.read)
 
     def shutdown(self) -> None:
         """The service ends: no further request."""
         if self._held is not None and not self._held.response_complete:
-            self._close_after_held = True
+            self._close_when_answered = True
         else:
             super().shutdown()
 
     def mark_disconnected(self) -> None:
         """Let ``receive()`` report the disconnect now, and ``send()`` ignore what still comes."""
-        for cycle in self._cycles:
-            if not cycle.response_complete:
-                cycle.disconnected = True
-                cycle.message_event.set()
+        if self.answering():
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature; its words are not for clients
-        """What the parser refused, as problem+json like every other error."""
-        self._refuse(MalformedRequest("the request is not valid HTTP/1.1"))
+    def held(self) -> int:
+        """Bytes of the request, and of an answer that nobody takes; those of a stream are in its reservation."""
+        held = len(self._inflow) + self._head_bytes + self._framing_bytes + len(self.headers or ()) * HEADER_COST
+        if self.answering():
+            return held + len(self.cycle.body)
+        if self.transport.is_closing():
+            return held + self.transport.get_write_buffer_size()
+        return held + Connection(self).unacknowledged()
 
-    def _expect_head(self) -> None:
-        if self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
-
-    def _head_is_late(self) -> None:
-        self._head_timer = None
-        if all(cycle.response_complete for cycle in self._cycles):
+    def give_up(self, error: ServiceError | None) -> None:
+        """Close it for the sake of others."""
+        if self.answering() or self.transport.is_closing() or Connection(self).unacknowledged():
+            Connection(self).abort()
+        elif error is not None:
+            self._refuse(error)
+        else:
             self.transport.close()
 
-    def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def answering(self) -> bool:
+        """Whether a request has no complete answer."""
+        # uvicorn's annotation leaves out that there is none at first.
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def more_is_wanted(self) -> bool:
+        """The application asks for more of the body, or whether the client is still there.
+
+        Returns:
+            Whether the socket is to be read, and not first what has been received already.
+        """
+        if self.answering() and self._in_head:
+            self._listening = True
+        self.loop.call_soon(self.read)
+        return not self._body_waits()
+
+    def read(self) -> None:
+        """Give the parser what it may have: nothing behind a request that is being answered, and no more of a body than
+        is taken.
+        """
+        while len(self._inflow) and not self.transport.is_closing():
+            if self._in_head:
+                if self.answering():
+                    break
+                self._read_head()
+            elif self.answering() and len(self.cycle.body) > BODY_AHEAD:
+                break
+            else:
+                self._read_body()
+        if self.transport.is_closing():
+            self._inflow.clear()
+            return
+        if self._in_head and len(self._inflow) > MAX_WAITING:
+            self._drop_what_follows()
+        if self._body_waits() or (len(self._inflow) and not self._listening):
+            self.flow.pause_reading()
+        else:
+            FlowControl.resume_reading(self.flow)
+
+    def _body_waits(self) -> bool:
+        """Whether more of a body has been received than the application has taken."""
+        return not self._in_head and self.answering() and len(self.cycle.body) + len(self._inflow) > BODY_AHEAD
+
+    def _read_head(self) -> None:
+        if self._head_timer is None:
+            self._expect_head()
+        piece = self._inflow.take_of_head(MAX_HEAD - self._head_bytes)
+        self._head_bytes += len(piece)
+        self._parse(piece)
+        if self._in_head and self._head_bytes >= MAX_HEAD and not self.transport.is_closing():
+            self._refuse(
+                HeaderTooLarge(f"the request's line and headers have more than {MAX_HEAD} bytes, which is the limit")
+            )
+
+    def _read_body(self) -> None:
+        piece = self._inflow.take(min(PIECE, self._head.length or PIECE))
+        if self._head.length is not None:
+            self._head.length -= len(piece)
+        self._framing_bytes += len(piece)
+        self._parse(piece)
+        if self.transport.is_closing():
+            return
+        if self._framing_bytes > MAX_HEAD:
+            self._refuse(
+                HeaderTooLarge(f"more than {MAX_HEAD} bytes are between two chunks of the body, or behind its end")
+            )
+        elif self._discarded > DISCARD_BYTES:
+            self.transport.close()
+
+    def _parse(self, piece: memoryview) -> None:
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade:
+            # To a protocol that we do not speak, and may ignore (RFC 9110, section 7.8).
+            pass
+        except httptools.HttpParserError as error:
+            reason = error.__context__
+            if isinstance(reason, _Behind):
+                self._drop_what_follows()
+            elif isinstance(reason, ServiceError):
+                self._refuse(reason)
+            else:
+                self._refuse(MalformedRequest("the request is not valid HTTP/1.1"))
+
+    def _drop_what_follows(self) -> None:
+        """Throw away what is behind the request that is being answered; the client has to send it again (RFC 9112,
+        section 9.3.2).
+        """
+        self._inflow.clear()
+        self._close_when_answered = True
+
+    def _become_idle(self) -> None:
+        """Keep nothing of the last request, and close the connection if no other one comes."""
+        self.cycle = self.scope = self.headers = None  # type: ignore[assignment]  # as uvicorn begins
+        self.url = b""
+        self._head_bytes = 0
+        self._unset_keepalive_if_required()
+        if not len(self._inflow):
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def _expect_head(self) -> None:
+        seconds = PROBE_SECONDS if self._place is Place.PROBES else HEAD_SECONDS
+        self._head_timer = self.loop.call_later(seconds, self.transport.close)
+
+    def _stop_timers(self) -> None:
+        for timer in (self._head_timer, self._body_timer):
+            if timer is not None:
+                timer.cancel()
+        self._head_timer = self._body_timer = None
 
     def _refuse(self, error: ServiceError) -> None:
-        if any(not cycle.response_complete for cycle in self._cycles):
-            # An answer here would become part of the body that is being sent.
+        """Answer a request that has not reached the application, and close."""
+        if self.answering():
+            # An answer here would become part of the one that is being sent.
             Connection(self).abort()
             return
-        status, _, body = problems.document(error)
+        status, headers, body = problems.document(error)
         payload = json.dumps(body).encode()
-        head = [
-            STATUS_LINE[status],
-            b"content-type: " + problems.CONTENT_TYPE.encode() + b"\r\n",
-            b"content-length: " + str(len(payload)).encode() + b"\r\n",
-            b"connection: close\r\n\r\n",
-        ]
-        self.transport.write(b"".join([*head, payload]))
+        headers |= {
+            "Content-Type": problems.CONTENT_TYPE,
+            "Content-Length": str(len(payload)),
+            "Connection": "close",
+        }
+        lines = [f"{name.lower()}: {value}\r\n".encode("latin-1") for name, value in headers.items()]
+        self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", payload]))
         self.transport.close()
 
 
-def _kernel_queue(descriptor: int) -> int:
-    """Bytes in the socket's send queue that are not acknowledged (tcp(7), SIOCOUTQ, which is TIOCOUTQ)."""
-    answer = fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0\0\0\0")
-    return int(struct.unpack("i", answer)[0])
+class _Behind(Exception):
+    """The parser has found a request behind the one that is being answered."""
+
+
+class _Flow(FlowControl):
+    """uvicorn's flow control, for bytes that have been received but not read."""
+
+    def __init__(self, transport: asyncio.Transport, protocol: ExportProtocol) -> None:
+        super().__init__(transport)
+        self._protocol = protocol
+
+    def resume_reading(self) -> None:
+        """``receive()`` calls it, and the end of a response."""
+        if self._protocol.more_is_wanted():
+            super().resume_reading()
+
+
+def protocol_for(clients: ClientConnections) -> type[ExportProtocol]:
+    """The protocol of a service, whose connections are counted there."""
+
+    class ServiceProtocol(ExportProtocol):
+        pass
+
+    ServiceProtocol.clients = clients
+    return ServiceProtocol

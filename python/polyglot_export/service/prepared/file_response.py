@@ -9,25 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import logging
 import math
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from polyglot_export.access.exposure import Exposure
 from polyglot_export.errors import PolyglotError
 from polyglot_export.jobs.job import Job, JobStatus, PreparedFile
 from polyglot_export.service.admission.budget import MemoryBudget
-from polyglot_export.service.errors import ClientGone, FileMissing, NotReady, SlowClient, WrongState
+from polyglot_export.service.errors import ClientGone, FileMissing, Forbidden, NotReady, SlowClient, WrongState
 from polyglot_export.service.http.clients import while_connected
+from polyglot_export.service.http.connection import EXTENSION, Connection
 from polyglot_export.service.http.file_headers import file_headers
-from polyglot_export.service.http.protocol import EXTENSION, Connection
 from polyglot_export.service.logs import event
+from polyglot_export.service.prepared.openat import is_name_of, stamp_of
 from polyglot_export.service.prepared.ranges import Entity, Part, Selection, select
 from polyglot_export.service.prepared.spool import Spool
 from polyglot_export.service.streams.pace import LeastPace
@@ -37,6 +40,8 @@ __all__ = ["PreparedFiles", "PreparedResponse"]
 CHUNK = 256 << 10
 """Bytes that are read and sent at once: 0.44 CPU seconds per GiB. With 512 KB it is 0.38, for twice the memory of each
 client that is slow; with 1 MB 0.76, since the allocator maps and unmaps each chunk."""
+MAX_READ_THROUGH = 1_000
+"""Files that are remembered to have been read through, of some 200 bytes each."""
 MAX_RETRY_AFTER = 60
 """Seconds after which a client is asked to look again at the latest, however long the file will take."""
 
@@ -54,15 +59,21 @@ class PreparedFiles:
     """Seconds to wait for it."""
     least_pace: LeastPace
     """A client that takes less is cut off; it may come back for the rest."""
+    _read_through: dict[str, str] = field(default_factory=dict)
+    """Stamps of files that were read through and had their digest, by name."""
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Files are read through one at a time, as that keeps a thread and the disk busy."""
 
-    def answer(self, job: Job, request: Request) -> Response:
+    def answer(self, job: Job, exposure: Exposure, request: Request) -> Response:
         """The answer to GET or HEAD for a job with ``"delivery": "file"`` that has neither expired nor been cancelled.
 
         Args:
             job: As it stands now.
+            exposure: What its owner may read now, which may be less than when the file was made.
             request: Its method, ranges and conditions.
 
         Raises:
+            Forbidden: The owner may not read any more what is in it.
             NotReady: The file is being prepared.
             WrongState: There will be none.
             PreconditionFailed: A condition of the request does not hold.
@@ -71,9 +82,54 @@ class PreparedFiles:
         file = job.file
         if file is None:
             raise _absent(job)
+        if not exposure.covers(job.spec, file.offered):
+            raise Forbidden(f"the file of export {job.id} holds what this key may not read any more")
+        if not is_name_of(file.name, job.id, file.run):
+            event(_log, logging.ERROR, "the store names a file that is none of the spool", file=file.name)
+            raise FileMissing("the prepared file is not in the spool; create the export again")
         entity = Entity(f'"{file.sha256}"', file.made_at.replace(microsecond=0), file.size)
         selection = select(request.method, request.headers, entity)
-        return PreparedResponse(self, file, selection, _headers(job, file, entity))
+        return PreparedResponse(self, job.owner, file, selection, _headers(job, file, entity))
+
+    async def check_unchanged(self, descriptor: int, file: PreparedFile) -> None:
+        """See that the file has the bytes that its digest promises.
+
+        The stamp that it got when it was made tells that nobody has written to it since. Where it has another one (it
+        was copied or restored, or its permissions were changed), the file is read through once.
+
+        Raises:
+            FileMissing: It has other bytes.
+        """
+        stamp = stamp_of(descriptor)
+        if stamp in (file.stamp, self._read_through.get(file.name)):
+            return
+        async with self._turn:
+            if stamp == self._read_through.get(file.name):
+                return
+            # Of its own, since the thread goes on when the client has left.
+            if await asyncio.to_thread(_digest, os.dup(descriptor)) != file.sha256 or stamp_of(descriptor) != stamp:
+                raise _damaged(file)
+            while len(self._read_through) >= MAX_READ_THROUGH:
+                self._read_through.pop(next(iter(self._read_through)))
+            self._read_through[file.name] = stamp
+
+
+def _digest(descriptor: int) -> str:
+    """The SHA-256 of a file, whose descriptor is closed afterwards."""
+    found = hashlib.sha256()
+    at = 0
+    try:
+        while chunk := os.pread(descriptor, CHUNK, at):
+            found.update(chunk)
+            at += len(chunk)
+    finally:
+        os.close(descriptor)
+    return found.hexdigest()
+
+
+def _damaged(file: PreparedFile) -> FileMissing:
+    event(_log, logging.ERROR, "prepared file damaged", file=file.name, size=file.size)
+    return FileMissing("the prepared file has been damaged; create the export again")
 
 
 def _absent(job: Job) -> PolyglotError:
@@ -119,17 +175,24 @@ class PreparedResponse(Response):
     """
 
     def __init__(
-        self, files: PreparedFiles, file: PreparedFile, selection: Selection, headers: Mapping[str, str]
+        self,
+        files: PreparedFiles,
+        owner: str | None,
+        file: PreparedFile,
+        selection: Selection,
+        headers: Mapping[str, str],
     ) -> None:
         """Set up; the file is opened when the response is called.
 
         Args:
             files: The spool, and the terms.
+            owner: Whose share of the memory it takes.
             file: What is sent.
             selection: Which part of it.
             headers: Of the whole file.
         """
         self._files = files
+        self._owner = owner
         self._file = file
         self._body, described = _body(selection, file.size, headers)
         super().__init__(status_code=selection.status, headers={**headers, **described})
@@ -147,12 +210,13 @@ class PreparedResponse(Response):
         """
         descriptor = await asyncio.to_thread(self._open)
         try:
+            await self._files.check_unchanged(descriptor, self._file)
             start: Message = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
             if scope["method"] == "HEAD" or self.status_code == 304:
                 await send(start)
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
                 return
-            with await self._files.budget.reserve(CHUNK, self._files.queue_timeout):
+            with await self._files.budget.reserve(CHUNK, self._files.queue_timeout, self._owner):
                 sending = _Sending(descriptor, self._body, send, scope["extensions"][EXTENSION])
                 await sending.send_to(receive, start, self._files.least_pace)
         finally:
@@ -162,7 +226,7 @@ class PreparedResponse(Response):
         """The file's descriptor: it stays readable when the file is removed meanwhile."""
         name = self._file.name
         try:
-            descriptor = os.open(self._files.spool.path(name), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = self._files.spool.open_file(name)
         except OSError as error:
             event(_log, logging.WARNING, "prepared file missing", file=name, reason=str(error))
             raise FileMissing(
@@ -170,8 +234,7 @@ class PreparedResponse(Response):
             ) from None
         if os.fstat(descriptor).st_size != self._file.size:
             os.close(descriptor)
-            event(_log, logging.WARNING, "prepared file damaged", file=name, size=self._file.size)
-            raise FileMissing("the prepared file has been damaged; create the export again")
+            raise _damaged(self._file)
         return descriptor
 
 
@@ -183,6 +246,7 @@ class _Sending:
         self._body = body
         self._send = send
         self._connection = connection
+        self._written_at = os.fstat(descriptor).st_mtime_ns
         self._sent = 0
         """Bytes given to the connection."""
         self._sending = False
@@ -238,6 +302,8 @@ class _Sending:
             raise
         if not chunk:
             raise EOFError(f"the file ends at byte {at}")
+        if os.fstat(self._descriptor).st_mtime_ns != self._written_at:
+            raise OSError("the file was written to while it was being sent")
         return chunk
 
 

@@ -17,13 +17,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from polyglot_export.access.exposure import Exposure
-from polyglot_export.errors import PolyglotError
+from polyglot_export.errors import Busy, PolyglotError
 from polyglot_export.jobs.job import Job, PreparedFile
 from polyglot_export.service.admission.opening import Admission, Admitted
 from polyglot_export.service.errors import ReplicaLost, ServiceStopping
 from polyglot_export.service.http.clients import unless
 from polyglot_export.service.logs import event
+from polyglot_export.service.prepared.openat import is_name_of
 from polyglot_export.service.prepared.spool import Spool
+from polyglot_export.service.prepared.turns import Turns
 from polyglot_export.service.prepared.writer import FileWriter
 from polyglot_export.service.replicas.active import ActiveRun
 from polyglot_export.service.replicas.runs import DRAIN_SECONDS, Runs
@@ -33,6 +35,8 @@ __all__ = ["AT_ONCE", "PreparationTerms", "Preparations"]
 AT_ONCE = 4
 """Files that are prepared at a time; the others wait. Downloads have a client that waits, and must find memory beside
 them."""
+QUEUE_BYTES = 4 << 20
+"""What the requests of all files may hold that wait to be prepared (``Job.weight``)."""
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +49,10 @@ class PreparationTerms:
     """Times that a file is begun, when replicas that did it went away before the end."""
     grace: float
     """Seconds that runs get to end when the service is told to."""
+    queue: int
+    """Files that may wait to be prepared."""
+    callers: Callable[[], int]
+    """How many callers there are."""
     shared: bool
     """Whether jobs outlive this process, so that other replicas take up what it leaves."""
 
@@ -74,10 +82,10 @@ class Preparations:
         self._admission = admission
         self._exposure_of = exposure_of
         self._terms = terms
-        self._turn = asyncio.Semaphore(AT_ONCE)
+        self._turns = Turns(AT_ONCE, terms.callers)
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._waiting: set[str] = set()
-        """Jobs whose run has not begun."""
+        self._waiting: dict[str, Job] = {}
+        """Jobs whose run has not begun, by their ids."""
         self._files: set[str] = set()
         """Names of files that are being written, or whose job is being told of them."""
         self._stop_at: float | None = None
@@ -97,11 +105,35 @@ class Preparations:
         """Prepare the file of a job that was just stored.
 
         Raises:
+            Busy: Too many wait already, all together or of this caller.
             SpoolFull: The limit of the spool is reached.
             TargetFailed: There is no spool.
         """
         await asyncio.to_thread(self._spool.check_room)
+        if not self.has_room(job):
+            raise Busy(
+                f"{len(self._waiting)} files wait to be prepared, and there is no room for another one of this caller; "
+                "try again later"
+            )
         self.submit(job)
+
+    def has_room(self, job: Job) -> bool:
+        """Whether one more job may wait for its turn: all that wait have a limit in number and in memory, and where
+        there are several callers, one of them has at most half of it.
+        """
+        share = 2 if self._terms.callers() > 1 else 1
+        own = [waiting for waiting in self._waiting.values() if waiting.owner == job.owner]
+        return (
+            len(self._waiting) < self._terms.queue
+            and len(own) < max(1, self._terms.queue // share)
+            and sum(waiting.weight for waiting in self._waiting.values()) + job.weight <= QUEUE_BYTES
+            and sum(waiting.weight for waiting in own) + job.weight <= QUEUE_BYTES // share
+        )
+
+    @property
+    def queued(self) -> int:
+        """How many files wait to be prepared."""
+        return len(self._waiting)
 
     def submit(self, job: Job) -> None:
         """Prepare the file of a job in the background, on this replica.
@@ -114,7 +146,7 @@ class Preparations:
         """
         if job.id in self._tasks or job.file is not None or self._stop_at is not None:
             return
-        self._waiting.add(job.id)
+        self._waiting[job.id] = job
         task = asyncio.create_task(self._prepare(job))
         self._tasks[job.id] = task
         task.add_done_callback(lambda _: self._forget(job.id))
@@ -130,7 +162,7 @@ class Preparations:
 
     async def remove_file(self, job: Job) -> None:
         """Remove what was prepared for a job that is forgotten."""
-        if job.file is not None:
+        if job.file is not None and is_name_of(job.file.name, job.id, job.file.run):
             await asyncio.to_thread(self._spool.remove, job.file.name)
 
     def stop(self) -> None:
@@ -154,13 +186,13 @@ class Preparations:
 
     async def _prepare(self, job: Job) -> None:
         """Wait for a turn and for memory, then run; whatever happens, the memory is given back and the end recorded."""
-        async with self._turn:
+        async with self._turns.of(job.owner):
             with ExitStack() as held:
                 try:
                     ready: Admitted | Exception = await self._admit(job, held)
                 except Exception as error:  # noqa: BLE001 - told in the run, which has not begun yet
                     ready = error
-                self._waiting.discard(job.id)
+                self._waiting.pop(job.id, None)
                 try:
                     active = await self._runs.begin(job.id)
                 except PolyglotError as error:
@@ -182,7 +214,7 @@ class Preparations:
             SpoolFull: There is no room for another file.
         """
         exposure = self._exposure_of(job.owner)
-        admitted = held.enter_context(await self._admission.admit(job.spec, exposure, job.id, None))
+        admitted = held.enter_context(await self._admission.admit(job.spec, exposure, job.id, None, job.owner))
         await asyncio.to_thread(self._spool.check_room)
         return admitted
 
@@ -219,8 +251,17 @@ class Preparations:
 
     async def _write(self, active: ActiveRun, admitted: Admitted, name: str) -> PreparedFile:
         written = await FileWriter(admitted.open, self._spool.create(name), active).write()
-        return PreparedFile(active.run.number, name, written.size, written.sha256, written.rows, active.present())
+        return PreparedFile(
+            active.run.number,
+            name,
+            written.size,
+            written.sha256,
+            written.rows,
+            active.present(),
+            admitted.offered,
+            written.stamp,
+        )
 
     def _forget(self, job_id: str) -> None:
-        self._waiting.discard(job_id)
+        self._waiting.pop(job_id, None)
         del self._tasks[job_id]

@@ -134,9 +134,10 @@ def _date(value: str | None) -> datetime | None:
         return None
     try:
         parsed = parsedate_to_datetime(value)
-    except ValueError:
+        return parsed.astimezone(UTC) if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
+    except (ValueError, TypeError, OverflowError):
+        # The last one: a moment before the year 1 or after the year 9999.
         return None
-    return parsed.astimezone(UTC) if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
 
 
 def _parse(values: Sequence[str], size: int) -> list[Part] | None:

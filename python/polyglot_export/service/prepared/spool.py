@@ -33,6 +33,7 @@ from polyglot_export.destinations.file import FileDestination
 from polyglot_export.errors import InternalError, SpecError, TargetFailed
 from polyglot_export.service.errors import SpoolFull
 from polyglot_export.service.logs import event
+from polyglot_export.service.prepared import openat
 
 __all__ = ["Spool", "SpoolFile", "Spooled"]
 
@@ -74,6 +75,8 @@ class Spool:
         self._root = root
         self._folder: Path | None = None
         self._lock_descriptor = -1
+        self._made: os.stat_result | None = None
+        """The folder as it was made."""
         self._guard = threading.Lock()
         self._counted = 0
         """Bytes of all files when they were last counted."""
@@ -118,8 +121,35 @@ class Spool:
         return f"{self._folder.name}/{job_id}.{run}"
 
     def create(self, name: str) -> SpoolFile:
-        """A new file, to be entered as a context."""
+        """A new file, to be entered as a context.
+
+        Raises:
+            TargetFailed: The folder is not this replica's any more.
+        """
+        self.check_own_folder()
         return SpoolFile(self, name)
+
+    def open_file(self, name: str) -> int:
+        """The descriptor of a finished file, which stays readable when the file is removed.
+
+        Raises:
+            OSError: There is none, or the name is not one of a prepared file.
+        """
+        if self._root is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return openat.open_file(self._root, name)
+
+    def check_own_folder(self) -> None:
+        """See that this replica's folder is still the one that it has made and locked.
+
+        Raises:
+            TargetFailed: It was removed or replaced.
+        """
+        with suppress(OSError):
+            folder, made = self._folder, self._made
+            if folder is not None and made is not None and os.path.samestat(folder.lstat(), made):
+                return
+        raise TargetFailed("the service's folder of the spool was removed or replaced; restart the service")
 
     def path(self, name: str) -> Path:
         """Where a file of the spool is."""
@@ -162,11 +192,12 @@ class Spool:
         """Remove a file, and with the last one the folder of a dead replica. Nothing happens when it is gone
         already; a client that is reading it can go on.
         """
-        if self._root is not None:
-            path = self.path(name)
-            _unlink(path)
-            if path.parent != self._folder and _abandoned(path.parent):
-                _remove_if_empty(path.parent)
+        folder = openat.folder_of(name)
+        if self._root is not None and folder is not None:
+            openat.remove_file(self._root, name)
+            path = self._root / folder
+            if path != self._folder and path in self._folders() and _abandoned(path):
+                _remove_if_empty(path)
 
     def survey(self) -> list[Spooled]:
         """Remove what dead replicas were writing, and list the finished files that this replica may judge."""
@@ -196,6 +227,7 @@ class Spool:
         try:
             self._lock_descriptor = os.open(new / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._made = new.lstat()
             self._folder = new.rename(self._root / f"{PREFIX}{secrets.token_hex(8)}")
         except OSError:
             shutil.rmtree(new, ignore_errors=True)
@@ -231,6 +263,8 @@ class SpoolFile:
     def __init__(self, spool: Spool, name: str) -> None:
         self.name = name
         self.size = 0
+        self.stamp: str | None = None
+        """What tells the finished file from one that was written to since (:func:`openat.stamp_of`)."""
         self._spool = spool
         self._file = FileDestination(spool.path(name), mode=0o600)
         self._hash = hashlib.sha256()
@@ -255,7 +289,12 @@ class SpoolFile:
     def commit(self) -> str:
         """Give the file its name, durably; returns its SHA-256 in hexadecimal digits."""
         with _spoken():
+            self._spool.check_own_folder()
             self._file.commit()
+        with suppress(OSError):
+            descriptor = self._spool.open_file(self.name)
+            self.stamp = openat.stamp_of(descriptor)
+            os.close(descriptor)
         return self._hash.hexdigest()
 
 

@@ -30,6 +30,7 @@ class Written:
     size: int
     sha256: str
     rows: int
+    stamp: str | None
 
 
 class FileWriter:
@@ -88,7 +89,8 @@ class FileWriter:
                     target.write(chunk)
                     self._active.bytes = target.size
             # The database is let go before the disk is waited for.
-            return Written(target.size, target.commit(), export.result().rows)
+            digest = target.commit()
+            return Written(target.size, digest, export.result().rows, target.stamp)
 
     def _opened(self, export: Export) -> None:
         self._active.progress = export.progress

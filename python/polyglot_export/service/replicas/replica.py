@@ -58,6 +58,9 @@ class Background(Protocol):
     def may_begin(self, job: Job) -> bool:
         """Whether the job has attempts left."""
 
+    def has_room(self, job: Job) -> bool:
+        """Whether one more job may wait for its turn."""
+
 
 def replica_name() -> str:
     """A name that no other process has or had."""
@@ -159,6 +162,9 @@ class Replica:
         if run is not None and run.lost:
             event(_log, logging.WARNING, "replica lost", exportId=lease.job_id, run=lease.run, replica=run.replica)
         if job is not None and _to_be_prepared(job, lease) and self._background.may_begin(job):
+            if not self._background.has_room(job):
+                # The claim lapses like any lease, and then it is another replica's turn, or ours again.
+                return
             self._background.submit(job)
             self._claims[(lease.job_id, lease.run)] = lease
         else:

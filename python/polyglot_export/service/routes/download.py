@@ -63,9 +63,9 @@ async def download(
     """
     check_runnable(job)
     if job.spec.delivery == "file":
-        return prepared.answer(runs.live(job), request)
+        return prepared.answer(runs.live(job), caller.exposure, request)
     _refuse_unsafe(request)
-    feed = AdmittedFeed(lambda: admission.admit(job.spec, caller.exposure, job.id, settings.queue_timeout))
+    feed = AdmittedFeed(lambda: admission.admit(job.spec, caller.exposure, job.id, settings.queue_timeout, caller.name))
     return DownloadResponse(job, feed, runs, least_pace, _headers(job))
 
 
@@ -74,13 +74,15 @@ async def download(
     summary="The headers of a download",
     response_class=Response,
     responses=other_answer(200, "The headers that are known without a run")
-    | problems_for(401, 404, 409, 410, 412, 503),
+    | problems_for(401, 403, 404, 409, 410, 412, 503),
 )
-async def download_headers(request: Request, job: OwnJobDep, runs: RunsDep, prepared: PreparedFilesDep) -> Response:
+async def download_headers(
+    request: Request, job: OwnJobDep, caller: CallerDep, runs: RunsDep, prepared: PreparedFilesDep
+) -> Response:
     """Nothing is run; for a prepared file the headers are those of its download."""
     check_runnable(job)
     if job.spec.delivery == "file":
-        return prepared.answer(runs.live(job), request)
+        return prepared.answer(runs.live(job), caller.exposure, request)
     return _NoBody(_headers(job))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from datetime import timedelta
+from itertools import accumulate
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -11,10 +13,13 @@ from starlette.responses import Response
 
 from polyglot_export.errors import PolyglotError, SpecError
 from polyglot_export.jobs.job import Job, JobStatus, now
-from polyglot_export.jobs.stores.base import cursor_of
+from polyglot_export.jobs.stores.base import JobStore, cursor_of
+from polyglot_export.limits import MAX_FILTER_VALUES
 from polyglot_export.request.parse import parse_spec
 from polyglot_export.request.spec import ExportSpec
+from polyglot_export.service.admission.bodies import held_bytes
 from polyglot_export.service.dependencies import (
+    BodyRoomDep,
     CallerDep,
     CatalogueDep,
     OwnJobDep,
@@ -25,17 +30,20 @@ from polyglot_export.service.dependencies import (
 )
 from polyglot_export.service.http import idempotency
 from polyglot_export.service.http.answer_model import AnswerModel
-from polyglot_export.service.http.bodies import ExactJSONResponse, read_object
+from polyglot_export.service.http.bodies import ExactJSONResponse
 from polyglot_export.service.http.file_headers import DEFAULT_STEM
 from polyglot_export.service.http.job_answers import JobSummary, JobView, job_summary, job_view
 from polyglot_export.service.http.openapi import json_answer, other_answer, problems_for
 from polyglot_export.service.logs import about
+from polyglot_export.service.prepared.preparations import Preparations
 
 __all__ = ["router"]
 
 PAGE = 50
 """Jobs of one answer where the caller does not say."""
 MAX_PAGE = 500
+PAGE_BYTES = 1 << 20
+"""What the requests of the jobs of one page may hold (``Job.weight``): the answer is written and kept as a whole."""
 
 router = APIRouter(tags=["exports"])
 
@@ -81,6 +89,7 @@ async def create(
     runs: RunsDep,
     preparations: PreparationsDep,
     settings: SettingsDep,
+    bodies: BodyRoomDep,
 ) -> ExactJSONResponse:
     """Save what is to be exported; nothing is read yet, but for a file (``"delivery": "file"``), which is prepared at
     once.
@@ -91,34 +100,26 @@ async def create(
     With an `Idempotency-Key` the same request may be sent again: it is answered with the export that the first one
     made.
     """
-    data, size = await read_object(request.headers, request.stream(), settings.max_body)
-    spec, stem = _read_spec(data, catalogue.default_dataset)
-    await catalogue.check(caller.exposure, spec)
-    at, retention = now(), timedelta(seconds=settings.job_retention)
-    job = Job(
-        str(uuid.uuid4()),
-        caller.name,
-        spec,
-        stem,
-        at,
-        at + retention,
-        retention,
-        weight=size,
-        taken_by=runs.replica if spec.delivery == "file" else None,
-        key=idempotency.request_key(request.headers, spec, stem),
-    )
-    about(exportId=job.id, key=caller.name)
-    kept = await store.add(job)
-    if kept.id != job.id:
-        idempotency.check_same(job, kept)
-    elif spec.delivery == "file":
-        try:
-            await preparations.accept(job)
-        except PolyglotError:
-            # Where there is no room for its file, there is no job either.
-            await store.remove(job.id)
-            raise
-    return ExactJSONResponse(job_view(runs.live(kept)).members(), 201, {"Location": f"/exports/{kept.id}"})
+    async with bodies.reading(caller.name, request.headers, request.stream()) as (data, size):
+        spec, stem = await asyncio.to_thread(_read_spec, data, catalogue.default_dataset)
+        await catalogue.check(caller.exposure, spec)
+        at, retention = now(), timedelta(seconds=settings.job_retention)
+        job = Job(
+            str(uuid.uuid4()),
+            caller.name,
+            spec,
+            stem,
+            at,
+            at + retention,
+            retention,
+            weight=held_bytes(size, spec),
+            taken_by=runs.replica if spec.delivery == "file" else None,
+            key=idempotency.request_key(request.headers, spec, stem),
+        )
+        about(exportId=job.id, key=caller.name)
+        kept = await _keep(job, store, preparations)
+        place = f"{settings.root_path}/exports/{kept.id}"
+        return ExactJSONResponse(job_view(runs.live(kept)).members(), 201, {"Location": place})
 
 
 @router.get(
@@ -133,10 +134,10 @@ async def index(
 ) -> ExactJSONResponse:
     """The exports that this caller has created; each one's own address has its runs."""
     found = await store.page(caller.name, limit=limit + 1, after=after)
-    page = found[:limit]
+    page = _that_fit(found[:limit])
     view = ExportsView(
         exports=[job_summary(runs.live(job)) for job in page],
-        next=cursor_of(page[-1]) if len(found) > limit else None,
+        next=cursor_of(page[-1]) if len(found) > len(page) else None,
     )
     return ExactJSONResponse(view.members())
 
@@ -168,10 +169,49 @@ async def end(job: OwnJobDep, store: StoreDep, runs: RunsDep, preparations: Prep
     return Response(status_code=204)
 
 
+async def _keep(job: Job, store: JobStore, preparations: Preparations) -> Job:
+    """Store a new job, and have its file prepared where it is for one.
+
+    Returns:
+        The job; or the one that an earlier request with its key has made.
+
+    Raises:
+        PolyglotError: There is no room for it.
+    """
+    kept = await store.add(job)
+    if kept.id != job.id:
+        idempotency.check_same(job, kept)
+    elif job.spec.delivery == "file":
+        try:
+            await preparations.accept(job)
+        except PolyglotError:
+            # Where there is no room for its file, there is no job either.
+            await store.remove(job.id)
+            raise
+    return kept
+
+
+def _that_fit(jobs: list[Job]) -> list[Job]:
+    """The first of them, one at least, whose requests are not too large together."""
+    weights = accumulate(job.weight for job in jobs)
+    return jobs[: max(1, sum(weight <= PAGE_BYTES for weight in weights))]
+
+
 def _read_spec(data: dict[str, Any], default_dataset: str) -> tuple[ExportSpec, str]:
     """The spec of a request, complete, and the stem of its file's name."""
     if "query" in data:
         raise SpecError("query", "SQL is not taken over HTTP; name a dataset (GET /datasets lists them)")
+    names = ExportSpec.members()
+    unknown = next((name for name in data if name not in names and name not in names.values()), None)
+    if unknown is not None:
+        allowed = ", ".join(name for name in names if name != "query")
+        raise SpecError(None, f"unknown member {unknown!r}; allowed are {allowed}")
     named = data.get("dataset") is not None
     spec = parse_spec(data if named else {**data, "dataset": default_dataset})
+    if (listed := spec.listed_values()) > MAX_FILTER_VALUES:
+        raise SpecError(
+            "filter",
+            f"the lists of all terms may have {MAX_FILTER_VALUES} values together (got {listed}); "
+            "ask for a table or view that has them",
+        )
     return spec, (spec.dataset or DEFAULT_STEM) if named else DEFAULT_STEM

@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 from polyglot_export.jobs.job import Job
 from polyglot_export.service.errors import ClientGone, ServiceStopping
 from polyglot_export.service.http.clients import while_connected
-from polyglot_export.service.http.protocol import EXTENSION, Connection
+from polyglot_export.service.http.connection import EXTENSION, Connection
 from polyglot_export.service.replicas.active import ActiveRun
 from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.service.streams.pace import LeastPace

@@ -21,8 +21,8 @@ from polyglot_export.jobs.job import Job, JobStatus
 from polyglot_export.jobs.stores.base import JobStore, StoreAway
 from polyglot_export.service.errors import ClientGone
 from polyglot_export.service.http.clients import while_connected
+from polyglot_export.service.http.connection import EXTENSION, Connection
 from polyglot_export.service.http.job_answers import job_summary, run_view
-from polyglot_export.service.http.protocol import EXTENSION, Connection
 from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.text.exact_json import dumps
 

@@ -314,14 +314,19 @@ impl Cell {
 /// Whether a spreadsheet would take the cell for a formula (OWASP, "CSV Injection").
 #[inline]
 fn runs_as_formula(text: &[u8]) -> bool {
-    matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r'))
+    match text {
+        [b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n', ..] => true,
+        // The full-width ＝, ＋, － and ＠, which spreadsheets with East Asian input read as the others.
+        [0xEF, 0xBC, 0x9D | 0x8B | 0x8D | 0xA0, ..] => true,
+        _ => false,
+    }
 }
 
 /// Whether a json text begins with a blank that a spreadsheet may skip. With `-` it is a number; no json begins with
 /// the others.
 #[inline]
 fn starts_with_blank(json: &[u8]) -> bool {
-    matches!(json.first(), Some(b'\t' | b'\r'))
+    matches!(json.first(), Some(b'\t' | b'\r' | b'\n'))
 }
 
 /// The character that makes a spreadsheet take the cell for text, where it is needed.

@@ -1,0 +1,209 @@
+"""What of a configuration cannot run: asked by ``polyglot check``, at the start of the service and after a reload."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import psycopg
+
+from polyglot_export.access.check import Finding, check_exposure
+from polyglot_export.access.configured import ConfiguredDatasets
+from polyglot_export.cancel import CancelToken
+from polyglot_export.errors import Cancelled, ConnectionFailed, ConnectionLost, PolyglotError
+from polyglot_export.execution.opening import open_moment
+from polyglot_export.execution.run import RunSettings
+from polyglot_export.formats.registry import Format
+from polyglot_export.planning.planner import plan
+from polyglot_export.planning.reservation import Shape
+from polyglot_export.postgres.connect import connect
+from polyglot_export.request.parse import parse_spec
+from polyglot_export.service.admission.opening import ExportTerms
+from polyglot_export.service.admission.sizes import Needs
+from polyglot_export.service.config.file import Configuration
+from polyglot_export.service.logs import event
+from polyglot_export.text.sizes import size_text
+
+__all__ = ["ConfigurationCheck", "check_configuration"]
+
+_log = logging.getLogger(__name__)
+
+PLANNING_SECONDS = 10.0
+"""Limit of connecting, and of planning a dataset to see whether it can be; a locked table is given up then."""
+RETRY_SECONDS = 5.0
+"""How long the check of a starting service waits before it asks a database anew that was out of reach."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Grants:
+    terms: ExportTerms
+    capacity: int
+    """Bytes of memory for exports."""
+    default_dataset: str | None
+    """The one that a request means which names none, where it was set."""
+
+
+class ConfigurationCheck:
+    """The latest findings about the configuration that is in force."""
+
+    def __init__(self, terms: ExportTerms, capacity: int, default_dataset: str | None) -> None:
+        """Set up.
+
+        Args:
+            terms: What every export is granted.
+            capacity: Bytes of memory for exports.
+            default_dataset: The default dataset, if one was set.
+        """
+        self._grants = _Grants(terms, capacity, default_dataset)
+        self._latest = 0
+        self.problems: tuple[Finding, ...] = ()
+        """What cannot run."""
+        self.nothing_runs = False
+        """Whether no export at all can run."""
+        self._closed = True
+
+    async def run(self, configuration: Configuration) -> None:
+        """Check a configuration and log a line for everything in it; a database that is out of reach is waited for.
+
+        A later call takes the place of one that still waits.
+        """
+        self._latest += 1
+        turn = self._latest
+        while turn == self._latest:
+            try:
+                findings = await asyncio.to_thread(
+                    lambda: list(check_configuration(configuration, self._grants.terms, *self._limits()))
+                )
+            except (ConnectionFailed, ConnectionLost):
+                # The health check says so.
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            except PolyglotError as error:
+                event(_log, logging.WARNING, "configuration not checked", reason=error.message)
+                return
+            if turn == self._latest:
+                self._closed = bool(configuration.keys)
+                self._keep(findings)
+            return
+
+    def cannot_run(self) -> tuple[str, ...]:
+        """What cannot run, for anybody who asks: where keys are configured only of which kind, without names."""
+        told = (
+            each.about if self._closed or each.name is None else f"{each.about} {each.name}" for each in self.problems
+        )
+        return tuple(dict.fromkeys(told))
+
+    def _limits(self) -> tuple[int, str | None]:
+        return self._grants.capacity, self._grants.default_dataset
+
+    def _keep(self, findings: list[Finding]) -> None:
+        self.problems = tuple(finding for finding in findings if finding.problem is not None)
+        datasets = [finding for finding in findings if finding.about == "dataset"]
+        self.nothing_runs = any(finding.about == "memory" for finding in self.problems) or (
+            bool(datasets) and all(finding.problem is not None for finding in datasets)
+        )
+        for finding in findings:
+            if finding.problem is None:
+                event(_log, logging.INFO, "checked", what=finding.about, name=finding.name, found=finding.note or None)
+            else:
+                event(
+                    _log, logging.WARNING, "cannot run", what=finding.about, name=finding.name, reason=finding.problem
+                )
+
+
+def check_configuration(
+    configuration: Configuration, terms: ExportTerms, capacity: int, default_dataset: str | None
+) -> Iterator[Finding]:
+    """Everything that a configuration names, with what is wrong with it.
+
+    Args:
+        configuration: What is offered, and to whom.
+        terms: What every export is granted.
+        capacity: Bytes of memory for exports.
+        default_dataset: The dataset that a request means which names none, where it was set.
+
+    Raises:
+        ConnectionFailed: The database cannot be reached.
+        ConnectionLost: It went away meanwhile.
+    """
+    yield _memory(capacity, terms)
+    with _connected(terms.dsn) as connection:
+        yield Finding("database", None, None, f"PostgreSQL {connection.info.parameter_status('server_version')}")
+        for finding in check_exposure(connection, configuration.exposure, configuration.keys):
+            if finding.about == "dataset" and finding.problem is None:
+                yield _planned(finding, configuration, terms, capacity)
+            else:
+                yield finding
+    exposure = configuration.exposure
+    if (
+        default_dataset is not None
+        and isinstance(exposure, ConfiguredDatasets)
+        and default_dataset not in exposure.datasets
+    ):
+        names = ", ".join(exposure.datasets) or "none"
+        yield Finding("default dataset", default_dataset, f"there is no such dataset; configured are {names}")
+
+
+def _connected(dsn: str | None) -> psycopg.Connection:
+    with _time_limit() as token:
+        try:
+            return connect(dsn, application_name="polyglot check", token=token)
+        except Cancelled:
+            raise ConnectionFailed(f"the database did not answer within {PLANNING_SECONDS:g} seconds") from None
+
+
+@contextmanager
+def _time_limit() -> Iterator[CancelToken]:
+    """A token that is cancelled when the block takes too long."""
+    token = CancelToken()
+    timer = threading.Timer(PLANNING_SECONDS, token.cancel)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield token
+    finally:
+        timer.cancel()
+
+
+def _memory(capacity: int, terms: ExportTerms) -> Finding:
+    least = _least(Shape("csv"), terms, capacity)
+    if least > capacity:
+        reason = (
+            f"no export fits: there are {size_text(capacity)} for exports, and the smallest takes {size_text(least)};"
+            " raise POLYGLOT_MEMORY_LIMIT"
+        )
+        return Finding("memory", None, reason)
+    return Finding("memory", None, None, f"{size_text(capacity)} for exports")
+
+
+def _least(shape: Shape, terms: ExportTerms, capacity: int) -> int:
+    needs = Needs(shape, 1, workers=terms.workers, row_bytes=terms.row_bytes, capacity=capacity)
+    return needs.least.bytes
+
+
+def _planned(finding: Finding, configuration: Configuration, terms: ExportTerms, capacity: int) -> Finding:
+    """A dataset that the catalogue knows, planned as an export would be: are its rights and its memory enough?"""
+    # One of the formats that take a name twice.
+    spec = parse_spec({"format": "csv", "dataset": finding.name})
+    run = RunSettings(workers=1, row_bytes=terms.row_bytes, application_name="polyglot check")
+    try:
+        with (
+            _time_limit() as token,
+            open_moment(spec, dsn=terms.dsn, exposure=configuration.exposure, run=run, token=token) as moment,
+        ):
+            shape = Shape.of(plan(moment, spec, run.limits()))
+    except (ConnectionFailed, ConnectionLost):
+        raise
+    except Cancelled:
+        reason = f"it could not be planned within {PLANNING_SECONDS:g} s; another session may hold a lock"
+        return replace(finding, problem=reason)
+    except PolyglotError as error:
+        return replace(finding, problem=error.message)
+    small = [each.value for each in Format if _least(replace(shape, format=each.value), terms, capacity) > capacity]
+    if len(small) == len(Format):
+        return replace(finding, problem=f"no format fits into the {size_text(capacity)} for exports")
+    return replace(finding, note=f"{finding.note}; no memory for {', '.join(small)}") if small else finding

@@ -1,0 +1,70 @@
+"""Whose turn it is to have a file prepared: a few at a time, and every caller gets one before another gets the next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+__all__ = ["Turns"]
+
+
+class Turns:
+    """Lets so many in at a time. Where there are several callers, one place is never taken by the one that has all
+    others.
+    """
+
+    def __init__(self, at_once: int, callers: Callable[[], int]) -> None:
+        """Set up.
+
+        Args:
+            at_once: How many have a turn at a time.
+            callers: How many callers there are.
+        """
+        self._at_once = at_once
+        self._callers = callers
+        self._running: Counter[str | None] = Counter()
+        self._waiting: list[_Waiter] = []
+
+    @asynccontextmanager
+    async def of(self, caller: str | None) -> AsyncIterator[None]:
+        """Wait for a turn of this caller, and have it until the end of the block."""
+        waiter = _Waiter(caller)
+        self._waiting.append(waiter)
+        self._grant()
+        try:
+            await waiter.ready.wait()
+        except BaseException:
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
+            else:
+                self._end(caller)
+            raise
+        try:
+            yield
+        finally:
+            self._end(caller)
+
+    def _end(self, caller: str | None) -> None:
+        self._running[caller] -= 1
+        self._grant()
+
+    def _grant(self) -> None:
+        most = self._at_once - 1 if self._callers() > 1 and self._at_once > 1 else self._at_once
+        while self._running.total() < self._at_once:
+            # min() takes the first of those that have as few.
+            may = [waiter for waiter in self._waiting if self._running[waiter.caller] < most]
+            if not may:
+                return
+            chosen = min(may, key=lambda waiter: self._running[waiter.caller])
+            self._waiting.remove(chosen)
+            self._running[chosen.caller] += 1
+            chosen.ready.set()
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter:
+    caller: str | None
+    ready: asyncio.Event = field(default_factory=asyncio.Event)

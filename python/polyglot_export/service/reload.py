@@ -1,0 +1,58 @@
+"""Reading the configuration file again while the service runs: who may ask, and what is offered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from polyglot_export.errors import SpecError
+from polyglot_export.service.callers import Callers
+from polyglot_export.service.checks import ConfigurationCheck
+from polyglot_export.service.config.file import Configuration, load_configuration
+from polyglot_export.service.logs import event
+from polyglot_export.service.sockets import check_binding
+
+__all__ = ["Reloader"]
+
+_log = logging.getLogger(__name__)
+
+
+class Reloader:
+    """Applies a changed configuration file to the running service, or leaves everything as it is."""
+
+    def __init__(self, callers: Callers, path: Path | None, host: str, check: ConfigurationCheck) -> None:
+        """Set up.
+
+        Args:
+            callers: Who is told.
+            path: The file that was read at the start. One that was there then is never taken for missing later, which
+                would offer everything.
+            host: Where the service listens: without keys that must be this machine alone.
+            check: Looks at what is applied, and tells what of it cannot run.
+        """
+        self._callers = callers
+        self._path = path
+        self._host = host
+        self._check = check
+        self._turn = asyncio.Lock()
+
+    async def reload(self) -> None:
+        """Read the file. Exports that run go on with the rights that they began with; all later calls have the new
+        ones. A file that is wrong changes nothing, and the log says why.
+        """
+        async with self._turn:
+            try:
+                configuration = await asyncio.to_thread(self._read)
+            except SpecError as error:
+                event(_log, logging.ERROR, "configuration not reloaded, the one before stays", reason=str(error))
+                return
+            self._path = self._path or configuration.path
+            self._callers.apply(configuration.keys, configuration.exposure)
+            event(_log, logging.INFO, "configuration reloaded", keys=len(configuration.keys), config=configuration.path)
+        await self._check.run(configuration)
+
+    def _read(self) -> Configuration:
+        configuration = load_configuration(self._path)
+        check_binding(self._host, configuration.keys)
+        return configuration
