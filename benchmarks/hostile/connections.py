@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -15,8 +16,9 @@ TRAILER_BYTES = 64 << 20
 """Sent by one connection at most: more than twice of what ended the process."""
 HEAD_BYTES = 65_000
 PIPELINE_BYTES = 256 << 10
-AGAIN_SECONDS = 1.0
-"""After which a connection that was ended is made anew."""
+AGAIN_SECONDS = (2.0, 8.0)
+"""After which a connection that was ended is made anew, from and to: an attacker who comes back, and not a flood that
+keeps the cores of the machine busy with new connections alone."""
 IDLE_SECONDS = 80.0
 """An idle connection is closed after 75 s (docs/operations.md, Time-outs); an unfinished request is one at the latest
 when it was answered."""
@@ -133,7 +135,7 @@ async def _for_ever(target: Target, count: int, one: Callable[[], Awaitable[None
                 add(facts, "broken")
             else:
                 add(facts, "ended")
-            await asyncio.sleep(AGAIN_SECONDS)
+            await asyncio.sleep(random.uniform(*AGAIN_SECONDS))
 
     tasks = [asyncio.create_task(again()) for _ in range(count)]
     await asyncio.wait(tasks, timeout=target.left())

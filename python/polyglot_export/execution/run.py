@@ -31,6 +31,8 @@ class RunSettings:
     statement_timeout: float | None = None
     """Seconds that the server may work on one statement of a worker (one segment, or a whole query); ``None`` for no
     limit."""
+    lock_timeout: float | None = None
+    """Seconds that the export may wait for locks that others hold before it reads; ``None`` for no limit."""
     idle_timeout: float | None = None
     """Seconds after which an export is ended that nobody pulls, and its connections closed; ``None`` for no limit."""
     application_name: str | None = None

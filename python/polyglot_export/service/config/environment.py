@@ -96,6 +96,8 @@ class ServiceSettings(BaseSettings):
     statement_timeout: Seconds | None = Field(None, validation_alias="POLYGLOT_STATEMENT_TIMEOUT")
     """Seconds that the database may work on one statement of an export (one segment, or a whole query); without it
     there is no limit."""
+    lock_timeout: Seconds = Field(30.0, validation_alias="POLYGLOT_LOCK_TIMEOUT")
+    """Seconds that an export waits for a table that another session has locked before it is answered 504."""
     shutdown_grace: Seconds = Field(10.0, validation_alias="POLYGLOT_SHUTDOWN_GRACE")
     """Seconds that running downloads get to end after SIGTERM before they are cut and marked as failed."""
     max_body: Size = Field(1 << 20, validation_alias="POLYGLOT_MAX_BODY")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from datetime import timedelta
+from itertools import accumulate
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -41,6 +42,8 @@ __all__ = ["router"]
 PAGE = 50
 """Jobs of one answer where the caller does not say."""
 MAX_PAGE = 500
+PAGE_BYTES = 1 << 20
+"""What the requests of the jobs of one page may hold (``Job.weight``): the answer is written and kept as a whole."""
 
 router = APIRouter(tags=["exports"])
 
@@ -131,10 +134,10 @@ async def index(
 ) -> ExactJSONResponse:
     """The exports that this caller has created; each one's own address has its runs."""
     found = await store.page(caller.name, limit=limit + 1, after=after)
-    page = found[:limit]
+    page = _that_fit(found[:limit])
     view = ExportsView(
         exports=[job_summary(runs.live(job)) for job in page],
-        next=cursor_of(page[-1]) if len(found) > limit else None,
+        next=cursor_of(page[-1]) if len(found) > len(page) else None,
     )
     return ExactJSONResponse(view.members())
 
@@ -186,6 +189,12 @@ async def _keep(job: Job, store: JobStore, preparations: Preparations) -> Job:
             await store.remove(job.id)
             raise
     return kept
+
+
+def _that_fit(jobs: list[Job]) -> list[Job]:
+    """The first of them, one at least, whose requests are not too large together."""
+    weights = accumulate(job.weight for job in jobs)
+    return jobs[: max(1, sum(weight <= PAGE_BYTES for weight in weights))]
 
 
 def _read_spec(data: dict[str, Any], default_dataset: str) -> tuple[ExportSpec, str]:
