@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +35,7 @@ class Result:
 
     Attributes:
         attack: What was done.
-        seconds: How long.
+        seconds: How long it may take, and how long it took.
         facts: What the attacker saw.
         seen: What the honest clients saw.
         killed: Processes that ended.
@@ -133,7 +134,9 @@ async def _run(stage: Stage, result: Result, expected: Mapping[Spec, str]) -> No
     begun = stage.service.log.stat().st_size
     during = asyncio.create_task(honest.during())
     await asyncio.sleep(SETTLE_SECONDS)
+    started = time.monotonic()
     result.facts = await attacked(stage.service.port, stage.attacker, stage.dsn, result.attack, result.seconds)
+    result.seconds = time.monotonic() - started
     honest.end()
     await during
     await honest.after()

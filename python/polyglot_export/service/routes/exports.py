@@ -118,7 +118,8 @@ async def create(
         )
         about(exportId=job.id, key=caller.name)
         kept = await _keep(job, store, preparations)
-        return ExactJSONResponse(job_view(runs.live(kept)).members(), 201, {"Location": f"/exports/{kept.id}"})
+        place = f"{settings.root_path}/exports/{kept.id}"
+        return ExactJSONResponse(job_view(runs.live(kept)).members(), 201, {"Location": place})
 
 
 @router.get(
@@ -200,6 +201,11 @@ def _read_spec(data: dict[str, Any], default_dataset: str) -> tuple[ExportSpec, 
     """The spec of a request, complete, and the stem of its file's name."""
     if "query" in data:
         raise SpecError("query", "SQL is not taken over HTTP; name a dataset (GET /datasets lists them)")
+    names = ExportSpec.members()
+    unknown = next((name for name in data if name not in names and name not in names.values()), None)
+    if unknown is not None:
+        allowed = ", ".join(name for name in names if name != "query")
+        raise SpecError(None, f"unknown member {unknown!r}; allowed are {allowed}")
     named = data.get("dataset") is not None
     spec = parse_spec(data if named else {**data, "dataset": default_dataset})
     if (listed := spec.listed_values()) > MAX_FILTER_VALUES:
