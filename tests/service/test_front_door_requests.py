@@ -33,6 +33,7 @@ def local() -> Iterator[Service]:
         (b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nhost: a\r\n\r\n", 400, "malformed-request", "two Host"),
         (b"GET /health/live HTTP/1.0\r\nHost: localhost\r\nHost: a\r\n\r\n", 400, "malformed-request", "two Host"),
         (b"GET /health/live HTTP/1.1\r\nHost: local host\r\n\r\n", 400, "malformed-request", "neither"),
+        (b"GET /health/live HTTP/1.1\r\nHost: a:127.0.0.1\r\n\r\n", 400, "malformed-request", "neither"),
         (b"GET /health/live HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, "malformed-request", "neither"),
         (b"GET /health/live HTTP/2.0\r\nHost: localhost\r\n\r\n", 400, "malformed-request", "HTTP/2.0"),
         (b"GET /health/live HTTP/0.9\r\nHost: localhost\r\n\r\n", 400, "malformed-request", "HTTP/0.9"),
