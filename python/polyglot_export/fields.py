@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal, Self, TypeVar, Union, cast, get_args,
 
 from polyglot_export.errors import SpecError
 
-__all__ = ["Record", "camel", "left_out", "member_names", "read_record", "within", "wrong"]
+__all__ = ["Record", "camel", "is_number", "left_out", "member_names", "read_record", "within", "wrong"]
 
 R = TypeVar("R", bound="Record")
 Read = Callable[[object], Any]
@@ -110,6 +110,11 @@ def wrong(reason: str, given: object = None) -> SpecError:
     """The error for a value, which is shown where it is short enough to be one."""
     shown = f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""
     return SpecError(None, f"{reason}{shown}")
+
+
+def is_number(given: object) -> bool:
+    """Whether a value is a number; ``True`` is none."""
+    return isinstance(given, int | float) and not isinstance(given, bool)
 
 
 def member_names(record: type[Record]) -> str:

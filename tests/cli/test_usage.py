@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -129,6 +130,11 @@ def test_the_reference_is_fresh() -> None:
         (("export", "t", "-o", "x.json", "-f", "csv"), "the name x.json says json, but --format says csv"),
         (("export", "t", "-o", "x.data"), "does not say which format it is"),
         (("export", "t", "-o", "."), "is a folder"),
+        (("export", "t", "-o", "a.csv", "-o", "b.parquet"), "export: --output is given twice; it takes one value"),
+        (("export", "t", "-f", "csv", "--format=json"), "export: --format is given twice"),
+        (("explain", "t", "-n", "1", "-n1"), "explain: --limit is given twice"),
+        (("serve", "-p", "1", "--port", "2"), "serve: --port is given twice"),
+        (("export", "t", "--where", "id > 1 and id < 5"), "takes one term; give a second --where"),
         (("explain", "t", "--where", "id"), "--where 'id': after the column comes one of the operators"),
         (("explain",), "name a table or view, or give --query"),
         (("keys",), "keys: Missing argument 'NAME'"),
@@ -139,6 +145,11 @@ def test_the_reference_is_fresh() -> None:
 def test_wrong_use(cli: Cli, tmp_path: Path, arguments: tuple[str, ...], sentence: str) -> None:
     assert sentence in complaint(cli(*arguments, dsn="host=/nowhere", cwd=tmp_path), 2)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["export", "explain", "datasets", "keys"])
+def test_a_name_that_is_no_text(cli: Cli, command: str) -> None:
+    assert "must be text" in complaint(cli(command, os.fsdecode(b"b\xe9d"), dsn="host=/nowhere"), 2)
 
 
 def test_terminal_controls_in_a_message_are_shown_and_not_obeyed(cli: Cli) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import tempfile
@@ -133,6 +134,11 @@ def test_keep_serves_what_it_says(private_tmp: Path) -> None:
             assert url is not None
             with urllib.request.urlopen(f"{url[0]}/datasets", timeout=10) as answer:
                 assert b"records" in answer.read()
+            line = re.search(r"^ *export DATABASE_URL=(.+)$", shown, re.MULTILINE)
+            assert line is not None, shown
+            [database] = shlex.split(line[1])
+            exported = cli("export", "records", "--limit", "2", "--quiet", env={"DATABASE_URL": database})
+            assert exported.stdout.count(b"\n") == 3, exported.stderr
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(timeout=30)

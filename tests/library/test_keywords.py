@@ -67,6 +67,9 @@ def test_the_forms_of_the_command_line(
         ({"filter": 3}, "filter: must be a list"),
         ({"order_by": 3}, "order_by: must be a list"),
         ({"columns": 3}, "columns: must be a list"),
+        ({"workers": float("nan")}, "workers: must be a whole number of at least 1 (got nan)"),
+        ({"workers": 1.5}, "workers: must be a whole number of at least 1 (got 1.5)"),
+        ({"rate_limit": "fast"}, "rate_limit: must be above 0 bytes a second (got 'fast')"),
         ({"idle_timeout": 0}, "idle_timeout: must be above 0 seconds"),
     ],
 )
@@ -93,9 +96,8 @@ CALLS: dict[str, Callable[..., Any]] = {
     "explain": explain,
 }
 LEFT_OUT = {
-    # A file is written by us, and a plan reads nothing: neither waits for somebody who pulls.
+    # A file is written by us, who always pull.
     "export_to_file": ("idle_timeout",),
-    "explain": ("idle_timeout", "rate_limit"),
 }
 
 

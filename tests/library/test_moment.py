@@ -5,10 +5,11 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from polyglot_export import AccessDenied, ExportSpec, SourceChanged, parse_spec
+from polyglot_export import AccessDenied, ExportSpec, SourceChanged, StatementTimeout, parse_spec
 from polyglot_export.cancel import CancelToken
 from polyglot_export.execution.export import start
-from polyglot_export.execution.opening import open_moment
+from polyglot_export.execution.opening import open_export, open_moment
+from polyglot_export.execution.run import RunSettings
 from polyglot_export.limits import PAGES_PER_SEGMENT, Limits
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.plan import Plan
@@ -187,3 +188,14 @@ def test_a_parent_that_the_planner_looks_at_does_no_harm(dsn: str, conn: psycopg
         made = plan(moment, asked, Limits())
         assert moment.leader.held().relations > moment.locked
         assert read(made, moment, asked) == b"id,pad\n200,y\n"
+
+
+def test_the_wait_for_a_lock_has_a_limit(dsn: str, conn: psycopg.Connection) -> None:
+    """Of a table and of a view on it, whose locks are taken in different ways."""
+    conn.execute("CREATE TABLE t (a int); CREATE VIEW v AS SELECT a FROM t")
+    with psycopg.connect(dsn) as other:
+        other.execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+        for name in ("t", "v"):
+            with pytest.raises(StatementTimeout, match=f"{name} is locked by another.*0.2 seconds") as caught:
+                open_export(parse_spec({"format": "csv", "dataset": name}), dsn=dsn, run=RunSettings(lock_timeout=0.2))
+            assert caught.value.sqlstate == "55P03"

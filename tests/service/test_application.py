@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
+import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +15,12 @@ import pytest
 from fastapi import FastAPI
 from starlette.middleware.base import BaseHTTPMiddleware
 
+from polyglot_export.errors import SpecError
 from polyglot_export.service.app import create_app
 from polyglot_export.service.config.environment import ServiceSettings
-from tests.fixtures.process import Service
-from tests.service.client import call, create
+from tests.fixtures.process import Service, serve
+from tests.formats.browser import PROGRAMS
+from tests.service.client import call, create, post
 
 HTTP_METHODS = {"get", "head", "post", "delete"}
 
@@ -164,3 +170,42 @@ def test_the_page_works_without_the_internet(service: Service) -> None:
         assert b"://" not in answer.body or asset == "openapi.json"
     assert call(service, "/docs/nope").status == 404
     assert call(service, "/docs/..%2fapp.py").status == 404
+
+
+def test_a_prefix_that_a_proxy_takes_off(records: str) -> None:
+    with serve(records, root_path="/reports/", workers=1) as prefixed:
+        answer = post(prefixed, {"format": "csv", "dataset": "small"})
+        assert answer.headers["location"] == f"/reports/exports/{answer.json()['exportId']}"
+        assert call(prefixed, "/openapi.json").json()["servers"] == [{"url": "/reports"}]
+        # The page of the calls has only relative addresses, so it needs no setting.
+        assert call(prefixed, answer.headers["location"].removeprefix("/reports")).status == 200
+
+
+@pytest.mark.parametrize("path", ["reports", "/", "//host", "/a b", "https://host/reports", "/a?b"])
+def test_a_prefix_that_is_none(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setenv("POLYGLOT_ROOT_PATH", path)
+    with pytest.raises(SpecError, match="POLYGLOT_ROOT_PATH: must be a path that begins with /"):
+        ServiceSettings.load()
+
+
+def test_the_example_of_the_page_is_a_request_that_works(service: Service) -> None:
+    """In a browser, since a script asks which datasets there are."""
+    body = json.loads(page_of(f"{service.url}/docs", "textarea"))
+    assert body == {"format": "csv", "dataset": "records", "columns": ["id", "name"], "limit": 1000}
+    answer = post(service, body)
+    assert answer.status == 201
+    assert call(service, f"/exports/{answer.json()['exportId']}/download").body.count(b"\n") == 1001
+
+
+def page_of(address: str, element: str) -> str:
+    """The text of the first such element once the scripts of a page have run."""
+    program = next(found for name in PROGRAMS if (found := shutil.which(name)))
+    with tempfile.TemporaryDirectory(prefix="polyglot-browser-") as profile:
+        done = subprocess.run(
+            [program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={profile}",
+             "--virtual-time-budget=20000", "--dump-dom", address],
+            capture_output=True, timeout=120, check=True,
+        )  # fmt: skip
+    text = re.search(rf"<{element}[^>]*>(.*?)</{element}>", done.stdout.decode(), re.DOTALL)
+    assert text is not None, done.stdout
+    return html.unescape(text[1])

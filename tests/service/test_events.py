@@ -41,7 +41,7 @@ def test_a_job_that_waits_runs_and_ends(service: Service) -> None:
         assert first is not None
         assert (first.name, first.data["status"], first.data["exportId"]) == ("state", "pending", export_id)
         assert stream.retry == 2000
-        with RawDownload(service, export_id) as download:
+        with RawDownload(service, export_id, headers="Connection: close\r\n") as download:
             download.read_some(10_000)
             second = stream.next()
             assert second is not None

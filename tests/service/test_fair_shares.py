@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from polyglot_export.access.keys import hash_key, new_key
 from polyglot_export.limits import BODY_VALUES, MAX_COLUMNS, MAX_FILTER_TERMS, MAX_FILTER_VALUES, MAX_SORT_KEYS
 from tests.fixtures.process import Service
-from tests.service.client import Answer, assert_problem, call, post, wait_for
+from tests.fixtures.redis import RedisServer
+from tests.service.client import Answer, RawDownload, assert_problem, call, post, wait_for
 from tests.service.spooled import CONFIG, closed_gate, serving
 
 GREEDY, HONEST = new_key(), new_key()
@@ -179,3 +183,96 @@ def test_messages_are_cut_wherever_they_are_kept_sent_or_logged(service: Service
         assert refused.status == 400
         assert len(refused.body) < 4_000
     assert len(service.log()) - before < 30_000
+
+
+# Connections
+
+
+def slow_download(service: Service, key: str) -> RawDownload:
+    """A download of a large table by a client that takes nothing."""
+    export_id = ask(service, key, dataset="records").json()["exportId"]
+    return RawDownload(service, export_id, headers=f"Authorization: Bearer {key}\r\n")
+
+
+def small_download(service: Service, key: str) -> Answer:
+    export_id = ask(service, key, dataset="small").json()["exportId"]
+    return call(service, f"/exports/{export_id}/download", headers=bearer(key))
+
+
+@pytest.mark.parametrize("connections", [2, 4])
+def test_slow_clients_of_one_caller_leave_a_connection_for_others(
+    records: str, tmp_path: Path, connections: int
+) -> None:
+    with keyed(records, tmp_path, max_connections=connections, queue_timeout=1) as service, ExitStack() as slow:
+        for _ in range(6):
+            slow.enter_context(slow_download(service, GREEDY))
+        wait_for(lambda: connections_of(service) == connections - 1)
+        for _ in range(3):
+            assert small_download(service, HONEST).status == 200
+        assert_problem(small_download(service, GREEDY), 503, "busy", "connection")
+        # Who has a connection leaves the last one to others as well.
+        slow.enter_context(slow_download(service, HONEST))
+        wait_for(lambda: connections_of(service) == connections)
+
+
+def connections_of(service: Service) -> int:
+    text = call(service, "/metrics", headers=bearer(HONEST)).body.decode()
+    (line,) = (line for line in text.splitlines() if line.startswith('polyglot_database_connections{kind="worker"}'))
+    return int(float(line.split()[1]))
+
+
+def test_a_locked_table_ends_its_exports_and_no_others(records: str, tmp_path: Path) -> None:
+    settings = {"max_connections": 4, "queue_timeout": 1, "lock_timeout": 3}
+    with (
+        keyed(records, tmp_path, **settings) as service,
+        psycopg.connect(records) as other,
+        ThreadPoolExecutor(12) as clients,
+    ):
+        other.execute("LOCK TABLE records IN ACCESS EXCLUSIVE MODE")
+        paths = [f"/exports/{ask(service, GREEDY, dataset='records').json()['exportId']}/download" for _ in range(12)]
+        answers = [clients.submit(call, service, path, headers=bearer(GREEDY)) for path in paths]
+        wait_for(lambda: connections_of(service) == 3)
+        assert small_download(service, HONEST).status == 200
+        statuses = [answer.result().status for answer in answers]
+        assert set(statuses) == {503, 504}
+        locked = next(answer.result() for answer in answers if answer.result().status == 504)
+        assert_problem(locked, 504, "database-timeout", "records is locked by another session", "3 seconds")
+        assert small_download(service, GREEDY).status == 200
+
+
+# Streams of events
+
+
+def test_streams_of_one_export_share_one_look(records: str, redis_server: RedisServer, tmp_path: Path) -> None:
+    """And a look does not read the request again, which has 900 kB here."""
+    terms = [{"column": "name", "op": "!=", "value": "x" * 900_000}]
+    with (
+        keyed(records, tmp_path, redis_url=redis_server.url) as service,
+        redis_server.client() as client,
+        closed_gate(records),
+        ExitStack() as streams,
+    ):
+        export_id = ask(service, GREEDY, dataset="gated", delivery="file", filter=terms).json()["exportId"]
+        path = f"/exports/{export_id}"
+        wait_for(lambda: call(service, path, headers=bearer(GREEDY)).json()["status"] == "running")
+        for _ in range(50):
+            stream = streams.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=20))
+            request = f"GET /exports/{export_id}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {GREEDY}"
+            stream.sendall(f"{request}\r\n\r\n".encode())
+            assert stream.recv(4096)
+
+        def answered() -> tuple[int, int]:
+            sent = client.info("stats")["total_net_output_bytes"]
+            return client.info("commandstats")["cmdstat_evalsha"]["calls"], sent
+
+        def nothing_large_is_read() -> bool:
+            before = answered()[1]
+            time.sleep(1)
+            return answered()[1] - before < 100_000
+
+        wait_for(nothing_large_is_read)
+        calls, sent = answered()
+        time.sleep(3)
+        more_calls, more_sent = answered()
+        assert 4 < more_calls - calls < 40, "a beat and a look, each twice a second"
+        assert more_sent - sent < 200_000

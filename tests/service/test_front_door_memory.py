@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fixtures.process import Service, serve
-from tests.service.client import PATIENCE, call, wait_for
+from tests.service.client import PATIENCE, call, create, wait_for
 from tests.service.raw import GET, connect, peak_of, push, read_all
 
 MB = 1 << 20
@@ -139,3 +139,23 @@ def test_the_largest_requests_go_first() -> None:
         slow.sendall(GET[20:])
         assert slow.recv(100).startswith(b"HTTP/1.1 200 ")
         assert any(b"HTTP/1.1 503 " in read_all(raw) for raw in large)
+
+
+def test_a_page_of_large_requests_is_short(records: str) -> None:
+    """What is listed is written as a whole before a byte of it is taken."""
+    words = [f"{number:0100}" for number in range(1500)]
+    with serve(records, default_dataset="small") as service:
+        made = [create(service, filter=[{"column": "name", "op": "in", "value": words}]) for _ in range(12)]
+        seen: list[str] = []
+        path = "/exports?limit=500"
+        while True:
+            answer = call(service, path)
+            assert len(answer.body) < 4 * MB
+            page = answer.json()
+            assert page["exports"]
+            seen += [export["exportId"] for export in page["exports"]]
+            if page["next"] is None:
+                break
+            assert len(page["exports"]) < len(made)
+            path = f"/exports?limit=500&after={page['next']}"
+    assert seen == made[::-1]

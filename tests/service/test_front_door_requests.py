@@ -212,3 +212,15 @@ def test_a_date_that_is_none_is_ignored(impatient: Service, date: str) -> None:
     for name in ("If-Modified-Since", "If-Unmodified-Since", "If-Range"):
         answer = call(impatient, f"/exports/{export_id}/download", headers={name: date})
         assert answer.status == 200, name
+
+
+def test_an_answer_repeats_little_of_a_long_address(local: Service) -> None:
+    """Percent-encoded, each byte of it would be three in the answer, four times."""
+    path = "/nothing/" + "%C3%BC" * 10_000
+    status, problem = ask(local, f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+    assert status == 404
+    assert len(problem["instance"]) < 2000
+    assert len(problem["detail"]) < 2000
+    status, _ = ask(local, f"GET /datasets/{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+    assert status in {404, 503}
+    assert max(map(len, local.log().splitlines())) < 4000

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from weakref import WeakMethod
 
 from polyglot_export.errors import SpecError
+from polyglot_export.fields import is_number
 
 __all__ = ["IdleWatch", "check_idle_timeout"]
 
@@ -73,5 +74,5 @@ def check_idle_timeout(seconds: float | None) -> None:
     Raises:
         SpecError: The time is not above zero.
     """
-    if seconds is not None and not seconds > 0:
-        raise SpecError("idle_timeout", f"must be above 0 seconds (got {seconds:g})")
+    if seconds is not None and not (is_number(seconds) and seconds > 0):
+        raise SpecError("idle_timeout", f"must be above 0 seconds (got {seconds!r})")

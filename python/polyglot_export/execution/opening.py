@@ -88,7 +88,8 @@ def open_moment(
     name = (run.application_name if run is not None else None) or f"polyglot {os.urandom(4).hex()}"
     leader = Leader.open(dsn, application_name=name, token=token)
     try:
-        return Moment.open(leader, [source], time_zone=spec.options.time_zone)
+        lock_timeout = run.lock_timeout if run is not None else None
+        return Moment.open(leader, [source], time_zone=spec.options.time_zone, lock_timeout=lock_timeout)
     except BaseException:
         leader.close()
         raise

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from threading import Event
 
 from polyglot_export.errors import SpecError
+from polyglot_export.fields import is_number
 
 __all__ = ["RateLimit", "check_rate"]
 
@@ -60,5 +61,5 @@ def check_rate(rate: float | None) -> None:
     Raises:
         SpecError: The rate is not above zero.
     """
-    if rate is not None and not rate > 0:
-        raise SpecError("rate_limit", f"must be above 0 bytes a second (got {rate:g})")
+    if rate is not None and not (is_number(rate) and rate > 0):
+        raise SpecError("rate_limit", f"must be above 0 bytes a second (got {rate!r})")

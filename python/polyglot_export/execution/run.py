@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from polyglot_export.errors import SpecError
 from polyglot_export.execution.idle import check_idle_timeout
 from polyglot_export.execution.rate import check_rate
+from polyglot_export.fields import is_number
 from polyglot_export.limits import CHUNK_BYTES, ROW_BYTES, WINDOW_BYTES, Limits, default_workers
 
 __all__ = ["ExportResult", "Progress", "RunSettings"]
@@ -30,6 +31,8 @@ class RunSettings:
     statement_timeout: float | None = None
     """Seconds that the server may work on one statement of a worker (one segment, or a whole query); ``None`` for no
     limit."""
+    lock_timeout: float | None = None
+    """Seconds that the export may wait for locks that others hold before it reads; ``None`` for no limit."""
     idle_timeout: float | None = None
     """Seconds after which an export is ended that nobody pulls, and its connections closed; ``None`` for no limit."""
     application_name: str | None = None
@@ -44,11 +47,11 @@ class RunSettings:
     def limits(self) -> Limits:
         """The sizes as the core reads them."""
         workers = default_workers() if self.workers is None else self.workers
-        if workers < 1:
-            raise SpecError("workers", f"must be at least 1 (got {workers})")
+        if not is_number(workers) or workers % 1 or workers < 1:
+            raise SpecError("workers", f"must be a whole number of at least 1 (got {workers!r})")
         check_rate(self.rate_limit)
         check_idle_timeout(self.idle_timeout)
-        return Limits(workers, self.chunk_bytes, self.window_bytes, self.row_bytes)
+        return Limits(int(workers), self.chunk_bytes, self.window_bytes, self.row_bytes)
 
 
 @dataclass(frozen=True, slots=True)

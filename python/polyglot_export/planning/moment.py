@@ -13,11 +13,11 @@ from typing import Self
 from psycopg import sql
 
 from polyglot_export import sqlstates
-from polyglot_export.errors import SourceChanged, StatementFailed
+from polyglot_export.errors import SourceChanged, StatementFailed, StatementTimeout
 from polyglot_export.planning.locate import Located, Moved, hold, locate, look_up, settings_for
 from polyglot_export.postgres.catalogue.relations import Relation, ancestors
 from polyglot_export.postgres.leader import Held, Leader
-from polyglot_export.postgres.settings import WORKER_SETTINGS, session_settings
+from polyglot_export.postgres.settings import WORKER_SETTINGS, lock_setting, session_settings
 from polyglot_export.sources.base import RelationName, Source
 
 __all__ = ["Moment"]
@@ -60,15 +60,19 @@ class Moment:
         self.snapshot = snapshot
 
     @classmethod
-    def open(cls, leader: Leader, sources: Sequence[Source], *, time_zone: str = "UTC") -> Self:
+    def open(
+        cls, leader: Leader, sources: Sequence[Source], *, time_zone: str = "UTC", lock_timeout: float | None = None
+    ) -> Self:
         """Lock the sources, take the snapshot, and prove that nothing moved in between.
 
         Args:
             leader: Connected, outside a transaction. Its transaction stays open.
             sources: What plans of this moment may read.
             time_zone: Zone of timestamptz in text.
+            lock_timeout: Seconds to wait for each lock; ``None`` waits as long as it takes.
 
         Raises:
+            StatementTimeout: Another session held a lock for too long.
             SpecError: A source or the time zone is wrong; ``field`` names it.
             AccessDenied: The login may not read a source.
             SourceChanged: A relation was rewritten each time its moment was being taken.
@@ -81,7 +85,11 @@ class Moment:
             if attempt:
                 time.sleep(PAUSE * attempt)
             try:
-                return cls._take(leader, sources, settings)
+                return cls._take(leader, sources, settings, lock_timeout)
+            except StatementFailed as error:
+                if error.sqlstate != sqlstates.LOCK_NOT_AVAILABLE or lock_timeout is None:
+                    raise
+                raise _locked(sources, lock_timeout, error) from None
             except Moved as error:
                 moved = error
                 leader.rollback()
@@ -90,9 +98,11 @@ class Moment:
         )
 
     @classmethod
-    def _take(cls, leader: Leader, sources: Sequence[Source], settings: tuple[str, ...]) -> Self:
+    def _take(
+        cls, leader: Leader, sources: Sequence[Source], settings: tuple[str, ...], lock_timeout: float | None
+    ) -> Self:
         relations = _look_up(leader, sources, settings)
-        _begin_locked(leader, relations, settings)
+        _begin_locked(leader, relations, (*settings, lock_setting(lock_timeout)))
         located = tuple(locate(leader, source, relation) for source, relation in zip(sources, relations, strict=True))
         for found in located:
             hold(leader, found)
@@ -133,6 +143,15 @@ class Moment:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _locked(sources: Sequence[Source], seconds: float, error: StatementFailed) -> StatementTimeout:
+    """Why there is no export, with what the server does not say: of what, and for how long."""
+    names = ", ".join(source.title or getattr(source.reads, "name", "the query") for source in sources)
+    return StatementTimeout(
+        f"{names} is locked by another session, and did not become free within {seconds:g} seconds; try again later",
+        sqlstate=error.sqlstate,
+    )
 
 
 def _look_up(leader: Leader, sources: Sequence[Source], settings: tuple[str, ...]) -> list[Relation | None]:

@@ -14,7 +14,15 @@ from polyglot_export import sqlstates
 from polyglot_export.errors import SpecError
 from polyglot_export.postgres.errors import database_error
 
-__all__ = ["BEGIN", "NAME_SETTINGS", "TABLE_SETTINGS", "WORKER_SETTINGS", "session_settings", "worker_settings"]
+__all__ = [
+    "BEGIN",
+    "NAME_SETTINGS",
+    "TABLE_SETTINGS",
+    "WORKER_SETTINGS",
+    "lock_setting",
+    "session_settings",
+    "worker_settings",
+]
 
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 """Said wherever a statement may need a snapshot: a standby has none for the level that a login may have as its default
@@ -159,6 +167,11 @@ def worker_settings(connection: psycopg.Connection) -> tuple[str, ...]:
     if connection.info.parameter_status("server_encoding") != "SQL_ASCII":
         return WORKER_SETTINGS
     return (*WORKER_SETTINGS, _set("client_encoding", "SQL_ASCII"))
+
+
+def lock_setting(seconds: float | None) -> str:
+    """How long the leader waits for a lock; the setting of the login does not count, as with all other limits."""
+    return _set("lock_timeout", "0" if seconds is None else f"{max(1, round(seconds * 1000))}ms")
 
 
 def _zone(connection: psycopg.Connection, time_zone: str) -> str:

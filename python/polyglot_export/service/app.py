@@ -77,7 +77,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     app.add_middleware(RequestCounter, requests=service.metrics.requests)
     for router in ROUTERS:
         app.include_router(router)
-    describe(app)
+    describe(app, settings.root_path)
     return app
 
 

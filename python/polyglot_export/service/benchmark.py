@@ -52,11 +52,12 @@ class Benchmark:
         self._queue_timeout = queue_timeout
         self._running = False
 
-    async def run(self, exposure: Exposure) -> list[Measured]:
+    async def run(self, exposure: Exposure, caller: str | None = None) -> list[Measured]:
         """Measure every format, one after the other.
 
         Args:
             exposure: What the caller may read.
+            caller: Whose share of memory and connections it takes.
 
         Raises:
             Busy: A benchmark is running already.
@@ -67,7 +68,7 @@ class Benchmark:
         self._running = True
         try:
             limit = await self._limit(exposure)
-            return [await self._measure(exposure, name, limit) for name in FORMATS]
+            return [await self._measure(exposure, caller, name, limit) for name in FORMATS]
         finally:
             self._running = False
 
@@ -77,9 +78,9 @@ class Benchmark:
         small = dataset.estimated_rows is not None and dataset.estimated_rows <= self._most_rows
         return None if small else self._most_rows
 
-    async def _measure(self, exposure: Exposure, name: str, limit: int | None) -> Measured:
+    async def _measure(self, exposure: Exposure, caller: str | None, name: str, limit: int | None) -> Measured:
         spec = parse_spec({"format": name, "dataset": self._catalogue.default_dataset, "limit": limit})
-        admit = self._admission.admit(spec, exposure, f"benchmark {uuid.uuid4()}", self._queue_timeout)
+        admit = self._admission.admit(spec, exposure, f"benchmark {uuid.uuid4()}", self._queue_timeout, caller)
         with await admit as admitted:
             return await _measured(name, ChunkFeed(admitted.open))
 

@@ -114,7 +114,7 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
     clients = _client_connections(settings)
     connections = Connections(settings.max_connections)
     bodies = body_room(settings)
-    budget = MemoryBudget(export_memory(settings, bodies), connections, Trimmer().plan)
+    budget = MemoryBudget(export_memory(settings, bodies), connections, Trimmer().plan, lambda: len(callers))
     terms = export_terms(settings)
     admission = Admission(budget, terms)
     check = ConfigurationCheck(terms, budget.capacity, set_default_dataset(settings))
@@ -179,6 +179,7 @@ def export_terms(settings: ServiceSettings) -> ExportTerms:
         row_bytes=settings.row_limit,
         rate_limit=settings.rate_limit,
         statement_timeout=settings.statement_timeout,
+        lock_timeout=settings.lock_timeout,
     )
 
 

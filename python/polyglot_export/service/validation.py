@@ -16,6 +16,7 @@ _REASONS = {
     "less_than_equal": "must be at most {le}",
     "int_parsing": "must be a whole number",
     "int_from_float": "must be a whole number",
+    "int_parsing_size": "must be a smaller number",
     "int_type": "must be a whole number",
     "float_parsing": "must be a number",
     "float_type": "must be a number",
@@ -44,9 +45,7 @@ def reason_of(error: Mapping[str, Any]) -> str:
         return cause.reason
     if cause is not None:
         return str(cause)
-    template = _REASONS.get(error["type"])
-    if template is None:
-        return str(error["msg"])
+    template = _REASONS.get(error["type"], "is not a value that is taken here")
     return template.format(**{name: _plain(value) for name, value in context.items()})
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from polyglot_export.cli.extras import missing_extra
-from polyglot_export.cli.options import database, debug_option, dsn_option
+from polyglot_export.cli.options import Command, database, debug_option, dsn_option
 from polyglot_export.errors import SpecError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ HELP_POSITION = 7
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.command("bench")
+@click.command("bench", cls=Command)
 @click.argument(
     "source",
     metavar="[SOURCE]",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from polyglot_export.cli.extras import missing_extra
-from polyglot_export.cli.options import debug_option, dsn_option, one_line, show
+from polyglot_export.cli.options import Command, debug_option, dsn_option, one_line, show
 from polyglot_export.errors import PolyglotError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ HELP_POSITION = 5
 FAILED = 1
 
 
-@click.command("check")
+@click.command("check", cls=Command)
 @click.option(
     "--config", metavar="FILE", help="Datasets and keys. Default: POLYGLOT_CONFIG, else polyglot.toml if there is one."
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from polyglot_export.cli.errors import suggesting
-from polyglot_export.cli.options import database, debug_option, dsn_option, show
+from polyglot_export.cli.options import Command, database, debug_option, dsn_option, show
 from polyglot_export.text.sizes import size_text
 from polyglot_export.text.tables import aligned
 
@@ -19,7 +19,7 @@ __all__ = ["HELP_POSITION", "datasets_command"]
 HELP_POSITION = 3
 
 
-@click.command("datasets")
+@click.command("datasets", cls=Command)
 @click.argument("name", metavar="[NAME]", required=False, help="Show the columns of this one.")
 @dsn_option
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import click
 
 from polyglot_export.cli.extras import missing_extra
-from polyglot_export.cli.options import debug_option
+from polyglot_export.cli.options import Command, debug_option
 
 __all__ = ["HELP_POSITION", "demo_command"]
 
@@ -18,7 +18,7 @@ READERS = ("lxml", "pyarrow", "zstandard")
 because a missing one would else be noticed only after the first download."""
 
 
-@click.command("demo")
+@click.command("demo", cls=Command)
 @click.option(
     "--rows",
     "-n",

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from polyglot_export.cli.options import debug_option, say, show
+from polyglot_export.cli.options import Command, debug_option, say, show
 from polyglot_export.errors import SpecError
 
 __all__ = ["HELP_POSITION", "keys_command"]
@@ -17,7 +17,7 @@ HELP_POSITION = 5
 BARE_TOML_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
-@click.command("keys")
+@click.command("keys", cls=Command)
 @click.argument("name", metavar="NAME", help="Name of the client; it appears in logs and owns its jobs.")
 @click.option("--stdin", is_flag=True, help="Hash the key that standard input holds instead of making one.")
 @debug_option

@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 
 from polyglot_export.cli.extras import missing_extra
-from polyglot_export.cli.options import debug_option, dsn_option
+from polyglot_export.cli.options import Command, debug_option, dsn_option
 
 __all__ = ["HELP_POSITION", "serve_command"]
 
 HELP_POSITION = 4
 
 
-@click.command("serve")
+@click.command("serve", cls=Command)
 @click.option(
     "--host",
     metavar="ADDRESS",

@@ -5,6 +5,7 @@ behind.
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import tempfile
 import time
@@ -18,7 +19,9 @@ from polyglot_export.cli.demo.service import HOST, ServiceProcess
 from polyglot_export.cli.demo.show import Result, Screen
 from polyglot_export.cli.signals import raising_interrupted
 from polyglot_export.errors import PolyglotError
+from polyglot_export.formats.registry import Format
 from polyglot_export.testing.postgres import EmbeddedServer, PostgresServer, free_port
+from polyglot_export.testing.readers import READABLE
 from polyglot_export.testing.records import TABLE, Sums, fill_records, sums_of_server
 
 __all__ = ["psql_seconds", "run"]
@@ -28,14 +31,11 @@ SERVE_PORT: Final = 8080
 """The service's own default, taken by ``keep`` when it is free."""
 
 DOWNLOADS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
-    ("csv", {"format": "csv"}),
-    ("json", {"format": "json"}),
-    ("ndjson", {"format": "ndjson"}),
-    ("xml", {"format": "xml"}),
-    ("parquet", {"format": "parquet"}),
+    *((str(each), {"format": str(each)}) for each in Format if each in READABLE),
     ("csv.gz", {"format": "csv", "compression": "gzip"}),
     ("csv.zst", {"format": "csv", "compression": "zstd"}),
 )
+"""Every format of which a file can be read back, and the compressions of one."""
 
 
 def run(rows: int, keep: bool = False) -> int:
@@ -146,6 +146,8 @@ def _keep(screen: Screen, dsn: str, log: Path) -> int:
         url = service.url
         screen.say(f"serving table {TABLE} on {url} (log: {log}); Ctrl-C ends it. Try:")
         screen.say()
+        screen.say(f"  export DATABASE_URL={shlex.quote(dsn)}")
+        screen.say(f"  polyglot export {TABLE} --limit 3")
         screen.say(f"  curl {url}/datasets")
         screen.say(
             f'  curl -s {url}/exports -H \'Content-Type: application/json\' -d \'{{"format": "csv", "limit": 1000}}\''

@@ -7,6 +7,7 @@ text: the planner casts them to the column's type.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from polyglot_export.errors import SpecError
@@ -64,11 +65,18 @@ def parse_where(text: str) -> Data:
                 raise scanner.wrong(
                     "nothing compares with null: write is null or is not null, or quote the text: 'null'"
                 )
-            term["value"] = scanner.value(r"\Z")
+            term["value"] = _last(scanner)
+    if scanner.accept(_CONNECTIVE):
+        raise scanner.wrong(_ONE_TERM)
     scanner.expect_end()
     return term
 
 
+_CONNECTIVE = r"(?:and|or)(?!\w)"
+_SECOND_TERM = re.compile(rf'\s(?:and|or)\s+(?:"[^"]+"|[\w.]+)\s*(?:{OPERATOR})', re.IGNORECASE)
+_ONE_TERM = (
+    "takes one term; give a second --where (where= takes a list) for terms that must all hold, and a query for or"
+)
 _OPERATOR_NAMES = {"<>": "!=", "isnull": "isNull", "isnotnull": "isNotNull"}
 
 
@@ -153,4 +161,15 @@ def _bounds(scanner: Scanner) -> list[str]:
     low = scanner.value(r"\sand\s")
     if not scanner.accept(r"and\s"):
         raise scanner.wrong("between takes two values: between 1 and 10")
-    return [low, scanner.value(r"\Z")]
+    return [low, _last(scanner)]
+
+
+def _last(scanner: Scanner) -> str:
+    """The value that ends a term. Bare text that goes on like a second term is refused, since it would be compared as
+    text and find no row.
+    """
+    quoted = scanner.accept(r"(?=')") is not None
+    value = scanner.value(r"\Z")
+    if not quoted and _SECOND_TERM.search(value):
+        raise scanner.wrong(f"{_ONE_TERM}; text that has such words goes in single quotes")
+    return value

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -19,6 +19,10 @@ from polyglot_export.errors import Busy
 from polyglot_export.service.admission.connections import Connections
 
 __all__ = ["Demand", "Fixed", "MemoryBudget", "Reservation", "Share"]
+
+
+KEPT_BYTES = 4 << 20
+"""Memory that is left for a caller that holds nothing: a small export. For all of them at most a quarter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +68,19 @@ class MemoryBudget:
     many get little, and a newcomer seldom finds nothing left. An export that cannot get its least waits, and those
     behind it wait too; otherwise a stream of small exports could keep a large one waiting for ever.
 
+    Where there are several callers, none may take the last of what others need: each has at most three quarters of the
+    memory, and leaves a connection and some memory for each caller that holds nothing. Who waits only because of that
+    keeps nobody else waiting; and of those that wait, one whose caller has fewer connections comes first.
+
     Only the event loop's thread may wait; everything else may be called from any thread.
     """
 
     def __init__(
-        self, capacity: int, connections: Connections | None = None, on_release: Callable[[], None] | None = None
+        self,
+        capacity: int,
+        connections: Connections | None = None,
+        on_release: Callable[[], None] | None = None,
+        callers: Callable[[], int] = lambda: 1,
     ) -> None:
         """Set up.
 
@@ -76,6 +88,7 @@ class MemoryBudget:
             capacity: Bytes that all reservations together may have.
             connections: How many workers there may be; ``None`` for any number.
             on_release: Called when memory was given back; must not block.
+            callers: How many callers there are that may want something.
         """
         self.capacity = capacity
         self.reserved = 0
@@ -85,22 +98,35 @@ class MemoryBudget:
         """Exports that hold a share."""
         self.on_wait: Callable[[float], None] | None = None
         """Told of the seconds that an export has waited for its first share, in vain or not."""
+        self._callers = callers
+        self._held: Counter[str | None] = Counter()
+        """Bytes by caller."""
+        self._workers_held: Counter[str | None] = Counter()
+        """Connections by caller."""
         self._connections = connections
         self._on_release = on_release
         self._lock = threading.RLock()
         self._queue: deque[_Waiter] = deque()
 
     @property
+    def most(self) -> int:
+        """Bytes that one caller may have."""
+        return self.capacity if self._callers() <= 1 else self.capacity * 3 // 4
+
+    @property
     def waiting(self) -> int:
         """How many exports wait for their turn."""
         return len(self._queue)
 
-    async def reserve(self, demand: Demand[Share] | int, seconds: float | None) -> Reservation:
+    async def reserve(
+        self, demand: Demand[Share] | int, seconds: float | None, caller: str | None = None
+    ) -> Reservation:
         """Wait for a share.
 
         Args:
             demand: What is wanted, or a number of bytes.
             seconds: To wait at most; ``None`` waits as long as it takes.
+            caller: Who wants it.
 
         Raises:
             Busy: The time is over, or the least that is wanted is more than there is at all.
@@ -108,7 +134,7 @@ class MemoryBudget:
         wanted = Fixed(Share(demand)) if isinstance(demand, int) else demand
         began = time.monotonic()
         try:
-            return await self._wait(wanted, seconds)
+            return await self._wait(wanted, seconds, caller)
         finally:
             if self.on_wait is not None and wanted.least.workers:
                 self.on_wait(time.monotonic() - began)
@@ -121,7 +147,7 @@ class MemoryBudget:
         Raises:
             Busy: As :meth:`reserve`.
         """
-        reservation.take_over(await self._wait(demand, seconds, giving=reservation))
+        reservation.take_over(await self._wait(demand, seconds, reservation.caller, giving=reservation))
 
     def resize(self, reservation: Reservation, demand: Demand[S]) -> S | None:
         """Change a share that is held into one that fits a demand, without waiting.
@@ -133,11 +159,12 @@ class MemoryBudget:
             if not reservation.held:
                 return None
             held = reservation.share
-            share = self._choose(demand, held)
-            if share is None:
+            caller = reservation.caller
+            share = self._choose(demand, held, caller)
+            if share is None or not self._leaves_room(share, held, caller):
                 return None
-            self._add(share, 1)
-            self._add(held, -1)
+            self._add(share, 1, caller)
+            self._add(held, -1, caller)
             reservation.share = share
         self._released()
         return share
@@ -148,15 +175,15 @@ class MemoryBudget:
             if not reservation.held:
                 return
             reservation.held = False
-            self._add(reservation.share, -1)
+            self._add(reservation.share, -1, reservation.caller)
         self._released()
 
     async def _wait(
-        self, demand: Demand[Share], seconds: float | None, *, giving: Reservation | None = None
+        self, demand: Demand[Share], seconds: float | None, caller: str | None, *, giving: Reservation | None = None
     ) -> Reservation:
         """Wait behind all others, or in front of them for a share that is given back."""
         self._refuse_impossible(demand.least)
-        waiter = _Waiter(demand)
+        waiter = _Waiter(demand, caller, giving is not None)
         with self._lock:
             if giving is None:
                 self._queue.append(waiter)
@@ -172,40 +199,77 @@ class MemoryBudget:
             self._forget(waiter)
             if isinstance(error, TimeoutError) and seconds is not None:
                 raise Busy(
-                    f"no {self._scarce(demand.least)} for another export became free in {seconds:g} seconds; try "
-                    "again later"
+                    f"no {self._scarce(demand.least, caller)} for another export became free in {seconds:g} seconds; "
+                    "try again later"
                 ) from None
             raise
-        return Reservation(self, waiter.granted)
+        return Reservation(self, waiter.granted, caller)
 
     def _refuse_impossible(self, least: Share) -> None:
-        if least.bytes > self.capacity:
+        if least.bytes > self.most:
             raise Busy(
                 f"this export needs {_mebibytes(least.bytes)} MiB of memory and the service has "
-                f"{_mebibytes(self.capacity)} MiB for exports; "
+                f"{_mebibytes(self.most)} MiB for exports of one caller; "
                 "POLYGLOT_MEMORY_LIMIT, or a smaller POLYGLOT_ROW_LIMIT, change that"
             )
 
-    def _scarce(self, least: Share) -> str:
-        return "database connection" if least.workers > self._free_workers(Share(0)) else "memory"
+    def _scarce(self, least: Share, caller: str | None) -> str:
+        kept = self._kept_for_others(caller) if self._workers_held[caller] else 0
+        return "database connection" if least.workers > self._free_workers(Share(0)) - kept else "memory"
 
     def _grant(self) -> None:
         with self._lock:
-            while self._queue:
-                share = self._choose(self._queue[0].demand, Share(0))
-                if share is None:
-                    return
-                self._add(share, 1)
-                self._queue.popleft().grant(share)
+            while self._grant_one():
+                pass
 
-    def _choose(self, demand: Demand[S], held: Share) -> S | None:
+    def _grant_one(self) -> bool:
+        """Give the first that may have a share its share; whether there was one."""
+        several = self._callers() > 1
+        # sorted() keeps the order of those that are equal.
+        turns = sorted(
+            self._queue, key=lambda each: (not each.first, self._workers_held[each.caller] if several else 0)
+        )
+        for waiter in turns:
+            if not self._leaves_room(waiter.demand.least, Share(0), waiter.caller):
+                continue
+            share = self._choose(waiter.demand, Share(0), waiter.caller)
+            if share is None:
+                return False
+            self._add(share, 1, waiter.caller)
+            self._queue.remove(waiter)
+            waiter.grant(share)
+            return True
+        return False
+
+    def _leaves_room(self, share: Share, held: Share, caller: str | None) -> bool:
+        """Whether other callers still find something when this one has a share in place of one that it holds."""
+        if self._callers() <= 1:
+            return True
+        more = share.workers and self._workers_held[caller] > held.workers
+        if more and self._free_workers(held) - share.workers < self._kept_for_others(caller):
+            return False
+        if self._held[caller] - held.bytes + share.bytes > self.most:
+            return False
+        free = self.capacity - self.reserved + held.bytes - share.bytes
+        return free >= min(self._without(caller) * KEPT_BYTES, self.capacity // 4)
+
+    def _kept_for_others(self, caller: str | None) -> int:
+        """Connections that are left for callers which hold none."""
+        return min(self._without(caller), self._all_workers() // 2)
+
+    def _without(self, caller: str | None) -> int:
+        """How many other callers hold no connection."""
+        having = sum(1 for other, workers in self._workers_held.items() if workers and other != caller)
+        return max(0, self._callers() - 1 - having)
+
+    def _choose(self, demand: Demand[S], held: Share, caller: str | None) -> S | None:
         """The share of an export that holds another one, or none yet."""
         crowd = max(1, self.running + self.waiting)
         free, workers = self.capacity - self.reserved + held.bytes, self._free_workers(held)
         kept = self.capacity // (4 if crowd == 1 else 2)
         fair_workers = min(self._all_workers() // crowd, workers - self._all_workers() // 2)
         fair = demand.within(min(self.capacity // crowd, free - kept), min(workers, max(1, fair_workers)))
-        if fair is not None:
+        if fair is not None and self._leaves_room(fair, held, caller):
             return fair
         least = demand.least
         return least if least.bytes <= free and least.workers <= workers else None
@@ -216,7 +280,11 @@ class MemoryBudget:
     def _free_workers(self, held: Share) -> int:
         return self._all_workers() - self.workers + held.workers
 
-    def _add(self, share: Share, sign: int) -> None:
+    def _add(self, share: Share, sign: int, caller: str | None) -> None:
+        self._held[caller] += sign * share.bytes
+        self._workers_held[caller] += sign * share.workers
+        if not self._held[caller] and not self._workers_held[caller]:
+            del self._held[caller], self._workers_held[caller]
         self.reserved += sign * share.bytes
         self.workers += sign * share.workers
         # A share without workers is not an export but a chunk of a prepared file that is being sent; it does not count
@@ -235,12 +303,15 @@ class MemoryBudget:
                 self._grant()
                 return
         # Granted in the same turn of the loop in which the caller was cancelled or ran out of time.
-        self.release(Reservation(self, waiter.granted))
+        self.release(Reservation(self, waiter.granted, waiter.caller))
 
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
     demand: Demand[Share]
+    caller: str | None
+    first: bool
+    """Whether it waits in front of all others."""
     granted: Share = Share(0)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
@@ -254,8 +325,9 @@ class _Waiter:
 class Reservation:
     """A share of the memory; give it back once, with :meth:`release` or at the end of a ``with`` block."""
 
-    def __init__(self, budget: MemoryBudget, share: Share) -> None:
+    def __init__(self, budget: MemoryBudget, share: Share, caller: str | None = None) -> None:
         self._budget = budget
+        self.caller = caller
         self.share = share
         self.held = True
 

@@ -51,6 +51,8 @@ class ExportTerms:
     """Bytes a second that one export is read at most."""
     statement_timeout: float | None = None
     """Seconds that the database may work on one statement."""
+    lock_timeout: float | None = None
+    """Seconds that an export waits for a lock."""
 
 
 class Admission:
@@ -60,7 +62,14 @@ class Admission:
         self._budget = budget
         self._terms = terms
 
-    async def admit(self, spec: ExportSpec, exposure: Exposure, export_id: str, seconds: float | None) -> Admitted:
+    async def admit(
+        self,
+        spec: ExportSpec,
+        exposure: Exposure,
+        export_id: str,
+        seconds: float | None,
+        caller: str | None = None,
+    ) -> Admitted:
         """Wait for a turn.
 
         Args:
@@ -68,11 +77,12 @@ class Admission:
             exposure: What may be read.
             export_id: Shown in ``pg_stat_activity``.
             seconds: To wait at most, now and again once the plan is known; ``None`` waits as long as it takes.
+            caller: Whose share it is taken from.
 
         Raises:
             Busy: The time is over.
         """
-        reservation = await self._budget.reserve(Fixed(PLANNING), seconds)
+        reservation = await self._budget.reserve(Fixed(PLANNING), seconds, caller)
         return Admitted(self._budget, self._terms, reservation, spec, exposure, export_id=export_id, seconds=seconds)
 
 
@@ -104,6 +114,7 @@ class Admitted:
             row_bytes=terms.row_bytes,
             rate_limit=terms.rate_limit,
             statement_timeout=terms.statement_timeout,
+            lock_timeout=terms.lock_timeout,
             # PostgreSQL keeps 63 bytes of it.
             application_name=f"polyglot {export_id}",
         )
@@ -157,7 +168,7 @@ class Admitted:
             planned.segments,
             workers=self._terms.workers,
             row_bytes=planned.limits.row_bytes,
-            capacity=self._budget.capacity,
+            capacity=self._budget.most,
         )
 
     def _start(self, planned: Plan, moment: Moment, token: CancelToken) -> Export:

@@ -6,6 +6,7 @@ Only ``polyglot serve`` imports this module: pydantic-settings is part of the ``
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -21,6 +22,12 @@ __all__ = ["ServiceSettings", "parse_size"]
 
 Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
 Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(gt=0, allow_inf_nan=False)]
+
+
+def _root_path(given: object) -> object:
+    if isinstance(given, str) and given and not re.fullmatch(r"(/[\w.~%-]+)+/?", given, re.ASCII):
+        raise ValueError("must be a path that begins with /, such as /reports")
+    return given.rstrip("/") if isinstance(given, str) else given
 
 
 class ServiceSettings(BaseSettings):
@@ -45,6 +52,9 @@ class ServiceSettings(BaseSettings):
     """Address or name to listen on. Without keys in the configuration only loopback addresses are accepted."""
     port: int = Field(8080, validation_alias="PORT", ge=0, le=65535)
     """TCP port to listen on; 0 takes a free one and prints it."""
+    root_path: Annotated[str, BeforeValidator(_root_path)] = Field("", validation_alias="POLYGLOT_ROOT_PATH")
+    """The path that a proxy in front takes off, such as ``/reports``: ``Location`` and the API description have it in
+    front of theirs."""
     db_cursor_batch_size: str | None = Field(None, validation_alias="DB_CURSOR_BATCH_SIZE")
     """Read for compatibility and not used: no cursor is opened. A log line at the start says so."""
     config: Path | None = Field(None, validation_alias="POLYGLOT_CONFIG")
@@ -86,6 +96,8 @@ class ServiceSettings(BaseSettings):
     statement_timeout: Seconds | None = Field(None, validation_alias="POLYGLOT_STATEMENT_TIMEOUT")
     """Seconds that the database may work on one statement of an export (one segment, or a whole query); without it
     there is no limit."""
+    lock_timeout: Seconds = Field(30.0, validation_alias="POLYGLOT_LOCK_TIMEOUT")
+    """Seconds that an export waits for a table that another session has locked before it is answered 504."""
     shutdown_grace: Seconds = Field(10.0, validation_alias="POLYGLOT_SHUTDOWN_GRACE")
     """Seconds that running downloads get to end after SIGTERM before they are cut and marked as failed."""
     max_body: Size = Field(1 << 20, validation_alias="POLYGLOT_MAX_BODY")

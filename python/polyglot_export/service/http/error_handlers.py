@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ExceptionHandler
 
-from polyglot_export.errors import PolyglotError, SpecError
+from polyglot_export.errors import PolyglotError, SpecError, cut
 from polyglot_export.service.errors import MalformedRequest, MethodNotAllowed, NotFound, ServiceError
 from polyglot_export.service.http import problems
 from polyglot_export.service.http.bodies import ExactJSONResponse
@@ -48,7 +48,7 @@ async def _on_error(request: Request, error: PolyglotError) -> ExactJSONResponse
             _log,
             logging.WARNING,
             "request failed",
-            path=request.url.path,
+            path=cut(request.url.path),
             status=row.status,
             code=row.code,
             reason=str(error),

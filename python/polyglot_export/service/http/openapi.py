@@ -51,19 +51,30 @@ def problems_for(*statuses: int) -> Responses:
     }
 
 
-def describe(app: FastAPI) -> None:
-    """Let the application describe itself as it really is. The document is made once, when somebody asks for it."""
+def describe(app: FastAPI, root_path: str = "") -> None:
+    """Let the application describe itself as it really is. The document is made once, when somebody asks for it.
+
+    Args:
+        app: The application.
+        root_path: What clients put in front of every path.
+    """
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app)
+            app.openapi_schema = _document(app, root_path)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to change the document
 
 
-def _document(app: FastAPI) -> dict[str, Any]:
-    document = get_openapi(title=app.title, version=app.version, description=_DESCRIPTION, routes=app.routes)
+def _document(app: FastAPI, root_path: str) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=_DESCRIPTION,
+        routes=app.routes,
+        servers=[{"url": root_path}] if root_path else None,
+    )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     # FastAPI adds its own 422 to every call with parameters; here such an error is a 400 like the others.
     for call in (call for path in document["paths"].values() for call in path.values()):

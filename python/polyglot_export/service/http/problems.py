@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from polyglot_export import errors, sqlstates
-from polyglot_export.errors import PolyglotError
+from polyglot_export.errors import PolyglotError, cut
 from polyglot_export.jobs.job import REPLICA_LOST
 from polyglot_export.jobs.stores.base import StoreAway
 from polyglot_export.service import errors as service_errors
@@ -138,7 +138,7 @@ def document(error: BaseException, instance: str | None = None) -> tuple[int, di
     text = row.sentence or str(error)
     body: dict[str, Any] = {"type": TYPE_PREFIX + row.code, "title": row.title, "status": row.status, "detail": text}
     if instance is not None:
-        body["instance"] = instance
+        body["instance"] = cut(instance)
     body["code"] = row.code
     body["error"] = text
     if isinstance(error, PolyglotError) and row.sentence is None:
@@ -154,7 +154,8 @@ def _attributes(error: PolyglotError) -> dict[str, Any]:
     rows.
     """
     names = ("field", "sqlstate", "hint", "row", "column")
-    return {name: value for name in names if (value := getattr(error, name)) is not None}
+    found = {name: getattr(error, name) for name in names}
+    return {name: cut(value) if isinstance(value, str) else value for name, value in found.items() if value is not None}
 
 
 class ProblemView(BaseModel):

@@ -22,6 +22,19 @@ function example(specification, call) {
   return JSON.stringify(named.example || {}, null, 2);
 }
 
+// The bodies of the forms, which get an example with a dataset of this service; what was typed into one stays.
+const bodies = [];
+
+async function suggest() {
+  const key = document.getElementById("key").value;
+  const response = await fetch("datasets", { headers: key ? { Authorization: `Bearer ${key}` } : {} });
+  const dataset = response.ok ? (await response.json()).datasets[0] : undefined;
+  if (!dataset) return;
+  const columns = dataset.columns.slice(0, 2).map((column) => column.name);
+  const text = JSON.stringify({ format: "csv", dataset: dataset.name, columns, limit: 1000 }, null, 2);
+  for (const body of bodies) body.defaultValue = text;
+}
+
 // Only the beginning of a large answer is read; the rest is not asked for.
 async function beginning(response, limit = 20000) {
   const reader = response.body ? response.body.getReader() : null;
@@ -82,7 +95,8 @@ function form(specification, method, path, call) {
   let body = null;
   if (call.requestBody) {
     body = element("textarea", { spellcheck: "false", "aria-label": "Body of the request" });
-    body.value = example(specification, call);
+    body.defaultValue = example(specification, call);
+    bodies.push(body);
     made.append(body);
   }
   const output = element("pre", { hidden: "" });
@@ -108,6 +122,9 @@ async function show() {
         element("p", {}, call.description || ""), answers(call), form(specification, method, path, call)));
     }
   }
+  document.getElementById("key").addEventListener("change", () => suggest().catch(() => {}));
+  // Without a key, or without a database, the example of the document stays.
+  await suggest().catch(() => {});
 }
 
 show().catch((error) => {

@@ -89,7 +89,7 @@ class PreparedFiles:
             raise FileMissing("the prepared file is not in the spool; create the export again")
         entity = Entity(f'"{file.sha256}"', file.made_at.replace(microsecond=0), file.size)
         selection = select(request.method, request.headers, entity)
-        return PreparedResponse(self, file, selection, _headers(job, file, entity))
+        return PreparedResponse(self, job.owner, file, selection, _headers(job, file, entity))
 
     async def check_unchanged(self, descriptor: int, file: PreparedFile) -> None:
         """See that the file has the bytes that its digest promises.
@@ -175,17 +175,24 @@ class PreparedResponse(Response):
     """
 
     def __init__(
-        self, files: PreparedFiles, file: PreparedFile, selection: Selection, headers: Mapping[str, str]
+        self,
+        files: PreparedFiles,
+        owner: str | None,
+        file: PreparedFile,
+        selection: Selection,
+        headers: Mapping[str, str],
     ) -> None:
         """Set up; the file is opened when the response is called.
 
         Args:
             files: The spool, and the terms.
+            owner: Whose share of the memory it takes.
             file: What is sent.
             selection: Which part of it.
             headers: Of the whole file.
         """
         self._files = files
+        self._owner = owner
         self._file = file
         self._body, described = _body(selection, file.size, headers)
         super().__init__(status_code=selection.status, headers={**headers, **described})
@@ -209,7 +216,7 @@ class PreparedResponse(Response):
                 await send(start)
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
                 return
-            with await self._files.budget.reserve(CHUNK, self._files.queue_timeout):
+            with await self._files.budget.reserve(CHUNK, self._files.queue_timeout, self._owner):
                 sending = _Sending(descriptor, self._body, send, scope["extensions"][EXTENSION])
                 await sending.send_to(receive, start, self._files.least_pace)
         finally:

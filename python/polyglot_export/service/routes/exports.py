@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from datetime import timedelta
+from itertools import accumulate
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -41,6 +42,8 @@ __all__ = ["router"]
 PAGE = 50
 """Jobs of one answer where the caller does not say."""
 MAX_PAGE = 500
+PAGE_BYTES = 1 << 20
+"""What the requests of the jobs of one page may hold (``Job.weight``): the answer is written and kept as a whole."""
 
 router = APIRouter(tags=["exports"])
 
@@ -115,7 +118,8 @@ async def create(
         )
         about(exportId=job.id, key=caller.name)
         kept = await _keep(job, store, preparations)
-        return ExactJSONResponse(job_view(runs.live(kept)).members(), 201, {"Location": f"/exports/{kept.id}"})
+        place = f"{settings.root_path}/exports/{kept.id}"
+        return ExactJSONResponse(job_view(runs.live(kept)).members(), 201, {"Location": place})
 
 
 @router.get(
@@ -130,10 +134,10 @@ async def index(
 ) -> ExactJSONResponse:
     """The exports that this caller has created; each one's own address has its runs."""
     found = await store.page(caller.name, limit=limit + 1, after=after)
-    page = found[:limit]
+    page = _that_fit(found[:limit])
     view = ExportsView(
         exports=[job_summary(runs.live(job)) for job in page],
-        next=cursor_of(page[-1]) if len(found) > limit else None,
+        next=cursor_of(page[-1]) if len(found) > len(page) else None,
     )
     return ExactJSONResponse(view.members())
 
@@ -187,10 +191,21 @@ async def _keep(job: Job, store: JobStore, preparations: Preparations) -> Job:
     return kept
 
 
+def _that_fit(jobs: list[Job]) -> list[Job]:
+    """The first of them, one at least, whose requests are not too large together."""
+    weights = accumulate(job.weight for job in jobs)
+    return jobs[: max(1, sum(weight <= PAGE_BYTES for weight in weights))]
+
+
 def _read_spec(data: dict[str, Any], default_dataset: str) -> tuple[ExportSpec, str]:
     """The spec of a request, complete, and the stem of its file's name."""
     if "query" in data:
         raise SpecError("query", "SQL is not taken over HTTP; name a dataset (GET /datasets lists them)")
+    names = ExportSpec.members()
+    unknown = next((name for name in data if name not in names and name not in names.values()), None)
+    if unknown is not None:
+        allowed = ", ".join(name for name in names if name != "query")
+        raise SpecError(None, f"unknown member {unknown!r}; allowed are {allowed}")
     named = data.get("dataset") is not None
     spec = parse_spec(data if named else {**data, "dataset": default_dataset})
     if (listed := spec.listed_values()) > MAX_FILTER_VALUES:
