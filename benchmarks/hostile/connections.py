@@ -20,7 +20,7 @@ BEGIN_SECONDS = 4.0
 flood of SYNs, against which a service can do nothing: the kernel drops those of honest clients, who try again a second
 later."""
 PIPELINE_BYTES = 256 << 10
-AGAIN_SECONDS = (2.0, 8.0)
+AGAIN_SECONDS = (5.0, 15.0)
 """After which a connection that was ended is made anew, from and to: an attacker who comes back, and not a flood that
 keeps the cores of the machine busy with new connections alone."""
 IDLE_SECONDS = 80.0
