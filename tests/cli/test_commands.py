@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import tomllib
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -63,6 +64,15 @@ def test_explain_shows_the_plan_and_reads_nothing(cli: Cli, items: str, conn: ps
     for part in ("public.items", "amount", "numeric(10,2)", "COPY (SELECT"):
         assert part in text
     assert conn.execute("SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'items'").fetchone() == (0,)
+
+
+def test_explain_takes_the_line_of_an_export(cli: Cli, items: str, tmp_path: Path) -> None:
+    line = ("items", "-o", "items.csv.gz", "--workers", "1", "--rate-limit", "20MB", "--quiet", "--limit", "3")
+    text = succeeded(cli("explain", *line, dsn=items, cwd=tmp_path)).decode()
+    assert "csv" in text
+    assert "gzip" in text
+    assert list(tmp_path.iterdir()) == []
+    assert "does not say which format" in complaint(cli("explain", "items", "-o", "x.data", dsn=items), 2)
 
 
 def test_explain_a_query(cli: Cli, items: str) -> None:

@@ -96,9 +96,8 @@ CALLS: dict[str, Callable[..., Any]] = {
     "explain": explain,
 }
 LEFT_OUT = {
-    # A file is written by us, and a plan reads nothing: neither waits for somebody who pulls.
+    # A file is written by us, who always pull.
     "export_to_file": ("idle_timeout",),
-    "explain": ("idle_timeout", "rate_limit"),
 }
 
 

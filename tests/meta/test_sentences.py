@@ -155,9 +155,7 @@ def test_the_library(name: str, tmp_path: Path) -> None:
             lambda what: export(NOWHERE, "small", **what),
             lambda what: aexport(NOWHERE, "small", **what),
             lambda what: export_to_file(NOWHERE, "small", tmp_path / "small.csv", **what),
-            lambda what: explain(
-                NOWHERE, "small", **{key: value for key, value in what.items() if key != "rate_limit"}
-            ),
+            lambda what: explain(NOWHERE, "small", **what),
         ):
             try:
                 how({name: odd})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import psycopg
@@ -77,3 +78,17 @@ def test_a_database_that_comes_later_is_waited_for(proxy: Proxy, tmp_path: Path)
         assert "cannot run" not in service.log()
         proxy.heal()
         wait_for(lambda: "cannot run" in service.log())
+
+
+def test_a_reload_is_checked(table: str, tmp_path: Path) -> None:
+    config = written(tmp_path, "[datasets.right]\ntable = 't'\n")
+    with serve(table, config=config) as service:
+        wait_for(lambda: "name=right" in service.log())
+        assert call(service, "/health/ready").json() == {"status": "healthy"}
+        written(tmp_path, SOME)
+        service.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: service.log().count("cannot run") == 3)
+        assert call(service, "/health/ready").json()["status"] == "degraded"
+        written(tmp_path, "[datasets.right]\ntable = 't'\n")
+        service.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: call(service, "/health/ready").json() == {"status": "healthy"})

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from polyglot_export.destinations.naming import Wording
+from polyglot_export.compressions import Compression
+from polyglot_export.destinations.naming import COMPRESSIONS, Wording
 from polyglot_export.errors import SpecError
 from polyglot_export.formats.registry import Format
 
@@ -24,11 +25,12 @@ __all__ = [
     "database",
     "debug_option",
     "dsn_option",
+    "export_options",
     "is_debugging",
     "leave_quietly",
     "one_line",
+    "parse_rate",
     "say",
-    "selection_options",
     "show",
 ]
 
@@ -130,13 +132,62 @@ _SELECTION = (
         help="An option of the format, as delimiter=';'. Each format has its own.",
     ),
 )
+_RUN = (
+    click.option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        default="",
+        help="File to write; it appears complete or not at all, and replaces one of that name. - is standard output, "
+        "the default.",
+    ),
+    click.option(
+        "--compression",
+        type=click.Choice([each.value for each in Compression]),
+        help=f"Compress the text formats. Default: what the file name says ({', '.join(COMPRESSIONS)}).",
+    ),
+    click.option(
+        "--workers",
+        "-w",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Connections that read at the same time. Default: one a CPU, at most 4.",
+    ),
+    click.option(
+        "--rate-limit", metavar="RATE", help="Bytes a second that are read at most, as in 20MB. Default: no limit."
+    ),
+    click.option(
+        "--quiet", is_flag=True, help="No progress bar and no summary. Errors and lost values are still told."
+    ),
+)
 
 
-def selection_options(command: Function) -> Function:
-    """Add the options that ``export`` and ``explain`` share: what to export, and in which form."""
-    for decorate in reversed(_SELECTION):
+def export_options(command: Function) -> Function:
+    """Add the options that ``export`` and ``explain`` share, so that one can be written for the other: what to export,
+    in which form, where to and how.
+    """
+    for decorate in reversed((*_SELECTION, *_RUN)):
         command = decorate(command)
     return command
+
+
+def parse_rate(text: str | None) -> float | None:
+    """The value of ``--rate-limit`` in bytes a second.
+
+    Raises:
+        SpecError: It is no rate.
+    """
+    if text is None:
+        return None
+    from polyglot_export.execution.rate import check_rate
+    from polyglot_export.text.sizes import parse_size
+
+    try:
+        rate = float(str(parse_size(text)))
+    except ValueError as error:
+        raise SpecError("rate_limit", f"{error} (got {text!r})") from None
+    check_rate(rate)
+    return rate
 
 
 def build_spec(

@@ -93,9 +93,11 @@ def explain(
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
     workers: int | None = None,
+    rate_limit: float | None = None,
+    idle_timeout: float | None = None,
 ) -> Plan:
-    """How :func:`export` would read the same: the plan is made in a transaction that is rolled back, and no row is
-    read.
+    """How :func:`export` would read the same, from the same arguments: the plan is made in a transaction that is rolled
+    back, and no row is read.
 
     Raises:
         PolyglotError: As :func:`open_export`.
@@ -112,7 +114,10 @@ def explain(
         compression=compression,
         options=options,
     )
-    return explain_spec(spec, dsn=dsn, run=RunSettings(workers=workers, application_name="polyglot explain"))
+    run = RunSettings(
+        workers=workers, rate_limit=rate_limit, idle_timeout=idle_timeout, application_name="polyglot explain"
+    )
+    return explain_spec(spec, dsn=dsn, run=run)
 
 
 def export_to_file(

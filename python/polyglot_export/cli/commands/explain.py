@@ -7,7 +7,16 @@ from collections.abc import Sequence
 import click
 
 from polyglot_export.cli.errors import suggesting
-from polyglot_export.cli.options import WORDING, Command, build_spec, database, debug_option, selection_options, show
+from polyglot_export.cli.options import (
+    WORDING,
+    Command,
+    build_spec,
+    database,
+    debug_option,
+    export_options,
+    parse_rate,
+    show,
+)
 from polyglot_export.destinations.naming import choose
 from polyglot_export.destinations.stdout import STDOUT
 
@@ -17,7 +26,7 @@ HELP_POSITION = 2
 
 
 @click.command("explain", cls=Command)
-@selection_options
+@export_options
 @debug_option
 def explain_command(
     *,
@@ -30,23 +39,31 @@ def explain_command(
     order_by: Sequence[str],
     limit: int | None,
     option: Sequence[str],
+    output: str,
+    compression: str | None,
+    workers: int | None,
+    rate_limit: str | None,
+    quiet: bool,  # noqa: ARG001 - so that the line of an export can be explained as it is
 ) -> None:
     """Show how an export would be read: the segments, their SQL, the decoder of each column, and why.
 
-    The plan is made inside a transaction that is rolled back; no row is read.
+    Takes the line of an export as it is. The plan is made inside a transaction that is rolled back; no row is read, and
+    no file is written.
     """
     from polyglot_export.execution.opening import explain
+    from polyglot_export.execution.run import RunSettings
     from polyglot_export.planning.describe import plan_text
 
     spec = build_spec(
         source,
         query,
-        target=choose(STDOUT, format_name, None, WORDING),
+        target=choose(output or STDOUT, format_name, compression, WORDING),
         columns=columns,
         where=where,
         order_by=order_by,
         limit=limit,
         option=option,
     )
+    run = RunSettings(workers=workers, rate_limit=parse_rate(rate_limit), application_name="polyglot explain")
     with suggesting(database(dsn), source):
-        show(plan_text(explain(spec, dsn=database(dsn))))
+        show(plan_text(explain(spec, dsn=database(dsn), run=run)))

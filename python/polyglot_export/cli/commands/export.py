@@ -16,12 +16,12 @@ from polyglot_export.cli.options import (
     build_spec,
     database,
     debug_option,
+    export_options,
     leave_quietly,
+    parse_rate,
     say,
-    selection_options,
 )
 from polyglot_export.cli.signals import Interrupted
-from polyglot_export.compressions import Compression
 from polyglot_export.destinations.naming import COMPRESSIONS, FORMATS, Target, choose
 from polyglot_export.destinations.registry import destination
 from polyglot_export.destinations.stdout import STDOUT
@@ -55,31 +55,7 @@ polyglot export --query 'select state, count(*) from orders group by 1' -f ndjso
 
 
 @click.command("export", cls=Command, help=HELP)
-@selection_options
-@click.option(
-    "--output",
-    "-o",
-    metavar="FILE",
-    default="",
-    help="File to write; it appears complete or not at all, and replaces one of that name. - is standard output, the "
-    "default.",
-)
-@click.option(
-    "--compression",
-    type=click.Choice([each.value for each in Compression]),
-    help=f"Compress the text formats. Default: what the file name says ({', '.join(COMPRESSIONS)}).",
-)
-@click.option(
-    "--workers",
-    "-w",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Connections that read at the same time. Default: one a CPU, at most 4.",
-)
-@click.option(
-    "--rate-limit", metavar="RATE", help="Bytes a second that are read at most, as in 20MB. Default: no limit."
-)
-@click.option("--quiet", is_flag=True, help="No progress bar and no summary. Errors and lost values are still told.")
+@export_options
 @debug_option
 def export_command(
     *,
@@ -109,7 +85,7 @@ def export_command(
     spec = build_spec(
         source, query, target=target, columns=columns, where=where, order_by=order_by, limit=limit, option=option
     )
-    how = _Run(dsn, workers, _rate(rate_limit))
+    how = _Run(dsn, workers, parse_rate(rate_limit))
     _run(spec, target, how, quiet=quiet, to_terminal=to_terminal)
 
 
@@ -153,18 +129,3 @@ def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_termina
         say(lost)
     if not quiet:
         say(summary_line(result, "standard output" if to_stdout else target.path))
-
-
-def _rate(text: str | None) -> float | None:
-    """The value of --rate-limit in bytes a second."""
-    if text is None:
-        return None
-    from polyglot_export.execution.rate import check_rate
-    from polyglot_export.text.sizes import parse_size
-
-    try:
-        rate = float(str(parse_size(text)))
-    except ValueError as error:
-        raise SpecError("rate_limit", f"{error} (got {text!r})") from None
-    check_rate(rate)
-    return rate
