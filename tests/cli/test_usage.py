@@ -109,7 +109,7 @@ def test_the_reference_is_fresh() -> None:
         (("export", "t", "u"), "export: Got unexpected extra argument (u)"),
         (("export", "t", "--nonsense"), "export: No such option '--nonsense'; options are --query, --dsn, --format, "),
         (("export", "t", "--format"), "Option '--format' requires an argument"),
-        (("export", "t", "-f", "xls"), "'xls' is not one of 'csv', 'tsv', 'json', 'ndjson', 'xml', 'parquet'"),
+        (("export", "t", "-f", "xls"), "'xls' is not one of 'csv', 'tsv', "),
         (("export", "t", "--compression", "bzip2"), "'bzip2' is not one of 'gzip', 'zstd'"),
         (("export", "t", "--limit", "-1"), "'--limit'"),
         (("export", "t", "--limit", "many"), "'--limit'"),

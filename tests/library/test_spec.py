@@ -74,7 +74,7 @@ def test_a_decimal_is_written_one_way() -> None:
     assert ParquetOptions(numeric_fallback="decimal( 10 , 2)").numeric_fallback == "decimal(10,2)"
 
 
-WORDS = "'csv', 'tsv', 'json', 'ndjson', 'xml' or 'parquet'"
+WORDS = " or ".join(", ".join(repr(str(each)) for each in Format).rsplit(", ", 1))
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ class EncoderOptions:
     """What the core is told: the options of all formats, resolved; an encoder reads its own."""
 
     format: str
-    """``csv``, ``json``, ``ndjson``, ``xml`` or ``parquet``."""
+    """One of ``_core.formats()``. Two formats of ours may share one: TSV is the core's CSV."""
     # csv
     delimiter: str = ","
     quote: str = '"'

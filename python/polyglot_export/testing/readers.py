@@ -20,7 +20,7 @@ import pyarrow.compute
 
 from polyglot_export.testing.records import Sums
 
-__all__ = ["READABLE", "check", "opened", "read_sums"]
+__all__ = ["check", "opened", "read_sums"]
 
 READ_BYTES: Final = 1 << 20
 """One read of a reader that asks for a size."""
@@ -58,7 +58,7 @@ def read_sums(path: Path, format_name: str, compression: str | None) -> Sums:
 
     Args:
         path: The file as it was received.
-        format_name: One of :data:`READABLE`.
+        format_name: ``csv``, ``json``, ``ndjson``, ``xml`` or ``parquet``.
         compression: ``gzip``, ``zstd`` or ``None``.
     """
     read = _READERS[format_name]
@@ -244,5 +244,3 @@ _READERS: Final[dict[str, Callable[[IO[bytes]], Iterator[Columns]]]] = {
     "xml": _read_xml,
     "parquet": _read_parquet,
 }
-READABLE: Final = frozenset(_READERS)
-"""Formats with a reader here; the demo shows these."""

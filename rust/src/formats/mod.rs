@@ -1,11 +1,13 @@
 //! Rows to bytes: a file or folder a format, and the registry of all of them.
 //!
 //! `base` says what a format is. The text formats (csv, json, xml) write rows with a separator between them, a header
-//! and a footer; `text` makes the two halves of a [`Format`] out of that. Parquet makes its own.
+//! and a footer; `text` makes the two halves of a [`Format`] out of that. Parquet makes its own, of columns that
+//! `columnar` builds.
 
 use std::sync::Arc;
 
 pub mod base;
+pub mod columnar;
 pub mod csv;
 pub mod json;
 pub mod options;

@@ -37,7 +37,7 @@ class Reading:
 
     Attributes:
         path: The file as it was received; it is removed when it has been read.
-        format: One of ``READABLE`` in ``testing/readers.py``.
+        format: ``csv``, ``json``, ``ndjson``, ``xml`` or ``parquet``.
         compression: ``gzip``, ``zstd`` or ``None``.
         expected: What the server says.
     """

@@ -10,13 +10,13 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersi
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnPath, Type, TypePtr};
 
-use super::choose::value_column;
 use super::encoding::ColumnEncoding;
 use super::failure::internal;
 use super::options::{ParquetCompression, ParquetOptions};
 use super::schema;
-use super::values::{Rules, ValueColumn};
 use crate::error::{Error, Result};
+use crate::formats::columnar::arrow_type::arrow_type;
+use crate::formats::columnar::{Rules, ValueColumn, value_column};
 use crate::types::{Column, ParquetType};
 
 /// `<application> version <version>`: the form that readers parse (parquet.thrift, `created_by`).
@@ -65,8 +65,7 @@ impl ParquetLayout {
         if columns.is_empty() {
             return Err(Error::Internal("a Parquet file has at least one column".into()));
         }
-        let fields: Vec<_> =
-            columns.iter().map(|c| Field::new(&c.target, schema::arrow_type(&c.parquet), true)).collect();
+        let fields: Vec<_> = columns.iter().map(|c| Field::new(&c.target, arrow_type(&c.parquet), true)).collect();
         let types: Result<Vec<_>> =
             columns.iter().map(|c| schema::parquet_type(&c.target, &c.parquet).map_err(internal)).collect();
         let root = Type::group_type_builder(ROOT).with_fields(types?).build().map_err(internal)?;

@@ -1,7 +1,7 @@
 //! Parquet as a stream, in two halves: workers encode whole row groups ([`RowGroupEncoder`]), the merger appends them
 //! in order and writes the footer ([`FileWriter`]). There is no temporary file and nothing seeks.
 //!
-//! `schema` says what a column is in the file, `choose` picks what takes its values (`values`, `lists`), `encoding` and
+//! `columnar` beside this folder takes the values. `schema` says what a column is in the file, `encoding` and
 //! `dictionary` choose how it is encoded, `row_group` and `file` are the halves, and `halves` fits them into the
 //! pipeline. What they share is [`ParquetLayout`].
 
@@ -11,7 +11,6 @@ use super::base::{Encoding, Export, Format};
 use super::options::{Options, Refused};
 use crate::error::Result;
 
-mod choose;
 mod dictionary;
 mod encoding;
 mod failure;
@@ -19,12 +18,10 @@ mod file;
 mod footer;
 mod halves;
 mod layout;
-mod lists;
 mod options;
 mod row_group;
 mod schema;
 mod thrift;
-mod values;
 
 pub use file::FileWriter;
 pub use layout::ParquetLayout;

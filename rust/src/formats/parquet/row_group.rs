@@ -10,9 +10,9 @@ use parquet::file::statistics::Statistics;
 use super::encoding::ColumnEncoding;
 use super::failure::internal;
 use super::layout::{DICTIONARY_COLUMNS, ParquetLayout};
-use super::values::ValueColumn;
 use crate::copy::frame::Tuple;
 use crate::error::Result;
+use crate::formats::columnar::ValueColumn;
 use crate::types::ParquetType;
 
 /// Rows that are collected in Arrow arrays before the column writers get them.

@@ -13,12 +13,12 @@ use parquet::basic::{LogicalType, Repetition, TimeUnit, Type as Physical};
 use parquet::errors::Result as ParquetResult;
 use parquet::schema::types::{PrimitiveTypeBuilder, Type, TypePtr};
 
+use crate::formats::columnar::arrow_type::{LIST_ELEMENT, arrow_type};
 use crate::types::parquet_type::{INT32_DIGITS, INT64_DIGITS, UUID_BYTES, decimal_bytes};
 use crate::types::{Column, ParquetType};
 
-/// The name of a list's repeated group and of its element, as LogicalTypes.md, "Lists", lays down.
+/// The name of a list's repeated group, as LogicalTypes.md, "Lists", lays down.
 const LIST_GROUP: &str = "list";
-const LIST_ELEMENT: &str = "element";
 /// The path of a list's leaf below the column.
 pub(super) const LIST_LEAF: [&str; 2] = [LIST_GROUP, LIST_ELEMENT];
 
@@ -83,30 +83,6 @@ fn list(name: &str, element: &ParquetType) -> ParquetResult<Type> {
         .build()
 }
 
-/// The Arrow type of the arrays that a column's writer is fed with: the physical type and nothing else.
-pub(super) fn arrow_type(column: &ParquetType) -> DataType {
-    match column {
-        ParquetType::Boolean => DataType::Boolean,
-        ParquetType::Int16 | ParquetType::Int32 | ParquetType::Date => DataType::Int32,
-        ParquetType::Int64 | ParquetType::Time | ParquetType::Timestamp | ParquetType::TimestampTz => DataType::Int64,
-        ParquetType::Float => DataType::Float32,
-        ParquetType::Double => DataType::Float64,
-        ParquetType::Decimal { precision, .. } if *precision <= INT32_DIGITS => DataType::Int32,
-        ParquetType::Decimal { precision, .. } if *precision <= INT64_DIGITS => DataType::Int64,
-        ParquetType::Decimal { precision, .. } => DataType::FixedSizeBinary(decimal_bytes(*precision)),
-        // Binary and not Utf8: the bytes were checked when they were appended, and the file's type is the Parquet
-        // schema's.
-        ParquetType::String | ParquetType::Json | ParquetType::Bytes => DataType::Binary,
-        ParquetType::Uuid => DataType::FixedSizeBinary(UUID_BYTES),
-        ParquetType::List(element) => DataType::List(Arc::new(element_field(element))),
-    }
-}
-
-/// The Arrow field of a list's element.
-pub(super) fn element_field(element: &ParquetType) -> Field {
-    Field::new(LIST_ELEMENT, arrow_type(element), true)
-}
-
 /// The `ARROW:schema` entry, for files that have JSON: polars shows a JSON column as binary unless this entry says that
 /// it is text. All else follows from the Parquet schema, so other files do without.
 pub(super) fn reader_schema(columns: &[Column]) -> Option<String> {
@@ -136,26 +112,5 @@ pub(super) fn is_json(parquet: &ParquetType) -> bool {
     match parquet {
         ParquetType::List(element) => is_json(element),
         other => *other == ParquetType::Json,
-    }
-}
-
-/// The type as messages name it.
-pub(super) fn describe(column: &ParquetType) -> String {
-    match column {
-        ParquetType::Boolean => "BOOLEAN".into(),
-        ParquetType::Int16 => "INT(16)".into(),
-        ParquetType::Int32 => "INT32".into(),
-        ParquetType::Int64 => "INT64".into(),
-        ParquetType::Float => "FLOAT".into(),
-        ParquetType::Double => "DOUBLE".into(),
-        ParquetType::Decimal { precision, scale } => format!("DECIMAL({precision},{scale})"),
-        ParquetType::String => "STRING".into(),
-        ParquetType::Json => "JSON".into(),
-        ParquetType::Bytes => "BYTE_ARRAY".into(),
-        ParquetType::Date => "DATE".into(),
-        ParquetType::Time => "TIME(MICROS)".into(),
-        ParquetType::Timestamp | ParquetType::TimestampTz => "TIMESTAMP(MICROS)".into(),
-        ParquetType::Uuid => "UUID".into(),
-        ParquetType::List(_) => "a LIST, which has one dimension".into(),
     }
 }

@@ -2,7 +2,7 @@
 
 use arrow_array::ArrayRef;
 
-use super::schema;
+use super::arrow_type;
 use crate::columns::builders::Builder;
 use crate::error::{Error, Result};
 use crate::types::{Decoder, Kind, ParquetType};
@@ -12,14 +12,14 @@ const SHOWN_CHARS: usize = 80;
 
 /// What all columns of a plan share.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rules {
-    pub(super) server_version: u32,
+pub struct Rules {
+    pub server_version: u32,
     /// A value that the type cannot hold becomes NULL and is counted; it is an error otherwise.
-    pub(super) unrepresentable_as_null: bool,
+    pub unrepresentable_as_null: bool,
 }
 
 /// Takes the values of one column, or of the elements of a list.
-pub(super) struct ValueColumn {
+pub struct ValueColumn {
     builder: Box<dyn Builder>,
     rules: Rules,
     /// The text of a value for messages.
@@ -29,13 +29,13 @@ pub(super) struct ValueColumn {
 }
 
 impl ValueColumn {
-    pub(super) fn new(builder: Box<dyn Builder>, kind: Kind, parquet: &ParquetType, rules: Rules) -> Self {
+    pub fn new(builder: Box<dyn Builder>, kind: Kind, parquet: &ParquetType, rules: Rules) -> Self {
         let decoder = Decoder::new(kind, rules.server_version);
-        ValueColumn { builder, rules, decoder, type_name: schema::describe(parquet), losses: 0 }
+        ValueColumn { builder, rules, decoder, type_name: arrow_type::describe(parquet), losses: 0 }
     }
 
     #[inline]
-    pub(super) fn append(&mut self, field: Option<&[u8]>) -> Result<()> {
+    pub fn append(&mut self, field: Option<&[u8]>) -> Result<()> {
         if field.is_some_and(|field| self.builder.append_fast(field)) {
             return Ok(());
         }
@@ -56,16 +56,16 @@ impl ValueColumn {
         Err(Error::value(format!("{shown}{more} does not fit in {}", self.type_name)))
     }
 
-    pub(super) fn finish(&mut self) -> Result<ArrayRef> {
+    pub fn finish(&mut self) -> Result<ArrayRef> {
         self.builder.finish()
     }
 
-    pub(super) fn reclaim(&mut self, array: ArrayRef, kept: usize) {
+    pub fn reclaim(&mut self, array: ArrayRef, kept: usize) {
         self.builder.reclaim(array, kept);
     }
 
     /// Values that became NULL since the last call, elements of lists included.
-    pub(super) fn take_losses(&mut self) -> u64 {
+    pub fn take_losses(&mut self) -> u64 {
         std::mem::take(&mut self.losses).saturating_add(self.builder.take_losses())
     }
 }

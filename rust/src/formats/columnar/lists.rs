@@ -7,9 +7,8 @@ use arrow_array::{ArrayRef, ListArray};
 use arrow_buffer::{NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::FieldRef;
 
-use super::failure::internal;
 use super::values::ValueColumn;
-use crate::columns::builders::{Builder, reuse};
+use crate::columns::builders::{Builder, internal, reuse};
 use crate::error::{Error, Result};
 use crate::types::array::Array;
 

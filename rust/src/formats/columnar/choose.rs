@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::arrow_type;
 use super::lists::Lists;
-use super::schema;
 use super::values::{Rules, ValueColumn};
 use crate::columns::builders::{Builder, Strings};
 use crate::error::{Error, Result};
@@ -12,10 +12,10 @@ use crate::types::{Decoder, Kind, ParquetType};
 
 /// # Errors
 /// `Error::Internal` for a pair of types that the planner must not make.
-pub(super) fn value_column(kind: Kind, parquet: &ParquetType, rules: Rules) -> Result<ValueColumn> {
+pub fn value_column(kind: Kind, parquet: &ParquetType, rules: Rules) -> Result<ValueColumn> {
     let builder = match (kind, parquet) {
         (Kind::Array { element, .. }, ParquetType::List(inner)) => {
-            let field = Arc::new(schema::element_field(inner));
+            let field = Arc::new(arrow_type::element_field(inner));
             let element = Kind::Scalar(element);
             let values = ValueColumn::new(scalar(element, inner, rules)?, element, inner, rules);
             Box::new(Lists::new(field, values))
