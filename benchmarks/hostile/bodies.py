@@ -13,6 +13,8 @@ __all__ = ["ATTACKS", "create", "list_body", "text_body"]
 LARGE = (1 << 20) - 512
 """Bytes of a body: a little less than POLYGLOT_MAX_BODY allows."""
 UNENDED = 300
+BETWEEN_SECONDS = 0.01
+"""Between two connections, which shall not be a flood of SYNs."""
 TEXT_BYTES = 900_000
 TEXT_DOWNLOADS = 160
 ANSWER_BYTES = 16 << 10
@@ -107,7 +109,10 @@ async def unended_bodies(target: Target) -> Facts:
         except (OSError, TimeoutError):
             add(facts, "broken")
 
-    tasks = [asyncio.create_task(one()) for _ in range(UNENDED)]
+    tasks = []
+    for _ in range(UNENDED):
+        tasks.append(asyncio.create_task(one()))
+        await asyncio.sleep(BETWEEN_SECONDS)
     await asyncio.wait(tasks, timeout=target.left())
     for task in tasks:
         task.cancel()

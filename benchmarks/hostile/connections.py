@@ -15,8 +15,12 @@ BLOCK = 64 << 10
 TRAILER_BYTES = 64 << 20
 """Sent by one connection at most: more than twice of what ended the process."""
 HEAD_BYTES = 65_000
+BEGIN_SECONDS = 4.0
+"""In which the connections of an attack are made. More at one moment than the kernel has places for them would be a
+flood of SYNs, against which a service can do nothing: the kernel drops those of honest clients, who try again a second
+later."""
 PIPELINE_BYTES = 256 << 10
-AGAIN_SECONDS = (2.0, 8.0)
+AGAIN_SECONDS = (5.0, 15.0)
 """After which a connection that was ended is made anew, from and to: an attacker who comes back, and not a flood that
 keeps the cores of the machine busy with new connections alone."""
 IDLE_SECONDS = 80.0
@@ -127,6 +131,7 @@ async def _for_ever(target: Target, count: int, one: Callable[[], Awaitable[None
     """So many connections at once, each made anew when it was ended, to the end of the attack."""
 
     async def again() -> None:
+        await asyncio.sleep(random.uniform(0, BEGIN_SECONDS))
         while not target.over:
             add(facts, "connections")
             try:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -185,3 +189,39 @@ def test_the_server_ends_the_connections(items: str, conn: psycopg.Connection, t
     assert (process.returncode, output) == (1, b"")
     assert errors.startswith(b"polyglot: ")
     assert errors.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("datasets", "--dsn", b"postgresql://\xe9/x"),
+        ("export", b"caf\xe9", "-f", "csv"),
+        ("export", "t", "-f", "csv", "--where", b"a = \xe9"),
+        ("keys", b"caf\xe9"),
+        ("serve", "--host", b"\xe9"),
+        (b"--\xe9",),
+        (b"\xe9",),
+    ],
+)
+def test_arguments_that_are_not_text(arguments: tuple[str | bytes, ...]) -> None:
+    command: list[str | bytes] = [sys.executable, "-m", "polyglot_export", *arguments]
+    line = complaint(subprocess.run(command, capture_output=True, check=False, timeout=60), 2)
+    assert re.fullmatch(r"argument \d, '.*\\xe9.*', is not UTF-8", line)
+
+
+def test_a_file_name_may_be_any_bytes(items: str, tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/\xe9.csv"
+    command: list[str | bytes] = [
+        sys.executable,
+        "-m",
+        "polyglot_export",
+        "export",
+        "items",
+        "--dsn",
+        items,
+        "-o",
+        path,
+    ]
+    subprocess.run(command, capture_output=True, check=True, timeout=60)
+    assert os.path.getsize(path) > 0  # noqa: PTH202 - the name is bytes
+    os.unlink(path)  # noqa: PTH108

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -180,3 +181,32 @@ def test_a_user_s_operators_and_functions_are_not_used(dsn: str, conn: psycopg.C
     conn.execute(f"ALTER DATABASE {conn.info.dbname} SET search_path = evil, pg_catalog, public".encode())
     assert exported(dsn, "t", filter=[{"column": "id", "op": "=", "value": 5}]) == expected
     assert exported(dsn, "t", format="ndjson") == lines
+
+
+def test_planning_asks_and_quotes_as_much_for_many_partitions_as_for_few(
+    dsn: str, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement, or a name quoted, for each of thousands would take seconds."""
+    counts = []
+    for leaves in (3, 120):
+        conn.execute(f"CREATE TABLE p{leaves} (id int, t text) PARTITION BY LIST (id)")
+        for leaf in range(leaves):
+            conn.execute(f'CREATE TABLE "P{leaves} ""{leaf}""" PARTITION OF p{leaves} FOR VALUES IN ({leaf})')
+        conn.execute(f"INSERT INTO p{leaves} SELECT g, 'x' FROM generate_series(0, {leaves - 1}) AS g")
+        asked: list[str] = []
+        with monkeypatch.context() as patch:
+            for class_, method in ((psycopg.Cursor, "execute"), (psycopg.sql.Identifier, "as_bytes")):
+                patch.setattr(class_, method, _counted(getattr(class_, method), asked))
+            with export(dsn, f"p{leaves}") as running:
+                counts.append(len(asked))
+                assert len(running.plan.scans) == leaves
+                assert b"".join(running).count(b"x\n") == leaves
+    assert counts[0] == counts[1] > 0
+
+
+def _counted(genuine: Callable[..., object], calls: list[str]) -> Callable[..., object]:
+    def counted(*args: object, **kwargs: object) -> object:
+        calls.append(genuine.__name__)
+        return genuine(*args, **kwargs)
+
+    return counted

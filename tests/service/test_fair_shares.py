@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -16,6 +17,7 @@ import pytest
 from polyglot_export.access.keys import hash_key, new_key
 from polyglot_export.limits import BODY_VALUES, MAX_COLUMNS, MAX_FILTER_TERMS, MAX_FILTER_VALUES, MAX_SORT_KEYS
 from tests.fixtures.process import Service
+from tests.fixtures.redis import RedisServer
 from tests.service.client import Answer, RawDownload, assert_problem, call, post, wait_for
 from tests.service.spooled import CONFIG, closed_gate, serving
 
@@ -236,3 +238,41 @@ def test_a_locked_table_ends_its_exports_and_no_others(records: str, tmp_path: P
         locked = next(answer.result() for answer in answers if answer.result().status == 504)
         assert_problem(locked, 504, "database-timeout", "records is locked by another session", "3 seconds")
         assert small_download(service, GREEDY).status == 200
+
+
+# Streams of events
+
+
+def test_streams_of_one_export_share_one_look(records: str, redis_server: RedisServer, tmp_path: Path) -> None:
+    """And a look does not read the request again, which has 900 kB here."""
+    terms = [{"column": "name", "op": "!=", "value": "x" * 900_000}]
+    with (
+        keyed(records, tmp_path, redis_url=redis_server.url) as service,
+        redis_server.client() as client,
+        closed_gate(records),
+        ExitStack() as streams,
+    ):
+        export_id = ask(service, GREEDY, dataset="gated", delivery="file", filter=terms).json()["exportId"]
+        path = f"/exports/{export_id}"
+        wait_for(lambda: call(service, path, headers=bearer(GREEDY)).json()["status"] == "running")
+        for _ in range(50):
+            stream = streams.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=20))
+            request = f"GET /exports/{export_id}/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {GREEDY}"
+            stream.sendall(f"{request}\r\n\r\n".encode())
+            assert stream.recv(4096)
+
+        def answered() -> tuple[int, int]:
+            sent = client.info("stats")["total_net_output_bytes"]
+            return client.info("commandstats")["cmdstat_evalsha"]["calls"], sent
+
+        def nothing_large_is_read() -> bool:
+            before = answered()[1]
+            time.sleep(1)
+            return answered()[1] - before < 100_000
+
+        wait_for(nothing_large_is_read)
+        calls, sent = answered()
+        time.sleep(3)
+        more_calls, more_sent = answered()
+        assert 4 < more_calls - calls < 40, "a beat and a look, each twice a second"
+        assert more_sent - sent < 200_000

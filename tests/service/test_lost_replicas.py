@@ -5,6 +5,7 @@ short leases: what depends on the length of a pause.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from polyglot_export.jobs.stores.base import StoreAway
 from polyglot_export.jobs.stores.redis import RedisJobStore
 from polyglot_export.request.parse import parse_spec
 from polyglot_export.service.errors import ReplicaLost
+from polyglot_export.service.replicas import lease_keeper
 from polyglot_export.service.replicas import replica as replica_module
 from polyglot_export.service.replicas.active import ActiveRun
 from polyglot_export.service.replicas.replica import Replica
@@ -69,6 +71,23 @@ class Taken:
 
 def was_stopped(active: ActiveRun) -> bool:
     return active.reason is not None
+
+
+async def test_leases_do_not_depend_on_a_busy_event_loop(
+    members: tuple[Member, Member], redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_keeper, "LATE_SECONDS", LEASE / 4)
+    active = await members[0].begin()
+    member = f"{active.job.id}/{active.run.number}/a"
+    await asyncio.sleep(1)
+    with redis_server.client() as client:
+        time.sleep(3 * LEASE)  # noqa: ASYNC251 - nothing else runs on the loop meanwhile
+        seconds, microseconds = client.time()
+        score = client.zscore("m:leases", member)
+    assert score is not None
+    assert score > seconds * 1000 + microseconds / 1000, "the lease has lapsed"
+    await asyncio.sleep(LEASE)
+    assert not was_stopped(active)
 
 
 class Member:

@@ -154,3 +154,28 @@ async def test_a_server_that_is_away_or_silent(redis_server: RedisServer) -> Non
     assert await store.get(job.id) == job
     assert await store.update(job.id, lambda known: known.cancelled(START)) == job.cancelled(START)
     await store.close()
+
+
+async def test_a_server_whose_clock_is_ahead_for_a_moment_forgets_nothing(
+    shared_redis: RedisServer, redis_prefix: str
+) -> None:
+    """For such a server everything is due; here the time at which a job is due is moved in place of the clock."""
+    store = RedisJobStore(shared_redis.url, redis_prefix, 10)
+    job = make_job()
+    await store.add(job)
+    with shared_redis.client() as client:
+        due = client.zscore(f"{redis_prefix}expiry", job.id)
+        assert due is not None
+        for _ in range(3):
+            client.zadd(f"{redis_prefix}expiry", {job.id: 1})
+            await store.page(None, limit=1)
+            client.zadd(f"{redis_prefix}expiry", {job.id: due})
+            await store.page(None, limit=1)
+            assert await store.get(job.id) == job
+        # Still due after the grace: it goes, with all that there is of it.
+        client.zadd(f"{redis_prefix}expiry", {job.id: 1})
+        client.hset(f"{redis_prefix}due", job.id, 1)
+        await store.page(None, limit=1)
+        assert await store.get(job.id) is None
+        assert [key for key in client.scan_iter(f"{redis_prefix}*") if client.type(key) != "none"] == []
+    await store.close()

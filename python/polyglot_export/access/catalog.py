@@ -19,6 +19,7 @@ from polyglot_export.postgres.catalogue.relations import KINDS, find_relation, p
 from polyglot_export.postgres.catalogue.types import read_types
 from polyglot_export.postgres.errors import database_error
 from polyglot_export.postgres.leader import Leader
+from polyglot_export.postgres.names import is_text, shown
 from polyglot_export.postgres.query import describe_query
 from polyglot_export.postgres.settings import NAME_SETTINGS
 from polyglot_export.sources.base import QueryText, Source
@@ -165,7 +166,9 @@ def _relations(leader: Leader, condition: sql.Composable, kinds: Sequence[str], 
     rows = leader.catalogue(
         _RELATIONS.format(condition=condition, kinds=sql.SQL(", ").join(sql.Literal(kind) for kind in kinds))
     )
-    return [_dataset(group, bare=bare) for group in _grouped(rows)]
+    # What nobody can ask for by its name is not offered.
+    askable = [row for row in rows if all(map(is_text, (row[0], row[1], row[3])))]
+    return [_dataset(group, bare=bare) for group in _grouped(askable)]
 
 
 def _grouped(rows: list[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
@@ -181,5 +184,5 @@ def _grouped(rows: list[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
 
 def _dataset(rows: list[tuple[Any, ...]], *, bare: bool) -> Dataset:
     schema, name, kind, *_, estimated_rows, estimated_bytes, _ = rows[0]
-    columns = tuple(DatasetColumn(row[3], row[4], row[5]) for row in rows)
+    columns = tuple(DatasetColumn(row[3], shown(row[4]), row[5]) for row in rows)
     return Dataset(name if bare else f"{schema}.{name}", KINDS[kind], columns, estimated_rows, estimated_bytes)

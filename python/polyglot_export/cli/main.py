@@ -29,6 +29,8 @@ __all__ = ["app", "exit_code", "main"]
 HELP_COLUMNS = 100
 """The width of the help on a terminal that is wider."""
 
+PATH_OPTIONS = ("--output", "-o", "--config", "--json")
+"""Options whose value is a file name, which may be any bytes."""
 FAILED = 1
 WRONG_USE = 2
 
@@ -102,6 +104,7 @@ def _end(code: int) -> NoReturn:
 def _run(arguments: list[str]) -> int:
     """Run a command; gives the exit code. Without any arguments the help is shown, as the answer to wrong use."""
     try:
+        _check_text(arguments)
         outcome = app.main(arguments or ["--help"], prog_name="polyglot", standalone_mode=False)
     except click.ClickException as error:
         say(_usage_line(error))
@@ -131,6 +134,19 @@ def _run(arguments: list[str]) -> int:
     if not arguments:
         return WRONG_USE
     return outcome if isinstance(outcome, int) else 0
+
+
+def _check_text(arguments: list[str]) -> None:
+    """See that the arguments are text. Python reads the bytes of others as half surrogates.
+
+    Raises:
+        UsageError: One is not UTF-8.
+    """
+    for number, (before, argument) in enumerate(zip(["", *arguments], arguments, strict=False), 1):
+        is_path = before in PATH_OPTIONS or argument.startswith(PATH_OPTIONS)
+        if not is_path and any("\ud800" <= character <= "\udfff" for character in argument):
+            shown = os.fsencode(argument).decode(errors="backslashreplace")
+            raise click.UsageError(f"argument {number}, '{shown}', is not UTF-8")
 
 
 def exit_code(error: PolyglotError) -> int:

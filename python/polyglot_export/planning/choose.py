@@ -54,18 +54,21 @@ def exposed(columns: Iterable[SourceColumn], allowed: tuple[str, ...] | None) ->
     return tuple(by_name[name] for name in allowed)
 
 
-def choose_columns(columns: tuple[SourceColumn, ...], spec: ExportSpec) -> list[Choice]:
+def choose_columns(columns: tuple[SourceColumn, ...], spec: ExportSpec, unnamed: Sequence[str] = ()) -> list[Choice]:
     """What is exported.
 
     Args:
         columns: Those that may be.
         spec: What the caller wants; without ``columns`` of it, all.
+        unnamed: Further ones that no file can name.
 
     Raises:
         SpecError: An unknown or ambiguous column, or a name that stands twice in a format that needs one for each.
     """
     if spec.columns is not None:
         return _chosen(columns, spec.columns)
+    if unnamed:
+        raise SpecError("columns", f"the name of the column {unnamed[0]} is not UTF-8; choose others")
     repeated = _repeated(column.name for column in columns)
     if repeated is not None and not spec.format.record.repeated_names:
         reason = (

@@ -23,6 +23,7 @@ from polyglot_export.postgres.catalogue.relations import Relation, find_relation
 from polyglot_export.postgres.catalogue.types import Types, read_types
 from polyglot_export.postgres.explain import explain_statement
 from polyglot_export.postgres.leader import Leader
+from polyglot_export.postgres.names import is_text, shown
 from polyglot_export.postgres.query import describe_query
 from polyglot_export.postgres.settings import TABLE_SETTINGS
 from polyglot_export.sources.base import QueryText, RelationName, Source
@@ -53,6 +54,8 @@ class Located:
     """Those that may be exported, in the order of the exposure."""
     types: Types
     """The types of the columns, with everything under them."""
+    unnamed: tuple[str, ...] = ()
+    """Columns whose names are not UTF-8, as they are shown: they are in neither of the others."""
 
     @property
     def can_grow(self) -> bool:
@@ -98,12 +101,22 @@ def locate(leader: Leader, source: Source, relation: Relation | None) -> Located
         return _locate_query(leader, source, reads)
     if relation is None or read_relation(leader, relation.oid) != relation:
         raise Moved([source.title or reads.name])
-    columns = relation_columns(leader, relation)
+    every = relation_columns(leader, relation)
+    columns = tuple(column for column in every if is_text(column.name))
+    unnamed = tuple(shown(column.name) for column in every if not is_text(column.name))
     types = read_types(leader, (column.type for column in columns))
     if any(column.type not in types for column in columns):
         raise Moved([relation.title])
     title = source.title or relation.title
-    return Located(title, relation, _from(relation), columns, exposed(columns, source.columns), types)
+    return Located(
+        title,
+        relation,
+        _from(relation),
+        columns,
+        exposed(columns, source.columns),
+        types,
+        unnamed if source.columns is None else (),
+    )
 
 
 def _from(relation: Relation) -> sql.Composable:

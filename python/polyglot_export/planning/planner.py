@@ -42,7 +42,7 @@ def plan(moment: Moment, spec: ExportSpec, limits: Limits, *, source: int = 0, s
         PolyglotError: What else the server says to the statement.
     """
     leader, found = moment.leader, moment.sources[source]
-    chosen = choose_columns(found.exposed, spec)
+    chosen = choose_columns(found.exposed, spec, found.unnamed)
     columns = read_as(chosen, found.types, spec)
     filters = filter_terms(leader, found, spec.filter)
     order = sort_keys(leader, found, spec.order_by)

@@ -41,7 +41,8 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class _Leaf:
-    identifier: sql.Identifier
+    identifier: str
+    """The qualified name, quoted."""
     title: str
     heap: bool
     pages: int
@@ -87,8 +88,12 @@ def cut(
     reason = parent_decides(leader, relation, columns)
     if reason is not None:
         return _whole(leader, relation, statement, reason)
+    copy, ranges = (
+        _around_source(leader, *statement.copy_from()),
+        _around_source(leader, *statement.copy_of_range_from()),
+    )
     parts = [
-        _leaf_scan(leader, statement, leaves[scan.schema, scan.relation], step, scan.sequential)
+        _leaf_scan(copy, ranges, leaves[scan.schema, scan.relation], step, scan.sequential)
         for scan in scans
         if (scan.schema, scan.relation) in leaves
     ]
@@ -135,22 +140,38 @@ def _whole(leader: Leader, relation: Relation | None, statement: Statement, reas
 
 def _cut_table(leader: Leader, relation: Relation, statement: Statement, step: int) -> Cut:
     (row,) = leader.catalogue(sql.SQL("SELECT {}").format(_pages(sql.Literal(relation.oid))))
-    scan = _range_scan(leader, statement, int(row[0]), step, relation.title)
+    before, after = statement.copy_of_range()
+    scan = Scan(
+        before.as_string(leader.connection), after.as_string(leader.connection), int(row[0]), step, relation.title
+    )
     notes = ("one segment: the table is too small to share",) if scan.segments == 1 else ()
     return Cut((scan,), notes)
 
 
-def _range_scan(leader: Leader, statement: Statement, pages: int, step: int, title: str) -> Scan:
-    before, after = statement.copy_of_range()
-    return Scan(before.as_string(leader.connection), after.as_string(leader.connection), pages, step, title)
+@dataclass(frozen=True, slots=True)
+class _AroundSource:
+    """A COPY without its source. A table may have thousands of leaves, and quoting all of it for each takes a second
+    for every two thousand.
+    """
+
+    before: str
+    between: str
+    """What stands behind the source, up to the TID range if there is one."""
+    after: str
+
+    def of(self, leaf: _Leaf) -> tuple[str, str]:
+        """Before and after the TID range."""
+        return f"{self.before}{leaf.identifier} AS r{self.between}", self.after
 
 
-def _leaf_scan(leader: Leader, statement: Statement, leaf: _Leaf, step: int, sequential: bool) -> Scan:
-    own = statement.of(leaf.identifier)
+def _around_source(leader: Leader, *parts: sql.Composable) -> _AroundSource:
+    return _AroundSource(*(part.as_string(leader.connection) for part in parts))
+
+
+def _leaf_scan(copy: _AroundSource, ranges: _AroundSource, leaf: _Leaf, step: int, sequential: bool) -> Scan:
     if leaf.heap and sequential:
-        return _range_scan(leader, own, leaf.pages, step, leaf.title)
-    before, after = own.copy()
-    return Scan(before.as_string(leader.connection), after.as_string(leader.connection), relation=leaf.title)
+        return Scan(*ranges.of(leaf), leaf.pages, step, leaf.title)
+    return Scan(*copy.of(leaf), relation=leaf.title)
 
 
 def _leaves(
@@ -164,9 +185,6 @@ def _leaves(
     """
     if not names:
         return {}
-    listed = sql.SQL(", ").join(
-        sql.SQL("({}, {})").format(sql.Literal(schema), sql.Literal(name)) for schema, name in names
-    )
     wanted = sql.SQL(", ").join(sql.Literal(name) for name in sorted({*columns, "ctid"}))
     rows = leader.catalogue(
         sql.SQL(
@@ -174,21 +192,35 @@ def _leaves(
             " SELECT {parent}::oid, row_security_active({parent}::oid)"
             " UNION ALL SELECT i.inhrelid, tree.guarded OR row_security_active(i.inhrelid)"
             " FROM tree JOIN pg_inherits AS i ON i.inhparent = tree.oid),"
-            " planned(nspname, relname) AS (VALUES {listed})"
+            " planned(nspname, relname) AS (SELECT * FROM unnest({schemas}::name[], {names}::name[]))"
             " SELECT planned.nspname, planned.relname, c.relkind = 'r' AND am.amname = 'heap',"
             " CASE WHEN c.relkind = 'r' THEN {pages} ELSE 0 END,"
             " NOT tree.guarded AND has_schema_privilege(n.oid, 'USAGE')"
-            " AND (SELECT bool_and(has_column_privilege(c.oid, a.attname, 'SELECT')) FROM pg_attribute AS a"
-            " WHERE a.attrelid = c.oid AND a.attname IN ({wanted}))"
+            " AND (has_table_privilege(c.oid, 'SELECT') OR ("
+            "SELECT bool_and(has_column_privilege(c.oid, a.attname, 'SELECT')) FROM pg_attribute AS a"
+            " WHERE a.attrelid = c.oid AND a.attname IN ({wanted})))"
             " FROM planned JOIN pg_namespace AS n ON n.nspname = planned.nspname"
             " JOIN pg_class AS c ON c.relname = planned.relname AND c.relnamespace = n.oid"
             " JOIN tree ON tree.oid = c.oid LEFT JOIN pg_am AS am ON am.oid = c.relam"
-        ).format(parent=sql.Literal(parent.oid), listed=listed, pages=_pages(sql.SQL("c.oid")), wanted=wanted)
+        ).format(
+            parent=sql.Literal(parent.oid),
+            schemas=sql.Literal([schema for schema, _ in names]),
+            names=sql.Literal([name for _, name in names]),
+            pages=_pages(sql.SQL("c.oid")),
+            wanted=wanted,
+        )
     )
     return {
-        (schema, name): _Leaf(sql.Identifier(schema, name), f"{schema}.{name}", bool(heap), int(pages), bool(readable))
+        (schema, name): _Leaf(
+            f"{_quoted(schema)}.{_quoted(name)}", f"{schema}.{name}", bool(heap), int(pages), bool(readable)
+        )
         for schema, name, heap, pages, readable in rows
     }
+
+
+def _quoted(name: str) -> str:
+    """As ``sql.Identifier`` does, which asks libpq for each."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _pages(oid: sql.Composable) -> sql.Composable:

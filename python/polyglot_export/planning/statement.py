@@ -5,7 +5,7 @@ quoted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from psycopg import sql
 
@@ -39,13 +39,23 @@ class Statement:
         rest = sql.SQL("").join(sql.SQL(" AND {}").format(term) for term in self.filters)
         return sql.Composed([_COPY, self._head(), sql.SQL(" WHERE ")]), sql.Composed([rest, _TO_STDOUT])
 
-    def of(self, relation: sql.Identifier) -> Statement:
-        """The same for one leaf of the partitioned table; the names of columns are the same there."""
-        return replace(self, source=aliased(relation))
+    def copy_from(self) -> tuple[sql.Composable, sql.Composable, sql.Composable]:
+        """The whole statement as COPY, before and after its source, and what :meth:`copy` has last: for the leaves of a
+        partitioned table, whose columns have the same names.
+        """
+        return _COPY + self._columns(), sql.Composed([_where(self.filters), self._tail()]), _TO_STDOUT
+
+    def copy_of_range_from(self) -> tuple[sql.Composable, sql.Composable, sql.Composable]:
+        """The same for the parts of :meth:`copy_of_range`."""
+        _, after = self.copy_of_range()
+        return _COPY + self._columns(), sql.SQL(" WHERE "), after
 
     def _head(self) -> sql.Composable:
+        return sql.Composed([self._columns(), self.source])
+
+    def _columns(self) -> sql.Composed:
         # A table without columns is selected with an empty list.
-        return sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(self.expressions), self.source)
+        return sql.SQL("SELECT {} FROM ").format(sql.SQL(", ").join(self.expressions))
 
     def _tail(self) -> sql.Composable:
         parts: list[sql.Composable] = []

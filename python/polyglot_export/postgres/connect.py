@@ -17,7 +17,7 @@ from psycopg import generators, pq, waiting
 from psycopg.conninfo import conninfo_to_dict, make_conninfo, timeout_from_conninfo
 
 from polyglot_export.cancel import CancelToken
-from polyglot_export.errors import Cancelled, InternalError
+from polyglot_export.errors import Cancelled, ConnectionFailed, InternalError
 from polyglot_export.postgres.dsn import read_dsn
 from polyglot_export.postgres.errors import connect_error
 from polyglot_export.postgres.libpq import accepted_methods, accepted_tls_versions, refuse_unsupported
@@ -67,9 +67,13 @@ def connect(dsn: str | None, *, application_name: str, token: CancelToken | None
     try:
         connection = attempt.wait(token)
     except psycopg.Error as error:
+        if "MULE_INTERNAL" in str(error):
+            raise ConnectionFailed(
+                "a database in MULE_INTERNAL cannot be read: PostgreSQL cannot convert it to UTF-8"
+            ) from None
         raise connect_error(error, named=_names_a_server(given)) from None
     # For the transactions that psycopg opens; see ``settings.BEGIN``.
-    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
     try:
         # A service file may have set more.
         refuse_unsupported(_values(connection.pgconn.info))
@@ -143,7 +147,7 @@ def _open(conninfo: str) -> psycopg.Connection:
     # libpq itself tries one host after the other.
     timeout = timeout_from_conninfo(conninfo_to_dict(conninfo))
     connection = psycopg.Connection(waiting.wait_conn(generators.connect(conninfo), timeout=timeout))
-    connection.autocommit = True
+    connection.set_autocommit(True)
     return connection
 
 

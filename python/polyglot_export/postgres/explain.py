@@ -8,6 +8,8 @@ from typing import Any
 
 from psycopg import sql
 
+from polyglot_export import sqlstates
+from polyglot_export.errors import StatementFailed
 from polyglot_export.postgres.leader import Leader
 
 __all__ = ["Explained", "ScanNode", "explain_statement"]
@@ -55,7 +57,12 @@ def explain_statement(leader: Leader, statement: sql.Composable) -> Explained:
     Raises:
         PolyglotError: The server refuses it; ``sqlstate`` says why.
     """
-    rows = leader.run(sql.SQL("EXPLAIN (VERBOSE, FORMAT JSON) {}").format(statement))
+    try:
+        rows = leader.run(sql.SQL("EXPLAIN (VERBOSE, FORMAT JSON) {}").format(statement))
+    except StatementFailed as error:
+        if error.sqlstate == sqlstates.CHARACTER_NOT_IN_REPERTOIRE:
+            error.hint = error.hint or "something that is read, such as a partition, has a name that is not UTF-8"
+        raise
     return Explained(rows[0][0][0]["Plan"])
 
 

@@ -69,6 +69,10 @@ class Leader:
         self.version = connection.info.server_version
         self._token = token
         self._parting_words: str | None = None
+        self._any_bytes = connection.info.parameter_status("server_encoding") == "SQL_ASCII"
+        if self._any_bytes:
+            for type_ in ("text", "name"):
+                connection.adapters.register_loader(type_, _AnyBytes)
         connection.add_notice_handler(self._keep_fatal)
         # SHOW takes no snapshot.
         self._search_path = str(self.run("SHOW search_path")[0][0])
@@ -119,11 +123,11 @@ class Leader:
         """Read PostgreSQL's catalogue within the transaction, with nothing before ``pg_catalog`` in the search path.
 
         A user's schema may hold operators that fit better than the system's; ``query`` needs no qualified names here.
+        Names that are not UTF-8 come as ``postgres.names`` says, where the server would refuse to send them as UTF8.
         """
-        path = sql.SQL("SELECT pg_catalog.set_config('search_path', {}, true)")
-        batch = sql.SQL("; ").join(
-            [path.format(sql.Literal("pg_catalog")), query, path.format(sql.Literal(self._search_path))]
-        )
+        reading = {"search_path": "pg_catalog"} | ({"client_encoding": "SQL_ASCII"} if self._any_bytes else {})
+        usual = {"search_path": self._search_path} | ({"client_encoding": "UTF8"} if self._any_bytes else {})
+        batch = sql.SQL("; ").join([_set_local(reading), query, _set_local(usual)])
         with self._cancellable():
             cursor = self.connection.execute(batch.as_bytes(self.connection))
             cursor.nextset()
@@ -240,6 +244,23 @@ class Leader:
 
     def _cancellable(self) -> _Cancellable:
         return _Cancellable(self.connection, self._token)
+
+
+class _AnyBytes(psycopg.adapt.Loader):
+    """Text of a database without an encoding."""
+
+    def load(self, data: psycopg.abc.Buffer) -> str:
+        """Keep what is not UTF-8, as half surrogates."""
+        return bytes(data).decode(errors="surrogateescape")
+
+
+def _set_local(values: dict[str, str]) -> sql.Composable:
+    """One SELECT, whatever the number of settings."""
+    calls = (
+        sql.SQL("pg_catalog.set_config({}, {}, true)").format(sql.Literal(name), sql.Literal(value))
+        for name, value in values.items()
+    )
+    return sql.SQL("SELECT {}").format(sql.SQL(", ").join(calls))
 
 
 class _Cancellable:

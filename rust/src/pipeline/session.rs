@@ -104,9 +104,14 @@ impl Session {
     fn name_column(&mut self, shared: &Shared, sql: &str, error: ServerError) -> Error {
         let row = self.encoder.rows();
         let failing = shared.plan.columns.iter().enumerate().find(|(index, _)| {
-            let Some(probe) = one_field(sql, shared.plan.columns.len(), *index, row) else { return false };
-            let outcome = self.restarted(shared).and_then(|()| self.run(&probe));
-            matches!(outcome, Err(Error::Server(again)) if is_conversion(&again.sqlstate))
+            let columns = shared.plan.columns.len();
+            let fails = |session: &mut Session, field: String| {
+                let Some(probe) = one_field(sql, columns, &field, row) else { return false };
+                let outcome = session.restarted(shared).and_then(|()| session.run(&probe));
+                matches!(outcome, Err(Error::Server(again)) if is_conversion(&again.sqlstate))
+            };
+            // What already fails without being sent is an expression's error.
+            fails(self, format!("c{index}")) && !fails(self, format!("c{index} IS NULL"))
         });
         match failing {
             Some((_, column)) => Error::value(error.message).in_row(row.saturating_add(1)).in_column(&column.source),
@@ -159,12 +164,12 @@ fn is_conversion(sqlstate: &str) -> bool {
     matches!(sqlstate, "22021" | "22P05")
 }
 
-/// The COPY of one field of one row of a segment, counted from 0. Only what is sent is converted.
-fn one_field(sql: &str, columns: usize, column: usize, row: u64) -> Option<String> {
+/// The COPY of one field of one row of a segment, counted from 0; the columns are called `c0` and so on.
+fn one_field(sql: &str, columns: usize, field: &str, row: u64) -> Option<String> {
     let select = sql.strip_prefix("COPY (")?.strip_suffix(") TO STDOUT (FORMAT binary)")?;
     let names: Vec<String> = (0..columns).map(|index| format!("c{index}")).collect();
     Some(format!(
-        "COPY (SELECT c{column} FROM ({select}) AS s({}) OFFSET {row} LIMIT 1) TO STDOUT (FORMAT binary)",
+        "COPY (SELECT {field} FROM ({select}) AS s({}) OFFSET {row} LIMIT 1) TO STDOUT (FORMAT binary)",
         names.join(", ")
     ))
 }

@@ -143,6 +143,9 @@ class SharedJobStore(JobStore, Protocol):
     async def release(self, replica: str, lease: Lease) -> None:
         """Give a lease up that was claimed."""
 
+    def twin(self) -> SharedJobStore:
+        """Another way to the same store, for the event loop of another thread."""
+
 
 def check_weight(job: Job) -> None:
     """Refuse a job that alone would be too much.

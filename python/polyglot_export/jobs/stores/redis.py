@@ -84,6 +84,7 @@ class RedisJobStore:
             )
         except (ValueError, RedisError) as error:
             raise SpecError("POLYGLOT_REDIS_URL", f"{error}") from None
+        self._url = url
         self._redis: Redis = Redis(connection_pool=self._pool)
         self._prefix = prefix
         self._max_jobs = max_jobs
@@ -197,6 +198,10 @@ class RedisJobStore:
         """See the protocol."""
         member = f"{lease.job_id}/{lease.run}/{replica}"
         await self._call(lambda: self._redis.zrem(f"{self._prefix}leases", member))
+
+    def twin(self) -> RedisJobStore:
+        """See the protocol."""
+        return RedisJobStore(self._url, self._prefix, self._max_jobs, self._lease / 1000)
 
     async def _read(self, job_id: str) -> tuple[Job | None, str]:
         found = await self._run("READ", job_id)

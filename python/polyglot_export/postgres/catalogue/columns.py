@@ -8,6 +8,7 @@ from psycopg import sql
 
 from polyglot_export.postgres.catalogue.relations import Relation
 from polyglot_export.postgres.leader import Leader
+from polyglot_export.postgres.names import shown
 
 __all__ = ["VIRTUAL_COLUMNS", "SourceColumn", "primary_key", "relation_columns"]
 
@@ -26,7 +27,9 @@ def relation_columns(leader: Leader, relation: Relation) -> tuple[SourceColumn, 
         ).format(sql.Literal(relation.oid), sql.SQL("attgenerated = 'v'" if virtual else "false"))
     )
     return tuple(
-        SourceColumn(name, sql.SQL("r.{}").format(sql.Identifier(name)), type_, modifier, display, readable, computed)
+        SourceColumn(
+            name, sql.SQL("r.{}").format(sql.Identifier(name)), type_, modifier, shown(display), readable, computed
+        )
         for name, type_, modifier, display, readable, computed in rows
     )
 

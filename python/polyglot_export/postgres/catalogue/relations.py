@@ -15,6 +15,7 @@ from psycopg import sql
 from polyglot_export import sqlstates
 from polyglot_export.errors import AccessDenied, PolyglotError, SpecError, UnknownDataset
 from polyglot_export.postgres.leader import Leader
+from polyglot_export.postgres.names import is_text, shown
 from polyglot_export.sources.base import RelationName
 
 __all__ = ["Relation", "ancestors", "find_relation", "privileged", "read_relation"]
@@ -28,6 +29,16 @@ KINDS = {
 }
 """``pg_class.relkind`` of what can be exported."""
 _OTHER_KINDS = {"S": "a sequence", "i": "an index", "I": "an index", "c": "a composite type", "t": "a TOAST table"}
+
+_NO_NAME = (
+    sqlstates.INVALID_NAME,
+    sqlstates.SYNTAX_ERROR,
+    # A name with another database in front.
+    sqlstates.FEATURE_NOT_SUPPORTED,
+    # Characters that the database's encoding lacks.
+    sqlstates.UNTRANSLATABLE_CHARACTER,
+)
+"""What the server says to words that nothing can be called."""
 
 _IDENTIFIER = r'(?:[^\W\d][\w$]*|"(?:[^"]|"")+")'
 _SQL_NAME = re.compile(rf"{_IDENTIFIER}(?:\.{_IDENTIFIER})?")
@@ -94,6 +105,9 @@ def find_relation(leader: Leader, source: RelationName, title: str = "") -> Rela
             f"{source.name!r} is {_OTHER_KINDS.get(relation.kind, 'no table or view')}; what can be exported "
             "are tables and views",
         )
+    if not is_text(relation.schema):
+        reason = f"its schema's name, {shown(relation.schema)}, is not UTF-8, so it cannot be read"
+        raise SpecError("dataset", reason)
     if relation.other_temporary:
         raise SpecError("dataset", f"{source.name!r} is a temporary table of another session and cannot be read")
     if relation.kind == "v" and not _views_allowed(leader, source):
@@ -159,8 +173,7 @@ def _oid(leader: Leader, source: RelationName) -> int | None:
     except AccessDenied:
         raise
     except PolyglotError as error:
-        # The last one is said about a name with another database in front.
-        if error.sqlstate in (sqlstates.INVALID_NAME, sqlstates.SYNTAX_ERROR, sqlstates.FEATURE_NOT_SUPPORTED):
+        if error.sqlstate in _NO_NAME:
             return None
         raise
     return next((int(oid) for oid in found if oid is not None), None)

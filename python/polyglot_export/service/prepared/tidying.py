@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
 from polyglot_export.errors import PolyglotError, SpecError
+from polyglot_export.jobs.clock import GRACE_SECONDS
 from polyglot_export.jobs.job import Job, JobStatus
 from polyglot_export.jobs.stores.base import JobStore
 from polyglot_export.service.logs import event
@@ -44,6 +46,9 @@ class SpoolKeeper:
         self._store = store
         self._unsettled = unsettled
         self._pause = min(TIDY_SECONDS, max(LEAST_TIDY_SECONDS, retention / 4))
+        self._grace = min(GRACE_SECONDS, retention)
+        self._expired: dict[str, float] = {}
+        """Files of expired jobs, and since when that was seen, by a clock that nobody sets."""
         self._shared = shared
         self._soon = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -91,16 +96,25 @@ class SpoolKeeper:
     async def _tidy(self) -> None:
         """Remove files that no job has any more, or that have expired, and what dead replicas were writing."""
         patience = UNKNOWN_SECONDS if self._shared else 0.0
-        for file in await asyncio.to_thread(self._spool.survey):
+        files = await asyncio.to_thread(self._spool.survey)
+        self._expired = {file.name: self._expired[file.name] for file in files if file.name in self._expired}
+        for file in files:
             if file.name in self._unsettled() or (not file.own and file.age < patience):
                 continue
-            if not _wanted(await self._store.get(file.job_id), file) and file.name not in self._unsettled():
+            job = await self._store.remembered(file.job_id)
+            if not self._wanted(job, file) and file.name not in self._unsettled():
                 await asyncio.to_thread(self._spool.remove, file.name)
                 event(_log, logging.INFO, "prepared file removed", exportId=file.job_id, file=file.name)
 
+    def _wanted(self, job: Job | None, file: Spooled) -> bool:
+        """Whether a finished file is still some job's.
 
-def _wanted(job: Job | None, file: Spooled) -> bool:
-    """Whether a finished file is still some job's."""
-    if job is None or job.file is None or job.file.name != file.name:
-        return False
-    return job.status() not in {JobStatus.EXPIRED, JobStatus.CANCELLED}
+        One that has expired is for a while, since a clock that is wrong for a moment must not cost a file.
+        """
+        if job is None or job.file is None or job.file.name != file.name or job.status() is JobStatus.CANCELLED:
+            return False
+        if job.status() is not JobStatus.EXPIRED:
+            self._expired.pop(file.name, None)
+            return True
+        at = time.monotonic()
+        return at - self._expired.setdefault(file.name, at) < self._grace

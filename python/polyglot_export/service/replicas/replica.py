@@ -21,6 +21,7 @@ from polyglot_export.jobs.job import Job, now
 from polyglot_export.jobs.stores.base import Lease, SharedJobStore, StoreAway
 from polyglot_export.service.errors import ReplicaLost
 from polyglot_export.service.logs import event
+from polyglot_export.service.replicas.lease_keeper import LeaseKeeper
 from polyglot_export.service.replicas.runs import Runs
 
 __all__ = ["Background", "Replica", "replica_name"]
@@ -92,10 +93,12 @@ class Replica:
         self._reached: bool | None = None
         """Whether the log says that the store is reached; ``None`` before it says anything."""
         self._next_sweep = 0.0
+        self._keeper = LeaseKeeper(store, name)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin."""
+        self._keeper.start()
         self._task = asyncio.create_task(self._beat_for_ever())
 
     async def close(self) -> None:
@@ -103,6 +106,7 @@ class Replica:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
+        await self._keeper.close()
 
     async def _beat_for_ever(self) -> None:
         while True:
@@ -142,7 +146,9 @@ class Replica:
             await self._store.release(self._name, lease)
             del self._claims[(lease.job_id, lease.run)]
         waiting = [Lease(job_id, 0) for job_id in held if not self._runs.runs_here(job_id)]
-        pulse = await self._store.renew(self._name, [*self._runs.leases(), *waiting, *self._claims.values()])
+        leases = [*self._runs.leases(), *waiting, *self._claims.values()]
+        self._keeper.renewed(leases)
+        pulse = await self._store.renew(self._name, leases)
         for job_id, number in pulse.lost:
             self._runs.stop(
                 job_id,

@@ -8,6 +8,7 @@ end        as ``state``, when the export is over; the stream ends
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +24,7 @@ from polyglot_export.service.errors import ClientGone
 from polyglot_export.service.http.clients import while_connected
 from polyglot_export.service.http.connection import EXTENSION, Connection
 from polyglot_export.service.http.job_answers import job_summary, run_view
+from polyglot_export.service.logs import event
 from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.text.exact_json import dumps
 
@@ -41,6 +43,7 @@ MAX_STREAMS = 100
 jobs are in Redis."""
 _OVER = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.EXPIRED})
 _HEARTBEAT = b":\n\n"
+_log = logging.getLogger(__name__)
 
 
 class JobEvents:
@@ -59,6 +62,7 @@ class JobEvents:
         self._runs = runs
         self._store = store
         self._may_begin = may_begin
+        self._watches: dict[str, _Watch] = {}
 
     def check_room(self) -> None:
         """Refuse one stream too many.
@@ -83,6 +87,13 @@ class JobEvents:
 
     async def of(self, job: Job | None) -> AsyncIterator[bytes]:
         """The events of a job, from its present state to its end."""
+        if job is None:
+            return
+        with self._watching(job) as watch:
+            async for told in self._seen(job, watch):
+                yield told
+
+    async def _seen(self, job: Job | None, watch: _Watch) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
         spoken = loop.time()
         seen_id = seen_state = None
@@ -103,8 +114,7 @@ class JobEvents:
                 spoken = loop.time()
             if over or (self._runs.stopping and not self._runs.runs_here(job.id)):
                 return
-            await asyncio.sleep(LOOK_SECONDS)
-            job = await self._look(job)
+            job = await watch.next_look()
 
     def is_over(self, job: Job) -> bool:
         """Whether nothing more will happen by itself: a file of a lost replica is begun again by another one."""
@@ -116,12 +126,55 @@ class JobEvents:
         """Whether a client that has seen an event has seen the last one."""
         return last_event_id is not None and self.is_over(job) and last_event_id == event_id_of(job)
 
-    async def _look(self, job: Job) -> Job | None:
-        """The job as it is stored now; as it was while the store is away."""
+    @contextmanager
+    def _watching(self, job: Job) -> Iterator[_Watch]:
+        """Meanwhile somebody looks at the job: one for all that follow it."""
+        watch = self._watches.get(job.id)
+        if watch is None:
+            watch = self._watches[job.id] = _Watch(self._store, job)
+        watch.followers += 1
         try:
-            return await self._store.get(job.id)
-        except StoreAway:
-            return job
+            yield watch
+        finally:
+            watch.followers -= 1
+            if not watch.followers:
+                watch.stop()
+                del self._watches[job.id]
+
+
+class _Watch:
+    """Looks at one job again and again, for all that follow it."""
+
+    def __init__(self, store: JobStore, job: Job) -> None:
+        self.followers = 0
+        self._store = store
+        self._job: Job | None = job
+        self._mark = ""
+        self._looked = asyncio.Event()
+        self._task = asyncio.create_task(self._look_for_ever())
+
+    async def next_look(self) -> Job | None:
+        """The job as it is stored at the next look; as it was while the store is away; ``None`` once it is gone."""
+        if self._job is not None:
+            await self._looked.wait()
+        return self._job
+
+    def stop(self) -> None:
+        """Nobody follows any more."""
+        self._task.cancel()
+
+    async def _look_for_ever(self) -> None:
+        while (known := self._job) is not None:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                self._job, self._mark = await self._store.look(known, self._mark)
+            except StoreAway:
+                pass
+            except Exception as error:  # noqa: BLE001 - those that follow would wait for ever
+                event(_log, logging.ERROR, "job not looked at", exportId=known.id, error=error)
+                self._job = None
+            looked, self._looked = self._looked, asyncio.Event()
+            looked.set()
 
 
 class EventResponse(Response):
@@ -162,9 +215,9 @@ class EventResponse(Response):
 
     async def _write(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        async for event in self._events.of(self._job):
+        async for told in self._events.of(self._job):
             async with asyncio.timeout(SEND_SECONDS):
-                await send({"type": "http.response.body", "body": event, "more_body": True})
+                await send({"type": "http.response.body", "body": told, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -311,15 +311,14 @@ impl Cell {
     }
 }
 
-/// Whether a spreadsheet would take the cell for a formula (OWASP, "CSV Injection").
+/// Whether a spreadsheet would take the cell for a formula (OWASP, "CSV Injection"). The second pattern is the
+/// full-width ＝, ＋, － and ＠, which spreadsheets with East Asian input read as the others.
 #[inline]
 fn runs_as_formula(text: &[u8]) -> bool {
-    match text {
-        [b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n', ..] => true,
-        // The full-width ＝, ＋, － and ＠, which spreadsheets with East Asian input read as the others.
-        [0xEF, 0xBC, 0x9D | 0x8B | 0x8D | 0xA0, ..] => true,
-        _ => false,
-    }
+    matches!(
+        text,
+        [b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n', ..] | [0xEF, 0xBC, 0x9D | 0x8B | 0x8D | 0xA0, ..]
+    )
 }
 
 /// Whether a json text begins with a blank that a spreadsheet may skip. With `-` it is a number; no json begins with
