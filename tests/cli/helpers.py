@@ -80,6 +80,16 @@ def active(conn: psycopg.Connection) -> list[str]:
     return [row[0] for row in rows]
 
 
+def waits_for_a_lock(conn: psycopg.Connection) -> bool:
+    """True while a session of this database waits for another one's lock. The server shows only the first 1,024 bytes
+    of what it runs, and LOCK stands behind all settings of an export.
+    """
+    row = conn.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    ).fetchone()
+    return row is not None and row[0] > 0
+
+
 def is_copying(conn: psycopg.Connection) -> bool:
     """True while a worker reads."""
     return any("COPY" in query for query in active(conn))

@@ -12,7 +12,17 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.cli.helpers import ENDLESS, GONE_SECONDS, ITEMS, SILENT, active, is_copying, names, wait_until
+from tests.cli.helpers import (
+    ENDLESS,
+    GONE_SECONDS,
+    ITEMS,
+    SILENT,
+    active,
+    is_copying,
+    names,
+    wait_until,
+    waits_for_a_lock,
+)
 from tests.fixtures.process import environment, start_cli
 from tests.fixtures.server import Database
 
@@ -84,7 +94,7 @@ def test_while_it_waits_for_a_lock(dsn: str, conn: psycopg.Connection, tmp_path:
     with psycopg.connect(dsn) as locker:
         locker.execute("LOCK TABLE items IN ACCESS EXCLUSIVE MODE")
         process = start_cli("export", "items", "-o", str(tmp_path / "x.csv"), dsn=dsn)
-        wait_until(lambda: any("LOCK" in query for query in active(conn)))
+        wait_until(lambda: waits_for_a_lock(conn))
         process.send_signal(signal.SIGINT)
         assert end(process) == (-signal.SIGINT, f"polyglot: interrupted; {tmp_path / 'x.csv'} was not written\n")
         wait_until(lambda: active(conn) == [], GONE_SECONDS)
@@ -97,7 +107,7 @@ def test_explain_while_it_waits_for_a_lock(dsn: str, conn: psycopg.Connection) -
     with psycopg.connect(dsn) as locker:
         locker.execute("LOCK TABLE items IN ACCESS EXCLUSIVE MODE")
         process = start_cli("explain", "items", dsn=dsn)
-        wait_until(lambda: any("LOCK" in query for query in active(conn)))
+        wait_until(lambda: waits_for_a_lock(conn))
         process.send_signal(signal.SIGINT)
         assert end(process) == (-signal.SIGINT, "polyglot: interrupted\n")
         wait_until(lambda: active(conn) == [], GONE_SECONDS)
