@@ -60,14 +60,19 @@ def test_an_empty_toast_table_bounds_it_to_a_page(dsn: str, conn: psycopg.Connec
 @pytest.mark.parametrize("where", ["itself", "a partition", "a child"])
 def test_a_large_value_anywhere_below_is_seen(dsn: str, conn: psycopg.Connection, where: str) -> None:
     if where == "itself":
-        conn.execute("CREATE TABLE t (id int, payload text STORAGE EXTERNAL)")
+        conn.execute("CREATE TABLE t (id int, payload text)")
     elif where == "a partition":
-        conn.execute("CREATE TABLE t (id int, payload text STORAGE EXTERNAL) PARTITION BY RANGE (id)")
+        conn.execute("CREATE TABLE t (id int, payload text) PARTITION BY RANGE (id)")
         conn.execute(
             "CREATE TABLE p1 PARTITION OF t FOR VALUES FROM (0) TO (10); CREATE TABLE p2 PARTITION OF t FOR VALUES FROM (10) TO (20)"
         )
     else:
-        conn.execute("CREATE TABLE t (id int, payload text STORAGE EXTERNAL); CREATE TABLE c () INHERITS (t)")
+        conn.execute("CREATE TABLE t (id int, payload text); CREATE TABLE c () INHERITS (t)")
+    conn.execute("ALTER TABLE t ALTER payload SET STORAGE EXTERNAL")
+    if where == "a partition":  # Each has its own; a child has its parent's.
+        conn.execute(
+            "ALTER TABLE p1 ALTER payload SET STORAGE EXTERNAL; ALTER TABLE p2 ALTER payload SET STORAGE EXTERNAL"
+        )
     target = "c" if where == "a child" else "t"
     conn.execute(f"INSERT INTO {target} VALUES (1, 'small'), (11, 'small')")
     assert _plan(dsn, "t").largest_row is not None

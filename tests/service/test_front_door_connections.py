@@ -85,10 +85,10 @@ def test_an_idle_connection_gives_its_place(tmp_path: Path) -> None:
 def test_the_last_places_are_for_probes(records: str) -> None:
     """All others are at work, and none of them is disturbed."""
     with serve(records, max_clients=9, workers=1, slow_client_timeout=300) as service, contextlib.ExitStack() as stack:
-        downloads = []
-        for _ in range(8):
-            export_id = create(service)
-            downloads.append(stack.enter_context(RawDownload(service, export_id, headers=CLOSE)))
+        made = [create(service) for _ in range(8)]
+        # The connections of these calls are gone.
+        wait_for(lambda: "polyglot_client_connections 1.0" in call(service, "/metrics").body.decode())
+        downloads = [stack.enter_context(RawDownload(service, each, headers=CLOSE)) for each in made]
         for download in downloads:
             download.read_some(1000)
         assert call(service, "/health/live").status == 200
@@ -114,7 +114,7 @@ def ask_once(service: Service) -> int:
 def test_probes_do_not_keep_their_places(tmp_path: Path, records: str) -> None:
     """Who takes one and says nothing loses it soon."""
     (tmp_path / "sitecustomize.py").write_text(
-        "import polyglot_export.service.http.client_connections as c\nc.EVICTABLE_SECONDS = 3600.0\n"
+        "import polyglot_export.service.http.client_connections as c\nc.EVICTABLE_SECONDS = c.SILENT_EVICTABLE_SECONDS = 3600.0\n"
         "import polyglot_export.service.http.protocol as p\np.PROBE_SECONDS = 0.5\n"
     )
     environment = {"PYTHONPATH": f"{tmp_path}:{PACKAGE}"}
@@ -155,3 +155,18 @@ def test_a_stalled_download_is_no_idle_connection(records: str) -> None:
             wait_until_stalled(service, export_id)
             with idle(service, 20):
                 assert download.read_to_end().endswith(b"\r\n0\r\n\r\n")
+
+
+def test_a_probe_is_known_by_its_first_bytes(tmp_path: Path) -> None:
+    """All places are taken by those who are silent: it takes the place of one of them at once."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import polyglot_export.service.http.client_connections as c\n"
+        "c.EVICTABLE_SECONDS = c.SILENT_EVICTABLE_SECONDS = 3600.0\n"
+        "import polyglot_export.service.http.protocol as p\np.PROBE_SECONDS = 3600.0\n"
+    )
+    environment = {"PYTHONPATH": f"{tmp_path}:{PACKAGE}"}
+    with serve("host=127.0.0.1 port=1", max_clients=9, env=environment) as service, idle(service, 12):
+        wait_for(lambda: "clients were turned away" in service.log())
+        wait_for(lambda: _status_or_none(service) == 200)
+        status, problem = ask(service, DATASETS)
+        assert (status, problem["code"]) == (503, "overloaded")

@@ -18,7 +18,9 @@ from polyglot_export.service import logs
 from polyglot_export.service.app import create_app, service_of
 from polyglot_export.service.config.environment import ServiceSettings
 from polyglot_export.service.config.file import Configuration
-from polyglot_export.service.http.protocol import protocol_for
+from polyglot_export.service.http.acceptor import Acceptor
+from polyglot_export.service.http.client_connections import ClientConnections
+from polyglot_export.service.http.protocol import ExportProtocol
 from polyglot_export.service.logs import event
 from polyglot_export.service.prepared.preparations import Preparations
 from polyglot_export.service.reload import Reloader
@@ -58,7 +60,7 @@ def run(settings: ServiceSettings) -> None:
         service.spool.open()
     config = uvicorn.Config(
         app,
-        http=protocol_for(service.clients),
+        http=ExportProtocol,
         loop="uvloop",
         ws="none",
         lifespan="on",
@@ -74,7 +76,9 @@ def run(settings: ServiceSettings) -> None:
     )
     _warn_of_unused(settings)
     _announce(sockets, service.configuration, service.budget.capacity)
-    server = _Server(config, service.runs, service.preparations, lambda: signals.watch(service.reloader))
+    server = _Server(
+        config, service.clients, service.runs, service.preparations, lambda: signals.watch(service.reloader)
+    )
     server.run(sockets=sockets)
     event(_log, logging.INFO, "service ended")
     if not server.started:
@@ -85,9 +89,16 @@ class _Server(uvicorn.Server):
     """uvicorn's server, which tells the service that the end has begun and leaves the process with an exit code."""
 
     def __init__(
-        self, config: uvicorn.Config, runs: Runs, preparations: Preparations, on_start: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        clients: ClientConnections,
+        runs: Runs,
+        preparations: Preparations,
+        on_start: Callable[[], None],
     ) -> None:
         super().__init__(config)
+        self._clients = clients
+        self._acceptors: list[Acceptor] = []
         self._on_start = on_start
         self._runs = runs
         self._preparations = preparations
@@ -101,8 +112,12 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and tell."""
-        await super().startup(sockets)
+        """Start, accept connections by ourselves, and tell."""
+        await super().startup([])
+        for sock in sockets or []:
+            acceptor = Acceptor(sock, self._clients, self._new_protocol)
+            acceptor.start()
+            self._acceptors.append(acceptor)
         self._on_start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -110,7 +125,18 @@ class _Server(uvicorn.Server):
         event(_log, logging.INFO, "service is ending", running=len(self._runs))
         self._runs.refuse_new()
         self._preparations.stop()
+        for acceptor in self._acceptors:
+            acceptor.stop()
         await super().shutdown(sockets)
+
+    def _new_protocol(self) -> ExportProtocol:
+        return ExportProtocol(
+            self.config,
+            self.server_state,
+            self.lifespan.state,
+            asyncio.get_running_loop(),
+            clients=self._clients,
+        )
 
 
 class _ReloadSignals:

@@ -27,9 +27,9 @@ RECEIVE_BUFFER = 32 << 10
 """Bytes that the kernel keeps of what has not been read; it takes twice as much for them. By itself it would let the
 buffer of each connection grow to megabytes; requests are small."""
 TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
-BACKLOG = 128
-"""Connections that the kernel has ready. All of them are accepted at once, before the limit of connections is looked
-at: they must fit into the descriptors that it leaves. Clients beyond them are let in a moment later."""
+BACKLOG = 2048
+"""Connections that wait to be accepted: the kernel drops what comes beyond them, and the client tries again after a
+second."""
 
 
 def check_binding(host: str, keys: Keys) -> None:
@@ -94,6 +94,7 @@ def _listen(family: int, address: tuple[object, ...], user_timeout_seconds: floa
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_COUNT)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(user_timeout_seconds * 1000))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, NOTSENT_LOWAT)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         sock.bind(address)

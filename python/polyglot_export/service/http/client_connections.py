@@ -34,9 +34,9 @@ connections each."""
 PROBE_SHARE = 8
 """Where there are few places, one in so many is for probes."""
 EVICTABLE_SECONDS = 1.0
-"""Time after which a connection that asks for nothing gives its place to a new one, when all are taken."""
-PROBE_EVICTABLE_SECONDS = 0.1
-"""The same on the places for probes, which ask as soon as they are connected."""
+"""Time after which a connection that asks for nothing gives its place to one that asks, when all are taken …"""
+SILENT_EVICTABLE_SECONDS = 10.0
+"""… and to one that does not: a flood of them is refused, which costs little, and does not go round and round."""
 SAY_SECONDS = 10.0
 """Time between two lines of the log about connections that were refused or closed."""
 
@@ -56,9 +56,6 @@ class Place(Enum):
 
 class ClientConnection(Protocol):
     """A connection, as far as this module asks."""
-
-    idle_since: float | None
-    """By the loop's clock; ``None`` while a request is being answered."""
 
     def held(self) -> int:
         """Bytes that it makes the process and the kernel hold, an export's own excepted."""
@@ -93,8 +90,10 @@ class ClientConnections:
         self.memory = memory
         self.turned = Turned()
         self._probe_places = min(PROBE_PLACES, limit // PROBE_SHARE)
-        # In the order in which they came.
         self._all: dict[ClientConnection, Place] = {}
+        self._taken = {Place.ANY: 0, Place.PROBES: 0}
+        # Since when, by the loop's clock; the longest first.
+        self._idle: dict[Place, dict[ClientConnection, float]] = {Place.ANY: {}, Place.PROBES: {}}
         self._unseen = 0
         self._silent_until = 0.0
         self._said = Turned()
@@ -106,29 +105,57 @@ class ClientConnections:
         """Bytes that all of them hold now."""
         return sum(connection.held() for connection in self._all)
 
-    def enter(self, connection: ClientConnection) -> Place:
-        """Count a new connection; where all places are taken, the one that has been idle for longest gives way."""
-        if len(self._all) < self.limit - self._probe_places or self._close_idle(Place.ANY, EVICTABLE_SECONDS):
-            place = Place.ANY
-        elif len(self._all) < self.limit or self._close_idle(Place.PROBES, PROBE_EVICTABLE_SECONDS):
-            place = Place.PROBES
-        else:
-            self.turned.refused += 1
-            self._say()
-            return Place.NONE
+    def has_room(self) -> bool:
+        """Whether a place is free for which nobody has to give way."""
+        return self._taken[Place.ANY] < self.limit - self._probe_places
+
+    def room(self, *, silent: bool, probe: bool) -> Place:
+        """The place of a connection that has just come; where all are taken, the one that has been idle for longest
+        gives way.
+
+        Args:
+            silent: It has sent nothing yet. Then only those give way that have been silent for long themselves.
+            probe: It asks for what is answered on the last places. Who is silent there gives way at once.
+        """
+        patience = SILENT_EVICTABLE_SECONDS if silent else EVICTABLE_SECONDS
+        if self.has_room() or self._close_idle(Place.ANY, patience):
+            return Place.ANY
+        if self._taken[Place.PROBES] < self._probe_places or (probe and self._close_idle(Place.PROBES, 0)):
+            return Place.PROBES
+        self.count_refused()
+        return Place.NONE
+
+    def enter(self, connection: ClientConnection, place: Place) -> None:
+        """Count a new connection on its place."""
         self._all[connection] = place
-        return place
+        self._taken[place] += 1
+        self.now_idle(connection)
+
+    def now_idle(self, connection: ClientConnection) -> None:
+        """It asks for nothing more."""
+        place = self._all.get(connection)
+        if place is not None:
+            self._idle[place][connection] = asyncio.get_running_loop().time()
+
+    def now_busy(self, connection: ClientConnection) -> None:
+        """It has asked for something."""
+        place = self._all.get(connection)
+        if place is not None:
+            self._idle[place].pop(connection, None)
 
     def leave(self, connection: ClientConnection) -> None:
         """It is closed."""
-        self._all.pop(connection, None)
+        place = self._all.pop(connection, None)
+        if place is not None:
+            self._taken[place] -= 1
+            self._idle[place].pop(connection, None)
 
     def refusal(self) -> Overloaded:
         """The answer to a request for which there is no place."""
         return Overloaded(f"all {self.limit} connections of the service are in use; try again later")
 
     def count_refused(self) -> None:
-        """A connection that was let in for probes asked for something else."""
+        """Somebody got that answer."""
         self.turned.refused += 1
         self._say()
 
@@ -157,13 +184,8 @@ class ClientConnections:
 
     def _close_idle(self, place: Place, seconds: float) -> bool:
         """Close the connection on such a place that has been idle for longest, if one has been for long enough."""
-        idle = [
-            (connection.idle_since, connection)
-            for connection, its in self._all.items()
-            if its is place and connection.idle_since is not None
-        ]
-        since, longest = min(idle, key=lambda each: each[0], default=(None, None))
-        if since is None or longest is None or asyncio.get_running_loop().time() - since < seconds:
+        longest, since = next(iter(self._idle[place].items()), (None, 0.0))
+        if longest is None or asyncio.get_running_loop().time() - since < seconds:
             return False
         self.turned.idle += 1
         self.leave(longest)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any, cast
 
 import httptools
+from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
 
 from polyglot_export.service.errors import HeaderTooLarge, MalformedRequest, ServiceError
-from polyglot_export.service.http import problems
 from polyglot_export.service.http.bodies import DISCARD_BYTES
 from polyglot_export.service.http.client_connections import ClientConnections, Place
 from polyglot_export.service.http.connection import EXTENSION, Connection
 from polyglot_export.service.http.inflow import Inflow
+from polyglot_export.service.http.refusals import refusal
 from polyglot_export.service.http.request_head import HEADER_COST, MAX_HEAD, RequestHead
 
-__all__ = ["ExportProtocol", "protocol_for"]
+__all__ = ["ExportProtocol"]
 
 HEAD_SECONDS = 30.0
 """Time that the line and headers of a request may take: httptools waits for ever."""
@@ -43,16 +44,22 @@ class ExportProtocol(HttpToolsProtocol):
     head, one body and one answer in memory, whatever a client sends.
     """
 
-    clients: ClientConnections
-    """Where connections are counted; :func:`protocol_for` sets it."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        clients: ClientConnections,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.clients = clients
         self.discarding = False
         """Whether what comes is thrown away, since a body without a length is on its way."""
-        self.idle_since: float | None = self.loop.time()
-        """Since when no request is being answered; ``None`` while one is."""
-        self._place = Place.ANY
+        self.place = Place.ANY
+        """What it may ask for; the acceptor sets it."""
+        self._connected = False
         self._inflow = Inflow()
         self._head = RequestHead()
         self._held: RequestResponseCycle | None = None
@@ -66,14 +73,11 @@ class ExportProtocol(HttpToolsProtocol):
         self._body_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        """It gets a place, and its first request must come in time."""
+        """The first request must come in time."""
         super().connection_made(transport)
+        self._connected = True
         self.flow = _Flow(transport, self)
-        self._place = self.clients.enter(self)
-        if self._place is Place.NONE:
-            self._refuse(self.clients.refusal())
-        else:
-            self._expect_head()
+        self._expect_head()
 
     def data_received(self, data: bytes) -> None:
         """Take what has come, and read as much of it as may be read now."""
@@ -108,13 +112,13 @@ class ExportProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is over; the body has a limit of its own."""
         self._head.check(self.parser.get_http_version(), upgrade=self.parser.should_upgrade())
-        if self._place is Place.PROBES and not self.url.partition(b"?")[0].startswith(PROBES):
+        if self.place is Place.PROBES and not self.url.partition(b"?")[0].startswith(PROBES):
             self.clients.count_refused()
             raise self.clients.refusal()
         self._in_head = False
         self._stop_timers()
         self._listening = False
-        self.idle_since = None
+        self.clients.now_busy(self)
         super().on_headers_complete()
         self._connection.cycle = self.cycle
 
@@ -172,7 +176,7 @@ class ExportProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """A response has ended as it should: go on with the next request, or close."""
-        self.idle_since = self.loop.time()
+        self.clients.now_idle(self)
         if self._held is not None and self._held.response_complete:
             self._held = None
             self.discarding = False
@@ -206,6 +210,8 @@ class ExportProtocol(HttpToolsProtocol):
 
     def held(self) -> int:
         """Bytes of the request, and of an answer that nobody takes; those of a stream are in its reservation."""
+        if not self._connected:
+            return 0
         held = len(self._inflow) + self._head_bytes + self._framing_bytes + len(self.headers or ()) * HEADER_COST
         if self.answering():
             return held + len(self.cycle.body)
@@ -215,7 +221,10 @@ class ExportProtocol(HttpToolsProtocol):
 
     def give_up(self, error: ServiceError | None) -> None:
         """Close it for the sake of others."""
-        if self.answering() or self.transport.is_closing() or Connection(self).unacknowledged():
+        if not self._connected:
+            # Accepted in this very moment.
+            self.loop.call_soon(self.give_up, error)
+        elif self.answering() or self.transport.is_closing() or Connection(self).unacknowledged():
             Connection(self).abort()
         elif error is not None:
             self._refuse(error)
@@ -326,7 +335,7 @@ class ExportProtocol(HttpToolsProtocol):
             )
 
     def _expect_head(self) -> None:
-        seconds = PROBE_SECONDS if self._place is Place.PROBES else HEAD_SECONDS
+        seconds = PROBE_SECONDS if self.place is Place.PROBES else HEAD_SECONDS
         self._head_timer = self.loop.call_later(seconds, self.transport.close)
 
     def _stop_timers(self) -> None:
@@ -341,15 +350,7 @@ class ExportProtocol(HttpToolsProtocol):
             # An answer here would become part of the one that is being sent.
             Connection(self).abort()
             return
-        status, headers, body = problems.document(error)
-        payload = json.dumps(body).encode()
-        headers |= {
-            "Content-Type": problems.CONTENT_TYPE,
-            "Content-Length": str(len(payload)),
-            "Connection": "close",
-        }
-        lines = [f"{name.lower()}: {value}\r\n".encode("latin-1") for name, value in headers.items()]
-        self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", payload]))
+        self.transport.write(refusal(error))
         self.transport.close()
 
 
@@ -368,13 +369,3 @@ class _Flow(FlowControl):
         """``receive()`` calls it, and the end of a response."""
         if self._protocol.more_is_wanted():
             super().resume_reading()
-
-
-def protocol_for(clients: ClientConnections) -> type[ExportProtocol]:
-    """The protocol of a service, whose connections are counted there."""
-
-    class ServiceProtocol(ExportProtocol):
-        pass
-
-    ServiceProtocol.clients = clients
-    return ServiceProtocol

@@ -311,8 +311,8 @@ impl Cell {
     }
 }
 
-/// Whether a spreadsheet would take the cell for a formula (OWASP, "CSV Injection"). The second pattern is the full-width
-/// ＝, ＋, － and ＠, which spreadsheets with East Asian input read as the others.
+/// Whether a spreadsheet would take the cell for a formula (OWASP, "CSV Injection"). The second pattern is the
+/// full-width ＝, ＋, － and ＠, which spreadsheets with East Asian input read as the others.
 #[inline]
 fn runs_as_formula(text: &[u8]) -> bool {
     matches!(
