@@ -165,6 +165,8 @@ class _Driver:
         finally:
             for helper in (*helpers, hostile):
                 helper.cancel()
+            # They close what they have open before the loop ends.
+            await asyncio.wait((*helpers, hostile))
         for task in list(self._tasks):
             task.cancel()
             self.figures.outcomes["left at the end"] += 1

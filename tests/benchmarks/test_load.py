@@ -21,7 +21,7 @@ def test_the_load(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monkey
     monkeypatch.setattr("benchmarks.load_run.KILL_SECONDS", 0.5)
     monkeypatch.setattr("benchmarks.load_run.LAST_SECONDS", 3.0)
     monkeypatch.setattr("benchmarks.load_run.SLOW_SHARES", ((1, 50), (1_000, 50)))
-    load = Load(seconds=5, rows=3_000, clients=50, arrivals=12, seed=7, hostile=False)
+    load = Load(seconds=5, rows=3_000, clients=50, arrivals=12, seed=8)
     reason = no_group()
     if reason is not None:
         assert command.main(["--minutes", "0.05", "--rows", "1000"]) == command.EXIT_NO_GROUP
@@ -31,6 +31,8 @@ def test_the_load(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monkey
     assert not figures.problems, figures.log
     assert figures.outcomes[Ending.COMPLETE.value] > 15
     assert figures.kills > 0
+    assert figures.attacks.total() == 1, "one fits into the seconds"
+    assert 0 < figures.live_seconds[0] <= figures.live_seconds[1]
     assert not any(figures.left.values())
     assert figures.group_peak < command.GROUP_BYTES
     shown = report(load, figures)
