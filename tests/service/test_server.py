@@ -114,7 +114,9 @@ def test_every_setting_is_documented_with_its_default() -> None:
         elif name in {"row_limit", "max_body", "min_rate", "spool_limit"}:
             assert parse_size(documented) == default, variable
         else:
-            assert documented == f"{default:g}" if isinstance(default, float) else documented == str(default), variable
+            assert (
+                documented == f"{default:g}" if isinstance(default, float) else documented == (str(default) or "none")
+            ), variable
 
 
 def test_only_serve_imports_the_framework(dsn: str) -> None:
