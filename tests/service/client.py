@@ -172,8 +172,11 @@ class RawDownload:
         return data
 
     def read_to_end(self) -> bytes:
-        """Everything until the peer closes; raises ConnectionResetError when it resets."""
-        pieces = []
-        while piece := self.socket.recv(65536):
-            pieces.append(piece)
-        return b"".join(pieces)
+        """Everything until a chunked body ends or the peer closes; raises ConnectionResetError when it resets.
+
+        A connection stays open behind a body that is whole, so its close is not waited for.
+        """
+        data = bytearray()
+        while not data.endswith(b"\r\n0\r\n\r\n") and (piece := self.socket.recv(65536)):
+            data += piece
+        return bytes(data)
