@@ -346,7 +346,7 @@ def test_a_client_that_leaves_is_let_go(service: Service, large: str) -> None:
 
 def test_many_slow_clients_wait_for_memory(records: str, tmp_path: Path) -> None:
     """Each of them takes a chunk of what there is for exports; who finds none is asked to come again."""
-    with serving(records, tmp_path, memory_limit="100MB", queue_timeout=0.2) as service:
+    with serving(records, tmp_path, memory_limit="128MB", queue_timeout=0.2) as service:
         export_id = prepare(service)
         room = int(re.search(r"exportMemory=(\d+)", service.log())[1]) // CHUNK  # type: ignore[index]
         with ExitStack() as clients:
