@@ -55,7 +55,7 @@ $(STAMPS)/dev: $(STAMPS)/venv requirements-dev.txt
 # package with its dependencies; off line, since the lock has brought them all. (With uv: an older pip knows no groups.)
 $(STAMPS)/core: $(STAMPS)/venv $(RUST_SOURCES) pyproject.toml
 	@tools/check-tools.sh rust
-	VIRTUAL_ENV=$(CURDIR)/.venv UV_OFFLINE=1 UV_NO_INDEX=1 $(BIN)/maturin develop --release --locked --quiet --uv
+	VIRTUAL_ENV=$(CURDIR)/.venv UV_OFFLINE=1 UV_NO_INDEX=1 $(BIN)/maturin develop --release --locked --quiet --uv --group build
 	$(BIN)/python -m compileall -q python
 	@touch $@
 
