@@ -1,6 +1,6 @@
 """How far an export is, as server-sent events (HTML Standard, section 9.2).
 
-state      the export as ``GET /exports`` lists it: at once, and whenever its state changes
+state      the export as ``GET /exports`` lists it, without its spec: at once, and whenever its state changes
 progress   its latest run, at most twice a second, when something has changed
 end        as ``state``, when the export is over; the stream ends
 """
@@ -104,7 +104,7 @@ class JobEvents:
             over = self.is_over(job)
             if (event_id := event_id_of(job)) != seen_id:
                 if state != seen_state:
-                    name, data = "end" if over else "state", job_summary(job).members()
+                    name, data = "end" if over else "state", _state(job)
                 else:
                     name, data = "progress", _progress(job)
                 yield format_sse_event(data_str=dumps(data), event=name, id=event_id, retry=retry)
@@ -219,6 +219,13 @@ class EventResponse(Response):
             async with asyncio.timeout(SEND_SECONDS):
                 await send({"type": "http.response.body", "body": told, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _state(job: Job) -> dict[str, Any]:
+    """The export as a list shows it, without its spec: that may have a megabyte, and a hundred may follow one."""
+    members = job_summary(job).members()
+    del members["spec"]
+    return members
 
 
 def _progress(job: Job) -> dict[str, Any]:
