@@ -63,7 +63,8 @@ proptest! {
         let plan = plan(&[("a", TEXT), ("b", BY_TEXT)], Arc::new(options.clone()));
         let file = encode(&plan, &to_bytes(&rows)).unwrap();
         for (read, sent) in read_csv(&file, &options).iter().flatten().zip(rows.iter().flatten()) {
-            let dangerous = sent.as_ref().is_some_and(|text| text.starts_with(['=', '+', '-', '@', '\t', '\r']));
+            let starts = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+            let dangerous = sent.as_ref().is_some_and(|text| text.starts_with(starts));
             let guarded = sent.as_ref().map(|text| if dangerous { format!("'{text}") } else { text.clone() });
             prop_assert_eq!(read.clone(), guarded);
         }
