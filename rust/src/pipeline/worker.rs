@@ -42,31 +42,32 @@ impl Drop for Guard<'_> {
 }
 
 fn work(shared: &Arc<Shared>, worker: usize) -> Result<()> {
+    // It lives until a segment that failed is given back: only then may the server see that this worker has gone.
     let mut session = match Session::open(shared, worker) {
-        Ok(session) => session,
+        Ok(session) => Some(session),
         Err(error) => return leave(shared, None, error),
     };
     while let Some(segment) = shared.merge.take()? {
-        match export(shared, worker, session, segment) {
-            Ok((same, end)) => {
-                session = same;
-                shared.merge.end(segment, Ok(end))?;
-            }
+        match export(shared, worker, &mut session, segment) {
+            Ok(end) => shared.merge.end(segment, Ok(end))?,
             // The error of a value waits for its turn; this worker is done, the ones before it go on.
             Err(error @ (Error::Value(_) | Error::TooLarge(_))) => return shared.merge.end(segment, Err(error)),
             Err(error) => return leave(shared, Some(segment), error),
         }
     }
-    session.close();
+    if let Some(session) = session {
+        session.close();
+    }
     Ok(())
 }
 
 /// Exports a segment. Where its connection is lost before any of its bytes were handed out, it is read again on a new
 /// one: the same statement on the same snapshot gives the same bytes.
-fn export(shared: &Arc<Shared>, worker: usize, mut session: Session, segment: u64) -> Result<(Session, SegmentEnd)> {
+fn export(shared: &Arc<Shared>, worker: usize, session: &mut Option<Session>, segment: u64) -> Result<SegmentEnd> {
     loop {
-        let error = match session.export(shared, segment) {
-            Ok(end) => return Ok((session, end)),
+        let current = session.as_mut().ok_or_else(|| Error::Internal("a worker has no session".into()))?;
+        let error = match current.export(shared, segment) {
+            Ok(end) => return Ok(end),
             Err(error) => error,
         };
         if !is_lost(&error)
@@ -76,8 +77,8 @@ fn export(shared: &Arc<Shared>, worker: usize, mut session: Session, segment: u6
             return Err(error);
         }
         // Its buffers are given back before the new one takes its own.
-        drop(session);
-        session = Session::reopen(shared, worker)?.ok_or(error)?;
+        *session = None;
+        *session = Some(Session::reopen(shared, worker)?.ok_or(error)?);
     }
 }
 
