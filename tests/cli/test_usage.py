@@ -149,7 +149,7 @@ def test_wrong_use(cli: Cli, tmp_path: Path, arguments: tuple[str, ...], sentenc
 
 @pytest.mark.parametrize("command", ["export", "explain", "datasets", "keys"])
 def test_a_name_that_is_no_text(cli: Cli, command: str) -> None:
-    assert "must be text" in complaint(cli(command, os.fsdecode(b"b\xe9d"), dsn="host=/nowhere"), 2)
+    assert "is not UTF-8" in complaint(cli(command, os.fsdecode(b"b\xe9d"), dsn="host=/nowhere"), 2)
 
 
 def test_terminal_controls_in_a_message_are_shown_and_not_obeyed(cli: Cli) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 import urllib.error
@@ -172,11 +173,20 @@ class RawDownload:
         return data
 
     def read_to_end(self) -> bytes:
-        """Everything until a chunked body ends or the peer closes; raises ConnectionResetError when it resets.
+        """Everything until the body ends or the peer closes; raises ConnectionResetError when it resets.
 
-        A connection stays open behind a body that is whole, so its close is not waited for.
+        A connection stays open behind an answer that is whole, so its close is not waited for.
         """
         data = bytearray()
-        while not data.endswith(b"\r\n0\r\n\r\n") and (piece := self.socket.recv(65536)):
+        while not _is_whole(data) and (piece := self.socket.recv(65536)):
             data += piece
         return bytes(data)
+
+
+def _is_whole(data: bytearray) -> bool:
+    """Whether a chunked body has ended, or an answer that was read from its start has the length that it tells."""
+    if data.endswith(b"\r\n0\r\n\r\n"):
+        return True
+    head, ended, body = bytes(data[:4096]).partition(b"\r\n\r\n")
+    length = re.search(rb"\r\ncontent-length: (\d+)", head, re.IGNORECASE)
+    return bool(ended) and head.startswith(b"HTTP/") and length is not None and len(body) >= int(length[1])
