@@ -69,10 +69,12 @@ class ConfigurationCheck:
     async def run(self, configuration: Configuration) -> None:
         """Check a configuration and log a line for everything in it; a database that is out of reach is waited for.
 
+        While nothing at all can run it is checked again: a table may be made, or a lock be gone, without a word to us.
         A later call takes the place of one that still waits.
         """
         self._latest += 1
         turn = self._latest
+        known: list[Finding] | None = None
         while turn == self._latest:
             try:
                 findings = await _in_thread(
@@ -85,10 +87,13 @@ class ConfigurationCheck:
             except PolyglotError as error:
                 event(_log, logging.WARNING, "configuration not checked", reason=error.message)
                 return
-            if turn == self._latest:
+            if turn == self._latest and findings != known:
                 self._closed = bool(configuration.keys)
                 self._keep(findings)
-            return
+                known = findings
+            if not self.nothing_runs:
+                return
+            await asyncio.sleep(RETRY_SECONDS)
 
     def cannot_run(self) -> tuple[str, ...]:
         """What cannot run, for anybody who asks: where keys are configured only of which kind, without names."""
