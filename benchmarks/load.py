@@ -90,10 +90,11 @@ def run(load: Load) -> Figures:
             "max_jobs": 100_000,
             "log_level": "error",
         }
+        print(f"filling {load.rows:,} records", file=sys.stderr, flush=True)
+        # Before the service: one that finds none of its data sets says that it is not ready.
+        fill_records(server.dsn(), load.rows, lambda _: None)
+        add_tables(server.dsn())
         with confined_service(server.dsn(), GROUP_BYTES, settings) as service:
-            print(f"filling {load.rows:,} records", file=sys.stderr, flush=True)
-            fill_records(server.dsn(), load.rows, lambda _: None)
-            add_tables(server.dsn())
             return drive(
                 service,
                 server.dsn(),
