@@ -209,6 +209,20 @@ def test_arguments_that_are_not_text(arguments: tuple[str | bytes, ...]) -> None
     assert re.fullmatch(r"argument \d, '.*\\xe9.*', is not UTF-8", line)
 
 
+@pytest.mark.parametrize("command", ["export", "explain"])
+def test_a_locked_table(cli: Cli, items: str, tmp_path: Path, command: str) -> None:
+    with psycopg.connect(items) as holder:
+        holder.execute("LOCK TABLE items IN ACCESS EXCLUSIVE MODE")
+        done = cli(command, "items", *to(tmp_path), "--lock-timeout", "0.2", dsn=items)
+    line = complaint(done, 1)
+    assert "items is locked by another session, and did not become free within 0.2 seconds" in line
+
+
+def test_no_time_to_wait_for_a_lock(cli: Cli, items: str, tmp_path: Path) -> None:
+    line = complaint(cli("export", "items", *to(tmp_path), "--lock-timeout", "0", dsn=items), 2)
+    assert line == "--lock-timeout: must be above 0 seconds (got 0.0)"
+
+
 def test_a_file_name_may_be_any_bytes(items: str, tmp_path: Path) -> None:
     path = os.fsencode(tmp_path) + b"/\xe9.csv"
     command: list[str | bytes] = [

@@ -69,6 +69,7 @@ def test_the_forms_of_the_command_line(
         ({"columns": 3}, "columns: must be a list"),
         ({"workers": float("nan")}, "workers: must be a whole number of at least 1 (got nan)"),
         ({"workers": 1.5}, "workers: must be a whole number of at least 1 (got 1.5)"),
+        ({"lock_timeout": 0}, "lock_timeout: must be above 0 seconds (got 0)"),
         ({"rate_limit": "fast"}, "rate_limit: must be above 0 bytes a second (got 'fast')"),
         ({"idle_timeout": 0}, "idle_timeout: must be above 0 seconds"),
     ],

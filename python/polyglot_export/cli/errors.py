@@ -24,6 +24,7 @@ OPTIONS = {
     "dsn": "--dsn",
     "output": "--output",
     "rate_limit": "--rate-limit",
+    "lock_timeout": "--lock-timeout",
     "formats": "--formats",
     "dataset": "SOURCE",
 }

@@ -157,6 +157,12 @@ _RUN = (
         "--rate-limit", metavar="RATE", help="Bytes a second that are read at most, as in 20MB. Default: no limit."
     ),
     click.option(
+        "--lock-timeout",
+        type=float,
+        metavar="SECONDS",
+        help="How long to wait for a table that another session has locked. Default: as long as it takes.",
+    ),
+    click.option(
         "--quiet", is_flag=True, help="No progress bar and no summary. Errors and lost values are still told."
     ),
 )

@@ -11,10 +11,7 @@ import time
 from collections.abc import Callable
 from weakref import WeakMethod
 
-from polyglot_export.errors import SpecError
-from polyglot_export.fields import is_number
-
-__all__ = ["IdleWatch", "check_idle_timeout"]
+__all__ = ["IdleWatch"]
 
 
 class IdleWatch:
@@ -66,13 +63,3 @@ class IdleWatch:
         end = self._end() if self._expired else None
         if end is not None:
             end()
-
-
-def check_idle_timeout(seconds: float | None) -> None:
-    """Refuse a time that makes no sense.
-
-    Raises:
-        SpecError: The time is not above zero.
-    """
-    if seconds is not None and not (is_number(seconds) and seconds > 0):
-        raise SpecError("idle_timeout", f"must be above 0 seconds (got {seconds!r})")

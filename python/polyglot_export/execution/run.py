@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from polyglot_export.errors import SpecError
-from polyglot_export.execution.idle import check_idle_timeout
 from polyglot_export.execution.rate import check_rate
 from polyglot_export.fields import is_number
 from polyglot_export.limits import CHUNK_BYTES, ROW_BYTES, WINDOW_BYTES, Limits, default_workers
@@ -50,7 +49,8 @@ class RunSettings:
         if not is_number(workers) or workers % 1 or workers < 1:
             raise SpecError("workers", f"must be a whole number of at least 1 (got {workers!r})")
         check_rate(self.rate_limit)
-        check_idle_timeout(self.idle_timeout)
+        for name in ("statement_timeout", "lock_timeout", "idle_timeout"):
+            _check_seconds(name, getattr(self, name))
         return Limits(int(workers), self.chunk_bytes, self.window_bytes, self.row_bytes)
 
 
@@ -97,3 +97,13 @@ class ExportResult:
     remarks: tuple[str, ...] = ()
     """What a reader of the file may not expect, a sentence each, with the option that changes it: a number that is text
     in Parquet, since its type has no precision."""
+
+
+def _check_seconds(name: str, seconds: float | None) -> None:
+    """Refuse a time that makes no sense.
+
+    Raises:
+        SpecError: The time is not above zero.
+    """
+    if seconds is not None and not (is_number(seconds) and seconds > 0):
+        raise SpecError(name, f"must be above 0 seconds (got {seconds!r})")

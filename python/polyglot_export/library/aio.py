@@ -111,6 +111,7 @@ def aexport(
     options: Mapping[str, Any] | None = None,
     workers: int | None = None,
     rate_limit: float | None = None,
+    lock_timeout: float | None = None,
     idle_timeout: float | None = None,
 ) -> AsyncExport:
     """Export a table, view or query in an event loop; the arguments are those of :func:`polyglot_export.export`.
@@ -130,5 +131,5 @@ def aexport(
         compression=compression,
         options=options,
     )
-    run = RunSettings(workers=workers, rate_limit=rate_limit, idle_timeout=idle_timeout)
+    run = RunSettings(workers=workers, rate_limit=rate_limit, lock_timeout=lock_timeout, idle_timeout=idle_timeout)
     return AsyncExport(lambda token: open_export(spec, dsn=dsn, run=run, token=token))

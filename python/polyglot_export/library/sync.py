@@ -36,6 +36,7 @@ def export(
     options: Mapping[str, Any] | None = None,
     workers: int | None = None,
     rate_limit: float | None = None,
+    lock_timeout: float | None = None,
     idle_timeout: float | None = None,
 ) -> Export:
     """Export a table, view or query.
@@ -54,6 +55,7 @@ def export(
         options: The format's options.
         workers: Connections and threads.
         rate_limit: Bytes a second that are read at most.
+        lock_timeout: Seconds to wait for a table that another session has locked; ``None`` waits as long as it takes.
         idle_timeout: Seconds after which an export that nobody pulls is ended, for a program whose client may leave
             without a word. ``None`` lets it wait.
 
@@ -75,7 +77,7 @@ def export(
         compression=compression,
         options=options,
     )
-    run = RunSettings(workers=workers, rate_limit=rate_limit, idle_timeout=idle_timeout)
+    run = RunSettings(workers=workers, rate_limit=rate_limit, lock_timeout=lock_timeout, idle_timeout=idle_timeout)
     return open_export(spec, dsn=dsn, run=run)
 
 
@@ -94,6 +96,7 @@ def explain(
     options: Mapping[str, Any] | None = None,
     workers: int | None = None,
     rate_limit: float | None = None,
+    lock_timeout: float | None = None,
     idle_timeout: float | None = None,
 ) -> Plan:
     """How :func:`export` would read the same, from the same arguments: the plan is made in a transaction that is rolled
@@ -115,7 +118,11 @@ def explain(
         options=options,
     )
     run = RunSettings(
-        workers=workers, rate_limit=rate_limit, idle_timeout=idle_timeout, application_name="polyglot explain"
+        workers=workers,
+        rate_limit=rate_limit,
+        lock_timeout=lock_timeout,
+        idle_timeout=idle_timeout,
+        application_name="polyglot explain",
     )
     return explain_spec(spec, dsn=dsn, run=run)
 
@@ -136,6 +143,7 @@ def export_to_file(
     options: Mapping[str, Any] | None = None,
     workers: int | None = None,
     rate_limit: float | None = None,
+    lock_timeout: float | None = None,
 ) -> ExportResult:
     """Export into a file, which appears complete or not at all.
 
@@ -157,6 +165,7 @@ def export_to_file(
         options: As in :func:`export`.
         workers: Connections and threads.
         rate_limit: Bytes a second that are read at most.
+        lock_timeout: Seconds to wait for a table that another session has locked; ``None`` waits as long as it takes.
 
     Raises:
         SpecError: Among others, the name and ``format`` or ``compression`` contradict each other, or nothing says which
@@ -179,7 +188,7 @@ def export_to_file(
     )
     place = destination(target.path)
     chunk_bytes = CHUNK_BYTES if place.capabilities.streaming else FILE_CHUNK_BYTES
-    run = RunSettings(workers=workers, chunk_bytes=chunk_bytes, rate_limit=rate_limit)
+    run = RunSettings(workers=workers, chunk_bytes=chunk_bytes, rate_limit=rate_limit, lock_timeout=lock_timeout)
     with open_export(spec, dsn=dsn, run=run) as opened, place:
         for chunk in opened:
             place.write(chunk)

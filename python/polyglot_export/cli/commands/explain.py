@@ -43,6 +43,7 @@ def explain_command(
     compression: str | None,
     workers: int | None,
     rate_limit: str | None,
+    lock_timeout: float | None,
     quiet: bool,  # noqa: ARG001 - so that the line of an export can be explained as it is
 ) -> None:
     """Show how an export would be read: the segments, their SQL, the decoder of each column, and why.
@@ -64,6 +65,11 @@ def explain_command(
         limit=limit,
         option=option,
     )
-    run = RunSettings(workers=workers, rate_limit=parse_rate(rate_limit), application_name="polyglot explain")
+    run = RunSettings(
+        workers=workers,
+        rate_limit=parse_rate(rate_limit),
+        lock_timeout=lock_timeout,
+        application_name="polyglot explain",
+    )
     with suggesting(database(dsn), source):
         show(plan_text(explain(spec, dsn=database(dsn), run=run)))

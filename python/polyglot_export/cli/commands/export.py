@@ -72,6 +72,7 @@ def export_command(
     option: Sequence[str],
     workers: int | None,
     rate_limit: str | None,
+    lock_timeout: float | None,
     quiet: bool,
 ) -> None:
     # Until the first chunk nothing becomes garbage; looking for some would take a twentieth of the start.
@@ -85,7 +86,7 @@ def export_command(
     spec = build_spec(
         source, query, target=target, columns=columns, where=where, order_by=order_by, limit=limit, option=option
     )
-    how = _Run(dsn, workers, parse_rate(rate_limit))
+    how = _Run(dsn, workers, parse_rate(rate_limit), lock_timeout)
     _run(spec, target, how, quiet=quiet, to_terminal=to_terminal)
 
 
@@ -93,6 +94,7 @@ class _Run(NamedTuple):
     dsn: str | None
     workers: int | None
     rate_limit: float | None
+    lock_timeout: float | None
 
 
 def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_terminal: bool) -> None:
@@ -106,7 +108,9 @@ def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_termina
     to_stdout = target.path == STDOUT
     place = destination(target.path)
     chunk_bytes = CHUNK_BYTES if place.capabilities.streaming else FILE_CHUNK_BYTES
-    run = RunSettings(workers=how.workers, chunk_bytes=chunk_bytes, rate_limit=how.rate_limit)
+    run = RunSettings(
+        workers=how.workers, chunk_bytes=chunk_bytes, rate_limit=how.rate_limit, lock_timeout=how.lock_timeout
+    )
 
     def opener(token: CancelToken) -> Export:
         opened = open_export(spec, dsn=database(how.dsn), run=run, token=token)
