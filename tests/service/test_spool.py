@@ -48,19 +48,19 @@ def test_a_file_appears_when_it_is_complete(spool: Spool, tmp_path: Path) -> Non
     with spool.create(name) as file:
         file.write(b"one\n")
         file.write(b"two\n")
-        assert not spool.path(name).exists()
+        assert not (tmp_path / "spool" / name).exists()
         (part,) = files(tmp_path)
         assert part.startswith(".job.2.")
         digest = file.commit()
     assert (digest, file.size) == (hashlib.sha256(b"one\ntwo\n").hexdigest(), 8)
-    assert spool.path(name).read_bytes() == b"one\ntwo\n"
+    assert (tmp_path / "spool" / name).read_bytes() == b"one\ntwo\n"
     assert files(tmp_path) == ["job.2"]
 
 
 def test_others_of_this_machine_read_nothing(spool: Spool, tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        path = spool.path(write(spool, "job", b"secret"))
+        path = tmp_path / "spool" / write(spool, "job", b"secret")
         made = Spool(tmp_path / "another" / "spool", LIMIT)
         made.open()
         made.close(keep=False)
@@ -112,7 +112,7 @@ def test_the_limit_is_that_of_all_replicas(spool: Spool, tmp_path: Path) -> None
 
 def test_a_reader_keeps_a_file_that_is_removed(spool: Spool) -> None:
     name = write(spool, "job", b"data")
-    with spool.path(name).open("rb") as reader:
+    with os.fdopen(spool.open_file(name), "rb") as reader:
         spool.remove(name)
         spool.remove(name)
         assert reader.read() == b"data"
@@ -135,8 +135,8 @@ def test_without_a_directory_there_is_a_private_one(tmp_path: Path, monkeypatch:
     spool = Spool(None, LIMIT)
     spool.open()
     spool.open()
-    path = spool.path(write(spool, "job", b"data"))
-    assert path.is_relative_to(tmp_path)
+    path = tmp_path / write(spool, "job", b"data")
+    assert path.read_bytes() == b"data"
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert [file.job_id for file in spool.survey()] == ["job"]
     spool.close(keep=False)
@@ -184,7 +184,7 @@ def test_a_dead_replica_leaves_what_is_finished(spool: Spool, tmp_path: Path) ->
     assert (found.job_id, found.own) == ("done", False)
     assert 0 <= found.age < 60
     assert files(tmp_path) == ["done.1"]
-    assert spool.path(found.name).read_bytes() == b"data"
+    assert (tmp_path / "spool" / found.name).read_bytes() == b"data"
     spool.remove(found.name)
     assert len(list((tmp_path / "spool").iterdir())) == 1, "its folder goes with its last file"
 
@@ -195,11 +195,39 @@ def test_what_others_have_put_there_stays(spool: Spool, tmp_path: Path) -> None:
     (root / "polyglot-spool-link").symlink_to(tmp_path)
     (root / "polyglot-spool-file").write_text("mine")
     assert spool.survey() == []
-    assert sorted(path.name for path in root.iterdir() if path != spool.path(spool.name("x", 1)).parent) == [
+    assert sorted(path.name for path in root.iterdir() if path != root / Path(spool.name("x", 1)).parent) == [
         "notes.txt",
         "polyglot-spool-file",
         "polyglot-spool-link",
     ]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_link_in_place_of_the_folder_is_not_followed(spool: Spool, tmp_path: Path, late: bool) -> None:
+    """Whoever may write to the directory above puts it there before a file is made, or while it is written."""
+    away = tmp_path / "away"
+    away.mkdir()
+    name = spool.name("job", 1)
+    folder = (tmp_path / "spool" / name).parent
+
+    def replace() -> None:
+        folder.rename(tmp_path / "moved")
+        folder.symlink_to(away)
+
+    def written() -> None:
+        file = spool.create(name)
+        if not late:
+            replace()
+        with file:
+            file.write(b"secret")
+            if late:
+                replace()
+            file.commit()
+
+    with pytest.raises(TargetFailed):
+        written()
+    assert list(away.iterdir()) == []
+    assert files(tmp_path / "moved") == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a folder of another owner")
@@ -240,7 +268,7 @@ def test_what_the_disk_says_without_its_path(
         raise OSError(number, os.strerror(number))
 
     with spool.create(spool.name("job", 1)) as file:
-        monkeypatch.setattr("polyglot_export.destinations.file.write_all", refuse)
+        monkeypatch.setattr("polyglot_export.service.prepared.part_file.write_all", refuse)
         with pytest.raises(kind) as caught:
             file.write(b"data")
     assert str(caught.value) == words

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["folder_of", "is_name_of", "open_file", "remove_file", "stamp_of"]
+__all__ = ["folder_of", "is_name_of", "open_file", "open_folder", "remove_file", "stamp_of"]
 
 _NAME = re.compile(r"(polyglot-spool-[0-9a-z]+)/(([0-9A-Za-z-]+)\.([0-9]+))")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -60,9 +60,12 @@ def stamp_of(descriptor: int) -> str:
     return f"{found.st_ino}.{found.st_size}.{found.st_mtime_ns}.{found.st_ctime_ns}"
 
 
-@contextmanager
-def _inside(root: Path, name: str) -> Iterator[tuple[int, str]]:
-    """The descriptor of the folder, and the name in it."""
+def open_folder(root: Path, name: str) -> tuple[int, str]:
+    """The descriptor of the folder of a file, and the file's name in it.
+
+    Raises:
+        OSError: The name is not one of ours, or its folder is not one of this user's.
+    """
     match = _NAME.fullmatch(name)
     if match is None:
         raise OSError(errno.EINVAL, "is not the name of a prepared file")
@@ -72,9 +75,17 @@ def _inside(root: Path, name: str) -> Iterator[tuple[int, str]]:
         folder = os.open(match[1], _FOLDER, dir_fd=top)
     finally:
         os.close(top)
+    if os.fstat(folder).st_uid != os.geteuid():
+        os.close(folder)
+        raise OSError(errno.EPERM, "belongs to another user")
+    return folder, match[2]
+
+
+@contextmanager
+def _inside(root: Path, name: str) -> Iterator[tuple[int, str]]:
+    """The descriptor of the folder, and the name in it."""
+    folder, file = open_folder(root, name)
     try:
-        if os.fstat(folder).st_uid != os.geteuid():
-            raise OSError(errno.EPERM, "belongs to another user")
-        yield folder, match[2]
+        yield folder, file
     finally:
         os.close(folder)

@@ -29,11 +29,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from polyglot_export.destinations.file import FileDestination
 from polyglot_export.errors import InternalError, SpecError, TargetFailed
 from polyglot_export.service.errors import SpoolFull
 from polyglot_export.service.logs import event
 from polyglot_export.service.prepared import openat
+from polyglot_export.service.prepared.part_file import PartFile
 
 __all__ = ["Spool", "SpoolFile", "Spooled"]
 
@@ -127,7 +127,9 @@ class Spool:
             TargetFailed: The folder is not this replica's any more.
         """
         self.check_own_folder()
-        return SpoolFile(self, name)
+        if self._root is None or self._made is None:
+            raise InternalError("the spool was not opened")
+        return SpoolFile(self, PartFile(self._root, name, self._made))
 
     def open_file(self, name: str) -> int:
         """The descriptor of a finished file, which stays readable when the file is removed.
@@ -150,12 +152,6 @@ class Spool:
             if folder is not None and made is not None and os.path.samestat(folder.lstat(), made):
                 return
         raise TargetFailed("the service's folder of the spool was removed or replaced; restart the service")
-
-    def path(self, name: str) -> Path:
-        """Where a file of the spool is."""
-        if self._root is None:
-            raise InternalError("the spool was not opened")
-        return self._root / name
 
     def check_room(self) -> None:
         """Refuse a new file at once when there is no room at all.
@@ -260,13 +256,12 @@ class SpoolFile:
         TargetFailed: It cannot be written for another reason.
     """
 
-    def __init__(self, spool: Spool, name: str) -> None:
-        self.name = name
+    def __init__(self, spool: Spool, file: PartFile) -> None:
         self.size = 0
         self.stamp: str | None = None
-        """What tells the finished file from one that was written to since (:func:`openat.stamp_of`)."""
+        """What tells the finished file from one that was written to since."""
         self._spool = spool
-        self._file = FileDestination(spool.path(name), mode=0o600)
+        self._file = file
         self._hash = hashlib.sha256()
 
     def __enter__(self) -> Self:
@@ -290,23 +285,18 @@ class SpoolFile:
         """Give the file its name, durably; returns its SHA-256 in hexadecimal digits."""
         with _spoken():
             self._spool.check_own_folder()
-            self._file.commit()
-        with suppress(OSError):
-            descriptor = self._spool.open_file(self.name)
-            self.stamp = openat.stamp_of(descriptor)
-            os.close(descriptor)
+            self.stamp = self._file.commit()
         return self._hash.hexdigest()
 
 
 @contextmanager
 def _spoken() -> Iterator[None]:
-    """What the destination says, in words for a client: where the spool is, is for the log only."""
+    """What the system says, in words for a client: where the spool is, is for the log only."""
     try:
         yield
-    except TargetFailed as error:
-        cause = error.__cause__
-        reason = (cause.strerror if isinstance(cause, OSError) else None) or "unknown"
-        if isinstance(cause, OSError) and cause.errno in _NO_ROOM:
+    except OSError as error:
+        reason = error.strerror or "unknown"
+        if error.errno in _NO_ROOM:
             raise SpoolFull(f"the disk of the spool is full ({reason})") from error
         raise TargetFailed(f"the spool cannot be written ({reason})") from error
 
