@@ -9,6 +9,7 @@ Nothing heavy is imported here: each command imports what it needs when it runs,
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import signal
 import sys
@@ -42,7 +43,12 @@ class _Commands(click.Group):
         return command_names()
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        return find_command(cmd_name)
+        # What is imported does not become garbage; looking for some would only take time.
+        gc.disable()
+        try:
+            return find_command(cmd_name)
+        finally:
+            gc.enable()
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command. Ctrl-C is handled here because click would print an empty line."""

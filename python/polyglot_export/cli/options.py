@@ -216,21 +216,24 @@ def build_spec(
         raise SpecError(
             None, "name a table or view, or give --query" if source is None else "give SOURCE or --query, not both"
         )
-    from polyglot_export.request.language.arguments import parse_columns, parse_options, parse_order, parse_where
     from polyglot_export.request.parse import parse_spec
 
     data: dict[str, object] = {
         "format": target.format,
         "dataset": source,
         "query": query,
-        "filter": [parse_where(term) for term in where],
-        "orderBy": parse_order(order_by),
         "limit": limit,
         "compression": target.compression,
-        "options": parse_options(option, target.format),
     }
-    if columns:
-        data["columns"] = parse_columns(columns)
+    if columns or where or order_by or option:
+        # Most exports have none of these, and start without their language.
+        from polyglot_export.request.language.arguments import parse_columns, parse_options, parse_order, parse_where
+
+        data["filter"] = [parse_where(term) for term in where]
+        data["orderBy"] = parse_order(order_by)
+        data["options"] = parse_options(option, target.format)
+        if columns:
+            data["columns"] = parse_columns(columns)
     return parse_spec(data)
 
 

@@ -7,14 +7,12 @@ complete; leaving the ``with`` block without it removes what was written, as far
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 __all__ = ["Capabilities", "Destination"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
+class Capabilities(NamedTuple):
     """What a kind of destination can promise."""
 
     atomic: bool

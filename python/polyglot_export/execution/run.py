@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from polyglot_export.errors import SpecError
 from polyglot_export.execution.rate import check_rate
@@ -54,8 +55,7 @@ class RunSettings:
         return Limits(int(workers), self.chunk_bytes, self.window_bytes, self.row_bytes)
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """How far an export is."""
 
     rows: int
@@ -84,8 +84,7 @@ class Progress:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class ExportResult:
+class ExportResult(NamedTuple):
     """The result of a complete export."""
 
     rows: int

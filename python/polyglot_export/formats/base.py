@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from polyglot_export.fields import Record
 from polyglot_export.limits import PAGES_PER_SEGMENT, ROW_BYTES, ROW_GROUP_BYTES, ROW_GROUP_ROWS, TEXT_ROW_FACTOR
@@ -28,8 +28,7 @@ class Options(Record):
 O = TypeVar("O", bound=Options)  # noqa: E741 - the options of the format
 
 
-@dataclass(frozen=True, slots=True)
-class EncoderOptions:
+class EncoderOptions(NamedTuple):
     """What the core is told: the options of all formats, resolved; an encoder reads its own."""
 
     format: str
@@ -61,8 +60,7 @@ class EncoderOptions:
     metadata: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(NamedTuple):
     """What an export in this format holds besides the chunks that every export holds; ``limits.py`` has the reasons."""
 
     row_bytes: int = ROW_BYTES
@@ -75,6 +73,9 @@ class Memory:
     """… and at most of all its columns."""
     row_groups: bool = False
     """Whether each worker collects a row group before it hands anything out."""
+
+
+DEFAULT_MEMORY = Memory()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,7 @@ class FormatRecord(Generic[O]):
     """Whether two columns may have the same name."""
     pages_per_segment: int = PAGES_PER_SEGMENT
     """Heap pages that are read as one segment."""
-    memory: Memory = Memory()
+    memory: Memory = DEFAULT_MEMORY
 
     def content_type(self, options: Any) -> str:
         """The media type of a file that is written with these options."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import sql
 
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Choice", "choose_columns", "column_named", "exposed", "named", "query_columns", "unknown_column"]
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """A column of the source and its name in the file."""
 
     column: SourceColumn

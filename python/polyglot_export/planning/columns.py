@@ -7,8 +7,7 @@ COPY's text for every value of every type. ``docs/formats/types.md`` is this tab
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import sql
 
@@ -35,8 +34,7 @@ SHOWN_COLUMNS = 5
 _TEXT = frozenset({"string", "list:string"})
 
 
-@dataclass(frozen=True, slots=True)
-class ReadAs:
+class ReadAs(NamedTuple):
     """A column of the export and the expression that reads it."""
 
     column: Column

@@ -10,7 +10,7 @@ The steps of one source, in the order in which :class:`polyglot_export.planning.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from psycopg import sql
 
@@ -38,8 +38,7 @@ class Moved(Exception):
         super().__init__(", ".join(relations))
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(NamedTuple):
     """One source, as the catalogue describes it at the moment of the export."""
 
     title: str

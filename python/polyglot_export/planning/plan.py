@@ -7,6 +7,7 @@ shows a plan to people.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from polyglot_export.formats.base import EncoderOptions
 from polyglot_export.formats.registry import Format
@@ -16,8 +17,7 @@ from polyglot_export.postgres.parameters import ServerParameters
 __all__ = ["Column", "Plan", "Scan"]
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(NamedTuple):
     """One ``COPY (SELECT …) TO STDOUT (FORMAT binary)``. A segment's SQL is ``before`` + TID range + ``after``.
 
     With ``pages`` the heap is cut into runs of ``pages_per_segment`` and the range predicate is put between the two;
@@ -39,8 +39,7 @@ class Scan:
         return max(1, -(-self.pages // self.pages_per_segment))
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """One column: how its bytes are read and what it is in the file."""
 
     source: str

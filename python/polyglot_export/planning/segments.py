@@ -10,7 +10,7 @@ ctids overlap), not an index that finds few rows.
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from psycopg import sql
 
@@ -29,8 +29,7 @@ TID_RANGE_SCAN = 140000
 table."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(NamedTuple):
     """The scans, and why they are as they are."""
 
     scans: tuple[Scan, ...]
@@ -39,8 +38,7 @@ class Cut:
     """The one scan is the statement as it is, not a part of a table or of its leaves."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Leaf:
+class _Leaf(NamedTuple):
     identifier: str
     """The qualified name, quoted."""
     title: str
@@ -148,8 +146,7 @@ def _cut_table(leader: Leader, relation: Relation, statement: Statement, step: i
     return Cut((scan,), notes)
 
 
-@dataclass(frozen=True, slots=True)
-class _AroundSource:
+class _AroundSource(NamedTuple):
     """A COPY without its source. A table may have thousands of leaves, and quoting all of it for each takes a second
     for every two thousand.
     """

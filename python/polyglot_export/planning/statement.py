@@ -5,7 +5,7 @@ quoted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from psycopg import sql
 
@@ -15,8 +15,7 @@ _COPY = sql.SQL("COPY (")
 _TO_STDOUT = sql.SQL(") TO STDOUT (FORMAT binary)")
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(NamedTuple):
     """A SELECT in parts, so that a segment can put its TID range in the middle."""
 
     expressions: tuple[sql.Composable, ...]

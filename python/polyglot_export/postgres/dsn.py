@@ -19,19 +19,16 @@ __all__ = ["HIDDEN", "hide_passwords", "passwords_of", "read_dsn"]
 HIDDEN = "***"
 """In place of a password, whatever its length."""
 
-_DRIVER = re.compile(r"^(?:jdbc:)?(postgres(?:ql)?)(?:\+\w+)?://", re.IGNORECASE)
+# Patterns are compiled when they are needed, which is for most of them after an error only; re keeps them then.
+_DRIVER = r"(?i)^(?:jdbc:)?(postgres(?:ql)?)(?:\+\w+)?://"
 """The scheme as libpq writes it, and with what SQLAlchemy (``+psycopg2``) and JDBC (``jdbc:``) add to it."""
-_SCHEME = re.compile(r"^([A-Za-z][\w+.-]*(?::[a-z]+)?)://")
-_PORTS = re.compile(r"[\d,]*")
+_SCHEME = r"([A-Za-z][\w+.-]*(?::[a-z]+)?)://"
 # What libpq says about a connection string may quote any part of it, the password too; these sentences quote only
 # names.
-_QUOTES_ONLY_NAMES = re.compile(r"^(invalid connection option|invalid URI query parameter: |extra key/value separator)")
-_PARAMETER = re.compile(r'^invalid URI query parameter: "([^"]*)"')
-_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_URL_PASSWORD = re.compile(r"(?<=://)([^:/?#@\s]*):([^/?#\s]*)@")
-_WORD_PASSWORD = re.compile(
-    r"\b(password|passwd|pwd|sslpassword)(\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&'\"]+)", re.IGNORECASE
-)
+_QUOTES_ONLY_NAMES = r"invalid connection option|invalid URI query parameter: |extra key/value separator"
+_PARAMETER = r'invalid URI query parameter: "([^"]*)"'
+_IN_URL = r"(?<=://)([^:/?#@\s]*):([^/?#\s]*)@"
+_IN_WORDS = r"(?i)\b(password|passwd|pwd|sslpassword)(\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&'\"]+)"
 
 _SCHEMA = "leave it out, and name tables with their schema, as sales.orders"
 _POOL = "leave it out; it is about another program's pool of connections"
@@ -66,7 +63,7 @@ def read_dsn(dsn: str | None) -> dict[str, str]:
     Raises:
         ConnectionFailed: It cannot be read; the sentence says what to write, and quotes nothing that may be a password.
     """
-    text = _DRIVER.sub(r"\1://", dsn or "", count=1)
+    text = re.sub(_DRIVER, r"\1://", dsn or "", count=1)
     problem = _misread(text)
     if problem is not None:
         raise _wrong(problem)
@@ -85,14 +82,14 @@ def hide_passwords(text: str) -> str:
     Only the place tells: a password that is also the name of a user or a part of a word stays there, because a gap
     would show what the password is.
     """
-    text = _URL_PASSWORD.sub(rf"\1:{HIDDEN}@", text)
-    return _WORD_PASSWORD.sub(rf"\1\2{HIDDEN}", text)
+    text = re.sub(_IN_URL, rf"\1:{HIDDEN}@", text)
+    return re.sub(_IN_WORDS, rf"\1\2{HIDDEN}", text)
 
 
 def passwords_of(text: str) -> set[str]:
     """What stands in a text where a connection string has its password."""
-    words = {match[3].strip("'") for match in _WORD_PASSWORD.finditer(text)}
-    return words | {match[2] for match in _URL_PASSWORD.finditer(text)}
+    words = {match[3].strip("'") for match in re.finditer(_IN_WORDS, text)}
+    return words | {match[2] for match in re.finditer(_IN_URL, text)}
 
 
 def _wrong(reason: str | None) -> ConnectionFailed:
@@ -104,7 +101,7 @@ def _wrong(reason: str | None) -> ConnectionFailed:
 
 def _misread(text: str) -> str | None:
     """What libpq would read as something else than what was meant."""
-    scheme = _SCHEME.match(text)
+    scheme = re.match(_SCHEME, text)
     if scheme is None:
         return None
     if scheme[1] not in {"postgres", "postgresql"}:
@@ -117,9 +114,9 @@ def _misread(text: str) -> str | None:
     if at and "@" in host[1:]:
         return "in the password (or the user) write @ as %40"
     port = user.partition(":")[2]
-    if not at and "@" in behind.partition("?")[0] and port and not _PORTS.fullmatch(port):
+    if not at and "@" in behind.partition("?")[0] and port and not re.fullmatch(r"[\d,]*", port):
         return "in the password write / as %2F, ? as %3F and @ as %40"
-    if at and _PERCENT.search(user):
+    if at and re.search(r"%(?![0-9A-Fa-f]{2})", user):
         return "in the user or the password write % as %25"
     if at and any(letter.isspace() for letter in user):
         return "in the user or the password write a space as %20"
@@ -128,8 +125,8 @@ def _misread(text: str) -> str | None:
 
 def _reason(text: str) -> str | None:
     """What libpq says, if it quotes no value; for a parameter of another tool, with what to write instead."""
-    if not _QUOTES_ONLY_NAMES.match(text):
+    if not re.match(_QUOTES_ONLY_NAMES, text):
         return None
-    parameter = _PARAMETER.match(text)
+    parameter = re.match(_PARAMETER, text)
     advice = _ADVICE.get(parameter[1].lower()) if parameter is not None else None
     return text if advice is None else f"{text}: {advice}"

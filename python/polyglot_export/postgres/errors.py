@@ -18,7 +18,7 @@ _NOT_NAMED = (
     "none was named, by DATABASE_URL, --dsn or the PG* variables of libpq, so the socket of this machine was tried"
 )
 
-_LEAD = re.compile(r"^(connection failed: |connection is bad: )+")
+_LEAD = r"^(connection failed: |connection is bad: )+"
 
 
 def database_error(error: psycopg.Error) -> PolyglotError:
@@ -52,4 +52,4 @@ def connect_error(error: psycopg.Error, *, named: bool) -> ConnectionFailed:
 def _one_line(text: str) -> str:
     """The message of libpq in one line: it ends each sentence with a line break and starts with where it failed."""
     lines = [line.strip() for line in text.splitlines()]
-    return _LEAD.sub("", "; ".join(line for line in lines if line)) or "the server gave no reason"
+    return re.sub(_LEAD, "", "; ".join(line for line in lines if line)) or "the server gave no reason"

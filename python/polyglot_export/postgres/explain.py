@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import sql
 
@@ -17,8 +16,7 @@ __all__ = ["Explained", "ScanNode", "explain_statement"]
 _SCANS = frozenset({"Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Foreign Scan"})
 
 
-@dataclass(frozen=True, slots=True)
-class ScanNode:
+class ScanNode(NamedTuple):
     """One relation that the planner reads, in the order it would read them."""
 
     schema: str
@@ -27,8 +25,7 @@ class ScanNode:
     """A plain scan of the whole heap; anything else is a selective index or foreign."""
 
 
-@dataclass(frozen=True, slots=True)
-class Explained:
+class Explained(NamedTuple):
     """The planner's answer."""
 
     plan: dict[str, Any]

@@ -15,9 +15,8 @@ from __future__ import annotations
 import select
 import threading
 import time
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import psycopg
 from psycopg import generators, pq, sql
@@ -41,8 +40,7 @@ CANCEL_TIMEOUT = 1.0
 """Seconds that a cancel request may take before the next one is sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
+class Described(NamedTuple):
     """The columns a statement would return, known without running it."""
 
     columns: tuple[tuple[str, int, int], ...]
@@ -51,8 +49,7 @@ class Described:
     """How many parameters (``$1``) the statement has."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """The relations that a transaction holds locks on."""
 
     relations: frozenset[int]

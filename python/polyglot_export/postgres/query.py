@@ -6,7 +6,7 @@ extended protocol it is a syntax error, and a second statement is one too. What 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from psycopg import sql
 
@@ -20,8 +20,7 @@ __all__ = ["Query", "describe_query"]
 _ONE_SELECT = "must be one SELECT, VALUES, TABLE or WITH … SELECT statement"
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """A query that may be wrapped."""
 
     text: str

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 __all__ = ["QueryText", "Reads", "RelationName", "Source"]
 
 
-@dataclass(frozen=True, slots=True)
-class RelationName:
+class RelationName(NamedTuple):
     """A table or view, to be looked up in the catalogue: it can be locked, and may be read in segments."""
 
     name: str
@@ -21,8 +19,7 @@ class RelationName:
     a view that someone else wrote run with the rights of our login."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueryText:
+class QueryText(NamedTuple):
     """One SELECT, which the server parses and describes alone before it is read as a subquery."""
 
     text: str

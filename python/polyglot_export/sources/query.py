@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from polyglot_export.sources.base import QueryText
 
 __all__ = ["QuerySource", "trim"]
 
-_TOKEN = re.compile(
-    r"""
+_LEXEME = r"""(?xs)
       (?P<blank>\s+|--[^\n\r]*)
     | (?P<comment>/\*)
     | (?P<end>;)
@@ -20,14 +19,11 @@ _TOKEN = re.compile(
     | \$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$
     | [^\W\d][\w$]*                        # a word, so that its last letter does not start a string
     | .
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_COMMENT_PART = re.compile(r"/\*|\*/")
+"""
+_COMMENT_PART = r"/\*|\*/"
 
 
-@dataclass(frozen=True, slots=True)
-class QuerySource:
+class QuerySource(NamedTuple):
     """One SQL query, written by whoever configured the service or runs the command."""
 
     query: str
@@ -50,8 +46,9 @@ def trim(query: str) -> str:
     """
     end = None
     position = 0
+    lexeme = re.compile(_LEXEME)
     # The last alternative takes any character, so that there is always a match before the end.
-    while (match := _TOKEN.match(query, position)) is not None:
+    while (match := lexeme.match(query, position)) is not None:
         position = match.end()
         if match["comment"] is not None:
             position = _comment_end(query, position)
@@ -65,8 +62,9 @@ def trim(query: str) -> str:
 def _comment_end(query: str, position: int) -> int:
     """Block comments nest (PostgreSQL manual, "Lexical Structure", Comments)."""
     depth = 1
+    part = re.compile(_COMMENT_PART)
     while depth:
-        match = _COMMENT_PART.search(query, position)
+        match = part.search(query, position)
         if match is None:
             return len(query)
         depth += 1 if match[0] == "/*" else -1

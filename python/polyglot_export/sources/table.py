@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from polyglot_export.sources.base import RelationName
 
 __all__ = ["TableSource"]
 
 
-@dataclass(frozen=True, slots=True)
-class TableSource:
+class TableSource(NamedTuple):
     """A table, view, materialized view, partitioned or foreign table that may be read."""
 
     name: str

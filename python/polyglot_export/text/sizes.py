@@ -7,7 +7,7 @@ import re
 __all__ = ["counted", "parse_size", "size_text"]
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-_SIZE = re.compile(r"(\d+)\s*([kmg]?)i?b?", re.IGNORECASE)
+_SIZE = r"(?i)(\d+)\s*([kmg]?)i?b?"
 
 _DECIMAL_UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -20,7 +20,7 @@ def parse_size(value: object) -> object:
     """
     if not isinstance(value, str):
         return value
-    match = _SIZE.fullmatch(value.strip())
+    match = re.fullmatch(_SIZE, value.strip())
     if match is None:
         raise ValueError("must be a number of bytes, or a number with kB, MB or GB")
     return int(match[1]) * _UNITS[match[2].lower()]

@@ -8,7 +8,7 @@ __all__ = ["parse_seconds", "rows_per_second", "seconds_text"]
 
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 """As PostgreSQL names them in its settings (manual, "Parameter Interaction via the Configuration File")."""
-_TIME = re.compile(r"(-?\d+(?:\.\d*)?|-?\.\d+)\s*(ms|s|min|h|d)?", re.IGNORECASE)
+_TIME = r"(?i)(-?\d+(?:\.\d*)?|-?\.\d+)\s*(ms|s|min|h|d)?"
 
 
 def parse_seconds(value: object) -> object:
@@ -19,7 +19,7 @@ def parse_seconds(value: object) -> object:
     """
     if not isinstance(value, str):
         return value
-    match = _TIME.fullmatch(value.strip())
+    match = re.fullmatch(_TIME, value.strip())
     if match is None:
         raise ValueError("must be a number of seconds, or a number with ms, s, min, h or d")
     return float(match[1]) * _UNITS[(match[2] or "").lower()]

@@ -101,8 +101,8 @@ def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_termina
     from polyglot_export.cli.progress import losses_line, meter_for, summary_line
     from polyglot_export.cli.transfer import ReaderLeft, transfer
     from polyglot_export.execution import allocator
+    from polyglot_export.execution.opening import open_export
     from polyglot_export.execution.run import RunSettings
-    from polyglot_export.library.sync import open_export
     from polyglot_export.limits import CHUNK_BYTES, FILE_CHUNK_BYTES
 
     to_stdout = target.path == STDOUT

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from psycopg import sql
 
@@ -46,8 +46,7 @@ def primary_key(leader: Leader, relation: Relation) -> list[str]:
     return [row[0] for row in rows]
 
 
-@dataclass(frozen=True, slots=True)
-class SourceColumn:
+class SourceColumn(NamedTuple):
     """A column of the table or query."""
 
     name: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from psycopg import sql
 
@@ -41,13 +41,12 @@ _NO_NAME = (
 """What the server says to words that nothing can be called."""
 
 _IDENTIFIER = r'(?:[^\W\d][\w$]*|"(?:[^"]|"")+")'
-_SQL_NAME = re.compile(rf"{_IDENTIFIER}(?:\.{_IDENTIFIER})?")
+_SQL_NAME = rf"{_IDENTIFIER}(?:\.{_IDENTIFIER})?"
 MAX_NAME = 1_000
 """Characters of a name that are looked at; PostgreSQL's identifiers have at most 63 bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Relation:
+class Relation(NamedTuple):
     """What the catalogue said before the locks; the planner reads it again once they are held."""
 
     oid: int
@@ -198,7 +197,7 @@ def _candidates(source: RelationName, leader: Leader) -> list[str]:
             for at, character in enumerate(name)
             if character == "." and 0 < at < len(name) - 1
         ]
-    if _SQL_NAME.fullmatch(name):
+    if re.fullmatch(_SQL_NAME, name):
         spellings.append(name)
     return spellings
 

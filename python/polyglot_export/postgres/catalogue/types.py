@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from psycopg import sql
 
@@ -12,8 +12,7 @@ from polyglot_export.postgres.leader import Leader
 __all__ = ["Type", "Types", "read_types"]
 
 
-@dataclass(frozen=True, slots=True)
-class Type:
+class Type(NamedTuple):
     """One row of ``pg_type``."""
 
     oid: int
