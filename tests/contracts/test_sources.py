@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -104,7 +104,7 @@ def test_it_can_be_narrowed(dsn: str, conn: psycopg.Connection, sample: Sample) 
 
 
 def test_only_the_columns_of_the_source_can_be_named(dsn: str, conn: psycopg.Connection, sample: Sample) -> None:
-    narrow: Source = replace(sample.source(), columns=("price", "id"))
+    narrow: Source = sample.source()._replace(columns=("price", "id"))
     with opened(dsn, narrow) as moment:
         wrong: list[dict[str, Any]] = [
             {"columns": ["name"]},
@@ -120,7 +120,7 @@ def test_only_the_columns_of_the_source_can_be_named(dsn: str, conn: psycopg.Con
 def test_a_column_of_the_source_that_does_not_exist(dsn: str, sample: Sample) -> None:
     with (
         pytest.raises(SpecError, match="the configured column 'nope' does not exist"),
-        opened(dsn, replace(sample.source(), columns=("id", "nope"))),
+        opened(dsn, sample.source()._replace(columns=("id", "nope"))),
     ):
         pass
 

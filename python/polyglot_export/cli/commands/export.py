@@ -21,6 +21,7 @@ from polyglot_export.cli.options import (
     parse_rate,
     say,
 )
+from polyglot_export.cli.quick import import_psycopg
 from polyglot_export.cli.signals import Interrupted
 from polyglot_export.destinations.naming import COMPRESSIONS, FORMATS, Target, choose
 from polyglot_export.destinations.registry import destination
@@ -98,6 +99,7 @@ class _Run(NamedTuple):
 
 
 def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_terminal: bool) -> None:
+    import_psycopg()
     from polyglot_export.cli.progress import losses_line, meter_for, summary_line
     from polyglot_export.cli.transfer import ReaderLeft, transfer
     from polyglot_export.execution import allocator
