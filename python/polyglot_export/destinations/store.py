@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar, Self
 
 from polyglot_export.destinations.base import Capabilities, Destination
@@ -33,6 +34,9 @@ class Unfinished:
     """The file that it was to become."""
     token: str
     """What the store knows it by: the name of a temporary file, the identifier of an upload."""
+    touched: datetime | None = None
+    """When somebody last did something for it, with its zone: the last write to a temporary file, the begin of an
+    upload. ``None`` where the store does not say."""
 
 
 class Store(ABC):
