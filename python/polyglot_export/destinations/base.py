@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import ClassVar, Self
 
 __all__ = ["Capabilities", "Destination"]
@@ -25,6 +26,8 @@ class Capabilities:
     better."""
     named_by_format: bool
     """The ending of the name says what the bytes are. The name of a device or of a FIFO says nothing about that."""
+    memory_bytes: int = 0
+    """What it holds of an export at most, beside the chunk that it is given."""
 
 
 class Destination(ABC):
@@ -35,6 +38,10 @@ class Destination(ABC):
     kind: ClassVar[str]
     """A word for this kind of destination, for messages."""
     capabilities: ClassVar[Capabilities]
+    schemes: ClassVar[tuple[str, ...]] = ()
+    """Of the URLs that stand for destinations of this kind."""
+    remains: str | None = None
+    """After :meth:`discard`: what could not be removed and how to remove it, as a sentence."""
 
     @classmethod
     @abstractmethod
@@ -45,6 +52,15 @@ class Destination(ABC):
     @abstractmethod
     def named(cls, name: str) -> Destination:
         """The destination that a name stands for; nothing is opened yet."""
+
+    @classmethod
+    def file_name(cls, name: str) -> str:
+        """The last part of a name, whose ending says what the bytes are.
+
+        Raises:
+            SpecError: No file can be meant.
+        """
+        return PurePath(name).name
 
     @abstractmethod
     def __enter__(self) -> Self:
