@@ -84,6 +84,11 @@ class Destination(ABC):
         :meth:`commit`.
         """
 
+    def stop(self) -> None:  # noqa: B027 - most writes do not wait for anybody
+        """Let a write or commit fail soon that another thread waits for, if somebody at the other end may be waited for
+        long. Does not block; the destination is still to be discarded.
+        """
+
     @abstractmethod
     def abandon(self) -> None:
         """Remove what was written although another thread may still be writing. It is the last act of a process that

@@ -114,9 +114,15 @@ class ObjectDestination(Destination):
             raise self._failed(bucket, error) from error
         self._upload = None
 
+    def stop(self) -> None:
+        """Wait no longer for a store that is silent."""
+        upload = self._upload
+        if upload is not None:
+            upload.stop()
+
     def discard(self) -> None:
         """End the upload. Never raises; does nothing after :meth:`commit`."""
-        self._end_upload(DISCARD_SECONDS)
+        self._end_upload(_discard_seconds())
 
     def abandon(self) -> None:
         """End the upload while another thread may still be writing, as the last act of a process."""
@@ -135,7 +141,7 @@ class ObjectDestination(Destination):
         """What to raise for an error of the store, after the upload was ended."""
         from polyglot_export.destinations.objects.sentences import refused, upload_of
 
-        self._end_upload(DISCARD_SECONDS, upload_of(error))
+        self._end_upload(_discard_seconds(), upload_of(error))
         bucket.leftovers.try_again()
         return refused(self._url.text, error)
 
@@ -162,7 +168,7 @@ class ObjectDestination(Destination):
         if self._written < UPLOAD_PART_BYTES or bucket.provider.uploads is None:
             # Nothing was begun, or it needs no end.
             return
-        if token is None or not bucket.leftovers.end(self._url.key, token, seconds):
+        if not bucket.leftovers.end(self._url.key, token, seconds):
             self.remains = (
                 f"an unfinished upload may be left in the store; polyglot clean --older-than 0 {self._url.text} ends it"
             )
@@ -320,6 +326,12 @@ def _open(url: ObjectUrl) -> Bucket:
     from polyglot_export.destinations.objects.bucket import Bucket
 
     return Bucket(url)
+
+
+def _discard_seconds() -> float:
+    from polyglot_export.destinations.objects.providers import patience
+
+    return min(DISCARD_SECONDS, patience())
 
 
 def _media_type(key: str) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
     from obstore.store import ObjectStore as Client
 
-__all__ = ["PROVIDERS", "Provider", "provider_of"]
+__all__ = ["PROVIDERS", "Provider", "patience", "provider_of"]
 
 PATIENCE = "POLYGLOT_STORE_PATIENCE"
 """The variable that says for how long, in seconds, a request is tried again while the store fails or is gone."""
@@ -99,12 +99,17 @@ def _retry() -> RetryConfig:
     """Tried again until the patience ends, however often; a store that is overloaded is asked every few seconds."""
     return {
         "max_retries": 1000,
-        "retry_timeout": timedelta(seconds=_patience()),
+        "retry_timeout": timedelta(seconds=patience()),
         "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2},
     }
 
 
-def _patience() -> float:
+def patience() -> float:
+    """Seconds for which a request is tried again while the store fails or is gone.
+
+    Raises:
+        SpecError: The variable is no time.
+    """
     given = os.environ.get(PATIENCE)
     if given is None:
         return PATIENCE_SECONDS

@@ -22,6 +22,7 @@ _UPLOAD = re.compile(r"[?&](?:uploadId|upload_id)=([^&\s,\"]+)")
 _EXPIRED = "its credentials have expired; sign in again, or renew the token"
 _UNKNOWN = "the store does not know these credentials"
 _DENIED = "these credentials may not do it"
+_GONE = "the upload is gone: somebody ended it, or it was completed and the answer was lost"
 _REASONS = {
     "NoSuchBucket": "there is no such bucket",
     "ContainerNotFound": "there is no such container",
@@ -45,8 +46,8 @@ _REASONS = {
     "InsufficientCapacity": "there is no room",
     "XMinioStorageFull": "there is no room",
     "EntityTooLarge": "the object is larger than the store takes",
-    "NoSuchUpload": "the upload was ended by somebody else before it was complete",
-    "InvalidBlockList": "the upload was ended by somebody else before it was complete",
+    "NoSuchUpload": _GONE,
+    "InvalidBlockList": _GONE,
     "SlowDown": "the store asked to be left alone for longer than it was waited for",
 }
 """What the codes mean that people meet. Those of S3, Cloud Storage and the many that speak like S3 are the same."""
@@ -114,7 +115,8 @@ def _transport(text: str) -> str:
         return "no credentials were found; docs/howto/object-stores.md says where they are looked for"
     first = " ".join(text.partition("\n\nDebug source")[0].split())
     if "HTTP error: " in first:
-        return f"the store cannot be reached ({_cause(text) or first.rpartition('HTTP error: ')[2]})"
+        cause = _cause(text)
+        return f"the store cannot be reached ({cause})" if cause else "the connection to the store failed"
     return re.sub(r"^Generic \w+ error: |^The operation lacked valid authentication .*?: \w+: ", "", first)
 
 

@@ -24,7 +24,7 @@ __all__ = ["Upload"]
 class Upload:
     """One object; nothing is sent before a part is full or :meth:`finish` is called.
 
-    Every method waits. One thread may write while another stops it by :meth:`abort`.
+    Every method but :meth:`stop` waits. While one thread writes, another one may stop or abort.
 
     Args:
         client: obstore's, of the bucket.
@@ -43,6 +43,7 @@ class Upload:
         )
         self._lock = threading.Lock()
         self._running: Future[Any] | None = None
+        self._stopped = False
         self._closed = False
         self._aborted = threading.Event()
         self._loop = asyncio.new_event_loop()
@@ -61,6 +62,13 @@ class Upload:
         if is_first:
             self._aborted.set()
             self._end()
+
+    def stop(self) -> None:
+        """Let what another thread waits for fail at once. The upload is still to be aborted."""
+        with self._lock:
+            self._stopped = True
+            if self._running is not None:
+                self._running.cancel()
 
     def abort(self, seconds: float) -> None:
         """Stop what runs, and end the upload; nothing of it stays. Of two threads that call it, the second one only
@@ -84,8 +92,7 @@ class Upload:
             raise TimeoutError("the store does not answer")
 
     def _abort(self, seconds: float) -> None:
-        if self._running is not None:
-            self._running.cancel()
+        self.stop()
         error = KeyboardInterrupt("the upload is aborted")
         # Leaving obstore's writer by an exception ends the upload; dropping it would leave the parts in the store.
         aborting = asyncio.run_coroutine_threadsafe(
@@ -103,7 +110,7 @@ class Upload:
 
     def _run(self, make: Callable[[], Awaitable[Any]]) -> None:
         with self._lock:
-            if self._closed:
+            if self._stopped or self._closed:
                 raise CancelledError
             self._running = running = asyncio.run_coroutine_threadsafe(_awaited(make), self._loop)
         running.result()
