@@ -63,10 +63,11 @@ $(STAMPS)/core: $(STAMPS)/venv $(RUST_SOURCES) pyproject.toml
 system:
 	@tools/system-packages.sh
 
-# Node.js with npm, and other people's clients in .build/clients; quick when nothing has changed.
+# Node.js with npm, other people's clients in .build/clients, and Azurite; quick when nothing has changed.
 .PHONY: test-clients
 test-clients: system
 	@tests/clients/install.sh
+	@tests/fixtures/azurite/install.sh
 
 # --- use ---------------------------------------------------------------------------------------------------------
 

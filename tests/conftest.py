@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.fixtures.process",
     "tests.fixtures.proxy",
     "tests.fixtures.redis",
+    "tests.fixtures.object_stores",
 ]
 
 # Under nohup this signal is ignored, and children would inherit that; the tests send it to them.

@@ -26,6 +26,9 @@ __all__ = [
     "PARQUET_PAGES_PER_SEGMENT",
     "PARQUET_ROW_BYTES",
     "ROW_BYTES",
+    "UPLOAD_BYTES",
+    "UPLOAD_PARTS",
+    "UPLOAD_PART_BYTES",
     "WINDOW_BYTES",
     "Limits",
     "default_workers",
@@ -49,6 +52,13 @@ PARQUET_ROW_BYTES = 16 * MIB
 compressed copy, least and greatest value), so a larger row would not fit the memory that an export reserves."""
 READ_BUFFER_BYTES = 256 * KIB
 """Bytes read from a socket at a time, one buffer a worker."""
+UPLOAD_PART_BYTES = 8 * MIB
+"""A part of an upload to an object store; with the 10,000 parts that S3 allows, an object may have 78 GiB. What is
+smaller than a part is sent as a whole, in one request."""
+UPLOAD_PARTS = 3
+"""Parts that are sent at a time: enough to fill a line while the store confirms one."""
+UPLOAD_BYTES = (UPLOAD_PARTS + 1) * UPLOAD_PART_BYTES
+"""What an upload holds: the parts that are sent, and the one that is being filled."""
 HELD_CHUNKS = 10
 """Chunks of an export whose client takes nothing: four in the pool, two of the head segment, one being cut, two in the
 feed's queue, one with the destination."""

@@ -22,10 +22,12 @@ from polyglot_export.destinations.base import Destination
 from polyglot_export.destinations.descriptor import DescriptorDestination, SpecialFileDestination
 from polyglot_export.destinations.file import FileDestination
 from polyglot_export.destinations.naming import choose
+from polyglot_export.destinations.object_store import ObjectDestination
 from polyglot_export.destinations.registry import DESTINATIONS, destination, kind_of
 from polyglot_export.destinations.stdout import StdoutDestination
 from polyglot_export.formats.registry import Format
 from tests.fixtures.disk import small_file_system
+from tests.fixtures.object_stores import Cloud
 
 DATA = os.urandom(300_000)
 """More than a pipe holds."""
@@ -40,6 +42,11 @@ class Place(ABC):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @classmethod
+    def made(cls, request: pytest.FixtureRequest, folder: Path) -> Place:  # noqa: ARG003 - for those that need one
+        """A place of a test, which has this folder."""
+        return cls(folder)
+
     @property
     @abstractmethod
     def name(self) -> str:
@@ -48,6 +55,14 @@ class Place(ABC):
     @abstractmethod
     def arrived(self, act: Callable[[], None]) -> bytes | None:
         """What is there after ``act``; ``None`` for nothing at all."""
+
+    def there(self) -> bytes | None:
+        """What is there now under the name, of a kind whose results appear complete or not at all."""
+        raise NotImplementedError
+
+    def prepare(self, content: bytes) -> None:
+        """Put something there that an export will replace."""
+        raise NotImplementedError
 
     def open(self) -> Destination:
         """The destination, opened, with somebody at the other end where there is one."""
@@ -73,9 +88,15 @@ class FilePlace(Place):
 
     def arrived(self, act: Callable[[], None]) -> bytes | None:
         act()
-        found = list(self.folder.iterdir())
+        return self.there()
+
+    def there(self) -> bytes | None:
+        found = [path for path in self.folder.iterdir() if not path.name.endswith(".part")]
         assert [entry.name for entry in found] in ([], ["x.csv"]), "nothing else is left there"
         return found[0].read_bytes() if found else None
+
+    def prepare(self, content: bytes) -> None:
+        Path(self.name).write_bytes(content)
 
     def leave(self) -> None:
         """Nobody is there."""
@@ -183,16 +204,74 @@ class StdoutPlace(Piped):
         return None
 
 
-PLACES: dict[type[Destination], type[Place]] = {
-    place.kind: place for place in (FilePlace, DescriptorPlace, SpecialFilePlace, StdoutPlace)
-}
+class ObjectPlace(Place):
+    """An object in a bucket; each provider has a class."""
+
+    kind = ObjectDestination
+    fixture: ClassVar[str]
+
+    @classmethod
+    def made(cls, request: pytest.FixtureRequest, folder: Path) -> Place:
+        place = cls(folder)
+        place.cloud = request.getfixturevalue(cls.fixture)
+        monkeypatch = request.getfixturevalue("monkeypatch")
+        for name, value in place.cloud.env.items():
+            monkeypatch.setenv(name, value)
+        return place
+
+    cloud: Cloud
+
+    @property
+    def name(self) -> str:
+        return self.cloud.url("folder one/x.csv")
+
+    def arrived(self, act: Callable[[], None]) -> bytes | None:
+        act()
+        return self.there()
+
+    def there(self) -> bytes | None:
+        assert self.cloud.keys() in ([], ["folder one/x.csv"]), "nothing else is left there"
+        return self.cloud.get("folder one/x.csv")
+
+    def prepare(self, content: bytes) -> None:
+        put(self.name, content)
+
+    def leave(self) -> None:
+        """Nobody is there."""
+
+    def full(self) -> str | None:
+        return None
 
 
-@pytest.fixture(params=DESTINATIONS, ids=lambda kind: kind.__name__)
+class S3Place(ObjectPlace):
+    fixture = "s3"
+
+
+class GcsPlace(ObjectPlace):
+    fixture = "gcs"
+
+
+class AzurePlace(ObjectPlace):
+    fixture = "azure"
+
+
+PLACES: tuple[type[Place], ...] = (
+    FilePlace,
+    DescriptorPlace,
+    SpecialFilePlace,
+    StdoutPlace,
+    S3Place,
+    GcsPlace,
+    AzurePlace,
+)
+
+
+@pytest.fixture(params=PLACES, ids=lambda place: place.__name__)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """A place of each kind that the registry has."""
     (tmp_path / "place").mkdir()
-    return PLACES[request.param](tmp_path / "place")
+    made: Place = request.param.made(request, tmp_path / "place")
+    return made
 
 
 def put(name: str, *chunks: bytes) -> None:
@@ -201,6 +280,10 @@ def put(name: str, *chunks: bytes) -> None:
         for chunk in chunks:
             opened.write(chunk)
         opened.commit()
+
+
+def test_every_kind_has_a_place_here() -> None:
+    assert {place.kind for place in PLACES} == set(DESTINATIONS)
 
 
 def test_the_name_leads_to_its_kind(place: Place) -> None:
@@ -223,10 +306,10 @@ def test_nothing_appears_before_the_commit(place: Place) -> None:
         with destination(place.name) as opened:
             opened.write(DATA)
             if opened.capabilities.atomic:
-                assert not Path(place.name).exists()
+                assert place.there() is None
             opened.commit()
             if opened.capabilities.atomic:
-                assert Path(place.name).read_bytes() == DATA
+                assert place.there() == DATA
 
     assert place.arrived(act) == DATA
 
@@ -243,13 +326,12 @@ def test_without_commit_nothing_is_left(place: Place) -> None:
 def test_what_was_there_stays_until_the_commit(place: Place) -> None:
     if not place.kind.capabilities.atomic:
         return
-    path = Path(place.name)
-    path.write_bytes(b"old")
+    place.prepare(b"old")
 
     def act() -> None:
         with destination(place.name) as opened:
             opened.write(DATA)
-            assert path.read_bytes() == b"old"
+            assert place.there() == b"old"
 
     assert place.arrived(act) == b"old"
     assert place.arrived(lambda: put(place.name, b"new")) == b"new"
@@ -262,7 +344,8 @@ def test_abandoned_while_it_is_written(place: Place) -> None:
         opened.write(DATA)
         opened.abandon()
         if opened.capabilities.atomic:
-            assert not list(place.folder.iterdir())
+            assert place.there() is None
+        assert not list(place.folder.glob(".*.part")), "the temporary file is gone before it is closed"
         opened.discard()
 
     assert place.arrived(act) == (None if place.kind.capabilities.atomic else DATA)
@@ -287,12 +370,12 @@ def test_a_full_place_says_so(place: Place, tmp_path: Path) -> None:
     if full is not None:
         with pytest.raises(TargetFailed, match=FULL):
             put(full, DATA)
-    elif place.kind.capabilities.atomic:
+    elif place.kind is FileDestination:
         with small_file_system(tmp_path / "small", 1) as folder:
             with pytest.raises(TargetFailed, match=FULL):
                 put(str(folder / "x.csv"), *[DATA] * 5)
             assert not list(folder.iterdir())
-    else:
+    elif not place.kind.capabilities.atomic:
         with Path("/dev/full").open("wb") as stdout:
             done = subprocess.run(
                 [sys.executable, "-c", PUT.format(name=place.name)],

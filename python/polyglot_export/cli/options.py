@@ -138,8 +138,8 @@ _RUN = (
         "-o",
         metavar="FILE",
         default="",
-        help="File to write; it appears complete or not at all, and replaces one of that name. - is standard output, "
-        "the default.",
+        help="File to write, or the URL of an object, as s3://lake/orders.parquet (gs://, az:// and file:// too). It "
+        "appears complete or not at all, and replaces one of that name. - is standard output, the default.",
     ),
     click.option(
         "--compression",

@@ -143,6 +143,7 @@ def _mind(worker: _Worker, interrupts: Interrupts, place: Destination, meter: Me
         reader_left = reader_left or event.reader_left
         if deadline is None and (stopped_by is not None or reader_left):
             worker.token.cancel()
+            place.stop()
             deadline = time.monotonic() + (GRACE_SECONDS if worker.pipe is None else PIPE_GRACE_SECONDS)
         if deadline is not None and time.monotonic() > deadline:
             _give_up(place, stopped_by)

@@ -7,6 +7,7 @@ complete; leaving the ``with`` block without it removes what was written, as far
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import PurePath
 from typing import ClassVar, NamedTuple, Self
 
 __all__ = ["Capabilities", "Destination"]
@@ -23,6 +24,8 @@ class Capabilities(NamedTuple):
     better."""
     named_by_format: bool
     """The ending of the name says what the bytes are. The name of a device or of a FIFO says nothing about that."""
+    memory_bytes: int = 0
+    """What it holds of an export at most, beside the chunk that it is given."""
 
 
 class Destination(ABC):
@@ -33,6 +36,10 @@ class Destination(ABC):
     kind: ClassVar[str]
     """A word for this kind of destination, for messages."""
     capabilities: ClassVar[Capabilities]
+    schemes: ClassVar[tuple[str, ...]] = ()
+    """Of the URLs that stand for destinations of this kind."""
+    remains: str | None = None
+    """After :meth:`discard`: what could not be removed and how to remove it, as a sentence."""
 
     @classmethod
     @abstractmethod
@@ -43,6 +50,15 @@ class Destination(ABC):
     @abstractmethod
     def named(cls, name: str) -> Destination:
         """The destination that a name stands for; nothing is opened yet."""
+
+    @classmethod
+    def file_name(cls, name: str) -> str:
+        """The last part of a name, whose ending says what the bytes are.
+
+        Raises:
+            SpecError: No file can be meant.
+        """
+        return PurePath(name).name
 
     @abstractmethod
     def __enter__(self) -> Self:
@@ -64,6 +80,11 @@ class Destination(ABC):
     def discard(self) -> None:
         """Close, and remove what was written as far as that is possible. Never raises; does nothing after
         :meth:`commit`.
+        """
+
+    def stop(self) -> None:  # noqa: B027 - most writes do not wait for anybody
+        """Let a write or commit fail soon that another thread waits for, if somebody at the other end may be waited for
+        long. Does not block; the destination is still to be discarded.
         """
 
     @abstractmethod

@@ -23,20 +23,21 @@ from its start again."""
 
 
 @contextmanager
-def naming(name: str) -> Iterator[None]:
+def naming(name: str, what: str = "write") -> Iterator[None]:
     """Turn an error of the system in the block into a ``TargetFailed`` with the name of the destination and the
     system's reason.
 
     Args:
         name: As the user wrote it.
+        what: The verb of what is tried.
     """
     try:
         yield
     except OSError as error:
-        raise TargetFailed(f"cannot write {name}: {error.strerror or error}") from error
+        raise TargetFailed(f"cannot {what} {name}: {error.strerror or error}") from error
     except ValueError as error:
         # No file can have this name: it holds a NUL.
-        raise TargetFailed(f"cannot write {name!r}: {error}") from error
+        raise TargetFailed(f"cannot {what} {name!r}: {error}") from error
 
 
 def write_all(descriptor: int, chunk: bytes) -> None:

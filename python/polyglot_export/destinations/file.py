@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -11,9 +12,13 @@ from typing import Self
 
 from polyglot_export.destinations.base import Capabilities, Destination
 from polyglot_export.destinations.descriptor import naming, write_all
-from polyglot_export.errors import TargetFailed
+from polyglot_export.errors import SpecError, TargetFailed
 
-__all__ = ["FileDestination"]
+__all__ = ["FileDestination", "local_path", "part_pattern"]
+
+_URL = re.compile(r"file://(?:localhost)?(/.*)?", re.DOTALL | re.IGNORECASE)
+_RANDOM_BYTES = 4
+"""In the name of a temporary file: of two writers, none meets the other's."""
 
 NAME_BYTES = 255
 """The longest name of a file that the usual file systems take (NAME_MAX)."""
@@ -41,6 +46,7 @@ class FileDestination(Destination):
 
     kind = "a file"
     capabilities = Capabilities(atomic=True, streaming=False, named_by_format=True)
+    schemes = ("file",)
 
     def __init__(self, path: str | os.PathLike[str], mode: int = 0o666) -> None:
         self._name = os.fspath(path)
@@ -57,8 +63,21 @@ class FileDestination(Destination):
 
     @classmethod
     def named(cls, name: str) -> FileDestination:
-        """The file of this name; nothing is opened yet."""
-        return cls(name)
+        """The file of this name or ``file://`` URL; nothing is opened yet."""
+        return cls(local_path(name))
+
+    @classmethod
+    def file_name(cls, name: str) -> str:
+        """The last part of the name.
+
+        Raises:
+            SpecError: It is the name of a folder.
+        """
+        path = local_path(name)
+        # Path.is_dir would raise for a name that is too long, which opening it tells better.
+        if os.path.isdir(path):  # noqa: PTH112
+            raise SpecError(None, f"{name} is a folder; name a file in it")
+        return Path(path).name
 
     def __enter__(self) -> Self:
         with naming(self._name):
@@ -138,6 +157,29 @@ class FileDestination(Destination):
         os.fchmod(descriptor, mode)
 
 
+def local_path(name: str) -> str:
+    """The path that a name stands for: itself, or what a ``file://`` URL says.
+
+    Raises:
+        SpecError: It is a ``file://`` URL of another machine, or of no path.
+    """
+    if name[:7].lower() != "file://":
+        return name
+    match = _URL.fullmatch(name)
+    if match is None or match[1] is None:
+        raise SpecError(
+            None, f"{name}: a file:// URL has a whole path behind three slashes, as file:///data/orders.csv"
+        )
+    from urllib.parse import unquote
+
+    return unquote(match[1], errors="surrogateescape")
+
+
+def part_pattern() -> re.Pattern[str]:
+    """What the names of temporary files look like; the group is the name of the file, which may have been cut."""
+    return re.compile(rf"\.(.+)\.[0-9a-f]{{{2 * _RANDOM_BYTES}}}\.part", re.DOTALL)
+
+
 def _stat(path: str) -> os.stat_result | None:
     """What the name leads to, through symbolic links; ``None`` if there is nothing."""
     try:
@@ -148,7 +190,7 @@ def _stat(path: str) -> os.stat_result | None:
 
 def _part_name(name: str) -> str:
     """A new name for the temporary file, cut to what the file system accepts."""
-    ending = f".{os.urandom(4).hex()}.part"
+    ending = f".{os.urandom(_RANDOM_BYTES).hex()}.part"
     kept = os.fsencode(name)[: NAME_BYTES - len(ending) - 1]
     return f".{os.fsdecode(kept)}{ending}"
 

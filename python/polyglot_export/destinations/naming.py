@@ -6,7 +6,6 @@ name says one thing and whose bytes are another would be misread by the next pro
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -84,12 +83,13 @@ def choose(
     """
     wanted = _member(Format, "format", format_)
     packed = _member(Compression, "compression", compression)
-    if not kind_of(path).capabilities.named_by_format:
+    try:
+        kind = kind_of(path)
+        name = kind.file_name(path)
+    except SpecError as error:
+        raise SpecError(words.name, error.reason) from None
+    if not kind.capabilities.named_by_format:
         return Target(path, wanted or DEFAULT_FORMAT, packed)
-    # Path.is_dir would raise for a name that is too long, which opening it tells better.
-    if os.path.isdir(path):  # noqa: PTH112
-        raise SpecError(words.name, f"{path} is a folder; name a file in it")
-    name = Path(path).name
     said, said_packed = _said(name)
     if said is not None and said_packed is not None and not said.record.is_text:
         ending = said.record.endings[0]

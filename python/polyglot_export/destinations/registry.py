@@ -1,32 +1,96 @@
-"""All kinds of destination, one line each. The first one that accepts a name gets it."""
+"""All kinds of destination and of store, one line each. The first one that accepts a name gets it."""
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from collections.abc import Iterator
+from typing import Final, Protocol
 
 from polyglot_export.destinations.base import Destination
 from polyglot_export.destinations.descriptor import DescriptorDestination, SpecialFileDestination
 from polyglot_export.destinations.file import FileDestination
+from polyglot_export.destinations.object_store import ObjectDestination, ObjectStore
 from polyglot_export.destinations.stdout import StdoutDestination
+from polyglot_export.destinations.store import Store, Unfinished
+from polyglot_export.errors import SpecError
 
-__all__ = ["DESTINATIONS", "destination", "kind_of"]
+__all__ = ["DESTINATIONS", "STORES", "Remains", "destination", "kind_of", "remains_of", "store", "store_kind_of"]
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 DESTINATIONS: Final[tuple[type[Destination], ...]] = (
     StdoutDestination,
     DescriptorDestination,
     SpecialFileDestination,
+    ObjectDestination,
     # Accepts every name, so it comes last.
     FileDestination,
 )
 
 
+STORES: Final[tuple[type[Store], ...]] = (ObjectStore,)
+
+
 def kind_of(name: str) -> type[Destination]:
     """The kind of destination that a name stands for; a kind that has names of its own (``scheme://…``) stands before
     the files.
+
+    Raises:
+        SpecError: It is a URL of a kind that there is none for.
     """
+    scheme = _SCHEME.match(name)
+    known = [each for kind in DESTINATIONS for each in kind.schemes]
+    if scheme is not None and scheme[1].lower() not in known:
+        urls = ", ".join(f"{each}://" for each in known)
+        raise SpecError(None, f"{name}: nothing is known of {scheme[1]}://; allowed are {urls}, and names of files")
     return next(kind for kind in DESTINATIONS if kind.accepts(name))
 
 
 def destination(name: str) -> Destination:
     """The destination that a name stands for; nothing is opened yet."""
     return kind_of(name).named(name)
+
+
+def store_kind_of(url: str) -> type[Store] | None:
+    """The kind of store that a path or URL stands for, if there is one."""
+    return next((kind for kind in STORES if kind.accepts(url)), None)
+
+
+def store(url: str) -> Store:
+    """The store that a path or URL stands for; nothing is opened yet.
+
+    Raises:
+        SpecError: There is no store of this kind.
+    """
+    kind = store_kind_of(url)
+    if kind is None:
+        raise SpecError(None, f"{url} is no place for a set of files")
+    return kind.at(url)
+
+
+class Remains(Protocol):
+    """A place that killed processes have left something in. Every store is one."""
+
+    @property
+    def url(self) -> str:
+        """As a user writes it."""
+
+    def unfinished(self) -> Iterator[Unfinished]:
+        """What they left, and what running ones write just now."""
+
+    def end(self, unfinished: Unfinished) -> None:
+        """Remove what was left."""
+
+
+def remains_of(name: str) -> Remains:
+    """What is left in a store, in a folder, or of one file.
+
+    Raises:
+        SpecError: It is a URL of a kind that there is none for.
+    """
+    if store_kind_of(name) is not None:
+        return store(name)
+    kind_of(name)
+    from polyglot_export.destinations.temporary import TemporaryFiles
+
+    return TemporaryFiles(name)

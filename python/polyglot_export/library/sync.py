@@ -145,15 +145,15 @@ def export_to_file(
     rate_limit: float | None = None,
     lock_timeout: float | None = None,
 ) -> ExportResult:
-    """Export into a file, which appears complete or not at all.
+    """Export into a file or an object, which appears complete or not at all.
 
     The name says format and compression, as on the command line: ``orders.csv.gz`` is CSV, compressed by gzip.
 
     Args:
         dsn: As in :func:`export`.
         source: As in :func:`export`; ``None`` together with ``query=…``.
-        path: The file; one that exists is replaced at the end. Devices and FIFOs are written directly, and ``-`` is
-            standard output.
+        path: The file, or the URL of an object (``s3://bucket/orders.parquet``); one that exists is replaced at the
+            end. Devices and FIFOs are written directly, and ``-`` is standard output.
         query: As in :func:`export`.
         format: Needed only where the name does not say it; CSV for devices and standard output.
         columns: As in :func:`export`.
@@ -170,7 +170,7 @@ def export_to_file(
     Raises:
         SpecError: Among others, the name and ``format`` or ``compression`` contradict each other, or nothing says which
             format is meant; nothing has been opened.
-        TargetFailed: The file could not be written; nothing is left of it.
+        TargetFailed: The file could not be written; nothing is left of it, or a note of the exception says what is.
         PolyglotError: As :func:`open_export`.
     """
     target = choose(fspath(path), format, compression)
@@ -189,8 +189,16 @@ def export_to_file(
     place = destination(target.path)
     chunk_bytes = CHUNK_BYTES if place.capabilities.streaming else FILE_CHUNK_BYTES
     run = RunSettings(workers=workers, chunk_bytes=chunk_bytes, rate_limit=rate_limit, lock_timeout=lock_timeout)
-    with open_export(spec, dsn=dsn, run=run) as opened, place:
-        for chunk in opened:
-            place.write(chunk)
-        place.commit()
-        return opened.result()
+    try:
+        # The place first: what is wrong with it is known before a row is read.
+        with place:
+            with open_export(spec, dsn=dsn, run=run) as opened:
+                for chunk in opened:
+                    place.write(chunk)
+                result = opened.result()
+            place.commit()
+    except BaseException as error:
+        if place.remains is not None:
+            error.add_note(place.remains)
+        raise
+    return result

@@ -16,8 +16,13 @@ MAX_SCANS = 20
 """Scans that are listed; a table may have thousands of partitions."""
 
 
-def plan_text(plan: Plan) -> str:
-    """Source, segments, columns, the SQL of the first segment and the reasons."""
+def plan_text(plan: Plan, destination_bytes: int = 0) -> str:
+    """Source, segments, columns, the SQL of the first segment and the reasons.
+
+    Args:
+        plan: What to show.
+        destination_bytes: What the destination holds of the export.
+    """
     record = Format(plan.encoder.format).record
     typed = record.columnar
     header = ("COLUMN", "TARGET", "TYPE", "READ AS", *((record.title.upper(),) if typed else ()))
@@ -31,7 +36,7 @@ def plan_text(plan: Plan) -> str:
         ("rows", "unknown" if plan.estimated_rows is None else f"about {plan.estimated_rows:,}"),
         ("segments", f"{plan.segments:,}"),
         ("workers", str(plan.limits.workers)),
-        ("memory", f"at most {reservation(plan) / MIB:.0f} MiB"),
+        ("memory", f"at most {reservation(plan, destination_bytes) / MIB:.0f} MiB"),
         ("server", f"PostgreSQL {plan.server_version // 10000}.{plan.server_version % 10000}"),
         *(("note", note) for note in plan.notes + plan.remarks),
     ]

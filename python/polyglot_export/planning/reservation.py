@@ -42,9 +42,14 @@ class Shape:
         return cls(plan.encoder.format, plan.compression, len(plan.columns), _row_group_bytes(plan), plan.largest_row)
 
 
-def reservation(plan: Plan) -> int:
-    """Bytes that this export may take at its highest, apart from what the process has anyway."""
-    return export_bytes(Shape.of(plan), plan.limits, segments=plan.segments)
+def reservation(plan: Plan, destination_bytes: int = 0) -> int:
+    """Bytes that this export may take at its highest, apart from what the process has anyway.
+
+    Args:
+        plan: Of the export.
+        destination_bytes: What its destination holds (``Capabilities.memory_bytes``).
+    """
+    return export_bytes(Shape.of(plan), plan.limits, segments=plan.segments) + destination_bytes
 
 
 def export_bytes(shape: Shape, limits: Limits, *, segments: int | None = None) -> int:

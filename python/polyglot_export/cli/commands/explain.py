@@ -18,6 +18,7 @@ from polyglot_export.cli.options import (
     show,
 )
 from polyglot_export.destinations.naming import choose
+from polyglot_export.destinations.registry import kind_of
 from polyglot_export.destinations.stdout import STDOUT
 
 __all__ = ["HELP_POSITION", "explain_command"]
@@ -55,10 +56,11 @@ def explain_command(
     from polyglot_export.execution.run import RunSettings
     from polyglot_export.planning.describe import plan_text
 
+    target = choose(output or STDOUT, format_name, compression, WORDING)
     spec = build_spec(
         source,
         query,
-        target=choose(output or STDOUT, format_name, compression, WORDING),
+        target=target,
         columns=columns,
         where=where,
         order_by=order_by,
@@ -72,4 +74,5 @@ def explain_command(
         application_name="polyglot explain",
     )
     with suggesting(database(dsn), source):
-        show(plan_text(explain(spec, dsn=database(dsn), run=run)))
+        plan = explain(spec, dsn=database(dsn), run=run)
+        show(plan_text(plan, kind_of(target.path).capabilities.memory_bytes))

@@ -1,4 +1,4 @@
-"""``polyglot export``: a table, view or query into a file or standard output."""
+"""``polyglot export``: a table, view or query into a file, an object or standard output."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ signals do (130, 143).
 
 \b
 polyglot export orders -o orders.parquet
+polyglot export orders -o s3://lake/orders.parquet
 polyglot export sales.orders -o orders.csv.gz --columns id,value=amount --where 'id <= 1000'
 polyglot export --query 'select state, count(*) from orders group by 1' -f ndjson | jq .
 """  # noqa: S608 - it is a text for people
@@ -130,6 +131,9 @@ def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_termina
         atomic = place.capabilities.atomic
         interrupted.remark = f"; {target.path} was not written" if atomic else "; the output is not complete"
         raise
+    finally:
+        if place.remains is not None:
+            say(f"{target.path}: {place.remains}")
     lost = losses_line(result.losses)
     if lost is not None:
         say(lost)
