@@ -65,6 +65,15 @@ disconnected
 on_header
 on_body
 
+# The HTTP server of the standard library calls these methods and reads these attributes (benchmarks/null_store.py).
+protocol_version
+disable_nagle_algorithm
+do_GET
+do_POST
+do_PUT
+do_DELETE
+log_message
+
 # prometheus-client collects, psycopg reads the mode of a connection, logging has its handlers replaced.
 collect
 read_only

@@ -19,11 +19,14 @@ from polyglot_export.compressions import Compression
 from polyglot_export.formats.registry import Format
 from polyglot_export.testing.records import fill_records
 from tests.contracts.oracles import begins_as_named
+from tests.fixtures.object_stores import S3Cloud
 from tests.fixtures.process import command, environment, serve
 from tests.meta.documents import ROOT, Example, examples, pages, without_numbers
 
 SERVICE = "127.0.0.1:8080"
 """Where the pages say that the service is."""
+LAKE = "s3://lake"
+"""Where they say that an object store is."""
 ROWS = 1000
 
 
@@ -53,6 +56,16 @@ def service(request: pytest.FixtureRequest, records: str) -> Iterator[str | None
         yield f"127.0.0.1:{stack.enter_context(serve(records)).port}" if wanted else None
 
 
+@pytest.fixture
+def lake(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The variables that lead to an object store with the bucket ``lake``, where the page speaks of one."""
+    if not any(LAKE in example.text for example in examples(request.node.callspec.params["page"])):
+        return {}
+    cloud: S3Cloud = request.getfixturevalue("s3")
+    cloud.client.create_bucket(Bucket="lake")
+    return cloud.env
+
+
 def test_there_are_examples() -> None:
     """The mark is what this file lives on: a slip in it must not make all tests vanish."""
     counts = {str(page): len(examples(page)) for page in pages()}
@@ -62,11 +75,14 @@ def test_there_are_examples() -> None:
 
 
 @pytest.mark.parametrize("page", pages(), ids=str)
-def test_the_examples_of(page: Path, records: str, program: Path, service: str | None, tmp_path: Path) -> None:
+def test_the_examples_of(
+    page: Path, records: str, program: Path, service: str | None, lake: dict[str, str], tmp_path: Path
+) -> None:
     folder = tmp_path / "work"
     folder.mkdir()
     variables = environment(records)
     variables["PATH"] = f"{program}:{variables['PATH']}"
+    variables |= lake
     for example in examples(page):
         if example.language == "python":
             run_python(example, folder, variables)

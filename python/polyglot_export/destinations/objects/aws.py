@@ -45,6 +45,14 @@ class Settings:
         profile = session.get_scoped_config()
         return cls(session.get_config_variable("region"), endpoint or profile.get("endpoint_url"), session)
 
+    @property
+    def unsigned_payload(self) -> bool | None:
+        """Whether a request is signed without a SHA-256 of its body, which TLS keeps whole already. ``None`` leaves it
+        to obstore.
+        """
+        over_tls = self.endpoint is None or self.endpoint.startswith("https://")
+        return True if over_tls and "AWS_UNSIGNED_PAYLOAD" not in os.environ else None
+
     def provider(self) -> Callable[[], S3Credential] | None:
         """What obstore asks for credentials: AWS's own chain of profiles, single sign-on, roles and machines.
 

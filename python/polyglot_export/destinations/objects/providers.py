@@ -59,6 +59,7 @@ def _open_s3(url: ObjectUrl) -> Client:
         "region": found.region,
         "endpoint": found.endpoint,
         "credential_provider": found.provider(),
+        "unsigned_payload": found.unsigned_payload,
     }
     kept = {name: value for name, value in given.items() if value is not None}
     return S3Store(url.bucket, client_options=_client(found.endpoint), retry_config=_retry(), **kept)
