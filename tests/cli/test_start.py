@@ -13,7 +13,10 @@ from tests.cli.helpers import ITEMS
 from tests.fixtures.process import environment
 
 PROGRAM = "import sys; sys.argv[0] = 'polyglot'; from polyglot_export.cli.main import main; main()"
-SLOW = {"pydantic", "pydantic_core", "rich", "typer", "hmac", "tomllib", "importlib.metadata", "email.parser"}
+SLOW = {
+    *("pydantic", "pydantic_core", "rich", "typer", "hmac", "tomllib", "importlib.metadata", "email.parser"),
+    *("obstore", "botocore", "google.auth"),
+}
 """What an export from the command line has no use for, whatever it asks for."""
 
 

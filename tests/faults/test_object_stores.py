@@ -85,7 +85,7 @@ def test_a_short_fault_is_not_noticed(cli: Cli, s3: S3Cloud, big: str, whole: by
     ids=["the first", "the second", "the last, expired", "the last, full"],
 )
 def test_a_part_is_refused(cli: Cli, s3: S3Cloud, big: str, skip: int, status: int, code: str, told: str) -> None:
-    """The part of the commit is the one that obstore's writer fails on without ending its upload."""
+    """The last part is sent by the commit, when obstore's writer can no longer be left by an exception."""
     s3.front.fail("part", fault=answer(status, code), skip=skip)
     assert complaint(run(cli, s3, big), 1) == f"cannot write {s3.url('x.csv')}: {told}"
     assert s3.keys() == []
