@@ -14,6 +14,7 @@ import pytest
 from polyglot_export import (
     Cancelled,
     CancelToken,
+    ConnectionLost,
     InternalError,
     OrderTerm,
     RunSettings,
@@ -167,6 +168,18 @@ def test_a_lock_that_is_freed_lets_the_opening_go_on(dsn: str, conn: psycopg.Con
     timer.start()
     assert exported(dsn, "t") == b"id\n1\n2\n"
     timer.join()
+
+
+def test_a_leader_that_is_gone_is_the_reason_for_a_snapshot_that_is(
+    dsn: str, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its backend gives up the snapshot before the connection: a worker may hear of it first."""
+    filled(conn, "t", 3 * PAGES_PER_SEGMENT)
+    monkeypatch.setattr("polyglot_export.postgres.leader.Leader.check", lambda _self: None)
+    with open_export(parse_spec({"format": "csv", "dataset": "t"}), dsn=dsn, run=SMALL_WINDOW) as chunks:
+        conn.execute("SELECT pg_terminate_backend(%s, 10000)", [chunks._leader.connection.info.backend_pid])
+        with pytest.raises(ConnectionLost, match="the leader's connection"):
+            chunks.next_chunk()
 
 
 def test_a_cancelled_token_opens_nothing(dsn: str, conn: psycopg.Connection) -> None:

@@ -18,13 +18,16 @@ from polyglot_export.execution.rate import RateLimit
 from polyglot_export.execution.run import ExportResult, Progress
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.plan import Plan
-from polyglot_export.sqlstates import LOCK_NOT_AVAILABLE
+from polyglot_export.sqlstates import INVALID_PARAMETER_VALUE, LOCK_NOT_AVAILABLE, UNDEFINED_OBJECT
 
 if TYPE_CHECKING:
     from polyglot_export.request.spec import ExportSpec
 
 
 __all__ = ["Export", "start"]
+
+_NO_SNAPSHOT = (UNDEFINED_OBJECT, INVALID_PARAMETER_VALUE)
+"""What SET TRANSACTION SNAPSHOT answers when the one who exported it is gone, from PostgreSQL 17 on and before."""
 
 
 def start(
@@ -247,6 +250,9 @@ class Export:
         if self._token.cancelled:
             return Cancelled("the export was cancelled")
         try:
+            if error.sqlstate in _NO_SNAPSHOT:
+                # A backend that ends gives up its snapshot before its connection, so there may be nothing to see yet.
+                self._leader.prove_alive()
             self._leader.check()
         except ConnectionLost as lost:
             return lost
