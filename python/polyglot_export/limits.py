@@ -13,6 +13,7 @@ __all__ = [
     "BODY_BYTES",
     "BODY_VALUES",
     "CHUNK_BYTES",
+    "DATABASE_SECONDS",
     "DEFAULT_WORKERS_LIMIT",
     "FILE_CHUNK_BYTES",
     "INLINE_ROW_BYTES",
@@ -52,6 +53,8 @@ PARQUET_ROW_BYTES = 16 * MIB
 compressed copy, least and greatest value), so a larger row would not fit the memory that an export reserves."""
 READ_BUFFER_BYTES = 256 * KIB
 """Bytes read from a socket at a time, one buffer a worker."""
+DATABASE_SECONDS = 2_147_483
+"""The longest limit of time that a server takes, 24 days: its settings are integers of milliseconds."""
 UPLOAD_PART_BYTES = 8 * MIB
 """A part of an upload to an object store; with the 10,000 parts that S3 allows, an object may have 78 GiB. What is
 smaller than a part is sent as a whole, in one request."""

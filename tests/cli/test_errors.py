@@ -213,14 +213,24 @@ def test_arguments_that_are_not_text(arguments: tuple[str | bytes, ...]) -> None
 def test_a_locked_table(cli: Cli, items: str, tmp_path: Path, command: str) -> None:
     with psycopg.connect(items) as holder:
         holder.execute("LOCK TABLE items IN ACCESS EXCLUSIVE MODE")
-        done = cli(command, "items", *to(tmp_path), "--lock-timeout", "0.2", dsn=items)
+        done = cli(command, "items", *to(tmp_path), "--lock-timeout", "200ms", dsn=items)
     line = complaint(done, 1)
     assert "items is locked by another session, and did not become free within 0.2 seconds" in line
 
 
-def test_no_time_to_wait_for_a_lock(cli: Cli, items: str, tmp_path: Path) -> None:
-    line = complaint(cli("export", "items", *to(tmp_path), "--lock-timeout", "0", dsn=items), 2)
-    assert line == "--lock-timeout: must be above 0 seconds (got 0.0)"
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("0", "must be above 0 seconds, and at most 2,147,483 (got 0.0)"),
+        ("-1s", "must be above 0 seconds, and at most 2,147,483 (got -1.0)"),
+        ("25d", "must be above 0 seconds, and at most 2,147,483 (got 2160000.0)"),
+        ("nan", "must be a number of seconds, or a number with ms, s, min, h or d (got 'nan')"),
+        ("inf", "must be a number of seconds, or a number with ms, s, min, h or d (got 'inf')"),
+    ],
+)
+def test_no_time_to_wait_for_a_lock(cli: Cli, items: str, tmp_path: Path, given: str, reason: str) -> None:
+    line = complaint(cli("export", "items", *to(tmp_path), "--lock-timeout", given, dsn=items), 2)
+    assert line == f"--lock-timeout: {reason}"
 
 
 def test_a_file_name_may_be_any_bytes(items: str, tmp_path: Path) -> None:

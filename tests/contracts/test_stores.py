@@ -204,6 +204,10 @@ def test_what_is_removed_is_gone(opened: Store) -> None:
 
 def test_what_runs_is_listed_and_can_be_ended(place: StorePlace, opened: Store) -> None:
     if not place.lists_unfinished:
+        with opened.file("b/x.csv") as file:
+            for _ in range(LARGE_TIMES):
+                file.write(LARGE)
+            assert list(opened.unfinished()) == []
         return
     with opened.file("b/x.csv") as file, opened.file("b/other.csv") as other:
         for _ in range(LARGE_TIMES):

@@ -20,6 +20,8 @@ from tests.service.client import assert_problem, call
         ("POLYGLOT_QUEUE_TIMEOUT", "-1", "must be greater than 0"),
         ("POLYGLOT_QUEUE_TIMEOUT", "inf", "must be a number of seconds, or a number with ms, s, min, h or d"),
         ("POLYGLOT_QUEUE_TIMEOUT", "soon", "must be a number of seconds, or a number with ms, s, min, h or d"),
+        ("POLYGLOT_LOCK_TIMEOUT", "25d", "must be at most 2147483"),
+        ("POLYGLOT_STATEMENT_TIMEOUT", "3000000", "must be at most 2147483"),
         ("POLYGLOT_MEMORY_LIMIT", "much", "must be a number of bytes, or a number with kB, MB or GB"),
         ("POLYGLOT_METRICS_PUBLIC", "perhaps", "must be true or false"),
         ("POLYGLOT_LOG_FORMAT", "yaml", "must be 'text' or 'json'"),

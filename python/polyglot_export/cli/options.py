@@ -30,6 +30,7 @@ __all__ = [
     "leave_quietly",
     "one_line",
     "parse_rate",
+    "parse_time",
     "say",
     "show",
 ]
@@ -158,9 +159,9 @@ _RUN = (
     ),
     click.option(
         "--lock-timeout",
-        type=float,
-        metavar="SECONDS",
-        help="How long to wait for a table that another session has locked. Default: as long as it takes.",
+        metavar="TIME",
+        help="How long to wait for a table that another session has locked, as 30s or 5min. Default: as long as it "
+        "takes.",
     ),
     click.option(
         "--quiet", is_flag=True, help="No progress bar and no summary. Errors and lost values are still told."
@@ -194,6 +195,22 @@ def parse_rate(text: str | None) -> float | None:
         raise SpecError("rate_limit", f"{error} (got {text!r})") from None
     check_rate(rate)
     return rate
+
+
+def parse_time(text: str | None, field: str) -> float | None:
+    """The value of an option in seconds.
+
+    Raises:
+        SpecError: It is no time; ``field`` says of what.
+    """
+    if text is None:
+        return None
+    from polyglot_export.text.times import parse_seconds
+
+    try:
+        return float(str(parse_seconds(text)))
+    except ValueError as error:
+        raise SpecError(field, f"{error} (got {text!r})") from None
 
 
 def build_spec(

@@ -14,7 +14,7 @@ from polyglot_export.destinations.base import Capabilities, Destination
 from polyglot_export.destinations.descriptor import naming, write_all
 from polyglot_export.errors import SpecError, TargetFailed
 
-__all__ = ["FileDestination", "local_path", "part_pattern"]
+__all__ = ["FileDestination", "local_path", "part_name", "part_pattern"]
 
 _URL = re.compile(r"file://(?:localhost)?(/.*)?", re.DOTALL | re.IGNORECASE)
 _RANDOM_BYTES = 4
@@ -138,7 +138,7 @@ class FileDestination(Destination):
         if replaced is not None and not os.access(self._target, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         self._replaced = replaced
-        part = self._target.with_name(_part_name(self._target.name))
+        part = self._target.with_name(part_name(self._target.name))
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         # The rights of the replaced file are given at the end. Until then only the owner can read what may be secret.
         self._descriptor = os.open(part, flags, 0o600 if replaced is not None else self._mode)
@@ -188,7 +188,7 @@ def _stat(path: str) -> os.stat_result | None:
         return None
 
 
-def _part_name(name: str) -> str:
+def part_name(name: str) -> str:
     """A new name for the temporary file, cut to what the file system accepts."""
     ending = f".{os.urandom(_RANDOM_BYTES).hex()}.part"
     kept = os.fsencode(name)[: NAME_BYTES - len(ending) - 1]

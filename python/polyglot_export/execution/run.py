@@ -9,7 +9,7 @@ from typing import NamedTuple
 from polyglot_export.errors import SpecError
 from polyglot_export.execution.rate import check_rate
 from polyglot_export.fields import is_number
-from polyglot_export.limits import CHUNK_BYTES, ROW_BYTES, WINDOW_BYTES, Limits, default_workers
+from polyglot_export.limits import CHUNK_BYTES, DATABASE_SECONDS, ROW_BYTES, WINDOW_BYTES, Limits, default_workers
 
 __all__ = ["ExportResult", "Progress", "RunSettings"]
 
@@ -99,10 +99,10 @@ class ExportResult(NamedTuple):
 
 
 def _check_seconds(name: str, seconds: float | None) -> None:
-    """Refuse a time that makes no sense.
+    """Refuse a time that makes no sense, or that no server takes.
 
     Raises:
-        SpecError: The time is not above zero.
+        SpecError: The time is not above zero, or too long.
     """
-    if seconds is not None and not (is_number(seconds) and seconds > 0):
-        raise SpecError(name, f"must be above 0 seconds (got {seconds!r})")
+    if seconds is not None and not (is_number(seconds) and 0 < seconds <= DATABASE_SECONDS):
+        raise SpecError(name, f"must be above 0 seconds, and at most {DATABASE_SECONDS:,} (got {seconds!r})")

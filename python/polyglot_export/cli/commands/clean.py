@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
-from polyglot_export.cli.options import Command, debug_option, one_line, say, show
+from polyglot_export.cli.options import Command, debug_option, one_line, parse_time, say, show
 from polyglot_export.errors import SpecError
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from polyglot_export.destinations.store import Unfinished
 
@@ -41,40 +41,27 @@ def clean_command(*, destination: str, older_than: str, dry_run: bool) -> None:
     polyglot clean s3://lake/ --dry-run
     polyglot clean exports/ --older-than 2h
     """  # noqa: D301 - click reads the backspace as: do not join these lines
-    from datetime import UTC, datetime
-
     from polyglot_export.destinations.registry import remains_of
 
     place = remains_of(destination)
-    before = datetime.now(UTC) - _age(older_than)
-    counted = _Counted(0, 0)
+    before = _before(older_than)
+    gone = young = 0
     for each in place.unfinished():
         if each.touched is not None and each.touched > before:
-            counted = counted.left_alone()
+            young += 1
             continue
         if not dry_run:
             place.end(each)
-        counted = counted.ended()
+        gone += 1
         show(one_line(_line(place.url, each, dry_run=dry_run)))
-    say(counted.text(older_than, dry_run=dry_run))
+    say(_summary(gone, young, older_than, dry_run=dry_run))
 
 
-class _Counted(NamedTuple):
-    gone: int
-    young: int
-
-    def ended(self) -> _Counted:
-        return self._replace(gone=self.gone + 1)
-
-    def left_alone(self) -> _Counted:
-        return self._replace(young=self.young + 1)
-
-    def text(self, older_than: str, *, dry_run: bool) -> str:
-        """The last line: what was done in all."""
-        young = f"; {self.young:,} left alone, begun within {older_than}" if self.young else ""
-        if not self.gone:
-            return f"nothing to clean{young}"
-        return f"{self.gone:,} unfinished {'would be removed' if dry_run else 'removed'}{young}"
+def _summary(gone: int, young: int, older_than: str, *, dry_run: bool) -> str:
+    left = f"; {young:,} left alone, begun within {older_than}" if young else ""
+    if not gone:
+        return f"nothing to clean{left}"
+    return f"{gone:,} unfinished {'would be removed' if dry_run else 'removed'}{left}"
 
 
 def _line(place: str, each: Unfinished, *, dry_run: bool) -> str:
@@ -86,12 +73,12 @@ def _when(touched: datetime | None) -> str:
     return "of unknown age" if touched is None else f"last touched {touched:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _age(text: str) -> timedelta:
-    from datetime import timedelta
+def _before(older_than: str) -> datetime:
+    """What was touched later is left alone."""
+    from datetime import UTC, datetime, timedelta
 
-    from polyglot_export.text.times import parse_seconds
-
+    seconds = parse_time(older_than, "--older-than") or 0.0
     try:
-        return timedelta(seconds=max(0.0, float(str(parse_seconds(text)))))
-    except (ValueError, OverflowError) as error:
-        raise SpecError("--older-than", f"{error} (got {text!r})") from None
+        return datetime.now(UTC) - timedelta(seconds=max(0.0, seconds))
+    except OverflowError:
+        raise SpecError("--older-than", f"is longer ago than any date (got {older_than!r})") from None

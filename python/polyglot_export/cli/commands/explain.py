@@ -15,6 +15,7 @@ from polyglot_export.cli.options import (
     debug_option,
     export_options,
     parse_rate,
+    parse_time,
     show,
 )
 from polyglot_export.destinations.naming import choose
@@ -44,7 +45,7 @@ def explain_command(
     compression: str | None,
     workers: int | None,
     rate_limit: str | None,
-    lock_timeout: float | None,
+    lock_timeout: str | None,
     quiet: bool,  # noqa: ARG001 - so that the line of an export can be explained as it is
 ) -> None:
     """Show how an export would be read: the segments, their SQL, the decoder of each column, and why.
@@ -70,7 +71,7 @@ def explain_command(
     run = RunSettings(
         workers=workers,
         rate_limit=parse_rate(rate_limit),
-        lock_timeout=lock_timeout,
+        lock_timeout=parse_time(lock_timeout, "lock_timeout"),
         application_name="polyglot explain",
     )
     with suggesting(database(dsn), source):

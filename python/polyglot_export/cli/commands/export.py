@@ -19,6 +19,7 @@ from polyglot_export.cli.options import (
     export_options,
     leave_quietly,
     parse_rate,
+    parse_time,
     say,
 )
 from polyglot_export.cli.quick import import_psycopg
@@ -74,7 +75,7 @@ def export_command(
     option: Sequence[str],
     workers: int | None,
     rate_limit: str | None,
-    lock_timeout: float | None,
+    lock_timeout: str | None,
     quiet: bool,
 ) -> None:
     # Until the first chunk nothing becomes garbage; looking for some would take a twentieth of the start.
@@ -88,7 +89,7 @@ def export_command(
     spec = build_spec(
         source, query, target=target, columns=columns, where=where, order_by=order_by, limit=limit, option=option
     )
-    how = _Run(dsn, workers, parse_rate(rate_limit), lock_timeout)
+    how = _Run(dsn, workers, parse_rate(rate_limit), parse_time(lock_timeout, "lock_timeout"))
     _run(spec, target, how, quiet=quiet, to_terminal=to_terminal)
 
 

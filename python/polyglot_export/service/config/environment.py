@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from polyglot_export.errors import SpecError
+from polyglot_export.limits import DATABASE_SECONDS
 from polyglot_export.service.validation import reason_of
 from polyglot_export.text.sizes import parse_size
 from polyglot_export.text.times import parse_seconds
@@ -22,6 +23,7 @@ __all__ = ["ServiceSettings", "parse_size"]
 
 Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
 Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(gt=0, allow_inf_nan=False)]
+DatabaseSeconds = Annotated[Seconds, Field(le=DATABASE_SECONDS)]
 
 
 def _root_path(given: object) -> object:
@@ -93,10 +95,10 @@ class ServiceSettings(BaseSettings):
     byte will do."""
     max_duration: Seconds = Field(86_400.0, validation_alias="POLYGLOT_MAX_DURATION")
     """Seconds that a run may take from its request to its last byte, the time in the queue included."""
-    statement_timeout: Seconds | None = Field(None, validation_alias="POLYGLOT_STATEMENT_TIMEOUT")
+    statement_timeout: DatabaseSeconds | None = Field(None, validation_alias="POLYGLOT_STATEMENT_TIMEOUT")
     """Seconds that the database may work on one statement of an export (one segment, or a whole query); without it
     there is no limit."""
-    lock_timeout: Seconds = Field(30.0, validation_alias="POLYGLOT_LOCK_TIMEOUT")
+    lock_timeout: DatabaseSeconds = Field(30.0, validation_alias="POLYGLOT_LOCK_TIMEOUT")
     """Seconds that an export waits for a table that another session has locked before it is answered 504."""
     shutdown_grace: Seconds = Field(10.0, validation_alias="POLYGLOT_SHUTDOWN_GRACE")
     """Seconds that running downloads get to end after SIGTERM before they are cut and marked as failed."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from polyglot_export.destinations.descriptor import write_all
+from polyglot_export.destinations.file import part_name
 from polyglot_export.service.prepared import openat
 
 __all__ = ["PartFile"]
@@ -45,7 +46,7 @@ class PartFile:
         try:
             if not os.path.samestat(os.fstat(self._folder), self._made):
                 raise FileNotFoundError("its folder was replaced")
-            part = f".{self._file}.{os.urandom(4).hex()}.part"
+            part = part_name(self._file)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             self._descriptor = os.open(part, flags, 0o600, dir_fd=self._folder)
             self._part = part
