@@ -27,7 +27,7 @@ from polyglot_export.destinations.registry import DESTINATIONS, destination, kin
 from polyglot_export.destinations.stdout import StdoutDestination
 from polyglot_export.formats.registry import Format
 from tests.fixtures.disk import small_file_system
-from tests.fixtures.object_stores import Cloud
+from tests.fixtures.object_stores import Cloud, cloud_of
 
 DATA = os.urandom(300_000)
 """More than a pipe holds."""
@@ -56,14 +56,6 @@ class Place(ABC):
     def arrived(self, act: Callable[[], None]) -> bytes | None:
         """What is there after ``act``; ``None`` for nothing at all."""
 
-    def there(self) -> bytes | None:
-        """What is there now under the name, of a kind whose results appear complete or not at all."""
-        raise NotImplementedError
-
-    def prepare(self, content: bytes) -> None:
-        """Put something there that an export will replace."""
-        raise NotImplementedError
-
     def open(self) -> Destination:
         """The destination, opened, with somebody at the other end where there is one."""
         return destination(self.name).__enter__()
@@ -77,7 +69,29 @@ class Place(ABC):
         """The name of such a place that takes no byte, where that can be had with a name."""
 
 
-class FilePlace(Place):
+class AtomicPlace(Place):
+    """One whose results appear complete or not at all, and can be looked at."""
+
+    @abstractmethod
+    def there(self) -> bytes | None:
+        """What is there now under the name; ``None`` for nothing at all."""
+
+    @abstractmethod
+    def prepare(self, content: bytes) -> None:
+        """Put something there that an export will replace."""
+
+    def arrived(self, act: Callable[[], None]) -> bytes | None:
+        act()
+        return self.there()
+
+    def leave(self) -> None:
+        """Nobody is there."""
+
+    def full(self) -> str | None:
+        return None
+
+
+class FilePlace(AtomicPlace):
     """A file in a folder."""
 
     kind = FileDestination
@@ -86,10 +100,6 @@ class FilePlace(Place):
     def name(self) -> str:
         return str(self.folder / "x.csv")
 
-    def arrived(self, act: Callable[[], None]) -> bytes | None:
-        act()
-        return self.there()
-
     def there(self) -> bytes | None:
         found = [path for path in self.folder.iterdir() if not path.name.endswith(".part")]
         assert [entry.name for entry in found] in ([], ["x.csv"]), "nothing else is left there"
@@ -97,12 +107,6 @@ class FilePlace(Place):
 
     def prepare(self, content: bytes) -> None:
         Path(self.name).write_bytes(content)
-
-    def leave(self) -> None:
-        """Nobody is there."""
-
-    def full(self) -> str | None:
-        return None
 
 
 class Piped(Place):
@@ -204,7 +208,7 @@ class StdoutPlace(Piped):
         return None
 
 
-class ObjectPlace(Place):
+class ObjectPlace(AtomicPlace):
     """An object in a bucket; each provider has a class."""
 
     kind = ObjectDestination
@@ -213,10 +217,7 @@ class ObjectPlace(Place):
     @classmethod
     def made(cls, request: pytest.FixtureRequest, folder: Path) -> Place:
         place = cls(folder)
-        place.cloud = request.getfixturevalue(cls.fixture)
-        monkeypatch = request.getfixturevalue("monkeypatch")
-        for name, value in place.cloud.env.items():
-            monkeypatch.setenv(name, value)
+        place.cloud = cloud_of(request, cls.fixture)
         return place
 
     cloud: Cloud
@@ -225,22 +226,12 @@ class ObjectPlace(Place):
     def name(self) -> str:
         return self.cloud.url("folder one/x.csv")
 
-    def arrived(self, act: Callable[[], None]) -> bytes | None:
-        act()
-        return self.there()
-
     def there(self) -> bytes | None:
         assert self.cloud.keys() in ([], ["folder one/x.csv"]), "nothing else is left there"
         return self.cloud.get("folder one/x.csv")
 
     def prepare(self, content: bytes) -> None:
         put(self.name, content)
-
-    def leave(self) -> None:
-        """Nobody is there."""
-
-    def full(self) -> str | None:
-        return None
 
 
 class S3Place(ObjectPlace):
@@ -284,6 +275,7 @@ def put(name: str, *chunks: bytes) -> None:
 
 def test_every_kind_has_a_place_here() -> None:
     assert {place.kind for place in PLACES} == set(DESTINATIONS)
+    assert all(issubclass(place, AtomicPlace) == place.kind.capabilities.atomic for place in PLACES)
 
 
 def test_the_name_leads_to_its_kind(place: Place) -> None:
@@ -305,10 +297,10 @@ def test_nothing_appears_before_the_commit(place: Place) -> None:
     def act() -> None:
         with destination(place.name) as opened:
             opened.write(DATA)
-            if opened.capabilities.atomic:
+            if isinstance(place, AtomicPlace):
                 assert place.there() is None
             opened.commit()
-            if opened.capabilities.atomic:
+            if isinstance(place, AtomicPlace):
                 assert place.there() == DATA
 
     assert place.arrived(act) == DATA
@@ -324,7 +316,7 @@ def test_without_commit_nothing_is_left(place: Place) -> None:
 
 
 def test_what_was_there_stays_until_the_commit(place: Place) -> None:
-    if not place.kind.capabilities.atomic:
+    if not isinstance(place, AtomicPlace):
         return
     place.prepare(b"old")
 
@@ -343,7 +335,7 @@ def test_abandoned_while_it_is_written(place: Place) -> None:
         opened.__enter__()
         opened.write(DATA)
         opened.abandon()
-        if opened.capabilities.atomic:
+        if isinstance(place, AtomicPlace):
             assert place.there() is None
         assert not list(place.folder.glob(".*.part")), "the temporary file is gone before it is closed"
         opened.discard()

@@ -16,7 +16,7 @@ from polyglot_export import SpecError, TargetFailed
 from polyglot_export.destinations.object_store import ObjectStore
 from polyglot_export.destinations.registry import STORES, store, store_kind_of
 from polyglot_export.destinations.store import Store, StoredFile
-from tests.fixtures.object_stores import Cloud
+from tests.fixtures.object_stores import Cloud, cloud_of
 
 DATA = os.urandom(1000)
 LARGE = os.urandom(1 << 20)
@@ -56,10 +56,7 @@ class ObjectPlace(StorePlace):
     @classmethod
     def made(cls, request: pytest.FixtureRequest) -> StorePlace:
         place = cls()
-        place.cloud = request.getfixturevalue(cls.fixture)
-        monkeypatch = request.getfixturevalue("monkeypatch")
-        for name, value in place.cloud.env.items():
-            monkeypatch.setenv(name, value)
+        place.cloud = cloud_of(request, cls.fixture)
         return place
 
     @property
