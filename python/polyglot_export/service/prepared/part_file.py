@@ -6,6 +6,7 @@ folder of theirs in its place between two of them.
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -45,7 +46,7 @@ class PartFile:
         self._folder, self._file = openat.open_folder(self._root, self._name)
         try:
             if not os.path.samestat(os.fstat(self._folder), self._made):
-                raise FileNotFoundError("its folder was replaced")
+                raise FileNotFoundError(errno.ENOENT, "its folder was replaced")
             part = part_name(self._file)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             self._descriptor = os.open(part, flags, 0o600, dir_fd=self._folder)
@@ -70,7 +71,7 @@ class PartFile:
         """
         part = self._part
         if part is None:
-            raise FileNotFoundError("it is closed")
+            raise FileNotFoundError(errno.ENOENT, "it is closed")
         os.fsync(self._descriptor)
         os.rename(part, self._file, src_dir_fd=self._folder, dst_dir_fd=self._folder)
         self._part = None
