@@ -18,6 +18,7 @@ __all__ = [
     "FILE_CHUNK_BYTES",
     "INLINE_ROW_BYTES",
     "LEADER_BYTES",
+    "MANIFEST_BYTES",
     "MAX_COLUMNS",
     "MAX_FILTER_TERMS",
     "MAX_FILTER_VALUES",
@@ -103,6 +104,8 @@ constant: the bytes of a gzip file depend on where segments end, and they must n
 PARQUET_PAGES_PER_SEGMENT = 4_000
 """The same for Parquet, 32 MiB: each segment ends its own row group, and 32 MiB of heap are about the 16 MiB of encoded
 data that a row group should have; smaller row groups cost readers more than they give them."""
+MANIFEST_BYTES = 16 * MIB
+"""A manifest, which is read whole: about 60,000 files. As objects it takes four times as much."""
 MESSAGE_BYTES = 1 * KIB
 """Bytes of a message that are kept, sent or logged: a server quotes the value that it cannot read, which may be a
 text of a megabyte."""
