@@ -2,6 +2,7 @@
 
 from typing import final
 
+from polyglot_export.formats.base import EncoderOptions
 from polyglot_export.planning.plan import Plan
 
 build_profile: str
@@ -34,6 +35,44 @@ def types() -> list[TypeRecord]:
 
 def formats() -> list[str]:
     """The names of the formats in a plan (``EncoderOptions.format``)."""
+
+@final
+class RowCounter:
+    """Counts the rows of one file that is read anew, from any cut of its bytes.
+
+    First :meth:`look` gets what :meth:`wants` asks for, until that is ``None``; then :meth:`update` gets all bytes in
+    their order. The file is outside data: a wrong one raises, and memory is bounded whatever it holds.
+
+    Memory:
+        Some hundred KB; for Parquet also the largest page, packed and unpacked, and 48 bytes for each column of each
+        row group.
+    """
+
+    def __new__(cls, encoder: EncoderOptions, compression: str | None = None) -> RowCounter: ...
+    def wants(self, file_bytes: int) -> tuple[int, int] | None:
+        """Where bytes lie that it has to see before the first ones: start and length.
+
+        Args:
+            file_bytes: The size of the file.
+        """
+    def look(self, content: bytes) -> None:
+        """See what was wanted, with the GIL released.
+
+        Raises:
+            MalformedData: It is not of the format.
+        """
+    def update(self, chunk: bytes) -> None:
+        """Count on in the next bytes of the file, with the GIL released.
+
+        Raises:
+            MalformedData: They are not of the format or of the compression.
+        """
+    def finish(self) -> int:
+        """The rows of the file, all of which was given.
+
+        Raises:
+            MalformedData: It ends before it should.
+        """
 
 @final
 class Progress:
