@@ -31,6 +31,7 @@ __all__ = [
     "UPLOAD_BYTES",
     "UPLOAD_PARTS",
     "UPLOAD_PART_BYTES",
+    "VERIFY_READ_BYTES",
     "WINDOW_BYTES",
     "Limits",
     "default_workers",
@@ -106,6 +107,9 @@ PARQUET_PAGES_PER_SEGMENT = 4_000
 data that a row group should have; smaller row groups cost readers more than they give them."""
 MANIFEST_BYTES = 16 * MIB
 """A manifest, which is read whole: about 60,000 files. As objects it takes four times as much."""
+VERIFY_READ_BYTES = 4 * MIB
+"""Bytes of a file that is verified, read at a time: one piece is counted and hashed while the next one is read. Less
+would make a store answer too often."""
 MESSAGE_BYTES = 1 * KIB
 """Bytes of a message that are kept, sent or logged: a server quotes the value that it cannot read, which may be a
 text of a megabyte."""

@@ -33,6 +33,9 @@ from polyglot_export.execution.run import ExportResult, Progress, RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.library.aio import AsyncExport, aexport
 from polyglot_export.library.sync import explain, export, export_to_file
+from polyglot_export.library.verify import verify
+from polyglot_export.manifest.document import Manifest
+from polyglot_export.manifest.report import Fault, FaultKind, Unchecked, VerifyProgress, VerifyReport
 from polyglot_export.planning.plan import Plan
 from polyglot_export.request.parse import parse_spec
 from polyglot_export.request.spec import ColumnChoice, ExportSpec, FilterTerm, OrderTerm
@@ -51,11 +54,14 @@ __all__ = [
     "Export",
     "ExportResult",
     "ExportSpec",
+    "Fault",
+    "FaultKind",
     "FilterOp",
     "FilterTerm",
     "Format",
     "InternalError",
     "MalformedData",
+    "Manifest",
     "ManifestError",
     "OrderTerm",
     "Plan",
@@ -68,8 +74,11 @@ __all__ = [
     "StatementFailed",
     "StatementTimeout",
     "TargetFailed",
+    "Unchecked",
     "UnknownDataset",
     "UnsupportedValue",
+    "VerifyProgress",
+    "VerifyReport",
     "__version__",
     "aexport",
     "explain",
@@ -77,4 +86,5 @@ __all__ = [
     "export_to_file",
     "open_export",
     "parse_spec",
+    "verify",
 ]

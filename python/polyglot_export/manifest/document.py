@@ -42,6 +42,7 @@ FORMAT_VERSION = 1
 RelationKind = Literal["table", "partitioned table", "view", "materialized view", "foreign table", "query"]
 
 COUNT = {"ge": 0}
+SHA256 = {"read": members.sha256, "json_schema_extra": {"pattern": members.SHA256_PATTERN}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +110,7 @@ class PartEntry(Record):
     """Relative to the folder of the manifest, with ``/`` between its parts."""
     bytes: int = field(metadata=COUNT)
     rows: int = field(metadata=COUNT)
-    sha256: str = field(metadata={"read": members.sha256})
+    sha256: str = field(metadata=SHA256)
     first_segment: int | None = field(default=None, metadata=COUNT)
     last_segment: int | None = field(default=None, metadata=COUNT)
     partition: Mapping[str, str | None] | None = field(default=None, metadata={"read": members.values})

@@ -9,11 +9,12 @@ from typing import TypeVar
 from polyglot_export.errors import SpecError
 from polyglot_export.fields import is_number, within, wrong
 
-__all__ = ["counts", "folder", "options", "path", "sha256", "texts", "values"]
+__all__ = ["SHA256_PATTERN", "counts", "folder", "options", "path", "sha256", "texts", "values"]
 
 V = TypeVar("V")
 
-_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+SHA256_DIGITS = 64
+SHA256_PATTERN = "^[0-9a-f]{64}$"
 
 
 def path(given: object) -> str:
@@ -43,7 +44,7 @@ def sha256(given: object) -> str:
     Raises:
         SpecError: It is none.
     """
-    if not isinstance(given, str) or _SHA256.match(given) is None:
+    if not isinstance(given, str) or len(given) != SHA256_DIGITS or re.match(SHA256_PATTERN, given) is None:
         raise wrong("must be 64 hexadecimal digits in small letters", given)
     return given
 
