@@ -110,3 +110,7 @@ first_segment
 last_segment
 watermark
 partition_columns
+fingerprints
+segment
+first_page
+end_page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.manifest.helpers import FULL, SMALL
 from tests.manifest.sets import made
 from tools import manifest_schema
 
+DOCS = Path(__file__).parents[2] / "docs" / "reference"
 SCHEMA = json.loads(manifest_schema.FILE.read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
@@ -51,3 +53,18 @@ def test_a_real_one_fits(format_: Format, module_dsn: str, tmp_path: Path) -> No
 def test_what_is_none_does_not_fit(member: str, value: Any) -> None:
     with pytest.raises(jsonschema.ValidationError):
         VALIDATOR.validate({**json.loads(FULL.to_json()), member: value})
+
+
+def test_the_page_tells_every_member() -> None:
+    page = (DOCS / "manifest.md").read_text(encoding="utf-8").split("## Members", 1)[1]
+    documented = set(re.findall(r"^\| `(\w+)`", page, re.MULTILINE))
+    names = {name for record in (SCHEMA, *SCHEMA["$defs"].values()) for name in record.get("properties", {})}
+    assert documented == names
+
+
+def test_the_example_of_the_page_is_one() -> None:
+    page = (DOCS / "manifest.md").read_text(encoding="utf-8")
+    example = page.split("```json\n", 1)[1].split("```", 1)[0]
+    VALIDATOR.validate(json.loads(example))
+    # Its digest is right too, whatever the line breaks.
+    assert Manifest.from_json(example.encode()).intact

@@ -23,6 +23,7 @@ OPTIONS = {
     "workers": "--workers",
     "dsn": "--dsn",
     "output": "--output",
+    "manifest": "--manifest",
     "rate_limit": "--rate-limit",
     "lock_timeout": "--lock-timeout",
     "formats": "--formats",

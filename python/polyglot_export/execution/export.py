@@ -113,6 +113,11 @@ class Export:
         return self.plan.snapshot
 
     @property
+    def moment(self) -> Moment:
+        """The moment that it reads, for further questions to the server before the first chunk is pulled."""
+        return self._moment
+
+    @property
     def failure(self) -> PolyglotError | None:
         """Why it has failed; every pull raises this."""
         return self._failure

@@ -65,7 +65,7 @@ class Origin(Record):
     snapshot: str
     """As ``pg_export_snapshot()`` named it."""
     lsn: str | None = None
-    """Where the write-ahead log was when the snapshot was taken."""
+    """Where the write-ahead log was right after the snapshot was taken."""
     taken_at: str
     """When the snapshot was taken by the server's clock, in ISO 8601 with an offset."""
 
@@ -79,6 +79,10 @@ class WriteOptions(Record):
     """Of the whole file; Parquet has its own among the options of the format."""
     format_options: Mapping[str, object] = field(default_factory=dict, metadata={"read": members.options})
     """The options of the format, those that were not given with their defaults."""
+    filter: tuple[str, ...] = ()
+    """Terms that all rows fulfil, each as the JSON text of the request."""
+    limit: int | None = field(default=None, metadata=COUNT)
+    """The most rows that were asked for."""
     part_size: int | None = field(default=None, metadata=COUNT)
     """Bytes of a part, about, where relations were cut."""
     partition_by: Mapping[str, str] = field(default_factory=dict, metadata={"read": members.texts})
