@@ -113,7 +113,7 @@ def test_csv_with_options(dsn: str, tmp_path: Path) -> None:
 
 
 def test_more_bytes_than_are_read_at_a_time(tmp_path: Path) -> None:
-    """A row of several pieces, beside small ones: fields of 100 MB are in tests/memory."""
+    """A row of several pieces, beside small ones; a row of 100 MB is in tests/memory."""
     home = tmp_path / "public.orders"
     home.mkdir()
     row = b'"' + b"x\n" * (3 * VERIFY_READ_BYTES // 4) + b'"\n'
