@@ -26,10 +26,10 @@ from polyglot_export import (
     verify,
 )
 from polyglot_export.compressions import Compression
+from polyglot_export.destinations.folder import FolderStore
 from polyglot_export.formats.registry import Format
 from polyglot_export.limits import VERIFY_READ_BYTES
 from polyglot_export.manifest.document import MANIFEST, MissingRelation
-from tests.manifest.folder import ReadFolder
 from tests.manifest.helpers import FULL
 from tests.manifest.sets import edit, made, part, paths, rewrite
 
@@ -244,13 +244,13 @@ def test_a_manifest_leads_nowhere_else(path: str, dsn: str, tmp_path: Path) -> N
 
 def reading(monkeypatch: pytest.MonkeyPatch, path: str, read: Callable[[bytes, int], bytes]) -> None:
     """Let reads of a file give something else: made of what is there, and where it begins."""
-    whole = ReadFolder.read
+    whole = FolderStore.read
 
-    def other(self: ReadFolder, name: str, start: int, length: int) -> bytes:
+    def other(self: FolderStore, name: str, start: int, length: int) -> bytes:
         found = whole(self, name, start, length)
         return read(found, start) if name == path else found
 
-    monkeypatch.setattr(ReadFolder, "read", other)
+    monkeypatch.setattr(FolderStore, "read", other)
 
 
 def test_what_cannot_be_read_is_not_checked(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -339,14 +339,14 @@ def test_progress_is_told_in_the_calling_thread(dsn: str, tmp_path: Path) -> Non
 def test_a_check_can_be_cancelled(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made(dsn, tmp_path, ["orders"])
     token = CancelToken()
-    whole = ReadFolder.read
+    whole = FolderStore.read
 
-    def read(self: ReadFolder, path: str, start: int, length: int) -> bytes:
+    def read(self: FolderStore, path: str, start: int, length: int) -> bytes:
         if path != MANIFEST:
             token.cancel()
         return whole(self, path, start, length)
 
-    monkeypatch.setattr(ReadFolder, "read", read)
+    monkeypatch.setattr(FolderStore, "read", read)
     with pytest.raises(Cancelled):
         verify(tmp_path, token=token)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("polyglot-")]

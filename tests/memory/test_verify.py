@@ -25,9 +25,6 @@ GROWTH_LIMIT = 40 * MEGABYTE
 
 VERIFY = """
 import sys
-from polyglot_export.destinations import registry
-from tests.manifest.folder import ReadFolder
-registry.STORES = (*registry.STORES, ReadFolder)
 from polyglot_export import verify
 report = verify(sys.argv[1], workers=2)
 assert report.ok, report
