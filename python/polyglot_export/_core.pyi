@@ -98,6 +98,19 @@ class Progress:
         """True once :meth:`ChunkStream.next_chunk` has said that the export is complete."""
 
 @final
+class Sessions:
+    """Connections that are kept between the streams of one moment: those that were given the same one take them from
+    here and give them back when they have ended well. All methods may be called from any thread.
+    """
+
+    def __new__(cls) -> Sessions: ...
+    @property
+    def idle(self) -> int:
+        """How many wait for their next stream."""
+    def close(self) -> None:
+        """End those that wait; those in use are ended when they are given back."""
+
+@final
 class ChunkStream:
     """The bytes of one export, pulled in order.
 
@@ -109,7 +122,7 @@ class ChunkStream:
         ``window_bytes`` of finished chunks that wait. Nothing grows with the number of rows.
     """
 
-    def __new__(cls, plan: Plan) -> ChunkStream: ...
+    def __new__(cls, plan: Plan, sessions: Sessions | None = None) -> ChunkStream: ...
     def next_chunk(self) -> bytes | None:
         """Wait, with the GIL released, for the next chunk; ``None`` means that the export is complete.
 

@@ -15,6 +15,8 @@ __all__ = [
     "CHUNK_BYTES",
     "DATABASE_SECONDS",
     "DEFAULT_WORKERS_LIMIT",
+    "DUMP_BYTES",
+    "DUMP_LARGE_BYTES",
     "FILE_CHUNK_BYTES",
     "INLINE_ROW_BYTES",
     "LEADER_BYTES",
@@ -110,6 +112,12 @@ MANIFEST_BYTES = 16 * MIB
 VERIFY_READ_BYTES = 4 * MIB
 """Bytes of a file that is verified, read at a time: one piece is counted and hashed while the next one is read. Less
 would make a store answer too often."""
+DUMP_BYTES = 128 * MIB
+"""What all parts of a dump that are written at a time may have reserved together: with what the process has anyway it
+stays below 200 MB."""
+DUMP_LARGE_BYTES = 200 * MIB
+"""The same where one of them may have very large rows, which few rows of few tables are. What does not fit is written
+alone."""
 MESSAGE_BYTES = 1 * KIB
 """Bytes of a message that are kept, sent or logged: a server quotes the value that it cannot read, which may be a
 text of a megabyte."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from polyglot_export._core import version as __version__
 from polyglot_export.cancel import CancelToken
 from polyglot_export.compressions import Compression
+from polyglot_export.dumps.request import DumpProgress, DumpResult
 from polyglot_export.errors import (
     AccessDenied,
     Busy,
@@ -32,6 +33,7 @@ from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, Progress, RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.library.aio import AsyncExport, aexport
+from polyglot_export.library.dump import adump, dump
 from polyglot_export.library.sync import explain, export, export_to_file
 from polyglot_export.library.verify import verify
 from polyglot_export.manifest.document import Manifest
@@ -51,6 +53,8 @@ __all__ = [
     "Compression",
     "ConnectionFailed",
     "ConnectionLost",
+    "DumpProgress",
+    "DumpResult",
     "Export",
     "ExportResult",
     "ExportSpec",
@@ -80,7 +84,9 @@ __all__ = [
     "VerifyProgress",
     "VerifyReport",
     "__version__",
+    "adump",
     "aexport",
+    "dump",
     "explain",
     "export",
     "export_to_file",

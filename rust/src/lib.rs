@@ -23,6 +23,8 @@ mod _core {
     #[pymodule_export]
     use crate::py::registry::{PyType, formats, types};
     #[pymodule_export]
+    use crate::py::sessions::PySessions;
+    #[pymodule_export]
     use crate::py::stream::{PyChunkStream, PyProgress};
 
     /// What this build is for: a benchmark of a debug build means nothing.

@@ -6,5 +6,6 @@ pub mod errors;
 mod options;
 mod plan;
 pub mod registry;
+pub mod sessions;
 pub mod stream;
 mod words;
