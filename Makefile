@@ -14,6 +14,8 @@ PYTHON_FOLDERS := python tests tools benchmarks examples
 # Two workers, each with a PostgreSQL of its own; more would share the cores with their servers.
 TEST_WORKERS ?= 2
 TESTS ?= tests
+# A worker that crashes ends the run, which says in which test it was; with another one in its place it may wait for ever.
+PYTEST = $(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --max-worker-restart 0
 # What needs a PostgreSQL and nothing else of the system: no program of Debian's, no /proc.
 PORTABLE_TESTS := tests/library tests/types tests/tables tests/examples tests/cli
 ROWS ?= 1000000
@@ -111,11 +113,11 @@ test-rust: ## The tests of the core alone
 
 .PHONY: test-python
 test-python: install system test-clients ## The tests of library, command line and service (TESTS=tests/types)
-	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile $(TESTS)
+	$(PYTEST) $(TESTS)
 
 .PHONY: test-portable
 test-portable: install ## The tests that need only a PostgreSQL, as they run on macOS
-	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile $(PORTABLE_TESTS)
+	$(PYTEST) $(PORTABLE_TESTS)
 
 .PHONY: lint
 lint: install lint-python lint-deploy lint-workflows lint-rust ## Every check that needs no database
@@ -168,7 +170,7 @@ fuzz: ## A minute of damaged bytes for decoders, wire messages and encoders (FUZ
 .PHONY: test-slow
 test-slow: install ## The property tests at length, an hour or so (Hypothesis and proptest)
 	PROPTEST_CASES=20000 cargo test --locked --quiet
-	HYPOTHESIS_PROFILE=slow $(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --timeout 3600 -m "not memory" $(TESTS)
+	HYPOTHESIS_PROFILE=slow $(PYTEST) --timeout 3600 -m "not memory" $(TESTS)
 
 .PHONY: docs
 docs: install ## Write the generated pages anew and check that every link leads somewhere

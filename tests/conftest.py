@@ -18,10 +18,6 @@ pytest_plugins = [
     "tests.fixtures.object_stores",
 ]
 
-# Arrow's own allocator (mimalloc) can crash a process in which threads come and go, and its tests' process is one: some pages of
-# memory are then freed by a thread that never took them (apache/arrow #50471, #50908). Arrow reads this when it is loaded.
-os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-
 # Under nohup this signal is ignored, and children would inherit that; the tests send it to them.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

@@ -16,8 +16,12 @@ pub enum Address {
     Unix(String),
 }
 
+/// What looks into an address is not inlined. Where it was, LLVM hoisted the port of a `SocketAddr` out of the loop
+/// over the encryptions, to where the variant is not known yet: its place in there depends on the family, so that for a
+/// unix socket it was read at an offset made of whatever was in memory, now and then outside of the stack.
 impl Address {
     /// The address alone where the server has one.
+    #[inline(never)]
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
             Address::Tcp(address, _) => Some(address.ip()),
@@ -30,6 +34,7 @@ impl Address {
     }
 
     /// A socket that is not connected yet, so that another thread can already shut it down.
+    #[inline(never)]
     pub fn socket(&self) -> io::Result<Socket> {
         match self {
             Address::Tcp(address, tcp) => tcp_socket(*address, tcp),
@@ -38,6 +43,7 @@ impl Address {
     }
 
     /// Connects the socket within the deadline.
+    #[inline(never)]
     pub fn connect(&self, socket: &Socket, deadline: Deadline) -> io::Result<()> {
         match self {
             Address::Tcp(address, _) => connect_tcp(socket, *address, deadline),
