@@ -138,9 +138,9 @@ def _extra(place: Store, manifest: Manifest, path: str) -> Iterator[Finding]:
     """
     known = {part.path for relation in manifest.relations for part in relation.parts} | {path}
     if path.rpartition("/")[2] == MANIFEST:
-        folders = [path.removesuffix(MANIFEST)]
+        folders = [path.removesuffix(MANIFEST).rstrip("/")]
     else:
-        folders = sorted({f"{relation.folder}/" for relation in manifest.relations if relation.folder})
+        folders = sorted({relation.folder for relation in manifest.relations if relation.folder})
     for folder in folders:
         for file in place.files(folder):
             if file.path not in known:
