@@ -39,8 +39,8 @@ pub struct Scan {
     pub ranges: Option<TidRanges>,
 }
 
-/// Heap pages cut into equal runs. Where the end is open, the last run has no upper bound, so that rows on pages appended
-/// later are read too.
+/// Heap pages cut into equal runs. Where the end is open, the last run has no upper bound, so that rows on pages
+/// appended later are read too.
 #[derive(Debug, Clone, Copy)]
 pub struct TidRanges {
     pub first_page: u32,
