@@ -14,7 +14,7 @@ from polyglot_export.dumps.tickets import PartResult, Ticket
 from polyglot_export.errors import PolyglotError, SpecError, cut
 from polyglot_export.limits import Limits
 from polyglot_export.manifest.document import MissingRelation, RelationEntry, Watermark
-from polyglot_export.manifest.moment import relation_of
+from polyglot_export.manifest.moment import constraints_of, relation_of
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.parts import Part, parts_of
 from polyglot_export.planning.plan import Plan
@@ -76,6 +76,7 @@ class Relations:
             for each in chosen.relations
         ]
         self._states += [_State(None, name, layout.folder(None, name), 0, None) for name in request.selection.queries]
+        self._constraints = constraints_of(moment)
         self._watermarks = self._marked(request.watermarks)
 
     def in_order(self) -> Iterator[int]:
@@ -108,7 +109,7 @@ class Relations:
         planned = plan(self._moment, spec, self._limits, source=index, session=self._request.run.session())
         parts = self._parts(planned)
         state.entry = replace(
-            relation_of(self._moment, planned, spec, source=index),
+            relation_of(self._moment, planned, spec, self._constraints, source=index),
             name=state.name,
             folder=state.folder,
             watermark=self._watermark(index),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Mapping
+from typing import NamedTuple, cast
 
 from psycopg import sql
 
@@ -10,16 +11,15 @@ from polyglot_export import _core
 from polyglot_export.errors import StatementFailed
 from polyglot_export.fields import write_record
 from polyglot_export.manifest.document import ColumnEntry, Origin, RelationEntry, RelationKind, Tool, WriteOptions
-from polyglot_export.planning.locate import Located
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.plan import Plan
-from polyglot_export.postgres.catalogue.columns import primary_key
+from polyglot_export.postgres.catalogue.columns import never_null, primary_keys
 from polyglot_export.postgres.catalogue.relations import KINDS
 from polyglot_export.postgres.leader import Leader
 from polyglot_export.request.spec import ExportSpec
 from polyglot_export.text.exact_json import dumps
 
-__all__ = ["QUERY", "TOOL", "options_of", "origin_of", "relation_of"]
+__all__ = ["QUERY", "TOOL", "Constraints", "constraints_of", "options_of", "origin_of", "relation_of"]
 
 TOOL = Tool(name="polyglot-export", version=_core.version)
 QUERY = "query"
@@ -64,25 +64,57 @@ def options_of(spec: ExportSpec) -> WriteOptions:
     )
 
 
-def relation_of(moment: Moment, plan: Plan, spec: ExportSpec, *, source: int = 0) -> RelationEntry:
+class Constraints(NamedTuple):
+    """What a table's constraints say of its columns."""
+
+    primary_key: tuple[str, ...] = ()
+    never_null: frozenset[str] = frozenset()
+
+
+def constraints_of(moment: Moment) -> dict[int, Constraints]:
+    """The constraints of the moment's tables, by OID. Of what a view or query gives the server does not know, and those
+    of a foreign table are what somebody claims of another server's.
+
+    Raises:
+        PolyglotError: The server does not answer.
+    """
+    relations = (found.relation for found in moment.sources)
+    tables = [relation.oid for relation in relations if relation is not None and relation.kind in "rp"]
+    if not tables:
+        return {}
+    keys = primary_keys(moment.leader, tables)
+    filled = never_null(moment.leader, tables)
+    return {oid: Constraints(tuple(keys[oid]), filled[oid]) for oid in tables}
+
+
+def relation_of(
+    moment: Moment, plan: Plan, spec: ExportSpec, constraints: Mapping[int, Constraints], *, source: int = 0
+) -> RelationEntry:
     """What a plan of the moment reads, without the files that are not written yet.
 
     Args:
         moment: What is held.
         plan: How it is read.
         spec: What was asked for.
+        constraints: What :func:`constraints_of` has found in the moment.
         source: Which source of the moment it is.
-
-    Raises:
-        PolyglotError: The server does not answer.
     """
-    found = moment.sources[source]
-    relation = found.relation
-    columns = _columns(moment.leader, found, plan, typed=spec.format.record.columnar)
+    relation = moment.sources[source].relation
+    known = constraints.get(relation.oid, Constraints()) if relation is not None else Constraints()
+    typed = spec.format.record.columnar
+    columns = tuple(
+        ColumnEntry(
+            name=column.target,
+            type=column.sql_type,
+            nullable=column.source not in known.never_null,
+            file_type=column.parquet if typed else None,
+        )
+        for column in plan.columns
+    )
     if relation is None:
         return RelationEntry(name=QUERY, kind="query", columns=columns, rows=0)
     targets = {column.source: column.target for column in plan.columns}
-    key = [targets.get(name) for name in primary_key(moment.leader, relation)]
+    key = [targets.get(name) for name in known.primary_key]
     return RelationEntry(
         schema=relation.schema,
         name=relation.name,
@@ -92,33 +124,6 @@ def relation_of(moment: Moment, plan: Plan, spec: ExportSpec, *, source: int = 0
         primary_key=tuple(name for name in key if name is not None) if None not in key else (),
         rows=0,
     )
-
-
-def _columns(leader: Leader, found: Located, plan: Plan, *, typed: bool) -> tuple[ColumnEntry, ...]:
-    never_null = _never_null(leader, found)
-    return tuple(
-        ColumnEntry(
-            name=column.target,
-            type=column.sql_type,
-            nullable=column.source not in never_null,
-            file_type=column.parquet if typed else None,
-        )
-        for column in plan.columns
-    )
-
-
-def _never_null(leader: Leader, found: Located) -> frozenset[str]:
-    """The columns of a table that hold no NULL; of what a view or query gives the server does not know."""
-    relation = found.relation
-    # The constraints of a foreign table are those that somebody claims of the other server's.
-    if relation is None or relation.kind not in "rp":
-        return frozenset()
-    rows = leader.catalogue(
-        sql.SQL("SELECT attname FROM pg_attribute WHERE attrelid = {} AND attnum > 0 AND attnotnull").format(
-            sql.Literal(relation.oid)
-        )
-    )
-    return frozenset(row[0] for row in rows)
 
 
 def _if_allowed(leader: Leader, query: sql.Composable) -> str | None:

@@ -14,7 +14,7 @@ from polyglot_export.execution.run import ExportResult
 from polyglot_export.manifest.document import Manifest, PartEntry
 from polyglot_export.manifest.location import ENDING
 from polyglot_export.manifest.members import path as checked_path
-from polyglot_export.manifest.moment import TOOL, options_of, origin_of, relation_of
+from polyglot_export.manifest.moment import TOOL, constraints_of, options_of, origin_of, relation_of
 
 __all__ = ["SingleManifest"]
 
@@ -58,7 +58,7 @@ class SingleManifest:
 
     @staticmethod
     def _ask(export: Export) -> Manifest:
-        relation = relation_of(export.moment, export.plan, export.spec)
+        relation = relation_of(export.moment, export.plan, export.spec, constraints_of(export.moment))
         return Manifest(
             tool=TOOL,
             complete=True,

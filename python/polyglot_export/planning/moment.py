@@ -8,13 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 from psycopg import sql
 
 from polyglot_export import sqlstates
 from polyglot_export.errors import SourceChanged, StatementFailed, StatementTimeout
-from polyglot_export.planning.locate import Located, Moved, hold, locate, look_up, settings_for
+from polyglot_export.planning.locate import Located, Moved, Wanted, hold, locate, look_up, settings_for
 from polyglot_export.postgres.catalogue.relations import Relation, ancestors
 from polyglot_export.postgres.leader import Held, Leader
 from polyglot_export.postgres.settings import WORKER_SETTINGS, lock_setting, session_settings
@@ -34,13 +34,6 @@ _GONE = (
     sqlstates.INTERNAL_ERROR,
 )
 """What LOCK answers for a relation that was dropped or replaced since its look-up."""
-
-
-class Wanted(NamedTuple):
-    """A source, and what the catalogue says of its relation before it is locked; ``None`` for a query."""
-
-    source: Source
-    relation: Relation | None
 
 
 Choose = Callable[[Leader], Sequence[Wanted]]
@@ -155,7 +148,7 @@ class Moment:
     ) -> Self:
         relations = [each.relation for each in wanted]
         _begin_locked(leader, relations, (*settings, lock_setting(lock_timeout)))
-        located = tuple(locate(leader, each.source, each.relation) for each in wanted)
+        located = locate(leader, wanted)
         for found in located:
             hold(leader, found)
         held = leader.held()
