@@ -133,6 +133,13 @@ def test_a_claim_that_was_lost_is_noticed(tables: str, tmp_path: Path, monkeypat
     assert files(tmp_path) == []
 
 
+def test_a_claim_is_no_extra_file(tables: str, tmp_path: Path) -> None:
+    """While a dump is being replaced, the one that is there still holds."""
+    dump(tables, tmp_path, format="csv")
+    (tmp_path / ".manifest.json.0.claim").write_bytes(claim(1))
+    assert verify(tmp_path).ok
+
+
 def test_the_rows_are_right_after_all_that(tables: str, tmp_path: Path) -> None:
     dump(tables, tmp_path, format="csv")
     with psycopg.connect(tables, autocommit=True) as conn:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import socket
 import threading
 import time
@@ -19,19 +18,14 @@ from typing import NamedTuple, Self
 
 from polyglot_export.destinations.store import Store
 from polyglot_export.errors import PolyglotError, SpecError, TargetFailed
+from polyglot_export.manifest.location import CLAIM
 
-__all__ = ["Claim", "is_claim"]
+__all__ = ["Claim"]
 
 RENEW_SECONDS = 60.0
 STALE_SECONDS = 600.0
 CONTENT_BYTES = 4_096
 """The most that is read of a claim; it has some hundred bytes."""
-_NAME = re.compile(r"\.manifest\.json\.(\d{1,9})\.claim")
-
-
-def is_claim(path: str) -> bool:
-    """Whether a file is a claim."""
-    return _NAME.fullmatch(path) is not None
 
 
 class Claim:
@@ -117,7 +111,7 @@ class _Holder(NamedTuple):
 
 
 def _claims(place: Store) -> list[int]:
-    return [int(match[1]) for file in place.files() if (match := _NAME.fullmatch(file.path)) is not None]
+    return [int(match[1]) for file in place.files() if (match := CLAIM.fullmatch(file.path)) is not None]
 
 
 def _path(number: int) -> str:

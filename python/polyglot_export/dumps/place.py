@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from polyglot_export.destinations.store import Store
-from polyglot_export.dumps.claim import is_claim
 from polyglot_export.dumps.layout import is_part
 from polyglot_export.errors import PolyglotError, SpecError
+from polyglot_export.manifest.location import is_claim
 
 __all__ = ["Before", "look", "remove"]
 

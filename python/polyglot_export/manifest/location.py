@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from itertools import islice
 
 from polyglot_export.destinations.registry import store
@@ -11,10 +12,19 @@ from polyglot_export.errors import ManifestError
 from polyglot_export.limits import MANIFEST_BYTES
 from polyglot_export.manifest.document import MANIFEST, Manifest
 
-__all__ = ["locate", "read_manifest"]
+__all__ = ["CLAIM", "is_claim", "locate", "read_manifest"]
 
 ENDING = ".json"
 """A destination that ends so is a manifest; any other one has its manifest in it."""
+
+
+CLAIM = re.compile(r"\.manifest\.json\.(\d{1,9})\.claim")
+"""The name of the file by which a dump that is being written keeps other ones out of its place."""
+
+
+def is_claim(path: str) -> bool:
+    """Whether a file is the claim of a dump that is being written. It is no part of the set."""
+    return CLAIM.fullmatch(path) is not None
 
 
 def locate(destination: str) -> tuple[Store, str]:

@@ -14,7 +14,7 @@ from polyglot_export.errors import Cancelled, ManifestError, SpecError, TargetFa
 from polyglot_export.fields import is_number, read_record, within
 from polyglot_export.limits import default_workers
 from polyglot_export.manifest.document import MANIFEST, Manifest, PartEntry
-from polyglot_export.manifest.location import locate, read_manifest
+from polyglot_export.manifest.location import is_claim, locate, read_manifest
 from polyglot_export.manifest.reading import Content, read_content
 from polyglot_export.manifest.report import (
     Fault,
@@ -143,7 +143,7 @@ def _extra(place: Store, manifest: Manifest, path: str) -> Iterator[Finding]:
         folders = sorted({relation.folder for relation in manifest.relations if relation.folder})
     for folder in folders:
         for file in place.files(folder):
-            if file.path not in known:
+            if file.path not in known and not is_claim(file.path):
                 yield Fault(FaultKind.EXTRA, file.path, "the manifest does not name it")
 
 
