@@ -95,3 +95,22 @@ resume
 
 # A name that a string annotation holds (service/http/error_handlers.py).
 ExceptionHandler
+
+# Members of a manifest, which its readers read (docs/reference/manifest.md).
+format_version
+system_identifier
+lsn
+taken_at
+part_size
+partition_by
+partition_folders
+keep_partition_column
+file_type
+first_segment
+last_segment
+watermark
+partition_columns
+fingerprints
+segment
+first_page
+end_page

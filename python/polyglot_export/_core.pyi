@@ -2,6 +2,7 @@
 
 from typing import final
 
+from polyglot_export.formats.base import EncoderOptions
 from polyglot_export.planning.plan import Plan
 
 build_profile: str
@@ -36,6 +37,44 @@ def formats() -> list[str]:
     """The names of the formats in a plan (``EncoderOptions.format``)."""
 
 @final
+class RowCounter:
+    """Counts the rows of one file that is read anew, from any cut of its bytes.
+
+    First :meth:`look` gets what :meth:`wants` asks for, until that is ``None``; then :meth:`update` gets all bytes in
+    their order. The file is outside data: a wrong one raises, and memory is bounded whatever it holds.
+
+    Memory:
+        Some hundred KB; for Parquet also the largest page, packed and unpacked, and 48 bytes for each column of each
+        row group.
+    """
+
+    def __new__(cls, encoder: EncoderOptions, compression: str | None = None) -> RowCounter: ...
+    def wants(self, file_bytes: int) -> tuple[int, int] | None:
+        """Where bytes lie that it has to see before the first ones: start and length.
+
+        Args:
+            file_bytes: The size of the file.
+        """
+    def look(self, content: bytes) -> None:
+        """See what was wanted, with the GIL released.
+
+        Raises:
+            MalformedData: It is not of the format.
+        """
+    def update(self, chunk: bytes) -> None:
+        """Count on in the next bytes of the file, with the GIL released.
+
+        Raises:
+            MalformedData: They are not of the format or of the compression.
+        """
+    def finish(self) -> int:
+        """The rows of the file, all of which was given.
+
+        Raises:
+            MalformedData: It ends before it should.
+        """
+
+@final
 class Progress:
     """A moment of an export, consistent in itself."""
 
@@ -59,6 +98,19 @@ class Progress:
         """True once :meth:`ChunkStream.next_chunk` has said that the export is complete."""
 
 @final
+class Sessions:
+    """Connections that are kept between the streams of one moment: those that were given the same one take them from
+    here and give them back when they have ended well. All methods may be called from any thread.
+    """
+
+    def __new__(cls) -> Sessions: ...
+    @property
+    def idle(self) -> int:
+        """How many wait for their next stream."""
+    def close(self) -> None:
+        """End those that wait; those in use are ended when they are given back."""
+
+@final
 class ChunkStream:
     """The bytes of one export, pulled in order.
 
@@ -70,7 +122,7 @@ class ChunkStream:
         ``window_bytes`` of finished chunks that wait. Nothing grows with the number of rows.
     """
 
-    def __new__(cls, plan: Plan) -> ChunkStream: ...
+    def __new__(cls, plan: Plan, sessions: Sessions | None = None) -> ChunkStream: ...
     def next_chunk(self) -> bytes | None:
         """Wait, with the GIL released, for the next chunk; ``None`` means that the export is complete.
 

@@ -12,6 +12,7 @@
     ├── UnsupportedValue       a value that the format cannot hold; names row and column
     │   └── RowTooLarge        a row beyond the limit that keeps memory bounded
     ├── MalformedData          bytes from the server that are not the protocol
+    ├── ManifestError          a manifest that is none, was changed, or is of a later version of this program
     ├── TargetFailed           the file, pipe or object store took no more (disk full, no right)
     ├── Busy                   no memory or connection is free for another export now
     ├── Cancelled              someone asked the export to stop
@@ -37,6 +38,7 @@ __all__ = [
     "ConnectionLost",
     "InternalError",
     "MalformedData",
+    "ManifestError",
     "PolyglotError",
     "RowTooLarge",
     "SourceChanged",
@@ -164,6 +166,10 @@ class RowTooLarge(UnsupportedValue):
 
 class MalformedData(PolyglotError):
     """Bytes from the server that are not the protocol."""
+
+
+class ManifestError(PolyglotError):
+    """A manifest that is none, was changed after it was written, or is of a later version of this program."""
 
 
 class TargetFailed(PolyglotError):

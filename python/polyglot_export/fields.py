@@ -17,7 +17,17 @@ from typing import Any, ClassVar, Literal, Self, TypeVar, Union, cast, get_args,
 
 from polyglot_export.errors import SpecError
 
-__all__ = ["Record", "camel", "is_number", "left_out", "member_names", "read_record", "within", "wrong"]
+__all__ = [
+    "Record",
+    "camel",
+    "is_number",
+    "left_out",
+    "member_names",
+    "read_record",
+    "within",
+    "write_record",
+    "wrong",
+]
 
 R = TypeVar("R", bound="Record")
 Read = Callable[[object], Any]
@@ -152,6 +162,22 @@ def read_record(record: type[R], given: object) -> R:
             allowed = _allowed(_hints(kind)[each.name])
             raise SpecError(camel(each.name), f"is missing; it must be {allowed}")
     return record(**arguments)
+
+
+def write_record(record: Record) -> dict[str, Any]:
+    """The members of a record under their names outside, as :func:`read_record` reads them: defaults are written,
+    absent members are not.
+    """
+    values = {camel(each.name): getattr(record, each.name) for each in fields(cast("Any", record))}
+    return {name: _plain(value) for name, value in values.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Record):
+        return write_record(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value.value if isinstance(value, Enum) else value
 
 
 @cache

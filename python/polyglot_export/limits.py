@@ -15,9 +15,12 @@ __all__ = [
     "CHUNK_BYTES",
     "DATABASE_SECONDS",
     "DEFAULT_WORKERS_LIMIT",
+    "DUMP_BYTES",
+    "DUMP_LARGE_BYTES",
     "FILE_CHUNK_BYTES",
     "INLINE_ROW_BYTES",
     "LEADER_BYTES",
+    "MANIFEST_BYTES",
     "MAX_COLUMNS",
     "MAX_FILTER_TERMS",
     "MAX_FILTER_VALUES",
@@ -30,6 +33,7 @@ __all__ = [
     "UPLOAD_BYTES",
     "UPLOAD_PARTS",
     "UPLOAD_PART_BYTES",
+    "VERIFY_READ_BYTES",
     "WINDOW_BYTES",
     "Limits",
     "default_workers",
@@ -103,6 +107,17 @@ constant: the bytes of a gzip file depend on where segments end, and they must n
 PARQUET_PAGES_PER_SEGMENT = 4_000
 """The same for Parquet, 32 MiB: each segment ends its own row group, and 32 MiB of heap are about the 16 MiB of encoded
 data that a row group should have; smaller row groups cost readers more than they give them."""
+MANIFEST_BYTES = 16 * MIB
+"""A manifest, which is read whole: about 60,000 files. As objects it takes four times as much."""
+VERIFY_READ_BYTES = 4 * MIB
+"""Bytes of a file that is verified, read at a time: one piece is counted and hashed while the next one is read. Less
+would make a store answer too often."""
+DUMP_BYTES = 128 * MIB
+"""What all parts of a dump that are written at a time may have reserved together: with what the process has anyway it
+stays below 200 MB."""
+DUMP_LARGE_BYTES = 200 * MIB
+"""The same where one of them may have very large rows, which few rows of few tables are. What does not fit is written
+alone."""
 MESSAGE_BYTES = 1 * KIB
 """Bytes of a message that are kept, sent or logged: a server quotes the value that it cannot read, which may be a
 text of a megabyte."""

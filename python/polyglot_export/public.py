@@ -8,6 +8,7 @@ from __future__ import annotations
 from polyglot_export._core import version as __version__
 from polyglot_export.cancel import CancelToken
 from polyglot_export.compressions import Compression
+from polyglot_export.dumps.request import DumpProgress, DumpResult
 from polyglot_export.errors import (
     AccessDenied,
     Busy,
@@ -16,6 +17,7 @@ from polyglot_export.errors import (
     ConnectionLost,
     InternalError,
     MalformedData,
+    ManifestError,
     PolyglotError,
     RowTooLarge,
     SourceChanged,
@@ -31,7 +33,11 @@ from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, Progress, RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.library.aio import AsyncExport, aexport
+from polyglot_export.library.dump import adump, dump
 from polyglot_export.library.sync import explain, export, export_to_file
+from polyglot_export.library.verify import verify
+from polyglot_export.manifest.document import Manifest
+from polyglot_export.manifest.report import Fault, FaultKind, Unchecked, VerifyProgress, VerifyReport
 from polyglot_export.planning.plan import Plan
 from polyglot_export.request.parse import parse_spec
 from polyglot_export.request.spec import ColumnChoice, ExportSpec, FilterTerm, OrderTerm
@@ -47,14 +53,20 @@ __all__ = [
     "Compression",
     "ConnectionFailed",
     "ConnectionLost",
+    "DumpProgress",
+    "DumpResult",
     "Export",
     "ExportResult",
     "ExportSpec",
+    "Fault",
+    "FaultKind",
     "FilterOp",
     "FilterTerm",
     "Format",
     "InternalError",
     "MalformedData",
+    "Manifest",
+    "ManifestError",
     "OrderTerm",
     "Plan",
     "PolyglotError",
@@ -66,13 +78,19 @@ __all__ = [
     "StatementFailed",
     "StatementTimeout",
     "TargetFailed",
+    "Unchecked",
     "UnknownDataset",
     "UnsupportedValue",
+    "VerifyProgress",
+    "VerifyReport",
     "__version__",
+    "adump",
     "aexport",
+    "dump",
     "explain",
     "export",
     "export_to_file",
     "open_export",
     "parse_spec",
+    "verify",
 ]

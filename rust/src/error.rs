@@ -22,6 +22,9 @@ pub enum Error {
     /// Bytes that are not the PostgreSQL protocol or not binary COPY.
     #[error("malformed data from the server: {0}")]
     Protocol(String),
+    /// Bytes of a file that are not of its format.
+    #[error("{0}")]
+    File(String),
     /// A value that the format cannot hold, or a field that is not what its type says.
     #[error("{}", describe_value(.0))]
     Value(Box<ValueError>),
@@ -74,6 +77,10 @@ impl Error {
     /// A value error that does not yet know its row and column.
     pub fn value(message: impl Into<String>) -> Self {
         Error::Value(Box::new(ValueError { message: message.into(), ..ValueError::default() }))
+    }
+
+    pub fn file(message: impl Into<String>) -> Self {
+        Error::File(message.into())
     }
 
     pub fn protocol(message: impl Into<String>) -> Self {

@@ -7,6 +7,7 @@ pub mod bytes;
 pub mod columns;
 pub mod compression;
 pub mod copy;
+pub mod counting;
 pub mod error;
 pub mod formats;
 pub mod pipeline;
@@ -18,7 +19,11 @@ pub mod wire;
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
+    use crate::py::counting::PyRowCounter;
+    #[pymodule_export]
     use crate::py::registry::{PyType, formats, types};
+    #[pymodule_export]
+    use crate::py::sessions::PySessions;
     #[pymodule_export]
     use crate::py::stream::{PyChunkStream, PyProgress};
 

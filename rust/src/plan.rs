@@ -39,11 +39,14 @@ pub struct Scan {
     pub ranges: Option<TidRanges>,
 }
 
-/// Heap pages cut into equal runs; the last run has no upper end, so that rows on pages appended later are read too.
+/// Heap pages cut into equal runs. Where the end is open, the last run has no upper bound, so that rows on pages
+/// appended later are read too.
 #[derive(Debug, Clone, Copy)]
 pub struct TidRanges {
+    pub first_page: u32,
     pub pages: u32,
     pub pages_per_segment: u32,
+    pub open_end: bool,
 }
 
 /// The sizes that Python's memory budget has granted. Output bytes do not depend on any of them.

@@ -65,7 +65,7 @@ def test_old_temporary_files_go_and_nothing_else(cli: Cli, tmp_path: Path) -> No
 def test_the_temporary_files_of_one_file(cli: Cli, tmp_path: Path) -> None:
     left(tmp_path, "a.csv", 48)
     other = left(tmp_path, "b.csv", 48)
-    assert succeeded(cli("clean", str(tmp_path / "a.csv"))).startswith(f"removed {tmp_path}/a.csv".encode())
+    assert succeeded(cli("clean", str(tmp_path / "a.csv"))).startswith(f"removed {tmp_path}/a.csv (last".encode())
     assert names(tmp_path) == [other.name]
 
 

@@ -8,11 +8,13 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
 from polyglot_export import SpecError, TargetFailed
+from polyglot_export.destinations.folder import FolderStore
 from polyglot_export.destinations.object_store import ObjectStore
 from polyglot_export.destinations.registry import STORES, store, store_kind_of
 from polyglot_export.destinations.store import Store, StoredFile
@@ -80,7 +82,28 @@ class AzurePlace(ObjectPlace):
     lists_unfinished = False
 
 
-PLACES: tuple[type[StorePlace], ...] = (S3Place, GcsPlace, AzurePlace)
+class FolderPlace(StorePlace):
+    """A folder that is not there yet."""
+
+    kind = FolderStore
+    path: Path
+
+    @classmethod
+    def made(cls, request: pytest.FixtureRequest) -> StorePlace:
+        place = cls()
+        place.path = request.getfixturevalue("tmp_path") / "new"
+        return place
+
+    @property
+    def url(self) -> str:
+        return str(self.path / "a set")
+
+    def missing(self) -> str:
+        (self.path.parent / "file").touch()
+        return str(self.path.parent / "file" / "a set")
+
+
+PLACES: tuple[type[StorePlace], ...] = (FolderPlace, S3Place, GcsPlace, AzurePlace)
 
 
 @pytest.fixture(params=PLACES, ids=lambda place: place.__name__)

@@ -23,9 +23,16 @@ OPTIONS = {
     "workers": "--workers",
     "dsn": "--dsn",
     "output": "--output",
+    "manifest": "--manifest",
     "rate_limit": "--rate-limit",
     "lock_timeout": "--lock-timeout",
     "formats": "--formats",
+    "schema": "--schema",
+    "table": "--table",
+    "exclude_schema": "--exclude-schema",
+    "exclude_table": "--exclude-table",
+    "part_size": "--part-size",
+    "watermark": "--watermark",
     "dataset": "SOURCE",
 }
 """Which option a member of a spec, or an argument of a call, comes from."""

@@ -30,7 +30,7 @@ __all__ = ["app", "exit_code", "main"]
 HELP_COLUMNS = 100
 """The width of the help on a terminal that is wider."""
 
-PATH_OPTIONS = ("--output", "-o", "--config", "--json")
+PATH_OPTIONS = ("--output", "-o", "--manifest", "--config", "--json")
 """Options whose value is a file name, which may be any bytes."""
 FAILED = 1
 WRONG_USE = 2

@@ -143,6 +143,12 @@ _RUN = (
         "appears complete or not at all, and replaces one of that name. - is standard output, the default.",
     ),
     click.option(
+        "--manifest",
+        metavar="FILE",
+        help="Write a manifest too, a .json file in the folder of the output or above it: what the file is, of which "
+        "moment, and its digest. polyglot verify FILE checks it.",
+    ),
+    click.option(
         "--compression",
         type=click.Choice([each.value for each in Compression]),
         help=f"Compress the text formats. Default: what the file name says ({', '.join(COMPRESSIONS)}).",

@@ -1,4 +1,4 @@
-"""The progress bar of an export and the line that sums it up; both on standard error.
+"""The progress bars of an export and of a check, and the line that sums an export up; all on standard error.
 
 rich is imported only when a bar is drawn. That happens only on a terminal, so scripts do not pay for the import.
 """
@@ -18,10 +18,22 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
     from polyglot_export.cli.transfer import Meter
+    from polyglot_export.dumps.request import DumpProgress
     from polyglot_export.execution.export import Export
     from polyglot_export.execution.run import ExportResult
+    from polyglot_export.manifest.report import VerifyProgress
 
-__all__ = ["Bar", "NoBar", "losses_line", "meter_for", "summary_line"]
+__all__ = [
+    "Bar",
+    "DumpBar",
+    "NoBar",
+    "VerifyBar",
+    "dump_meter",
+    "losses_line",
+    "meter_for",
+    "summary_line",
+    "verify_meter",
+]
 
 SPEED_ROWS = 10_000
 """Below this number of rows no speed is shown: connecting took most of the time."""
@@ -98,6 +110,111 @@ def meter_for(*, quiet: bool, to_terminal: bool) -> Meter:
     if quiet or to_terminal or sys.stderr is None or not sys.stderr.isatty():
         return NoBar()
     return Bar()
+
+
+class VerifyBar:
+    """A line that is redrawn while files are verified: share done, files, size, bytes a second, time left.
+
+    Args:
+        visible: Whether there is anything to draw on.
+    """
+
+    def __init__(self, *, visible: bool) -> None:
+        self._visible = visible
+        self._progress: RichProgress | None = None
+        self._started = time.monotonic()
+
+    def draw(self, state: VerifyProgress) -> None:
+        """Draw how far it is. If the terminal is gone, the check goes on without a bar."""
+        if self._visible:
+            try:
+                self._draw(state)
+            except OSError:
+                self._visible = False
+
+    def stop(self) -> None:
+        """Remove the line and show the cursor again."""
+        progress, self._progress = self._progress, None
+        if progress is not None:
+            with suppress(OSError):
+                progress.stop()
+
+    def _draw(self, state: VerifyProgress) -> None:
+        if self._progress is None:
+            self._progress = _bar()
+            self._progress.add_task("verifying", total=None, rows="", size="", speed="")
+            self._progress.start()
+        seconds = time.monotonic() - self._started
+        self._progress.update(
+            self._progress.task_ids[0],
+            total=state.bytes_total,
+            completed=state.bytes,
+            rows=f"{state.files:,} of {counted(state.files_total, 'file')}",
+            size=size_text(state.bytes),
+            speed=f"{size_text(state.bytes / seconds)}/s" if seconds > 0 else "",
+        )
+        self._progress.refresh()
+
+
+def verify_meter(*, quiet: bool) -> VerifyBar:
+    """A bar that is drawn if standard error is a terminal.
+
+    Args:
+        quiet: The user asked for no bar.
+    """
+    return VerifyBar(visible=not quiet and sys.stderr is not None and sys.stderr.isatty())
+
+
+class DumpBar:
+    """A line that is redrawn while a dump is written: share done, relations, rows, size, rows a second, time left.
+
+    Args:
+        visible: Whether there is anything to draw on.
+    """
+
+    def __init__(self, *, visible: bool) -> None:
+        self._visible = visible
+        self._progress: RichProgress | None = None
+        self._started = time.monotonic()
+
+    def draw(self, state: DumpProgress) -> None:
+        """Draw how far it is. If the terminal is gone, the dump goes on without a bar."""
+        if self._visible:
+            try:
+                self._draw(state)
+            except OSError:
+                self._visible = False
+
+    def stop(self) -> None:
+        """Remove the line and show the cursor again."""
+        progress, self._progress = self._progress, None
+        if progress is not None:
+            with suppress(OSError):
+                progress.stop()
+
+    def _draw(self, state: DumpProgress) -> None:
+        if self._progress is None:
+            self._progress = _bar()
+            self._progress.add_task("dumping", total=None, rows="", size="", speed="")
+            self._progress.start()
+        self._progress.update(
+            self._progress.task_ids[0],
+            total=None if state.fraction is None else 1.0,
+            completed=state.fraction or 0.0,
+            rows=f"{state.relations:,} of {counted(state.relations_total, 'relation')}, {state.rows:,} rows",
+            size=size_text(state.bytes),
+            speed=rows_per_second(state.rows, time.monotonic() - self._started),
+        )
+        self._progress.refresh()
+
+
+def dump_meter(*, quiet: bool) -> DumpBar:
+    """A bar that is drawn if standard error is a terminal.
+
+    Args:
+        quiet: The user asked for no bar.
+    """
+    return DumpBar(visible=not quiet and sys.stderr is not None and sys.stderr.isatty())
 
 
 def summary_line(result: ExportResult, target: str) -> str:

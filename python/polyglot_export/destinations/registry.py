@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Final, Protocol
+from typing import Final
 
 from polyglot_export.destinations.base import Destination
 from polyglot_export.destinations.descriptor import DescriptorDestination, SpecialFileDestination
 from polyglot_export.destinations.file import FileDestination
+from polyglot_export.destinations.folder import FolderStore
 from polyglot_export.destinations.object_store import ObjectDestination, ObjectStore
 from polyglot_export.destinations.stdout import StdoutDestination
-from polyglot_export.destinations.store import Store, Unfinished
+from polyglot_export.destinations.store import Store
 from polyglot_export.errors import SpecError
 
-__all__ = ["DESTINATIONS", "STORES", "Remains", "destination", "kind_of", "remains_of", "store", "store_kind_of"]
+__all__ = ["DESTINATIONS", "STORES", "destination", "kind_of", "store", "store_kind_of"]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
@@ -28,7 +28,11 @@ DESTINATIONS: Final[tuple[type[Destination], ...]] = (
 )
 
 
-STORES: Final[tuple[type[Store], ...]] = (ObjectStore,)
+STORES: Final[tuple[type[Store], ...]] = (
+    ObjectStore,
+    # Accepts every path, so it comes last.
+    FolderStore,
+)
 
 
 def kind_of(name: str) -> type[Destination]:
@@ -64,33 +68,7 @@ def store(url: str) -> Store:
     """
     kind = store_kind_of(url)
     if kind is None:
+        # Of a scheme that nobody knows, this says which are known.
+        kind_of(url)
         raise SpecError(None, f"{url} is no place for a set of files")
     return kind.at(url)
-
-
-class Remains(Protocol):
-    """A place that killed processes have left something in. Every store is one."""
-
-    @property
-    def url(self) -> str:
-        """As a user writes it."""
-
-    def unfinished(self) -> Iterator[Unfinished]:
-        """What they left, and what running ones write just now."""
-
-    def end(self, unfinished: Unfinished) -> None:
-        """Remove what was left."""
-
-
-def remains_of(name: str) -> Remains:
-    """What is left in a store, in a folder, or of one file.
-
-    Raises:
-        SpecError: It is a URL of a kind that there is none for.
-    """
-    if store_kind_of(name) is not None:
-        return store(name)
-    kind_of(name)
-    from polyglot_export.destinations.temporary import TemporaryFiles
-
-    return TemporaryFiles(name)

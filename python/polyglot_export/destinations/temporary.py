@@ -44,7 +44,7 @@ class TemporaryFiles:
                 path = Path(folder, name)
                 with naming(str(path), "read"):
                     touched = datetime.fromtimestamp(path.lstat().st_mtime, UTC)
-                yield Unfinished(str(path.relative_to(self._folder).with_name(match[1])), str(path), touched)
+                yield Unfinished(self._path_of(path, match[1]), str(path), touched)
 
     def end(self, unfinished: Unfinished) -> None:
         """Remove one. It is no error if it is gone.
@@ -54,6 +54,10 @@ class TemporaryFiles:
         """
         with naming(unfinished.token, "remove"):
             Path(unfinished.token).unlink(missing_ok=True)
+
+    def _path_of(self, path: Path, name: str) -> str:
+        """What a temporary file was to become, below what was asked for; empty text for the one file itself."""
+        return "" if self._only is not None else str(path.relative_to(self._folder).with_name(name))
 
     def _folders(self) -> Iterator[tuple[str, list[str]]]:
         """Every folder with the names of its files; links to folders are not followed."""

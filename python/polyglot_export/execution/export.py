@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from polyglot_export.cancel import CancelToken
-from polyglot_export.errors import Cancelled, ConnectionLost, InternalError, PolyglotError, SourceChanged
+from polyglot_export.errors import Cancelled, InternalError, PolyglotError
+from polyglot_export.execution.cause import cause_of
 from polyglot_export.execution.engines.base import ChunkStream, Engine, StreamProgress
 from polyglot_export.execution.engines.local import LOCAL
 from polyglot_export.execution.idle import IdleWatch
@@ -18,16 +19,12 @@ from polyglot_export.execution.rate import RateLimit
 from polyglot_export.execution.run import ExportResult, Progress
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.plan import Plan
-from polyglot_export.sqlstates import INVALID_PARAMETER_VALUE, LOCK_NOT_AVAILABLE, UNDEFINED_OBJECT
 
 if TYPE_CHECKING:
     from polyglot_export.request.spec import ExportSpec
 
 
 __all__ = ["Export", "start"]
-
-_NO_SNAPSHOT = (UNDEFINED_OBJECT, INVALID_PARAMETER_VALUE)
-"""What SET TRANSACTION SNAPSHOT answers when the one who exported it is gone, from PostgreSQL 17 on and before."""
 
 
 def start(
@@ -113,6 +110,11 @@ class Export:
         return self.plan.snapshot
 
     @property
+    def moment(self) -> Moment:
+        """The moment that it reads, for further questions to the server before the first chunk is pulled."""
+        return self._moment
+
+    @property
     def failure(self) -> PolyglotError | None:
         """Why it has failed; every pull raises this."""
         return self._failure
@@ -134,7 +136,7 @@ class Export:
         try:
             return self._pull()
         except PolyglotError as error:
-            self._failure = self._cause(error)
+            self._failure = cause_of(error, self._leader, self._token, self.plan.source)
             # The error's traceback holds this object, and this object the error: what nobody closes would wait for the
             # garbage collector with its connections.
             self.close()
@@ -240,29 +242,6 @@ class Export:
             self.plan.remarks,
         )
         return None
-
-    def _cause(self, error: PolyglotError) -> PolyglotError:
-        """What went wrong first: a cancel makes workers fail, and so does the loss of the leader, whose snapshot they
-        import.
-        """
-        if isinstance(error, Cancelled):
-            return error
-        if self._token.cancelled:
-            return Cancelled("the export was cancelled")
-        try:
-            if error.sqlstate in _NO_SNAPSHOT:
-                # A backend that ends gives up its snapshot before its connection, so there may be nothing to see yet.
-                self._leader.prove_alive()
-            self._leader.check()
-        except ConnectionLost as lost:
-            return lost
-        if error.sqlstate == LOCK_NOT_AVAILABLE:
-            message = (
-                f"another session waits to change what {self.plan.source} reads, and no worker could lock it any more;"
-                " start again"
-            )
-            return SourceChanged(message, sqlstate=error.sqlstate)
-        return error
 
     def _end_idle(self) -> None:
         """Called by the watch: nobody pulls any more."""

@@ -93,6 +93,8 @@ class FormatRecord(Generic[O]):
     options: type[O]
     encoder_options: Callable[[O, Sequence[str], Mapping[str, str]], EncoderOptions]
     """Options, names of the columns in the file and manifest → what the core is told. May raise ``SpecError``."""
+    reading: Callable[[O], EncoderOptions]
+    """Options → what the core is told that counts the rows of a file (``_core.RowCounter``)."""
     is_text: bool = True
     """Whether a terminal can show it, and whether the whole file may be compressed."""
     columnar: bool = False

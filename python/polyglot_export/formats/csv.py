@@ -103,6 +103,16 @@ def _encoder_options(options: CsvOptions, targets: Sequence[str], _manifest: Map
     )
 
 
+def _reading(options: CsvOptions) -> EncoderOptions:
+    return EncoderOptions(
+        "csv",
+        delimiter=options.delimiter,
+        quote=options.quote,
+        escape=options.escape or options.quote,
+        header=options.header,
+    )
+
+
 def _header_parameter(options: CsvOptions) -> str:
     """RFC 4180, section 3: whether the first line names the columns."""
     return f"; header={'present' if options.header else 'absent'}"
@@ -116,6 +126,7 @@ CSV = FormatRecord(
     media_parameters=_header_parameter,
     options=CsvOptions,
     encoder_options=_encoder_options,
+    reading=_reading,
     repeated_names=True,
 )
 TSV = FormatRecord(
@@ -125,5 +136,6 @@ TSV = FormatRecord(
     media_type="text/tab-separated-values; charset=utf-8",
     options=TsvOptions,
     encoder_options=_encoder_options,
+    reading=_reading,
     repeated_names=True,
 )

@@ -33,6 +33,7 @@ JSON = FormatRecord(
     media_type="application/json",
     options=JsonOptions,
     encoder_options=_encoder("json"),
+    reading=lambda _options: EncoderOptions("json"),
     reads_json=True,
 )
 NDJSON = FormatRecord(
@@ -42,5 +43,6 @@ NDJSON = FormatRecord(
     media_type="application/x-ndjson",
     options=JsonOptions,
     encoder_options=_encoder("ndjson"),
+    reading=lambda _options: EncoderOptions("ndjson"),
     reads_json=True,
 )

@@ -48,6 +48,7 @@ PARQUET = FormatRecord(
     media_type="application/vnd.apache.parquet",
     options=ParquetOptions,
     encoder_options=_encoder_options,
+    reading=lambda _options: EncoderOptions("parquet"),
     is_text=False,
     columnar=True,
     pages_per_segment=PARQUET_PAGES_PER_SEGMENT,

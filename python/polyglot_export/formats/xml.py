@@ -41,4 +41,5 @@ XML = FormatRecord(
     xsd_times=True,
     options=XmlOptions,
     encoder_options=_encoder_options,
+    reading=lambda _options: EncoderOptions("xml"),
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from os import PathLike, fspath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polyglot_export.compressions import Compression
+from polyglot_export.destinations.base import Destination
 from polyglot_export.destinations.naming import choose
 from polyglot_export.destinations.registry import destination
 from polyglot_export.execution.export import Export
@@ -17,6 +19,9 @@ from polyglot_export.formats.registry import Format
 from polyglot_export.library.keywords import Columns, Filter, Order, Where, make_spec
 from polyglot_export.limits import CHUNK_BYTES, FILE_CHUNK_BYTES
 from polyglot_export.planning.plan import Plan
+
+if TYPE_CHECKING:
+    from polyglot_export.manifest.single import SingleManifest
 
 __all__ = ["explain", "export", "export_to_file", "open_export"]
 
@@ -132,6 +137,7 @@ def export_to_file(
     source: str | None,
     path: str | PathLike[str],
     *,
+    manifest: str | PathLike[str] | None = None,
     query: str | None = None,
     format: Format | str | None = None,  # noqa: A002
     columns: Columns | None = None,
@@ -154,6 +160,8 @@ def export_to_file(
         source: As in :func:`export`; ``None`` together with ``query=…``.
         path: The file, or the URL of an object (``s3://bucket/orders.parquet``); one that exists is replaced at the
             end. Devices and FIFOs are written directly, and ``-`` is standard output.
+        manifest: A file or object for the :class:`Manifest` of the export, whose name ends in ``.json``, in the folder
+            of ``path`` or above it. It is written when the file is complete; :func:`verify` reads it.
         query: As in :func:`export`.
         format: Needed only where the name does not say it; CSV for devices and standard output.
         columns: As in :func:`export`.
@@ -189,16 +197,37 @@ def export_to_file(
     place = destination(target.path)
     chunk_bytes = CHUNK_BYTES if place.capabilities.streaming else FILE_CHUNK_BYTES
     run = RunSettings(workers=workers, chunk_bytes=chunk_bytes, rate_limit=rate_limit, lock_timeout=lock_timeout)
+    sheet = _sheet(target.path, manifest)
     try:
-        # The place first: what is wrong with it is known before a row is read.
-        with place:
-            with open_export(spec, dsn=dsn, run=run) as opened:
-                for chunk in opened:
-                    place.write(chunk)
-                result = opened.result()
-            place.commit()
+        with sheet or nullcontext():
+            return _write(lambda: open_export(spec, dsn=dsn, run=run), place, sheet)
     except BaseException as error:
         if place.remains is not None:
             error.add_note(place.remains)
         raise
+
+
+def _write(opener: Callable[[], Export], place: Destination, sheet: SingleManifest | None) -> ExportResult:
+    """Move an export into its place, which is opened first: what is wrong with it is known before a row is read."""
+    with place:
+        with opener() as opened:
+            if sheet is not None:
+                sheet.describe(opened)
+            for chunk in opened:
+                place.write(chunk)
+                if sheet is not None:
+                    sheet.update(chunk)
+            result = opened.result()
+        place.commit()
+    if sheet is not None:
+        sheet.write(result)
     return result
+
+
+def _sheet(path: str, manifest: str | PathLike[str] | None) -> SingleManifest | None:
+    """The manifest of an export, where one is asked for; others do without its modules."""
+    if manifest is None:
+        return None
+    from polyglot_export.manifest.single import SingleManifest
+
+    return SingleManifest(path, fspath(manifest))

@@ -9,7 +9,7 @@ The steps of one source, in the order in which :class:`polyglot_export.planning.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from psycopg import sql
@@ -19,7 +19,7 @@ from polyglot_export.errors import AccessDenied, SpecError, StatementFailed
 from polyglot_export.planning.choose import exposed, query_columns
 from polyglot_export.planning.statement import Statement, aliased
 from polyglot_export.postgres.catalogue.columns import SourceColumn, relation_columns
-from polyglot_export.postgres.catalogue.relations import Relation, find_relation, read_relation
+from polyglot_export.postgres.catalogue.relations import Relation, find_relation, read_relations
 from polyglot_export.postgres.catalogue.types import Types, read_types
 from polyglot_export.postgres.explain import explain_statement
 from polyglot_export.postgres.leader import Leader
@@ -28,7 +28,7 @@ from polyglot_export.postgres.query import describe_query
 from polyglot_export.postgres.settings import TABLE_SETTINGS
 from polyglot_export.sources.base import QueryText, RelationName, Source
 
-__all__ = ["Located", "Moved", "denied", "hold", "locate", "look_up", "settings_for"]
+__all__ = ["Located", "Moved", "Wanted", "denied", "hold", "locate", "look_up", "settings_for"]
 
 
 class Moved(Exception):
@@ -83,27 +83,48 @@ def settings_for(relation: Relation | None) -> tuple[str, ...]:
     return TABLE_SETTINGS if relation is not None and relation.kind != "v" else ()
 
 
-def locate(leader: Leader, source: Source, relation: Relation | None) -> Located:
-    """Read the catalogue, in the transaction of the export.
+class Wanted(NamedTuple):
+    """A source, and what the catalogue says of its relation before it is locked; ``None`` for a query."""
+
+    source: Source
+    relation: Relation | None
+
+
+def locate(leader: Leader, wanted: Sequence[Wanted]) -> tuple[Located, ...]:
+    """Read the catalogue, in the transaction of the export: once for all relations.
 
     Args:
-        leader: With the lock held, if the relation can be locked.
-        source: What is read.
-        relation: What :func:`look_up` found for it.
+        leader: With the locks held of the relations that can be locked.
+        wanted: What is read, and what :func:`look_up` found for it.
 
     Raises:
-        Moved: The relation is not any more what the look-up found.
-        SpecError: The query is refused, or the exposure names a column that does not exist.
+        Moved: A relation is not any more what the look-up found.
+        SpecError: A query is refused, or the exposure names a column that does not exist.
     """
-    reads = source.reads
+    oids = [each.relation.oid for each in wanted if each.relation is not None]
+    known = read_relations(leader, oids) if oids else {}
+    for each in wanted:
+        if each.relation is not None and known.get(each.relation.oid) != each.relation:
+            raise Moved([each.source.title or each.relation.title])
+    columns = relation_columns(leader, oids) if oids else {}
+    types = read_types(leader, (column.type for every in columns.values() for column in every)) if oids else Types(())
+    return tuple(_locate_one(leader, each, columns, types) for each in wanted)
+
+
+def _locate_one(
+    leader: Leader, wanted: Wanted, columns: Mapping[int, tuple[SourceColumn, ...]], types: Types
+) -> Located:
+    reads, relation = wanted.source.reads, wanted.relation
     if isinstance(reads, QueryText):
-        return _locate_query(leader, source, reads)
-    if relation is None or read_relation(leader, relation.oid) != relation:
-        raise Moved([source.title or reads.name])
-    every = relation_columns(leader, relation)
+        return _locate_query(leader, wanted.source, reads)
+    if relation is None:
+        raise Moved([wanted.source.title or reads.name])
+    return _locate_relation(wanted.source, relation, columns[relation.oid], types)
+
+
+def _locate_relation(source: Source, relation: Relation, every: Sequence[SourceColumn], types: Types) -> Located:
     columns = tuple(column for column in every if is_text(column.name))
     unnamed = tuple(shown(column.name) for column in every if not is_text(column.name))
-    types = read_types(leader, (column.type for column in columns))
     if any(column.type not in types for column in columns):
         raise Moved([relation.title])
     title = source.title or relation.title

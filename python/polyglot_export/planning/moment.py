@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -14,13 +14,13 @@ from psycopg import sql
 
 from polyglot_export import sqlstates
 from polyglot_export.errors import SourceChanged, StatementFailed, StatementTimeout
-from polyglot_export.planning.locate import Located, Moved, hold, locate, look_up, settings_for
+from polyglot_export.planning.locate import Located, Moved, Wanted, hold, locate, look_up, settings_for
 from polyglot_export.postgres.catalogue.relations import Relation, ancestors
 from polyglot_export.postgres.leader import Held, Leader
 from polyglot_export.postgres.settings import WORKER_SETTINGS, lock_setting, session_settings
 from polyglot_export.sources.base import RelationName, Source
 
-__all__ = ["Moment"]
+__all__ = ["Choose", "Moment", "Wanted"]
 
 ATTEMPTS = 5
 """How often the moment is tried to be taken. Each failure needs someone to rewrite a relation in the milliseconds
@@ -34,6 +34,11 @@ _GONE = (
     sqlstates.INTERNAL_ERROR,
 )
 """What LOCK answers for a relation that was dropped or replaced since its look-up."""
+
+
+Choose = Callable[[Leader], Sequence[Wanted]]
+"""Looks up what a moment shall be of, in a transaction that is rolled back: a query in that of the export would take
+the snapshot before the locks."""
 
 
 class Moment:
@@ -79,17 +84,57 @@ class Moment:
         """
         reads = [source.reads for source in sources]
         views = any(not isinstance(each, RelationName) or each.views is not False for each in reads)
+        if not any(isinstance(each, RelationName) for each in reads):
+            wanted = [Wanted(source, None) for source in sources]
+            return cls.of(leader, None, wanted, time_zone=time_zone, lock_timeout=lock_timeout, views=views)
+
+        def choose(leader: Leader) -> list[Wanted]:
+            return [Wanted(source, look_up(leader, source)) for source in sources]
+
+        return cls.of(leader, choose, time_zone=time_zone, lock_timeout=lock_timeout, views=views)
+
+    @classmethod
+    def of(
+        cls,
+        leader: Leader,
+        choose: Choose | None,
+        wanted: Sequence[Wanted] = (),
+        *,
+        time_zone: str = "UTC",
+        lock_timeout: float | None = None,
+        views: bool = True,
+        again: Choose | None = None,
+    ) -> Self:
+        """The same for what is looked up anew at each attempt.
+
+        Args:
+            leader: As above.
+            choose: Looks up what is wanted; ``None`` where nothing of it can be looked up.
+            wanted: In that case, what is wanted.
+            time_zone: As above.
+            lock_timeout: As above.
+            views: Whether views may be read.
+            again: Asked within the snapshot; the moment is taken again until it finds the same as ``choose``.
+
+        Raises:
+            PolyglotError: As above, and what the two raise.
+        """
         settings = session_settings(leader.connection, time_zone, views=views)
         moved: Moved | None = None
         for attempt in range(ATTEMPTS):
             if attempt:
                 time.sleep(PAUSE * attempt)
+            if choose is not None:
+                wanted = _chosen(leader, choose, settings)
             try:
-                return cls._take(leader, sources, settings, lock_timeout)
+                moment = cls._take(leader, wanted, settings, lock_timeout)
+                if again is not None and list(again(leader)) != list(wanted):
+                    raise Moved(["what is read"])
+                return moment
             except StatementFailed as error:
                 if error.sqlstate != sqlstates.LOCK_NOT_AVAILABLE or lock_timeout is None:
                     raise
-                raise _locked(sources, lock_timeout, error) from None
+                raise _locked(wanted, lock_timeout, error) from None
             except Moved as error:
                 moved = error
                 leader.rollback()
@@ -99,11 +144,11 @@ class Moment:
 
     @classmethod
     def _take(
-        cls, leader: Leader, sources: Sequence[Source], settings: tuple[str, ...], lock_timeout: float | None
+        cls, leader: Leader, wanted: Sequence[Wanted], settings: tuple[str, ...], lock_timeout: float | None
     ) -> Self:
-        relations = _look_up(leader, sources, settings)
+        relations = [each.relation for each in wanted]
         _begin_locked(leader, relations, (*settings, lock_setting(lock_timeout)))
-        located = tuple(locate(leader, source, relation) for source, relation in zip(sources, relations, strict=True))
+        located = locate(leader, wanted)
         for found in located:
             hold(leader, found)
         held = leader.held()
@@ -145,22 +190,20 @@ class Moment:
         self.close()
 
 
-def _locked(sources: Sequence[Source], seconds: float, error: StatementFailed) -> StatementTimeout:
+def _locked(wanted: Sequence[Wanted], seconds: float, error: StatementFailed) -> StatementTimeout:
     """Why there is no export, with what the server does not say: of what, and for how long."""
-    names = ", ".join(source.title or getattr(source.reads, "name", "the query") for source in sources)
+    titles = [each.source.title or getattr(each.source.reads, "name", "the query") for each in wanted]
+    names = titles[0] if len(titles) == 1 else f"one of {len(titles)} relations"
     return StatementTimeout(
         f"{names} is locked by another session, and did not become free within {seconds:g} seconds; try again later",
         sqlstate=error.sqlstate,
     )
 
 
-def _look_up(leader: Leader, sources: Sequence[Source], settings: tuple[str, ...]) -> list[Relation | None]:
-    """In a transaction of its own: a query in the export's transaction would take the snapshot before the lock."""
-    if not any(isinstance(source.reads, RelationName) for source in sources):
-        return [None] * len(sources)
+def _chosen(leader: Leader, choose: Choose, settings: tuple[str, ...]) -> Sequence[Wanted]:
     leader.begin(settings, None)
     try:
-        return [look_up(leader, source) for source in sources]
+        return choose(leader)
     finally:
         leader.rollback()
 

@@ -11,7 +11,7 @@ from polyglot_export.planning.choose import column_named, named
 from polyglot_export.planning.locate import Located
 from polyglot_export.planning.statement import Statement
 from polyglot_export.planning.trial import try_statement
-from polyglot_export.postgres.catalogue.columns import primary_key
+from polyglot_export.postgres.catalogue.columns import primary_keys
 from polyglot_export.postgres.leader import Leader
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def sort_keys(leader: Leader, found: Located, terms: Sequence[OrderTerm]) -> tup
     if keys and found.relation is not None:
         exposed = named(found.exposed)
         given = {term.column for term in terms}
-        behind = [name for name in primary_key(leader, found.relation) if name in exposed and name not in given]
+        (key_columns,) = primary_keys(leader, [found.relation.oid]).values()
+        behind = [name for name in key_columns if name in exposed and name not in given]
         keys += [exposed[name].reference for name in behind]
     return tuple(keys)
 

@@ -20,8 +20,8 @@ __all__ = ["Column", "Plan", "Scan"]
 class Scan(NamedTuple):
     """One ``COPY (SELECT …) TO STDOUT (FORMAT binary)``. A segment's SQL is ``before`` + TID range + ``after``.
 
-    With ``pages`` the heap is cut into runs of ``pages_per_segment`` and the range predicate is put between the two;
-    without, the scan is one segment.
+    With ``pages`` so many pages of the heap, from ``first_page`` on, are cut into runs of ``pages_per_segment`` and the
+    range predicate is put between the two; without, the scan is one segment.
     """
 
     before: str
@@ -30,6 +30,9 @@ class Scan(NamedTuple):
     pages_per_segment: int = 1
     relation: str = ""
     """For people: the relation or leaf that is read."""
+    first_page: int = 0
+    open_end: bool = True
+    """The last segment has no upper bound, so that it takes the pages that were appended since."""
 
     @property
     def segments(self) -> int:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
-from enum import Enum
-from typing import Any, cast
+from typing import Any
 
-from polyglot_export.fields import Record, camel, read_record
+from polyglot_export.fields import read_record, write_record
 from polyglot_export.request.spec import ExportSpec
 
 __all__ = ["dump_spec", "parse_spec"]
@@ -30,17 +28,4 @@ def dump_spec(spec: ExportSpec) -> dict[str, Any]:
 
     Numbers stay :class:`~decimal.Decimal`; :func:`polyglot_export.text.exact_json.dumps` writes them with every digit.
     """
-    return _members(spec)
-
-
-def _members(record: Record) -> dict[str, Any]:
-    values = {camel(each.name): getattr(record, each.name) for each in fields(cast("Any", record))}
-    return {name: _plain(value) for name, value in values.items() if value is not None}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Record):
-        return _members(value)
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value.value if isinstance(value, Enum) else value
+    return write_record(spec)

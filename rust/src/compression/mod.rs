@@ -11,9 +11,11 @@
 use crate::error::Result;
 
 mod gzip;
+mod unpack;
 mod zstd;
 
 pub use gzip::{COMPRESSOR_INPUT_BYTES, GzipFrame, RawSum, SegmentDeflate};
+pub use unpack::Unpack;
 pub use zstd::ZstdFrame;
 
 /// Compression of the whole stream; text formats only.

@@ -22,6 +22,28 @@ pub trait Format: fmt::Debug + Send + Sync {
     /// # Errors
     /// `Error::Internal` where the plan contradicts itself.
     fn encoding(&self, export: &Export<'_>) -> Result<Arc<dyn Encoding>>;
+    /// Counts the rows of a file that was written with these options.
+    fn row_counter(&self) -> Box<dyn RowCounter>;
+}
+
+/// Counts the rows of a file that is read anew, wherever its bytes are cut. It looks at what tells rows apart and
+/// nothing else. The file is outside data: whatever it holds, memory is bounded.
+///
+/// # Errors
+/// Each of its methods: `Error::File` where the bytes are not of the format.
+pub trait RowCounter: Send {
+    /// Where bytes lie (start, length) that it has to see before the first ones, as long as there are any.
+    fn wants(&mut self, _file_bytes: u64) -> Result<Option<(u64, usize)>> {
+        Ok(None)
+    }
+    /// Sees what it wanted.
+    fn look(&mut self, _bytes: &[u8]) -> Result<()> {
+        Ok(())
+    }
+    /// The next bytes of the file.
+    fn update(&mut self, bytes: &[u8]) -> Result<()>;
+    /// The rows of the file, all of which was given.
+    fn finish(&mut self) -> Result<u64>;
 }
 
 /// What a format is told of an export.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::base::{Encoding, Export, Format};
+use super::base::{Encoding, Export, Format, RowCounter};
 use super::options::{Options, Refused};
 use super::text::{self, TextEncoder};
 use crate::bytes::block::Snippet;
@@ -12,6 +12,11 @@ use crate::copy::frame::Tuple;
 use crate::error::Result;
 use crate::types::record::{Document, FastJson};
 use crate::types::{Column, Decoder, Printing};
+use array_count::ArrayCounter;
+use line_count::LineCounter;
+
+mod array_count;
+mod line_count;
 
 #[derive(Debug, Clone)]
 pub struct JsonOptions {
@@ -39,6 +44,10 @@ impl Format for JsonOptions {
     fn encoding(&self, export: &Export<'_>) -> Result<Arc<dyn Encoding>> {
         let (options, columns, server_version) = (self.clone(), export.columns.to_vec(), export.server_version);
         Ok(text::encoding(export, move || Json::new(&options, &columns, server_version)))
+    }
+
+    fn row_counter(&self) -> Box<dyn RowCounter> {
+        if self.lines { Box::new(LineCounter::new()) } else { Box::new(ArrayCounter::new()) }
     }
 }
 

@@ -40,8 +40,9 @@ impl Control {
         !self.stopped.load(Ordering::SeqCst)
     }
 
-    pub fn unregister(&self, worker: usize) {
-        lock(&self.connections).remove(&worker);
+    /// Makes it unknown. `false` where it was already taken to be stopped: then the connection must not be used again.
+    pub fn unregister(&self, worker: usize) -> bool {
+        lock(&self.connections).remove(&worker).is_some()
     }
 
     pub fn is_stopped(&self) -> bool {

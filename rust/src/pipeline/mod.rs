@@ -12,12 +12,14 @@ pub mod control;
 mod merge;
 mod segments;
 mod session;
+pub mod sessions;
 mod shared;
 mod worker;
 
 use control::{Control, Progress};
 use merge::{Merge, Pulled};
 use segments::Segments;
+use sessions::Sessions;
 use shared::Shared;
 
 use crate::bytes::chunk_pool::ChunkPool;
@@ -71,7 +73,8 @@ impl Consumer {
 }
 
 impl Pipeline {
-    pub fn new(plan: Plan) -> Result<Self> {
+    /// With `sessions`, connections are taken from there and given back.
+    pub fn new(plan: Plan, sessions: Option<Arc<Sessions>>) -> Result<Self> {
         let encoding = plan.format.encoding(&Export {
             columns: &plan.columns,
             server_version: plan.source.server_version,
@@ -84,7 +87,7 @@ impl Pipeline {
         let pool = Arc::new(ChunkPool::new(plan.limits.chunk_bytes, plan.limits.window_bytes));
         let assembler = encoding.file_assembler()?;
         let (control, retries) = (Control::default(), AtomicU32::new(0));
-        let shared = Arc::new(Shared { plan, segments, encoding, merge, control, pool, retries });
+        let shared = Arc::new(Shared { plan, segments, encoding, merge, control, pool, retries, sessions });
         let consumer = Mutex::new(Consumer { started: false, assembler, assembled: false, large: None });
         Ok(Pipeline { shared, consumer, threads: Mutex::new(Vec::new()) })
     }

@@ -51,14 +51,15 @@ fn count(scan: &Scan) -> u64 {
     }
 }
 
-/// Operators are qualified: a user's schema in `search_path` may shadow them. The last range is open: it takes the
-/// pages that were appended after the size was read, and their rows that the snapshot sees.
+/// Operators are qualified: a user's schema in `search_path` may shadow them. An open last range takes the pages that
+/// were appended after the size was read, and their rows that the snapshot sees.
 fn push_range(sql: &mut String, ranges: &TidRanges, index: u64) {
     let step = u64::from(ranges.pages_per_segment.max(1));
-    let from = index * step;
+    let end = u64::from(ranges.first_page) + u64::from(ranges.pages);
+    let from = u64::from(ranges.first_page) + index * step;
     let _ = write!(sql, "ctid OPERATOR(pg_catalog.>=) '({from},0)'::pg_catalog.tid");
-    let to = from + step;
-    if to < u64::from(ranges.pages) {
+    let to = if ranges.open_end { from + step } else { end.min(from + step) };
+    if to < end || !ranges.open_end {
         let _ = write!(sql, " AND ctid OPERATOR(pg_catalog.<) '({to},0)'::pg_catalog.tid");
     }
 }
@@ -72,9 +73,30 @@ mod tests {
         Scan { before: "A ".into(), after: " Z".into(), ranges }
     }
 
+    fn ranges(first_page: u32, pages: u32, open_end: bool) -> TidRanges {
+        TidRanges { first_page, pages, pages_per_segment: 10, open_end }
+    }
+
+    #[test]
+    fn a_part_ends_where_the_next_one_begins() {
+        let sql = |part| {
+            let scans = [scan(Some(part))];
+            let segments = Segments::new(&scans);
+            (0..segments.total()).map(|segment| segments.sql(&scans, segment).unwrap()).collect::<Vec<_>>()
+        };
+        let whole = sql(ranges(0, 45, true));
+        let parts = [ranges(0, 20, false), ranges(20, 10, false), ranges(30, 15, true)];
+        assert_eq!(parts.map(sql).concat(), whole);
+        assert_eq!(
+            sql(ranges(30, 5, false)),
+            ["A ctid OPERATOR(pg_catalog.>=) '(30,0)'::pg_catalog.tid AND ctid OPERATOR(pg_catalog.<) \
+              '(35,0)'::pg_catalog.tid Z"]
+        );
+    }
+
     #[test]
     fn ranges_cover_every_page_once_and_the_last_is_open() {
-        let scans = [scan(None), scan(Some(TidRanges { pages: 25, pages_per_segment: 10 })), scan(None)];
+        let scans = [scan(None), scan(Some(ranges(0, 25, true))), scan(None)];
         let segments = Segments::new(&scans);
         let sql: Vec<String> = (0..segments.total()).map(|segment| segments.sql(&scans, segment).unwrap()).collect();
         let range = |from: u32, to: &str| format!("A ctid OPERATOR(pg_catalog.>=) '({from},0)'::pg_catalog.tid{to} Z");
@@ -88,7 +110,7 @@ mod tests {
 
     #[test]
     fn an_empty_table_still_has_its_open_range() {
-        let scans = [scan(Some(TidRanges { pages: 0, pages_per_segment: 10 }))];
+        let scans = [scan(Some(ranges(0, 0, true)))];
         assert_eq!(Segments::new(&scans).total(), 1);
     }
 }

@@ -34,16 +34,28 @@ pub struct Session {
 }
 
 impl Session {
-    /// Connects and joins the snapshot. A cancel of the export ends the attempt.
+    /// Takes a connection that is kept, or connects, and joins the snapshot. A cancel of the export ends the attempt.
     pub fn open(shared: &Arc<Shared>, worker: usize) -> Result<Session> {
+        while let Some(connection) = shared.sessions.as_ref().and_then(|kept| kept.take()) {
+            match Session::on(connection, shared, worker, "ROLLBACK;") {
+                // The server has ended it while it was idle.
+                Err(error) if is_lost(&error) => {}
+                outcome => return outcome,
+            }
+        }
         let watch = |canceller| shared.control.register(worker, canceller);
-        let mut connection = Connection::connect_watched(&shared.plan.source.connection, &watch)?;
+        let connection = Connection::connect_watched(&shared.plan.source.connection, &watch)?;
+        Session::on(connection, shared, worker, "")
+    }
+
+    /// Joins the snapshot on a connection, after what ends its transaction before.
+    fn on(mut connection: Connection, shared: &Arc<Shared>, worker: usize, before: &str) -> Result<Session> {
         connection.set_max_message(shared.plan.limits.row_bytes);
         let current = gate_large_rows(shared, &mut connection);
         if !shared.control.register(worker, connection.canceller()) {
             return Err(Error::Cancelled);
         }
-        join_snapshot(&mut connection, &shared.plan.source)?;
+        join_snapshot(&mut connection, &shared.plan.source, before)?;
         let encoder = shared.encoding.segment_encoder(&shared.pool)?;
         Ok(Session { connection, encoder, current })
     }
@@ -121,8 +133,7 @@ impl Session {
 
     /// A new transaction on the same snapshot, after an error in the one before.
     fn restarted(&mut self, shared: &Shared) -> Result<()> {
-        self.connection.batch_execute("ROLLBACK")?;
-        join_snapshot(&mut self.connection, &shared.plan.source)
+        join_snapshot(&mut self.connection, &shared.plan.source, "ROLLBACK;")
     }
 
     /// Runs a COPY whose rows nobody wants.
@@ -132,9 +143,17 @@ impl Session {
         Ok(())
     }
 
-    /// Says goodbye to the server.
-    pub fn close(self) {
-        self.connection.close();
+    /// Keeps the connection for the next export of the moment, or says goodbye to the server.
+    pub fn end(mut self, shared: &Shared, worker: usize) {
+        match &shared.sessions {
+            None => self.connection.close(),
+            // A cancel of this export must not reach the next one.
+            Some(kept) if shared.control.unregister(worker) => {
+                self.connection.remove_large_message_gate();
+                kept.keep(self.connection);
+            }
+            Some(_) => {}
+        }
     }
 }
 
@@ -175,8 +194,8 @@ fn one_field(sql: &str, columns: usize, field: &str, row: u64) -> Option<String>
 }
 
 /// Settings first, since `SET TRANSACTION SNAPSHOT` must be the first statement that could take a snapshot.
-fn join_snapshot(connection: &mut Connection, source: &Source) -> Result<()> {
-    let mut sql = String::from("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;");
+fn join_snapshot(connection: &mut Connection, source: &Source, before: &str) -> Result<()> {
+    let mut sql = format!("{before}BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;");
     for statement in &source.session {
         sql.push_str(statement);
         sql.push(';');

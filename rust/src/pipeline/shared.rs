@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU32;
 use super::control::Control;
 use super::merge::Merge;
 use super::segments::Segments;
+use super::sessions::Sessions;
 use crate::bytes::chunk_pool::ChunkPool;
 use crate::formats::base::Encoding;
 use crate::plan::Plan;
@@ -20,4 +21,6 @@ pub struct Shared {
     pub pool: Arc<ChunkPool>,
     /// Segments that were read again so far.
     pub retries: AtomicU32,
+    /// Where the connections of other exports of the same moment wait.
+    pub sessions: Option<Arc<Sessions>>,
 }

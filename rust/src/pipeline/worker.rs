@@ -56,7 +56,7 @@ fn work(shared: &Arc<Shared>, worker: usize) -> Result<()> {
         }
     }
     if let Some(session) = session {
-        session.close();
+        session.end(shared, worker);
     }
     Ok(())
 }

@@ -35,7 +35,7 @@ fn to_python(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
             attributes.set_item("column", &value.column)?;
             errors.getattr(if matches!(error, Error::TooLarge(_)) { "RowTooLarge" } else { "UnsupportedValue" })?
         }
-        Error::Protocol(_) => errors.getattr("MalformedData")?,
+        Error::Protocol(_) | Error::File(_) => errors.getattr("MalformedData")?,
         Error::Cancelled => errors.getattr("Cancelled")?,
         Error::Internal(_) => errors.getattr("InternalError")?,
     };

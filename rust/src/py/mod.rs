@@ -1,9 +1,11 @@
 //! The seam to Python. All PyO3 is in this folder; the rest is plain Rust that `cargo test` runs without an
 //! interpreter.
 
+pub mod counting;
 pub mod errors;
 mod options;
 mod plan;
 pub mod registry;
+pub mod sessions;
 pub mod stream;
 mod words;

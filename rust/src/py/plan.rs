@@ -73,6 +73,8 @@ struct PyScan {
     after: String,
     pages: Option<u32>,
     pages_per_segment: u32,
+    first_page: u32,
+    open_end: bool,
 }
 
 #[derive(FromPyObject)]
@@ -185,7 +187,12 @@ fn seconds(time: Option<u32>) -> Option<Duration> {
 
 impl PyScan {
     fn into_scan(self) -> Scan {
-        let ranges = self.pages.map(|pages| TidRanges { pages, pages_per_segment: self.pages_per_segment });
+        let ranges = self.pages.map(|pages| TidRanges {
+            first_page: self.first_page,
+            pages,
+            pages_per_segment: self.pages_per_segment,
+            open_end: self.open_end,
+        });
         Scan { before: self.before, after: self.after, ranges }
     }
 }

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::plan::PyPlan;
+use super::sessions::PySessions;
 use crate::formats::base::Chunk;
 use crate::pipeline::Pipeline;
 
@@ -25,8 +26,10 @@ pub struct PyChunkStream {
 #[pymethods]
 impl PyChunkStream {
     #[new]
-    fn new(plan: PyPlan) -> PyResult<Self> {
-        Ok(PyChunkStream { pipeline: Pipeline::new(plan.into_plan()?)? })
+    #[pyo3(signature = (plan, sessions=None))]
+    fn new(plan: PyPlan, sessions: Option<PyRef<'_, PySessions>>) -> PyResult<Self> {
+        let sessions = sessions.map(|kept| kept.shared());
+        Ok(PyChunkStream { pipeline: Pipeline::new(plan.into_plan()?, sessions)? })
     }
 
     fn next_chunk<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {

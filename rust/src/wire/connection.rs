@@ -52,6 +52,11 @@ impl Connection {
         self.input.set_gate(gate);
     }
 
+    /// Lets no message wait any more, and forgets what the gate held.
+    pub fn remove_large_message_gate(&mut self) {
+        self.input.remove_gate();
+    }
+
     /// Whether the connection is encrypted.
     pub fn is_encrypted(&self) -> bool {
         self.stream.is_tls()

@@ -71,6 +71,10 @@ impl ReadBuffer {
         self.gate = Some(gate);
     }
 
+    pub fn remove_gate(&mut self) {
+        self.gate = None;
+    }
+
     pub fn set_max_message(&mut self, bytes: usize) {
         self.max_message = bytes;
     }

@@ -69,7 +69,7 @@ fn join(peer: &mut Peer) {
 /// The bytes of an export by one worker, or the error in its place.
 fn exported(scripts: Vec<Script>, segments: usize) -> Result<String, Error> {
     let (port, server) = serve(scripts);
-    let pipeline = Pipeline::new(plan(port, segments, 1)).unwrap();
+    let pipeline = Pipeline::new(plan(port, segments, 1), None).unwrap();
     let mut bytes = Vec::new();
     let outcome = loop {
         match pipeline.next() {
@@ -242,7 +242,7 @@ fn a_worker_without_a_lock_leaves_its_part_to_the_others() {
         assert_eq!(seen, ["COPY 0", "COPY 1", "COPY 2"]);
         other.rest();
     });
-    let pipeline = Pipeline::new(plan(port, 3, 2)).unwrap();
+    let pipeline = Pipeline::new(plan(port, 3, 2), None).unwrap();
     let mut bytes = Vec::new();
     while let Some(chunk) = pipeline.next().unwrap() {
         bytes.extend(chunk.prefix);
@@ -257,7 +257,7 @@ fn a_worker_without_a_lock_leaves_its_part_to_the_others() {
 fn a_cancel_ends_a_worker_that_connects() {
     // It listens and never accepts: the connection is made by the system, and nobody answers.
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let pipeline = Pipeline::new(plan(listener.local_addr().unwrap().port(), 1, 1)).unwrap();
+    let pipeline = Pipeline::new(plan(listener.local_addr().unwrap().port(), 1, 1), None).unwrap();
     let started = Instant::now();
     thread::scope(|scope| {
         let pulling = scope.spawn(|| pipeline.next().map(|chunk| chunk.is_some()));

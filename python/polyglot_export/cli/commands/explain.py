@@ -42,11 +42,12 @@ def explain_command(
     limit: int | None,
     option: Sequence[str],
     output: str,
+    manifest: str | None,  # noqa: ARG001 - so that the line of an export can be explained as it is
     compression: str | None,
     workers: int | None,
     rate_limit: str | None,
     lock_timeout: str | None,
-    quiet: bool,  # noqa: ARG001 - so that the line of an export can be explained as it is
+    quiet: bool,  # noqa: ARG001 - as the manifest
 ) -> None:
     """Show how an export would be read: the segments, their SQL, the decoder of each column, and why.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -32,6 +33,7 @@ from polyglot_export.errors import SpecError
 if TYPE_CHECKING:
     from polyglot_export.cancel import CancelToken
     from polyglot_export.execution.export import Export
+    from polyglot_export.manifest.single import SingleManifest
     from polyglot_export.request.spec import ExportSpec
 
 __all__ = ["HELP_POSITION", "export_command"]
@@ -67,6 +69,7 @@ def export_command(
     dsn: str | None,
     format_name: str | None,
     output: str,
+    manifest: str | None,
     columns: Sequence[str],
     where: Sequence[str],
     order_by: Sequence[str],
@@ -89,7 +92,7 @@ def export_command(
     spec = build_spec(
         source, query, target=target, columns=columns, where=where, order_by=order_by, limit=limit, option=option
     )
-    how = _Run(dsn, workers, parse_rate(rate_limit), parse_time(lock_timeout, "lock_timeout"))
+    how = _Run(dsn, workers, parse_rate(rate_limit), parse_time(lock_timeout, "lock_timeout"), manifest)
     _run(spec, target, how, quiet=quiet, to_terminal=to_terminal)
 
 
@@ -98,6 +101,7 @@ class _Run(NamedTuple):
     workers: int | None
     rate_limit: float | None
     lock_timeout: float | None
+    manifest: str | None
 
 
 def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_terminal: bool) -> None:
@@ -115,17 +119,23 @@ def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_termina
     run = RunSettings(
         workers=how.workers, chunk_bytes=chunk_bytes, rate_limit=how.rate_limit, lock_timeout=how.lock_timeout
     )
+    sheet = _sheet(target, how.manifest)
 
     def opener(token: CancelToken) -> Export:
         opened = open_export(spec, dsn=database(how.dsn), run=run, token=token)
+        if sheet is not None:
+            sheet.describe(opened)
         allocator.keep()
         gc.freeze()
         gc.enable()
         return opened
 
     try:
-        with suggesting(database(how.dsn), spec.dataset):
-            result = transfer(opener, place, meter_for(quiet=quiet, to_terminal=to_terminal))
+        with suggesting(database(how.dsn), spec.dataset), sheet or nullcontext():
+            on_chunk = sheet.update if sheet is not None else None
+            result = transfer(opener, place, meter_for(quiet=quiet, to_terminal=to_terminal), on_chunk)
+            if sheet is not None:
+                sheet.write(result)
     except ReaderLeft:
         leave_quietly()
     except Interrupted as interrupted:
@@ -140,3 +150,11 @@ def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_termina
         say(lost)
     if not quiet:
         say(summary_line(result, "standard output" if to_stdout else target.path))
+
+
+def _sheet(target: Target, manifest: str | None) -> SingleManifest | None:
+    if manifest is None:
+        return None
+    from polyglot_export.manifest.single import SingleManifest
+
+    return SingleManifest(target.path, manifest)

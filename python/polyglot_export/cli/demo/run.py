@@ -16,6 +16,7 @@ from typing import Any, Final
 from polyglot_export.cli.demo.client import Client
 from polyglot_export.cli.demo.reading import READERS, Reading, ReadingRoom
 from polyglot_export.cli.demo.service import HOST, ServiceProcess
+from polyglot_export.cli.demo.sets import show_dump
 from polyglot_export.cli.demo.show import Result, Screen
 from polyglot_export.cli.signals import raising_interrupted
 from polyglot_export.errors import PolyglotError
@@ -66,7 +67,9 @@ def run(rows: int, keep: bool = False) -> int:
             screen.say(f"service: {service.url}")
             results = _measure(screen, server, service, Path(folder), sums_of_server(dsn))
         screen.table_foot(results)
-    problems = [f"{result.name}: {result.problem}" for result in results if result.problem is not None]
+        problems = [f"{result.name}: {result.problem}" for result in results if result.problem is not None]
+        wrong = show_dump(screen, dsn, Path(folder) / "dump")
+    problems += [f"dump: {wrong}"] if wrong is not None else []
     for problem in problems:
         screen.say(f"WRONG {problem}")
     return 1 if problems else 0

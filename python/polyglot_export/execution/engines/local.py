@@ -9,13 +9,20 @@ __all__ = ["LOCAL", "LocalEngine"]
 
 
 class LocalEngine:
-    """Runs a plan with worker threads, each with its own connection."""
+    """Runs a plan with worker threads, each with its own connection.
+
+    Args:
+        sessions: Where the connections wait between plans of one moment; without, each plan opens and closes its own.
+    """
 
     name = "local"
 
+    def __init__(self, sessions: _core.Sessions | None = None) -> None:
+        self._sessions = sessions
+
     def open(self, plan: Plan) -> _core.ChunkStream:
         """The bytes of a plan, made by ``plan.limits.workers`` threads."""
-        return _core.ChunkStream(plan)
+        return _core.ChunkStream(plan, self._sessions)
 
 
 LOCAL = LocalEngine()

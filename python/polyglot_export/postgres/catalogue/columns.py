@@ -2,48 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from psycopg import sql
 
-from polyglot_export.postgres.catalogue.relations import Relation
+from polyglot_export.postgres.catalogue.relations import oid_array
 from polyglot_export.postgres.leader import Leader
 from polyglot_export.postgres.names import shown
 
-__all__ = ["VIRTUAL_COLUMNS", "SourceColumn", "primary_key", "relation_columns"]
+__all__ = ["VIRTUAL_COLUMNS", "SourceColumn", "never_null", "primary_keys", "relation_columns"]
 
 VIRTUAL_COLUMNS = 180000
 """``server_version_num`` of the first version whose generated columns may be computed as they are read."""
 
 
-def relation_columns(leader: Leader, relation: Relation) -> tuple[SourceColumn, ...]:
-    """All columns in their order: dropped ones left out, generated ones kept."""
+def relation_columns(leader: Leader, oids: Iterable[int]) -> dict[int, tuple[SourceColumn, ...]]:
+    """All columns of relations in their order: dropped ones left out, generated ones kept."""
     virtual = leader.version >= VIRTUAL_COLUMNS
+    found: dict[int, list[SourceColumn]] = {oid: [] for oid in oids}
     rows = leader.catalogue(
         sql.SQL(
-            "SELECT attname, atttypid, atttypmod, format_type(atttypid, atttypmod),"
-            " has_column_privilege({0}::oid, attnum, 'SELECT'), {1} FROM pg_attribute"
-            " WHERE attrelid = {0} AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
-        ).format(sql.Literal(relation.oid), sql.SQL("attgenerated = 'v'" if virtual else "false"))
+            "SELECT attrelid, attname, atttypid, atttypmod, format_type(atttypid, atttypmod),"
+            " has_column_privilege(attrelid, attnum, 'SELECT'), {} FROM pg_attribute"
+            " WHERE attrelid = ANY ({}::oid[]) AND attnum > 0 AND NOT attisdropped ORDER BY attrelid, attnum"
+        ).format(sql.SQL("attgenerated = 'v'" if virtual else "false"), oid_array(found))
     )
-    return tuple(
-        SourceColumn(
-            name, sql.SQL("r.{}").format(sql.Identifier(name)), type_, modifier, shown(display), readable, computed
-        )
-        for name, type_, modifier, display, readable, computed in rows
-    )
+    for oid, name, type_, modifier, display, readable, computed in rows:
+        reference = sql.SQL("r.{}").format(sql.Identifier(name))
+        found[oid].append(SourceColumn(name, reference, type_, modifier, shown(display), readable, computed))
+    return {oid: tuple(columns) for oid, columns in found.items()}
 
 
-def primary_key(leader: Leader, relation: Relation) -> list[str]:
-    """The columns of the primary key in its order; empty where there is none."""
+def primary_keys(leader: Leader, oids: Iterable[int]) -> dict[int, list[str]]:
+    """The columns of the primary key of each table in its order; empty where there is none."""
+    found: dict[int, list[str]] = {oid: [] for oid in oids}
     rows = leader.catalogue(
         sql.SQL(
-            "SELECT a.attname FROM pg_constraint AS c, unnest(c.conkey) WITH ORDINALITY AS k(attnum, position)"
+            "SELECT c.conrelid, a.attname FROM pg_constraint AS c,"
+            " unnest(c.conkey) WITH ORDINALITY AS k(attnum, position)"
             " JOIN pg_attribute AS a ON a.attnum = k.attnum"
-            " WHERE c.conrelid = {} AND c.contype = 'p' AND a.attrelid = c.conrelid ORDER BY k.position"
-        ).format(sql.Literal(relation.oid))
+            " WHERE c.conrelid = ANY ({}::oid[]) AND c.contype = 'p' AND a.attrelid = c.conrelid"
+            " ORDER BY c.conrelid, k.position"
+        ).format(oid_array(found))
     )
-    return [row[0] for row in rows]
+    for oid, name in rows:
+        found[oid].append(name)
+    return found
+
+
+def never_null(leader: Leader, oids: Iterable[int]) -> dict[int, frozenset[str]]:
+    """The columns of each table that a constraint keeps from being NULL."""
+    found: dict[int, set[str]] = {oid: set() for oid in oids}
+    rows = leader.catalogue(
+        sql.SQL(
+            "SELECT attrelid, attname FROM pg_attribute WHERE attrelid = ANY ({}::oid[]) AND attnum > 0 AND attnotnull"
+        ).format(oid_array(found))
+    )
+    for oid, name in rows:
+        found[oid].add(name)
+    return {oid: frozenset(names) for oid, names in found.items()}
 
 
 class SourceColumn(NamedTuple):

@@ -18,7 +18,7 @@ from polyglot_export.postgres.leader import Leader
 from polyglot_export.postgres.names import is_text, shown
 from polyglot_export.sources.base import RelationName
 
-__all__ = ["Relation", "ancestors", "find_relation", "privileged", "read_relation"]
+__all__ = ["Relation", "ancestors", "find_relation", "oid_array", "privileged", "read_relations"]
 
 KINDS = {
     "r": "table",
@@ -95,7 +95,7 @@ def find_relation(leader: Leader, source: RelationName, title: str = "") -> Rela
     oid = _oid(leader, source)
     if oid is None:
         raise _unknown(title or source.name)
-    relation = read_relation(leader, oid)
+    relation = read_relations(leader, [oid]).get(oid)
     if relation is None:
         raise _unknown(title or source.name)
     if relation.kind not in KINDS:
@@ -114,8 +114,8 @@ def find_relation(leader: Leader, source: RelationName, title: str = "") -> Rela
     return relation
 
 
-def read_relation(leader: Leader, oid: int) -> Relation | None:
-    """What the catalogue says about a relation; ``None`` where it is gone."""
+def read_relations(leader: Leader, oids: Iterable[int]) -> dict[int, Relation]:
+    """What the catalogue says about relations; those that are gone are left out."""
     rows = leader.catalogue(
         sql.SQL(
             "SELECT c.oid, n.nspname, c.relname, c.relkind, am.amname, c.relhassubclass, has_table_privilege(c.oid, "
@@ -123,22 +123,26 @@ def read_relation(leader: Leader, oid: int) -> Relation | None:
             " row_security_active(c.oid), pg_is_other_temp_schema(c.relnamespace)"
             " FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace LEFT JOIN pg_am AS am ON am.oid = "
             "c.relam"
-            " WHERE c.oid = {}"
-        ).format(sql.Literal(oid))
+            " WHERE c.oid = ANY ({}::oid[])"
+        ).format(oid_array(oids))
     )
-    return Relation(*rows[0]) if rows else None
+    return {row[0]: Relation(*row) for row in rows}
+
+
+def oid_array(oids: Iterable[int]) -> sql.Literal:
+    """OIDs as the text of an array."""
+    return sql.Literal("{" + ",".join(map(str, oids)) + "}")
 
 
 def ancestors(leader: Leader, oids: Iterable[int]) -> frozenset[int]:
     """The tables that relations are partitions or children of, directly or by way of others."""
-    listed = sql.Literal("{" + ",".join(map(str, sorted(oids))) + "}")
     rows = leader.catalogue(
         sql.SQL(
             "WITH RECURSIVE above(oid) AS ("
             " SELECT inhparent FROM pg_inherits WHERE inhrelid = ANY ({}::oid[])"
             " UNION SELECT i.inhparent FROM above JOIN pg_inherits AS i ON i.inhrelid = above.oid)"
             " SELECT oid FROM above"
-        ).format(listed)
+        ).format(oid_array(sorted(oids)))
     )
     return frozenset(row[0] for row in rows)
 

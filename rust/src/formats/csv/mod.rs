@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::base::{Encoding, Export, Format};
+use super::base::{Encoding, Export, Format, RowCounter};
 use super::options::{Options, Refused};
 use super::text::{self, TextEncoder};
 use crate::bytes::escape::check_no_nul;
@@ -12,8 +12,10 @@ use crate::copy::frame::{Field, Tuple};
 use crate::error::Result;
 use crate::types::record::{FastText, Formula, InField};
 use crate::types::{Column, Decoder, Kind};
+use count::CsvCounter;
 use rules::Rules;
 
+mod count;
 mod options;
 mod rules;
 
@@ -36,6 +38,10 @@ impl Format for CsvOptions {
     fn encoding(&self, export: &Export<'_>) -> Result<Arc<dyn Encoding>> {
         let (options, columns, server_version) = (self.clone(), export.columns.to_vec(), export.server_version);
         Ok(text::encoding(export, move || Csv::new(&options, &columns, server_version)))
+    }
+
+    fn row_counter(&self) -> Box<dyn RowCounter> {
+        Box::new(CsvCounter::new(self))
     }
 }
 

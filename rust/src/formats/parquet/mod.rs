@@ -7,10 +7,11 @@
 
 use std::sync::Arc;
 
-use super::base::{Encoding, Export, Format};
+use super::base::{Encoding, Export, Format, RowCounter};
 use super::options::{Options, Refused};
 use crate::error::Result;
 
+mod count;
 mod dictionary;
 mod encoding;
 mod failure;
@@ -22,6 +23,8 @@ mod options;
 mod row_group;
 mod schema;
 mod thrift;
+
+use count::ParquetCounter;
 
 pub use file::FileWriter;
 pub use layout::ParquetLayout;
@@ -37,5 +40,9 @@ impl Format for ParquetOptions {
     fn encoding(&self, export: &Export<'_>) -> Result<Arc<dyn Encoding>> {
         let layout = ParquetLayout::new(self, export.columns, export.server_version)?;
         Ok(Arc::new(halves::ParquetEncoding::new(layout, export.chunk_bytes)))
+    }
+
+    fn row_counter(&self) -> Box<dyn RowCounter> {
+        Box::new(ParquetCounter::new())
     }
 }

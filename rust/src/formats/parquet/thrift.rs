@@ -62,6 +62,29 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// The value of a field that is an integer.
+pub(super) fn integer(value: &[u8]) -> Result<i64> {
+    let zigzag = varint(&mut Cursor::new(value))?;
+    Ok((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64))
+}
+
+/// Gives each struct of a list to `take`, which goes over its fields to the end.
+pub(super) fn each_struct<'a>(list: &'a [u8], mut take: impl FnMut(&mut Fields<'a>) -> Result<()>) -> Result<()> {
+    let mut cursor = Cursor::new(list);
+    let header = cursor.u8()?;
+    let size = if header >> 4 == LONG_LIST { varint(&mut cursor)? } else { u64::from(header >> 4) };
+    if size > 0 && header & 0x0f != STRUCT {
+        return Err(malformed());
+    }
+    let mut rest = cursor.rest();
+    for _ in 0..size {
+        let mut fields = Fields::new(rest);
+        take(&mut fields)?;
+        rest = fields.rest();
+    }
+    Ok(())
+}
+
 /// The element of a list of one struct.
 pub(super) fn only_element(list: &[u8]) -> Result<&[u8]> {
     match list.split_first() {

@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 
-use super::base::{Encoding, Export, Format};
+use super::base::{Encoding, Export, Format, RowCounter};
 use super::options::{Options, Refused};
 use super::text::{self, TextEncoder};
 use crate::bytes::flusher::Flusher;
@@ -23,12 +23,14 @@ use crate::types::record::Binary;
 use crate::types::{Column, Kind};
 
 use array::ArrayWriter;
+use count::ElementCounter;
 use json::Element;
 use leaf::Leaf;
 use scratch::Scratch;
 use tags::{ColumnTags, Frame};
 
 mod array;
+mod count;
 mod escape;
 mod json;
 mod leaf;
@@ -50,6 +52,10 @@ impl Format for XmlOptions {
     fn encoding(&self, export: &Export<'_>) -> Result<Arc<dyn Encoding>> {
         let (options, columns, server_version) = (self.clone(), export.columns.to_vec(), export.server_version);
         Ok(text::encoding(export, move || Xml::new(&options, &columns, server_version)))
+    }
+
+    fn row_counter(&self) -> Box<dyn RowCounter> {
+        Box::new(ElementCounter::new())
     }
 }
 

@@ -1,0 +1,202 @@
+"""A folder of this machine as a store of many files."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from polyglot_export.destinations.base import Capabilities
+from polyglot_export.destinations.descriptor import OWN_DESCRIPTOR, naming, write_all
+from polyglot_export.destinations.file import FileDestination, local_path, part_name, part_pattern
+from polyglot_export.destinations.store import Store, StoredFile, Unfinished
+from polyglot_export.destinations.temporary import TemporaryFiles
+from polyglot_export.errors import SpecError
+
+__all__ = ["FolderFile", "FolderStore"]
+
+NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+"""What a file system answers that knows no hard links."""
+
+
+class FolderFile(FileDestination):
+    """A file of a set. The folders above it are made when it is opened."""
+
+    def __enter__(self) -> Self:
+        with naming(self._name):
+            Path(self._name).parent.mkdir(parents=True, exist_ok=True)
+        return super().__enter__()
+
+
+class FolderStore(Store):
+    """The files in a folder and in the folders below it.
+
+    It need not be there: it is made with the first file. Temporary files (``.NAME.<random>.part``) are no files of it.
+
+    Args:
+        path: The folder.
+    """
+
+    capabilities = Capabilities(atomic=True, streaming=False, named_by_format=True)
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._folder = Path(path)
+
+    @classmethod
+    def accepts(cls, url: str) -> bool:
+        """Whether it is a path or a ``file://`` URL: every path can be that of a folder."""
+        local = "://" not in url or url[:7].lower() == "file://"
+        return local and url not in ("", "-") and OWN_DESCRIPTOR.fullmatch(url) is None
+
+    @classmethod
+    def at(cls, url: str) -> Self:
+        """The folder of this path or ``file://`` URL; nothing is opened yet."""
+        return cls(local_path(url))
+
+    @property
+    def url(self) -> str:
+        """Its path."""
+        return os.fspath(self._folder)
+
+    def check(self) -> None:
+        """See that it is a folder that can be written, or that it can be made."""
+        with naming(self.url):
+            found = self._folder
+            while not os.path.lexists(found):
+                found = found.parent
+            if not stat.S_ISDIR(found.stat().st_mode):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            if not os.access(found, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    def file(self, path: str) -> FolderFile:
+        """The destination of one file; nothing is opened yet."""
+        return FolderFile(self._path(path))
+
+    def files(self, below: str = "") -> Iterator[StoredFile]:
+        """Every file below a path, in the order of their paths. A folder that is not there has none."""
+        folder = self._path(below) if below else self._folder
+        with naming(str(folder), "read"):
+            if not folder.is_dir():
+                return
+        yield from _walk(folder, f"{below.rstrip('/')}/" if below else "")
+
+    def size(self, path: str) -> int | None:
+        """Bytes of a file; ``None`` where there is none."""
+        target = self._path(path)
+        with naming(str(target), "read"):
+            try:
+                found = target.stat()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+    def read(self, path: str, start: int, length: int) -> bytes:
+        """Bytes of a file from ``start`` on; fewer than ``length`` at its end only."""
+        target = self._path(path)
+        with naming(str(target), "read"), target.open("rb", buffering=0) as file:
+            file.seek(start)
+            found = file.read(length)
+            while len(found) < length and (more := file.read(length - len(found))):
+                found += more
+            return found
+
+    def create(self, path: str, content: bytes) -> bool:
+        """Write a small file in one piece if there is none of that name: link(2) names it, which fails if there is."""
+        target = self._path(path)
+        part = target.with_name(part_name(target.name))
+        with naming(str(target)):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                _write(part, content)
+                return _link(part, target, content)
+            finally:
+                with suppress(OSError):
+                    part.unlink()
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Write a small file in one piece, over the one that is there."""
+        with self.file(path) as file:
+            file.write(content)
+            file.commit()
+
+    def remove(self, path: str) -> None:
+        """Remove a file, and the folders that are empty then. It is no error if there is none."""
+        target = self._path(path)
+        with naming(str(target), "remove"), suppress(FileNotFoundError, NotADirectoryError):
+            target.unlink()
+        folder = target.parent
+        # One that is not empty ends it, and so does one that somebody else is using.
+        with suppress(OSError):
+            while folder != self._folder:
+                folder.rmdir()
+                folder = folder.parent
+
+    def unfinished(self) -> Iterator[Unfinished]:
+        """The temporary files in it; or, where it is a file, those of that one."""
+        return TemporaryFiles(self.url).unfinished()
+
+    def end(self, unfinished: Unfinished) -> None:
+        """Remove a temporary file."""
+        TemporaryFiles(self.url).end(unfinished)
+
+    def _path(self, path: str) -> Path:
+        """The path of a file.
+
+        Raises:
+            SpecError: It would lead elsewhere.
+        """
+        if any(part in ("", ".", "..") for part in path.split("/")):
+            raise SpecError(
+                None, f"{path!r} has an empty part, . or .. between its slashes; no file of a set is called so"
+            )
+        return self._folder / path
+
+
+def _walk(folder: Path, before: str) -> Iterator[StoredFile]:
+    """The files below a folder, those of each folder between its neighbours by name."""
+    temporary = part_pattern()
+    with naming(str(folder), "read"):
+        entries = list(os.scandir(folder))
+    names = [f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name for entry in entries]
+    # With the slash, so that all paths stand in their order.
+    for name in sorted(names):
+        path = folder / name
+        if name.endswith("/"):
+            yield from _walk(path, f"{before}{name}")
+        elif temporary.fullmatch(name) is None:
+            with naming(str(path), "read"):
+                try:
+                    found = path.stat()
+                except FileNotFoundError:
+                    continue
+            if stat.S_ISREG(found.st_mode):
+                yield StoredFile(f"{before}{name}", found.st_size)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """A new file that is on the disk when this returns."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        write_all(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _link(part: Path, target: Path, content: bytes) -> bool:
+    """Give a file its name, unless there is one of that name."""
+    try:
+        try:
+            os.link(part, target)
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            _write(target, content)
+    except FileExistsError:
+        return False
+    return True

@@ -1,0 +1,59 @@
+"""Takes the moment of a dump: all of its relations locked in one order, before the one snapshot."""
+
+from __future__ import annotations
+
+from polyglot_export.dumps.request import DumpRequest
+from polyglot_export.dumps.selection import Chosen, Selection, select
+from polyglot_export.errors import SpecError
+from polyglot_export.planning.moment import Moment, Wanted
+from polyglot_export.postgres.leader import Leader
+from polyglot_export.sources.query import QuerySource
+from polyglot_export.sources.table import TableSource
+
+__all__ = ["open_moment"]
+
+
+def open_moment(leader: Leader, request: DumpRequest) -> tuple[Moment, Chosen]:
+    """Lock what a dump is of and take its snapshot. A table that was made or dropped between its look-up and the
+    snapshot is found by looking again within the snapshot.
+
+    Args:
+        leader: Connected, outside a transaction. The moment holds it.
+        request: What is asked for.
+
+    Returns:
+        The moment, whose sources are those relations and then the queries; and what the selection means in it.
+
+    Raises:
+        SpecError: The selection is empty, or a pattern or query is wrong.
+        PolyglotError: As :meth:`polyglot_export.planning.moment.Moment.open`.
+    """
+    found = _Found(request.selection)
+    moment = Moment.of(
+        leader,
+        found.choose,
+        time_zone=request.form.options.time_zone,
+        lock_timeout=request.run.lock_timeout,
+        again=found.choose,
+    )
+    return moment, found.chosen
+
+
+class _Found:
+    """What a selection meant when it was last looked up."""
+
+    def __init__(self, selection: Selection) -> None:
+        self.chosen = Chosen((), ())
+        self._selection = selection
+
+    def choose(self, leader: Leader) -> list[Wanted]:
+        """Look it up."""
+        self.chosen = select(leader, self._selection)
+        queries = self._selection.queries
+        if not self.chosen.relations and not queries:
+            raise SpecError(None, "there is nothing to dump: no table that this login may read is selected")
+        tables = [each.relation for each in self.chosen.relations]
+        return [
+            *(Wanted(TableSource(each.name, each.schema), each) for each in tables),
+            *(Wanted(QuerySource(query, title=name), None) for name, query in queries.items()),
+        ]

@@ -1,0 +1,85 @@
+"""What a dump would write: planned in a transaction that is rolled back, no row is read."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from polyglot_export.cancel import CancelToken
+from polyglot_export.destinations.registry import store
+from polyglot_export.dumps.layout import Layout
+from polyglot_export.dumps.moment import open_moment
+from polyglot_export.dumps.relations import Relations
+from polyglot_export.dumps.request import DumpRequest
+from polyglot_export.dumps.selection import Chosen
+from polyglot_export.limits import PAGE_BYTES
+from polyglot_export.manifest.document import MANIFEST
+from polyglot_export.planning.moment import Moment
+from polyglot_export.postgres.catalogue.relations import KINDS
+from polyglot_export.postgres.leader import Leader
+from polyglot_export.text.sizes import counted, size_text
+from polyglot_export.text.tables import aligned
+
+__all__ = ["outline"]
+
+
+def outline(request: DumpRequest, *, dsn: str | None = None, token: CancelToken | None = None) -> list[str]:
+    """Lines for people: each relation with its kind, rows and bytes as the server estimates them, files, workers and
+    folder; and what is locked.
+
+    Raises:
+        PolyglotError: As :func:`polyglot_export.dumps.run.dump_set`, for what can be known before a row is read.
+    """
+    layout = Layout(request.destination, request.form.format, request.form.compression)
+    store(layout.root)
+    name = request.run.application_name or f"polyglot dump {os.urandom(4).hex()}"
+    with Leader.open(dsn, application_name=name, token=token) as leader:
+        moment, chosen = open_moment(leader, request)
+        relations = Relations(request, layout, moment, chosen)
+        rows = [_row(relations, moment, index, pages=pages) for index, pages in enumerate(_pages(moment, chosen))]
+    header = ("relation", "kind", "rows", "size", "files", "workers", "folder")
+    workers = request.run.limits().workers
+    files = sum(each.files for each in rows)
+    total = size_text(sum(each.bytes for each in rows))
+    return [
+        *aligned(header, [each.cells() for each in rows], right=(2, 3, 4, 5)).splitlines(),
+        f"{counted(len(rows), 'relation')}, {counted(files, 'file')} and {MANIFEST}, {counted(workers, 'worker')}",
+        f"ACCESS SHARE locks on {counted(len(moment.locked), 'table')}; about {total} to read",
+        *(f"left out: {each.schema}.{each.name}: {each.reason}" for each in chosen.unreadable),
+    ]
+
+
+class _Row(NamedTuple):
+    """A relation, as the server and the planner see it."""
+
+    title: str
+    kind: str
+    rows: int
+    bytes: int
+    files: int
+    workers: int
+    folder: str
+
+    def cells(self) -> list[str]:
+        size = size_text(self.bytes) if self.bytes else "?"
+        return [self.title, self.kind, f"~{self.rows:,}", size, str(self.files), str(self.workers), self.folder]
+
+
+def _row(relations: Relations, moment: Moment, index: int, pages: int) -> _Row:
+    tickets = relations.plan(index)
+    relation = moment.sources[index].relation
+    return _Row(
+        relations.title(index),
+        KINDS[relation.kind] if relation is not None else "query",
+        tickets[0].plan.estimated_rows or 0,
+        pages * PAGE_BYTES,
+        len(tickets),
+        max(each.plan.limits.workers for each in tickets),
+        tickets[0].path.rpartition("/")[0],
+    )
+
+
+def _pages(moment: Moment, chosen: Chosen) -> list[int]:
+    """Of each source of the moment; queries have none."""
+    known = [each.pages for each in chosen.relations]
+    return known + [0] * (len(moment.sources) - len(known))

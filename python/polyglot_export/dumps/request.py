@@ -1,0 +1,119 @@
+"""What a dump is asked for, and what it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from polyglot_export.dumps.selection import Selection
+from polyglot_export.errors import SpecError
+from polyglot_export.execution.run import RunSettings
+from polyglot_export.manifest.document import Manifest, MissingRelation
+from polyglot_export.request.spec import ExportSpec
+
+__all__ = ["DumpProgress", "DumpRequest", "DumpResult", "OnDumpProgress"]
+
+MIN_PART_BYTES = 1 << 20
+"""The smallest ``--part-size``: a segment is larger, so that a smaller one would promise what cannot be kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DumpRequest:
+    """A dump, complete.
+
+    Raises:
+        SpecError: Something of it is wrong.
+    """
+
+    destination: str
+    """Folder or URL; may hold ``{schema}`` and ``{table}``."""
+    selection: Selection = field(default_factory=Selection)
+    form: ExportSpec
+    """Format, compression and options of every file; what it reads is not looked at."""
+    part_size: int | None = None
+    """Bytes of a relation's pages that make a part; ``None`` for one part a relation."""
+    watermarks: Mapping[str, str] = field(default_factory=dict)
+    """``schema.table`` (or ``table``) → column whose greatest value the manifest tells."""
+    overwrite: bool = False
+    keep_going: bool = False
+    """Finish the other relations when one fails."""
+    run: RunSettings = field(default_factory=RunSettings)
+
+    def __post_init__(self) -> None:
+        if self.part_size is not None and self.part_size < MIN_PART_BYTES:
+            raise SpecError("part_size", f"must be at least {MIN_PART_BYTES >> 20} MiB (got {self.part_size} bytes)")
+
+
+class DumpProgress(NamedTuple):
+    """How far a dump is."""
+
+    relations: int
+    """Relations whose files are complete."""
+    relations_total: int
+    files: int
+    rows: int
+    bytes: int
+    estimated_rows: int
+    """PostgreSQL's estimate of all rows; 0 where it has none."""
+
+    @property
+    def fraction(self) -> float | None:
+        """The share that is done, from 0 to 1; ``None`` where it cannot be told."""
+        if self.relations == self.relations_total:
+            return 1.0
+        return min(1.0, self.rows / self.estimated_rows) if self.estimated_rows else None
+
+
+OnDumpProgress = Callable[[DumpProgress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DumpResult:
+    """What a dump has written."""
+
+    destination: str
+    """The folder or URL of the manifest."""
+    manifest: Manifest
+    seconds: float
+    left: tuple[str, ...] = ()
+    """Files of the set that was replaced which could not be removed."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that was asked for is there."""
+        return self.manifest.complete
+
+    @property
+    def snapshot(self) -> str:
+        """The identifier of the snapshot that all rows were seen in."""
+        return self.manifest.source.snapshot
+
+    @property
+    def files(self) -> int:
+        """How many files there are, without the manifest."""
+        return sum(len(relation.parts) for relation in self.manifest.relations)
+
+    @property
+    def rows(self) -> int:
+        """Rows in all of them."""
+        return sum(relation.rows for relation in self.manifest.relations)
+
+    @property
+    def bytes(self) -> int:
+        """Their size."""
+        return sum(part.bytes for relation in self.manifest.relations for part in relation.parts)
+
+    @property
+    def missing(self) -> tuple[MissingRelation, ...]:
+        """What was left out, or failed."""
+        return self.manifest.missing
+
+    @property
+    def losses(self) -> dict[str, int]:
+        """Values that an option made NULL, replaced or dropped, by ``schema.table.column``."""
+        return {
+            f"{relation.full_name}.{column}": count
+            for relation in self.manifest.relations
+            for column, count in relation.losses.items()
+        }

@@ -1,0 +1,249 @@
+"""Makes a dump: claim the place, take the moment, write every part, write the manifest."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from polyglot_export import _core
+from polyglot_export.cancel import CancelToken
+from polyglot_export.destinations.registry import store
+from polyglot_export.destinations.store import Store
+from polyglot_export.dumps.claim import Claim
+from polyglot_export.dumps.layout import Layout
+from polyglot_export.dumps.moment import open_moment
+from polyglot_export.dumps.place import look, remove
+from polyglot_export.dumps.relations import Relations, naming_relation
+from polyglot_export.dumps.request import DumpRequest, DumpResult, OnDumpProgress
+from polyglot_export.dumps.schedule import OnStart, Outcome, Schedule
+from polyglot_export.dumps.tickets import PartResult, Ticket, write_part
+from polyglot_export.errors import Cancelled, ConnectionLost, PolyglotError, TargetFailed
+from polyglot_export.execution.cause import cause_of
+from polyglot_export.execution.engines.local import LocalEngine
+from polyglot_export.manifest.document import MANIFEST, Manifest, MissingRelation
+from polyglot_export.manifest.moment import TOOL, options_of, origin_of
+from polyglot_export.planning.moment import Moment
+from polyglot_export.planning.plan import Plan
+from polyglot_export.postgres.leader import Leader
+
+__all__ = ["dump_set"]
+
+FATAL = (Cancelled, ConnectionLost, TargetFailed)
+"""What no other relation would escape."""
+
+
+def dump_set(
+    request: DumpRequest,
+    *,
+    dsn: str | None = None,
+    on_progress: OnDumpProgress | None = None,
+    token: CancelToken | None = None,
+) -> DumpResult:
+    """Write many relations of one moment into a set of files.
+
+    Memory:
+        ``limits.DUMP_BYTES`` for all parts that are written at a time, and the manifest.
+
+    Args:
+        request: What to dump, and where to.
+        dsn: URI or key=value string; ``None`` leaves it to libpq's environment variables and files.
+        on_progress: Called in this thread, about ten times a second.
+        token: Ends the dump.
+
+    Raises:
+        SpecError: The request is wrong, or the place holds something already.
+        PolyglotError: What else went wrong. No file of this dump is left, and what was there before is untouched.
+    """
+    started = time.monotonic()
+    token = token or CancelToken()
+    layout = Layout(request.destination, request.form.format, request.form.compression)
+    place = store(layout.root)
+    place.check()
+    look(place, MANIFEST, overwrite=request.overwrite)
+    with _leader(request, dsn, token) as leader:
+        # What is wrong with the request is known before anything is made.
+        moment, chosen = open_moment(leader, request)
+        relations = Relations(request, layout, moment, chosen)
+        with Claim(place) as claim:
+            before = look(place, MANIFEST, overwrite=request.overwrite)
+            dump = _Dump(request, place, moment, relations, before.generation, token)
+            with dump.taken_back_on_failure():
+                manifest = dump.write(on_progress, chosen.unreadable)
+                leader.close()
+                claim.see_held()
+                place.replace(MANIFEST, manifest.to_json())
+            left = remove(place, before.parts)
+    return DumpResult(place.url, manifest.with_digest(), time.monotonic() - started, left)
+
+
+def _leader(request: DumpRequest, dsn: str | None, token: CancelToken) -> Leader:
+    name = request.run.application_name or f"polyglot dump {os.urandom(4).hex()}"
+    return Leader.open(dsn, application_name=name, token=token)
+
+
+class _Dump:
+    """One dump that runs."""
+
+    def __init__(
+        self,
+        request: DumpRequest,
+        place: Store,
+        moment: Moment,
+        relations: Relations,
+        generation: int,
+        token: CancelToken,
+    ) -> None:
+        self._request = request
+        self._place = place
+        self._moment = moment
+        self._leader = moment.leader
+        self._relations = relations
+        self._generation = generation
+        self._asking = threading.Lock()
+        """Held by the thread that asks the leader something."""
+        self._token = token
+        self._written: set[str] = set()
+
+    def write(self, on_progress: OnDumpProgress | None, unreadable: tuple[MissingRelation, ...]) -> Manifest:
+        """Write every part; gives the manifest, which is not written yet.
+
+        Raises:
+            PolyglotError: It failed.
+        """
+        origin = origin_of(self._moment)
+        self._run(on_progress)
+        # The locks kept the rows where they are, so the leader must have been connected to the end.
+        self._leader.prove_alive()
+        failed = self._relations.failed
+        return Manifest(
+            tool=TOOL,
+            complete=not failed,
+            source=origin,
+            options=replace(options_of(self._request.form), part_size=self._request.part_size),
+            relations=self._relations.entries(),
+            missing=(*unreadable, *failed),
+        )
+
+    @contextmanager
+    def taken_back_on_failure(self) -> Iterator[None]:
+        """Remove what was written if the block fails."""
+        try:
+            yield
+        except BaseException as error:
+            left = remove(self._place, frozenset(self._written))
+            if left:
+                error.add_note(f"{len(left):,} files could not be removed from {self._place.url}; they are no dump")
+            raise
+
+    def _run(self, on_progress: OnDumpProgress | None) -> None:
+        sessions = _core.Sessions()
+        engine = LocalEngine(sessions)
+
+        def tend() -> None:
+            self._tend()
+            if on_progress is not None:
+                on_progress(self._relations.progress(*schedule.progress()))
+
+        def write(ticket: Ticket, token: CancelToken, on_start: OnStart) -> PartResult:
+            return write_part(
+                ticket,
+                self._place,
+                engine,
+                token=token,
+                on_start=on_start,
+                on_planned=self._see_nothing_new,
+            )
+
+        limits = self._request.run.limits()
+        held = self._place.capabilities.memory_bytes
+        with Schedule(limits.workers, held, write, tend) as schedule:
+            forget = self._token.on_cancel(lambda: schedule.cancel(lambda _: True))
+            try:
+                for ticket in self._tickets():
+                    while not schedule.has_room(ticket):
+                        self._settle(schedule)
+                    if self._relations.wants(ticket):
+                        self._written.add(ticket.path)
+                        schedule.start(ticket)
+                while not schedule.idle:
+                    self._settle(schedule)
+            finally:
+                forget()
+                sessions.close()
+        if self._token.cancelled:
+            raise Cancelled("the dump was cancelled")
+        if on_progress is not None:
+            on_progress(self._relations.progress(0, 0))
+
+    def _tickets(self) -> Iterator[Ticket]:
+        """Every part; a relation is planned when its turn comes."""
+        for index in self._relations.in_order():
+            if self._token.cancelled:
+                return
+            with self._asking:
+                tickets = self._planned(index)
+            yield from tickets
+
+    def _planned(self, index: int) -> tuple[Ticket, ...]:
+        if not self._request.keep_going:
+            return self._relations.plan(index, self._generation)
+        self._leader.run("SAVEPOINT relation")
+        try:
+            tickets = self._relations.plan(index, self._generation)
+        except PolyglotError as error:
+            if isinstance(error, FATAL):
+                raise
+            self._leader.run("ROLLBACK TO SAVEPOINT relation")
+            self._relations.fail(index, error)
+            return ()
+        self._leader.run("RELEASE SAVEPOINT relation")
+        return tickets
+
+    def _settle(self, schedule: Schedule) -> None:
+        """Wait until a part has ended, and note what became of it.
+
+        Raises:
+            PolyglotError: It failed, and so does the dump.
+        """
+        for outcome in schedule.ended():
+            if outcome.result is None:
+                self._failed(schedule, outcome)
+            elif self._relations.has_failed(outcome.ticket.relation):
+                remove(self._place, frozenset([outcome.ticket.path]))
+            else:
+                self._relations.done(outcome.result)
+
+    def _failed(self, schedule: Schedule, outcome: Outcome) -> None:
+        relation = outcome.ticket.relation
+        if self._relations.has_failed(relation):
+            return
+        error = outcome.error
+        if not isinstance(error, PolyglotError):
+            raise error or Cancelled("the dump was cancelled")
+        with self._asking:
+            cause = cause_of(error, self._leader, self._token, self._relations.title(relation))
+        if isinstance(cause, FATAL):
+            raise cause from None
+        cause = naming_relation(cause, self._relations.title(relation))
+        if not self._request.keep_going:
+            raise cause from None
+        schedule.cancel(lambda ticket: ticket.relation == relation)
+        remove(self._place, self._relations.fail(relation, cause))
+
+    def _see_nothing_new(self, plan: Plan) -> None:
+        """Called by the thread of a part."""
+        if plan.watched is not None:
+            with self._asking:
+                self._moment.see_nothing_new(plan.watched, plan.source)
+
+    def _tend(self) -> None:
+        """See that the leader is there, unless somebody asks it something just now, who will notice."""
+        if self._asking.acquire(blocking=False):
+            try:
+                self._leader.check()
+            finally:
+                self._asking.release()

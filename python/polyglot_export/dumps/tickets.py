@@ -1,0 +1,95 @@
+"""The unit of work of a dump: one part, made into one complete file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from polyglot_export.cancel import CancelToken
+from polyglot_export.destinations.store import Store
+from polyglot_export.execution.engines.base import Engine, StreamProgress
+from polyglot_export.manifest.document import PartEntry
+from polyglot_export.planning.plan import Plan
+
+__all__ = ["PartResult", "Ticket", "write_part"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A part, as plain data."""
+
+    relation: int
+    """Which source of the moment it is of."""
+    number: int
+    path: str
+    """Of the file, relative to the set."""
+    plan: Plan
+    """Restricted to the segments of the part."""
+    first_segment: int
+    last_segment: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartResult:
+    """A file that is complete and in its place."""
+
+    ticket: Ticket
+    entry: PartEntry
+    losses: Mapping[str, int]
+
+
+def write_part(
+    ticket: Ticket,
+    place: Store,
+    engine: Engine,
+    *,
+    token: CancelToken,
+    on_start: Callable[[Callable[[], StreamProgress]], None],
+    on_planned: Callable[[Plan], None],
+) -> PartResult:
+    """Read the rows of a part and write its file, which appears complete or not at all.
+
+    Args:
+        ticket: The part.
+        place: Where the file goes.
+        engine: Reads.
+        token: Ends it.
+        on_start: Called with what tells how far it is.
+        on_planned: Called once the workers have begun to read, where the plan is watched.
+
+    Raises:
+        PolyglotError: It failed; there is no such file.
+    """
+    stream = engine.open(ticket.plan)
+    forget = token.on_cancel(stream.cancel)
+    hasher = hashlib.sha256()
+    watched = ticket.plan.watched is not None
+    try:
+        on_start(stream.progress)
+        with place.file(ticket.path) as file:
+            while (chunk := stream.next_chunk()) is not None:
+                if watched:
+                    on_planned(ticket.plan)
+                    watched = False
+                file.write(chunk)
+                hasher.update(chunk)
+            if watched:
+                on_planned(ticket.plan)
+            done = stream.progress()
+            # The connections are free before the disk is synchronised.
+            stream.close()
+            file.commit()
+    finally:
+        forget()
+        stream.close()
+    losses = {column.target: count for column, count in zip(ticket.plan.columns, done.losses, strict=False) if count}
+    entry = PartEntry(
+        path=ticket.path,
+        bytes=done.bytes,
+        rows=done.rows,
+        sha256=hasher.hexdigest(),
+        first_segment=ticket.first_segment,
+        last_segment=ticket.last_segment,
+    )
+    return PartResult(ticket, entry, losses)

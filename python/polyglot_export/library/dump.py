@@ -1,0 +1,134 @@
+"""Many relations of one moment into a set of files, from Python."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from os import PathLike, fspath
+from typing import Any
+
+from polyglot_export.cancel import CancelToken
+from polyglot_export.compressions import Compression
+from polyglot_export.dumps.request import DumpRequest, DumpResult, OnDumpProgress
+from polyglot_export.dumps.run import dump_set
+from polyglot_export.dumps.selection import Selection
+from polyglot_export.errors import SpecError
+from polyglot_export.execution.run import RunSettings
+from polyglot_export.formats.registry import Format
+from polyglot_export.library.keywords import make_spec
+from polyglot_export.limits import FILE_CHUNK_BYTES
+
+__all__ = ["Names", "adump", "dump"]
+
+Names = str | Iterable[str]
+"""One pattern, or several."""
+
+
+def dump(
+    dsn: str | None,
+    destination: str | PathLike[str],
+    *,
+    schemas: Names = (),
+    tables: Names = (),
+    exclude_schemas: Names = (),
+    exclude_tables: Names = (),
+    views: bool = False,
+    queries: Mapping[str, str] | None = None,
+    skip_unreadable: bool = False,
+    format: Format | str = Format.PARQUET,  # noqa: A002 - the word everyone uses
+    compression: Compression | str | None = None,
+    options: Mapping[str, Any] | None = None,
+    part_size: int | None = None,
+    watermarks: Mapping[str, str] | None = None,
+    overwrite: bool = False,
+    keep_going: bool = False,
+    workers: int | None = None,
+    lock_timeout: float | None = None,
+    on_progress: OnDumpProgress | None = None,
+    token: CancelToken | None = None,
+) -> DumpResult:
+    """Write many tables of one moment into a folder or a bucket, with a manifest that is written last.
+
+    All of them are locked in one order before the one snapshot is taken. Without patterns: every table that the login
+    may read outside the system's schemas. Patterns are those of pg_dump and psql: ``orders``, ``sales.*``.
+
+    Args:
+        dsn: URI or key=value string; ``None`` leaves it to libpq's environment variables and files.
+        destination: A folder, or a URL (``s3://lake/2026-11-25/``), that holds nothing yet. ``{schema}`` and
+            ``{table}`` may stand in it; the manifest is where the first of them begins.
+        schemas: Of which all tables are wanted.
+        tables: Tables; a view or foreign table where it is named without ``*`` and ``?``.
+        exclude_schemas: Left out.
+        exclude_tables: Left out.
+        views: Views and materialized views too.
+        queries: Name → one SELECT statement. With these alone, no table is dumped.
+        skip_unreadable: Leave out what was named and the login may not read; the manifest says so.
+        format: A :class:`Format` or its name.
+        compression: Of the text formats.
+        options: The format's options.
+        part_size: Bytes of a table's pages, about, that make a file; ``None`` for one file a table.
+        watermarks: ``schema.table`` → column whose greatest value, in the same snapshot, the manifest tells.
+        overwrite: Replace a set, or what is left of one that was never complete; the old files go when the new manifest
+            is there.
+        keep_going: Finish the other relations when one fails. The manifest then says what is missing.
+        workers: Connections that read at the same time, in all.
+        lock_timeout: Seconds to wait for locks of other sessions; ``None`` waits as long as it takes.
+        on_progress: Called about ten times a second in the thread of the caller.
+        token: Cancelling it ends the dump.
+
+    Raises:
+        SpecError: The request is wrong, or the place holds something already.
+        PolyglotError: What else went wrong. No file of this dump is left, and what was there before is untouched.
+    """
+    selection = Selection(
+        schemas=_names("schemas", schemas),
+        tables=_names("tables", tables),
+        exclude_schemas=_names("exclude_schemas", exclude_schemas),
+        exclude_tables=_names("exclude_tables", exclude_tables),
+        views=views,
+        queries=dict(queries or {}),
+        skip_unreadable=skip_unreadable,
+    )
+    request = DumpRequest(
+        destination=fspath(destination),
+        selection=selection,
+        form=make_spec("dump", format=format, compression=compression, options=options),
+        part_size=part_size,
+        watermarks=dict(watermarks or {}),
+        overwrite=overwrite,
+        keep_going=keep_going,
+        run=RunSettings(workers=workers, lock_timeout=lock_timeout, chunk_bytes=FILE_CHUNK_BYTES),
+    )
+    return dump_set(request, dsn=dsn, on_progress=on_progress, token=token)
+
+
+async def adump(dsn: str | None, destination: str | PathLike[str], **arguments: Any) -> DumpResult:
+    """The same in an event loop, in a thread of its own. A task that is cancelled ends the dump, and waits until its
+    files are removed.
+
+    Args:
+        dsn: As in :func:`dump`.
+        destination: As in :func:`dump`.
+        **arguments: Those of :func:`dump`. ``on_progress`` is called in the other thread.
+
+    Raises:
+        PolyglotError: As :func:`dump`.
+    """
+    token = arguments.pop("token", None) or CancelToken()
+    running = asyncio.ensure_future(asyncio.to_thread(dump, dsn, destination, token=token, **arguments))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        token.cancel()
+        await asyncio.wait([running])
+        raise
+
+
+def _names(field: str, given: object) -> tuple[str, ...]:
+    if isinstance(given, str):
+        return (given,)
+    if isinstance(given, Iterable) and not isinstance(given, bytes | Mapping):
+        found = tuple(given)
+        if all(isinstance(each, str) for each in found):
+            return found
+    raise SpecError(field, f"must be a pattern or a list of patterns (got {given!r})")

@@ -1,0 +1,65 @@
+"""Finds the manifest of a set of files."""
+
+from __future__ import annotations
+
+import os
+import re
+from itertools import islice
+
+from polyglot_export.destinations.registry import store
+from polyglot_export.destinations.store import Store
+from polyglot_export.errors import ManifestError
+from polyglot_export.limits import MANIFEST_BYTES
+from polyglot_export.manifest.document import MANIFEST, Manifest
+
+__all__ = ["CLAIM", "is_claim", "locate", "read_manifest"]
+
+ENDING = ".json"
+"""A destination that ends so is a manifest; any other one has its manifest in it."""
+
+
+CLAIM = re.compile(r"\.manifest\.json\.(\d{1,9})\.claim")
+"""The name of the file by which a dump that is being written keeps other ones out of its place."""
+
+
+def is_claim(path: str) -> bool:
+    """Whether a file is the claim of a dump that is being written. It is no part of the set."""
+    return CLAIM.fullmatch(path) is not None
+
+
+def locate(destination: str) -> tuple[Store, str]:
+    """The store of a set of files, and the path of its manifest in it.
+
+    Args:
+        destination: The folder or URL of the set, or its manifest.
+
+    Raises:
+        SpecError: There is no store of this kind.
+        ManifestError: It is a file that is no manifest.
+    """
+    folder, slash, name = destination.rpartition("/")
+    if name.endswith(ENDING) and not os.path.isdir(destination):  # noqa: PTH112 - it may be no path at all
+        return store(f"{folder}{slash}" or "."), name
+    if os.path.isfile(destination):  # noqa: PTH113
+        raise ManifestError(f"{destination} is a file: name the folder that it is in, or its manifest (…{ENDING})")
+    return store(destination), MANIFEST
+
+
+def read_manifest(place: Store, path: str) -> Manifest:
+    """The manifest of a set; whether it was changed tells :attr:`Manifest.intact`.
+
+    Raises:
+        ManifestError: There is none, or it cannot be read.
+        TargetFailed: The store does not answer.
+    """
+    size = place.size(path)
+    if size is None:
+        raise ManifestError(f"there is no {path} in {place.url}{_beside(place)}")
+    if size > MANIFEST_BYTES:
+        raise ManifestError(f"{path} has {size} bytes, and a manifest has at most {MANIFEST_BYTES}")
+    return Manifest.from_json(place.read(path, 0, size), check_digest=False)
+
+
+def _beside(place: Store) -> str:
+    """What a folder without a manifest is."""
+    return "; the files in it are no complete set" if any(islice(place.files(), 1)) else ""

@@ -1,0 +1,85 @@
+"""Cuts a plan into parts: runs of its segments, each of which becomes a file of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from polyglot_export.limits import PAGE_BYTES
+from polyglot_export.planning.plan import Plan, Scan
+
+__all__ = ["Part", "parts_of"]
+
+
+class Part(NamedTuple):
+    """A run of the segments of a plan, as a plan."""
+
+    plan: Plan
+    first_segment: int
+    last_segment: int
+
+
+def parts_of(plan: Plan, part_bytes: int | None) -> tuple[Part, ...]:
+    """Cut a plan where segments end. The cut depends on nothing but the two, so that it is the same wherever and by
+    however many workers the parts are read.
+
+    Args:
+        plan: A whole relation.
+        part_bytes: Bytes of pages that a part has, about: at least one segment, and no segment more than they hold.
+            ``None`` makes one part.
+    """
+    if part_bytes is None or plan.segments == 1:
+        return (Part(plan, 0, plan.segments - 1),)
+    parts: list[Part] = []
+    scans: list[Scan] = []
+    first = last = -1
+    room = 0
+    for scan in plan.scans:
+        for piece in _pieces(scan):
+            size = (piece.pages or 0) * PAGE_BYTES
+            if scans and size > room:
+                parts.append(_part(plan, scans, first, last))
+                scans = []
+            if not scans:
+                first, room = last + 1, part_bytes
+            _append(scans, piece)
+            last += 1
+            room -= size
+    parts.append(_part(plan, scans, first, last))
+    return tuple(parts)
+
+
+def _pieces(scan: Scan) -> list[Scan]:
+    """Each segment of a scan, as a scan."""
+    if scan.pages is None or scan.segments == 1:
+        return [scan]
+    step = scan.pages_per_segment
+    count = scan.segments
+    return [
+        scan._replace(
+            first_page=scan.first_page + index * step,
+            pages=min(step, scan.pages - index * step),
+            open_end=scan.open_end and index == count - 1,
+        )
+        for index in range(count)
+    ]
+
+
+def _append(scans: list[Scan], piece: Scan) -> None:
+    """Add a segment, to the scan before it if it is the next one of that."""
+    before = scans[-1] if scans else None
+    if (
+        before is not None
+        and before.pages is not None
+        and piece.pages is not None
+        and not before.open_end
+        and before.before == piece.before
+        and before.first_page + before.pages == piece.first_page
+    ):
+        scans[-1] = before._replace(pages=before.pages + piece.pages, open_end=piece.open_end)
+    else:
+        scans.append(piece)
+
+
+def _part(plan: Plan, scans: list[Scan], first: int, last: int) -> Part:
+    return Part(replace(plan, scans=tuple(scans)), first, last)

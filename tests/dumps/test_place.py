@@ -1,0 +1,147 @@
+"""What was in the place before a dump, and what is there after one that failed."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from polyglot_export import PolyglotError, SpecError, dump, verify
+from polyglot_export.dumps.claim import Claim
+from polyglot_export.manifest.document import MANIFEST
+from tests.dumps.helpers import files, manifest_of, same
+
+
+@pytest.fixture(scope="module")
+def tables(module_dsn: str) -> str:
+    with psycopg.connect(module_dsn, autocommit=True) as conn:
+        conn.execute("CREATE TABLE a AS SELECT g AS id FROM generate_series(1, 10) g; CREATE TABLE b AS TABLE a")
+    return module_dsn
+
+
+def claim(process: int, *, host: str | None = None, renewed: float | None = None) -> bytes:
+    return json.dumps(
+        {
+            "host": host or socket.gethostname(),
+            "namespace": str(Path("/proc/self/ns/pid").readlink()),
+            "process": process,
+            "started": "2026-11-25 10:00:00 UTC",
+            "renewed": renewed or time.time(),
+        }
+    ).encode()
+
+
+def test_a_dump_is_not_written_over(tables: str, tmp_path: Path) -> None:
+    dump(tables, tmp_path, format="csv")
+    before = (tmp_path / MANIFEST).read_bytes(), files(tmp_path)
+    with pytest.raises(SpecError, match="holds a dump already; --overwrite"):
+        dump(tables, tmp_path, format="csv")
+    assert ((tmp_path / MANIFEST).read_bytes(), files(tmp_path)) == before
+
+
+def test_overwrite_replaces_all_of_it(tables: str, tmp_path: Path) -> None:
+    dump(tables, tmp_path, format="csv")
+    dump(tables, tmp_path, format="csv", tables="a", overwrite=True)
+    assert files(tmp_path) == ["public.a/part-00000-1.csv"]
+    assert verify(tmp_path).ok
+    dump(tables, tmp_path, format="ndjson", overwrite=True)
+    assert files(tmp_path) == ["public.a/part-00000-2.ndjson", "public.b/part-00000-2.ndjson"]
+    assert verify(tmp_path).ok
+
+
+def test_overwrite_that_fails_leaves_what_was_there(tables: str, tmp_path: Path) -> None:
+    dump(tables, tmp_path, format="csv")
+    before = (tmp_path / MANIFEST).read_bytes(), files(tmp_path)
+    with pytest.raises(PolyglotError, match="division by zero"):
+        dump(tables, tmp_path, format="csv", queries={"bad": "SELECT 1 / (id - 5) AS x FROM a"}, overwrite=True)
+    assert ((tmp_path / MANIFEST).read_bytes(), files(tmp_path)) == before
+    assert verify(tmp_path).ok
+
+
+def test_half_a_dump_is_refused_or_replaced(tables: str, tmp_path: Path) -> None:
+    dump(tables, tmp_path, format="csv")
+    (tmp_path / MANIFEST).unlink()
+    with pytest.raises(SpecError, match="2 files of a dump that was never complete"):
+        dump(tables, tmp_path, format="csv")
+    dump(tables, tmp_path, format="csv", overwrite=True)
+    assert files(tmp_path) == ["public.a/part-00000-1.csv", "public.b/part-00000-1.csv"]
+    assert verify(tmp_path).ok
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_other_files_are_never_touched(tables: str, tmp_path: Path, overwrite: bool) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(SpecError, match=r"holds files that are no dump's: notes.txt"):
+        dump(tables, tmp_path, overwrite=overwrite)
+    assert files(tmp_path) == ["notes.txt"]
+
+
+def test_a_place_that_cannot_be(tables: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(PolyglotError, match="Not a directory"):
+        dump(tables, tmp_path / "file" / "out")
+    with pytest.raises(SpecError, match="no place for a set of files"):
+        dump(tables, "-")
+    with pytest.raises(SpecError, match="nothing is known of ftp://"):
+        dump(tables, "ftp://x/y")
+
+
+def test_two_at_once_one_wins(tables: str, tmp_path: Path) -> None:
+    (tmp_path / ".manifest.json.0.claim").write_bytes(claim(1))
+    with pytest.raises(SpecError, match=r"another dump is being written .* since 2026-11-25 .*process 1 on"):
+        dump(tables, tmp_path)
+    assert files(tmp_path) == [".manifest.json.0.claim"]
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        pytest.param(lambda: claim(2**22 + 1), id="its process is gone"),
+        pytest.param(lambda: claim(1, host="elsewhere", renewed=time.time() - 700), id="nobody renewed it"),
+        pytest.param(lambda: b"{", id="broken"),
+        pytest.param(lambda: b"[]", id="no claim"),
+    ],
+)
+def test_a_claim_of_a_killed_process_is_taken_over(tables: str, tmp_path: Path, left: object) -> None:
+    assert callable(left)
+    (tmp_path / ".manifest.json.3.claim").write_bytes(left())
+    dump(tables, tmp_path, format="csv")
+    assert files(tmp_path) == ["public.a/part-00000.csv", "public.b/part-00000.csv"]
+
+
+def test_a_claim_of_another_machine_holds(tables: str, tmp_path: Path) -> None:
+    (tmp_path / ".manifest.json.3.claim").write_bytes(claim(2**22 + 1, host="elsewhere"))
+    with pytest.raises(SpecError, match="process 4194305 on elsewhere"):
+        dump(tables, tmp_path)
+
+
+def test_a_claim_that_was_lost_is_noticed(tables: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a process that was stopped for so long that another one took its place."""
+    held = Claim.see_held
+
+    def lost(self: Claim) -> None:
+        (tmp_path / ".manifest.json.0.claim").unlink()
+        held(self)
+
+    monkeypatch.setattr(Claim, "see_held", lost)
+    with pytest.raises(PolyglotError, match="another dump has taken"):
+        dump(tables, tmp_path, format="csv")
+    assert files(tmp_path) == []
+
+
+def test_a_claim_is_no_extra_file(tables: str, tmp_path: Path) -> None:
+    """While a dump is being replaced, the one that is there still holds."""
+    dump(tables, tmp_path, format="csv")
+    (tmp_path / ".manifest.json.0.claim").write_bytes(claim(1))
+    assert verify(tmp_path).ok
+
+
+def test_the_rows_are_right_after_all_that(tables: str, tmp_path: Path) -> None:
+    dump(tables, tmp_path, format="csv")
+    with psycopg.connect(tables, autocommit=True) as conn:
+        same(conn, tmp_path)
+    assert manifest_of(tmp_path).complete
