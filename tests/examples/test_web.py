@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from collections.abc import Iterator
 
@@ -24,6 +25,7 @@ from tests.examples.helpers import (
 from tests.fixtures.process import free_port
 
 FIRST_BYTES = 1 << 16
+RECEIVE_BYTES = 1 << 18
 
 
 def uvicorn(port: int) -> list[str]:
@@ -95,13 +97,20 @@ def test_http_1_0_is_refused(url: str) -> None:
     assert b"Smith" not in done.stdout
 
 
+def slow_reader() -> httpx.Client:
+    """A client whose socket holds little: a kernel may let it grow until it holds the whole export."""
+    options = [(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)]
+    return httpx.Client(transport=httpx.HTTPTransport(socket_options=options), timeout=60)
+
+
 def test_a_cut_in_the_middle_is_an_error_of_the_transfer(url: str, conn: psycopg.Connection) -> None:
     """Every server process of the export is ended: what has arrived must not look like the whole."""
     conn.execute(MORE_ORDERS)
     size = 0
     with (
         pytest.raises(httpx.RemoteProtocolError, match="incomplete chunked read"),
-        httpx.stream("GET", f"{url}/exports/orders.csv", timeout=60) as answer,
+        slow_reader() as reader,
+        reader.stream("GET", f"{url}/exports/orders.csv") as answer,
     ):
         assert answer.status_code == 200
         for chunk in answer.iter_raw():
@@ -114,7 +123,7 @@ def test_a_cut_in_the_middle_is_an_error_of_the_transfer(url: str, conn: psycopg
 
 def test_a_client_that_leaves_ends_its_queries(url: str, conn: psycopg.Connection) -> None:
     conn.execute(MORE_ORDERS)
-    with httpx.stream("GET", f"{url}/exports/orders.csv", timeout=60) as answer:
+    with slow_reader() as reader, reader.stream("GET", f"{url}/exports/orders.csv") as answer:
         next(answer.iter_raw(FIRST_BYTES))
         assert backends(conn) >= 2
     wait_until(lambda: backends(conn) == 0)
