@@ -10,7 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from polyglot_export import PolyglotError, SpecError, dump, verify
+from polyglot_export import PolyglotError, SpecError, TargetFailed, dump, verify
+from polyglot_export.destinations.folder import FolderStore
 from polyglot_export.dumps.claim import Claim
 from polyglot_export.manifest.document import MANIFEST
 from tests.dumps.helpers import files, manifest_of, same
@@ -131,6 +132,20 @@ def test_a_claim_that_was_lost_is_noticed(tables: str, tmp_path: Path, monkeypat
     with pytest.raises(PolyglotError, match="another dump has taken"):
         dump(tables, tmp_path, format="csv")
     assert files(tmp_path) == []
+
+
+def test_a_failure_right_after_the_manifest(tables: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer of a store may be lost, and a signal may come at any time: a manifest never loses its files."""
+    replace = FolderStore.replace
+
+    def lost(self: FolderStore, path: str, content: bytes) -> None:
+        replace(self, path, content)
+        raise TargetFailed("the answer was lost")
+
+    monkeypatch.setattr(FolderStore, "replace", lost)
+    with pytest.raises(TargetFailed, match="the answer was lost"):
+        dump(tables, tmp_path, format="csv")
+    assert verify(tmp_path).ok
 
 
 def test_a_claim_is_no_extra_file(tables: str, tmp_path: Path) -> None:

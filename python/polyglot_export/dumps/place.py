@@ -9,7 +9,7 @@ from polyglot_export.dumps.layout import is_part
 from polyglot_export.errors import PolyglotError, SpecError
 from polyglot_export.manifest.location import is_claim
 
-__all__ = ["Before", "look", "remove"]
+__all__ = ["Before", "holds", "look", "remove"]
 
 SHOWN = 3
 
@@ -61,6 +61,14 @@ def look(place: Store, manifest: str, *, overwrite: bool) -> Before:
         reason = f"{place.url} holds {len(parts):,} files of a dump that was never complete (no {manifest})"
         raise SpecError("output", f"{reason}; --overwrite removes them when the new one is complete")
     return Before(frozenset(parts), complete)
+
+
+def holds(place: Store, path: str, content: bytes) -> bool:
+    """Whether a small file is there with this content; ``False`` also if the store does not say."""
+    try:
+        return place.size(path) == len(content) and place.read(path, 0, len(content)) == content
+    except PolyglotError:
+        return False
 
 
 def remove(place: Store, paths: frozenset[str]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from polyglot_export.destinations.store import Store
 from polyglot_export.dumps.claim import Claim
 from polyglot_export.dumps.layout import Layout
 from polyglot_export.dumps.moment import open_moment
-from polyglot_export.dumps.place import look, remove
+from polyglot_export.dumps.place import holds, look, remove
 from polyglot_export.dumps.relations import Relations, naming_relation
 from polyglot_export.dumps.request import DumpRequest, DumpResult, OnDumpProgress
 from polyglot_export.dumps.schedule import OnStart, Outcome, Schedule
@@ -75,7 +75,7 @@ def dump_set(
                 manifest = dump.write(on_progress, chosen.unreadable)
                 leader.close()
                 claim.see_held()
-                place.replace(MANIFEST, manifest.to_json())
+                dump.publish(manifest)
             left = remove(place, before.parts)
     return DumpResult(place.url, manifest.with_digest(), time.monotonic() - started, left)
 
@@ -107,6 +107,7 @@ class _Dump:
         """Held by the thread that asks the leader something."""
         self._token = token
         self._written: set[str] = set()
+        self._published = b""
 
     def write(self, on_progress: OnDumpProgress | None, unreadable: tuple[MissingRelation, ...]) -> Manifest:
         """Write every part; gives the manifest, which is not written yet.
@@ -128,12 +129,19 @@ class _Dump:
             missing=(*unreadable, *failed),
         )
 
+    def publish(self, manifest: Manifest) -> None:
+        """Write the manifest, with which the set is there."""
+        self._published = manifest.to_json()
+        self._place.replace(MANIFEST, self._published)
+
     @contextmanager
     def taken_back_on_failure(self) -> Iterator[None]:
-        """Remove what was written if the block fails."""
+        """Remove what was written if the block fails; not if it did so right after the manifest was written."""
         try:
             yield
         except BaseException as error:
+            if self._published and holds(self._place, MANIFEST, self._published):
+                raise
             left = remove(self._place, frozenset(self._written))
             if left:
                 error.add_note(f"{len(left):,} files could not be removed from {self._place.url}; they are no dump")
