@@ -24,6 +24,7 @@ OPTIONS = {
     "dsn": "--dsn",
     "output": "--output",
     "manifest": "--manifest",
+    "fingerprints": "--fingerprints",
     "rate_limit": "--rate-limit",
     "lock_timeout": "--lock-timeout",
     "formats": "--formats",

@@ -149,6 +149,12 @@ _RUN = (
         "moment, and its digest. polyglot verify FILE checks it.",
     ),
     click.option(
+        "--fingerprints",
+        is_flag=True,
+        help="With --manifest: note what the server says of each segment's rows, so that verify --against can tell "
+        "what changed since.",
+    ),
+    click.option(
         "--compression",
         type=click.Choice([each.value for each in Compression]),
         help=f"Compress the text formats. Default: what the file name says ({', '.join(COMPRESSIONS)}).",

@@ -109,7 +109,14 @@ class Relations:
         planned = plan(self._moment, spec, self._limits, source=index, session=self._request.run.session())
         parts = self._parts(planned)
         state.entry = replace(
-            relation_of(self._moment, planned, spec, self._constraints, source=index),
+            relation_of(
+                self._moment,
+                planned,
+                spec,
+                self._constraints,
+                source=index,
+                with_fingerprints=self._request.fingerprints,
+            ),
             name=state.name,
             folder=state.folder,
             watermark=self._watermark(index),

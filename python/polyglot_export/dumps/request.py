@@ -35,6 +35,8 @@ class DumpRequest:
     """Bytes of a relation's pages that make a part; ``None`` for one part a relation."""
     watermarks: Mapping[str, str] = field(default_factory=dict)
     """``schema.table`` (or ``table``) → column whose greatest value the manifest tells."""
+    fingerprints: bool = False
+    """Note what the server says of each segment's rows."""
     overwrite: bool = False
     keep_going: bool = False
     """Finish the other relations when one fails."""

@@ -40,6 +40,7 @@ def dump(
     options: Mapping[str, Any] | None = None,
     part_size: int | None = None,
     watermarks: Mapping[str, str] | None = None,
+    fingerprints: bool = False,
     overwrite: bool = False,
     keep_going: bool = False,
     workers: int | None = None,
@@ -68,6 +69,8 @@ def dump(
         options: The format's options.
         part_size: Bytes of a table's pages, about, that make a file; ``None`` for one file a table.
         watermarks: ``schema.table`` → column whose greatest value, in the same snapshot, the manifest tells.
+        fingerprints: Note in the manifest what the server says of each segment's rows, so that :func:`verify` can tell
+            later what changed since.
         overwrite: Replace a set, or what is left of one that was never complete; the old files go when the new manifest
             is there.
         keep_going: Finish the other relations when one fails. The manifest then says what is missing.
@@ -95,6 +98,7 @@ def dump(
         form=make_spec("dump", format=format, compression=compression, options=options),
         part_size=part_size,
         watermarks=dict(watermarks or {}),
+        fingerprints=fingerprints,
         overwrite=overwrite,
         keep_going=keep_going,
         run=RunSettings(workers=workers, lock_timeout=lock_timeout, chunk_bytes=FILE_CHUNK_BYTES),

@@ -11,6 +11,7 @@ from polyglot_export.compressions import Compression
 from polyglot_export.destinations.base import Destination
 from polyglot_export.destinations.naming import choose
 from polyglot_export.destinations.registry import destination
+from polyglot_export.errors import SpecError
 from polyglot_export.execution.export import Export
 from polyglot_export.execution.opening import explain as explain_spec
 from polyglot_export.execution.opening import open_export
@@ -138,6 +139,7 @@ def export_to_file(
     path: str | PathLike[str],
     *,
     manifest: str | PathLike[str] | None = None,
+    fingerprints: bool = False,
     query: str | None = None,
     format: Format | str | None = None,  # noqa: A002
     columns: Columns | None = None,
@@ -162,6 +164,8 @@ def export_to_file(
             end. Devices and FIFOs are written directly, and ``-`` is standard output.
         manifest: A file or object for the :class:`Manifest` of the export, whose name ends in ``.json``, in the folder
             of ``path`` or above it. It is written when the file is complete; :func:`verify` reads it.
+        fingerprints: Note in the manifest what the server says of each segment's rows, so that :func:`verify` can tell
+            later what changed since.
         query: As in :func:`export`.
         format: Needed only where the name does not say it; CSV for devices and standard output.
         columns: As in :func:`export`.
@@ -197,7 +201,7 @@ def export_to_file(
     place = destination(target.path)
     chunk_bytes = CHUNK_BYTES if place.capabilities.streaming else FILE_CHUNK_BYTES
     run = RunSettings(workers=workers, chunk_bytes=chunk_bytes, rate_limit=rate_limit, lock_timeout=lock_timeout)
-    sheet = _sheet(target.path, manifest)
+    sheet = _sheet(target.path, manifest, fingerprints)
     try:
         with sheet or nullcontext():
             return _write(lambda: open_export(spec, dsn=dsn, run=run), place, sheet)
@@ -224,10 +228,12 @@ def _write(opener: Callable[[], Export], place: Destination, sheet: SingleManife
     return result
 
 
-def _sheet(path: str, manifest: str | PathLike[str] | None) -> SingleManifest | None:
+def _sheet(path: str, manifest: str | PathLike[str] | None, fingerprints: bool) -> SingleManifest | None:
     """The manifest of an export, where one is asked for; others do without its modules."""
     if manifest is None:
+        if fingerprints:
+            raise SpecError("fingerprints", "stand in a manifest; say where it shall be written")
         return None
     from polyglot_export.manifest.single import SingleManifest
 
-    return SingleManifest(path, fspath(manifest))
+    return SingleManifest(path, fspath(manifest), fingerprints=fingerprints)

@@ -142,8 +142,8 @@ class SegmentFingerprint(Record):
     """The first page that is not of it; ``None`` for all that follow."""
     count: int = field(metadata=COUNT)
     sum: str
-    """Of a number made of each row's ``(ctid, xmin)``, in whatever order; a whole number as text, since it may have
-    more digits than a reader of JSON keeps."""
+    """Of a number made of each row's ``(ctid, xmin)`` and the table's file, in whatever order; a whole number as text,
+    since it may have more digits than a reader of JSON keeps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

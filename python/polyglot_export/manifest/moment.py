@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
 
 from psycopg import sql
@@ -10,7 +10,16 @@ from psycopg import sql
 from polyglot_export import _core
 from polyglot_export.errors import StatementFailed
 from polyglot_export.fields import write_record
-from polyglot_export.manifest.document import ColumnEntry, Origin, RelationEntry, RelationKind, Tool, WriteOptions
+from polyglot_export.manifest.document import (
+    ColumnEntry,
+    Origin,
+    RelationEntry,
+    RelationKind,
+    SegmentFingerprint,
+    Tool,
+    WriteOptions,
+)
+from polyglot_export.planning.fingerprint import Fingerprint, fingerprints
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.plan import Plan
 from polyglot_export.postgres.catalogue.columns import never_null, primary_keys
@@ -19,7 +28,16 @@ from polyglot_export.postgres.leader import Leader
 from polyglot_export.request.spec import ExportSpec
 from polyglot_export.text.exact_json import dumps
 
-__all__ = ["QUERY", "TOOL", "Constraints", "constraints_of", "options_of", "origin_of", "relation_of"]
+__all__ = [
+    "QUERY",
+    "TOOL",
+    "Constraints",
+    "constraints_of",
+    "options_of",
+    "origin_of",
+    "relation_of",
+    "system_identifier_of",
+]
 
 TOOL = Tool(name="polyglot-export", version=_core.version)
 QUERY = "query"
@@ -46,7 +64,7 @@ def origin_of(moment: Moment) -> Origin:
     return Origin(
         server_version=version,
         database=database,
-        system_identifier=_if_allowed(leader, _SYSTEM),
+        system_identifier=system_identifier_of(leader),
         snapshot=moment.snapshot,
         lsn=_if_allowed(leader, _LSN),
         taken_at=taken_at,
@@ -88,7 +106,13 @@ def constraints_of(moment: Moment) -> dict[int, Constraints]:
 
 
 def relation_of(
-    moment: Moment, plan: Plan, spec: ExportSpec, constraints: Mapping[int, Constraints], *, source: int = 0
+    moment: Moment,
+    plan: Plan,
+    spec: ExportSpec,
+    constraints: Mapping[int, Constraints],
+    *,
+    source: int = 0,
+    with_fingerprints: bool = False,
 ) -> RelationEntry:
     """What a plan of the moment reads, without the files that are not written yet.
 
@@ -98,10 +122,15 @@ def relation_of(
         spec: What was asked for.
         constraints: What :func:`constraints_of` has found in the moment.
         source: Which source of the moment it is.
+        with_fingerprints: Ask the server for the fingerprints of its segments, which reads all of its pages.
+
+    Raises:
+        PolyglotError: The server does not answer.
     """
     relation = moment.sources[source].relation
     known = constraints.get(relation.oid, Constraints()) if relation is not None else Constraints()
     typed = spec.format.record.columnar
+    prints = fingerprints(moment.leader, plan) if with_fingerprints else None
     columns = tuple(
         ColumnEntry(
             name=column.target,
@@ -123,7 +152,29 @@ def relation_of(
         # A part of a key identifies nothing.
         primary_key=tuple(name for name in key if name is not None) if None not in key else (),
         rows=0,
+        fingerprints=_entries(prints),
     )
+
+
+def _entries(prints: Sequence[Fingerprint] | None) -> tuple[SegmentFingerprint, ...] | None:
+    if prints is None:
+        return None
+    return tuple(
+        SegmentFingerprint(
+            segment=number,
+            relation=each.relation,
+            first_page=each.first_page,
+            end_page=each.end_page,
+            count=each.rows,
+            sum=each.sum,
+        )
+        for number, each in enumerate(prints)
+    )
+
+
+def system_identifier_of(leader: Leader) -> str | None:
+    """Which server it is; to be asked in a transaction. ``None`` where the login may not know."""
+    return _if_allowed(leader, _SYSTEM)
 
 
 def _if_allowed(leader: Leader, query: sql.Composable) -> str | None:

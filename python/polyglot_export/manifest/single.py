@@ -26,14 +26,16 @@ class SingleManifest:
     Args:
         file: The file of the export, as the user writes it.
         manifest: The manifest.
+        fingerprints: Ask the server for the fingerprints of all segments.
 
     Raises:
         SpecError: The manifest cannot say where the file is.
     """
 
-    def __init__(self, file: str, manifest: str) -> None:
+    def __init__(self, file: str, manifest: str, *, fingerprints: bool = False) -> None:
         self._path = _relative(file, manifest)
         self._place = destination(manifest)
+        self._fingerprints = fingerprints
         self._hasher = hashlib.sha256()
         self._described: Manifest | None = None
 
@@ -56,9 +58,14 @@ class SingleManifest:
             export.close()
             raise
 
-    @staticmethod
-    def _ask(export: Export) -> Manifest:
-        relation = relation_of(export.moment, export.plan, export.spec, constraints_of(export.moment))
+    def _ask(self, export: Export) -> Manifest:
+        relation = relation_of(
+            export.moment,
+            export.plan,
+            export.spec,
+            constraints_of(export.moment),
+            with_fingerprints=self._fingerprints,
+        )
         return Manifest(
             tool=TOOL,
             complete=True,

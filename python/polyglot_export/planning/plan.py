@@ -30,6 +30,8 @@ class Scan(NamedTuple):
     pages_per_segment: int = 1
     relation: str = ""
     """For people: the relation or leaf that is read."""
+    table: str = ""
+    """The heap that ``pages`` are of, as SQL names it."""
     first_page: int = 0
     open_end: bool = True
     """The last segment has no upper bound, so that it takes the pages that were appended since."""

@@ -140,7 +140,12 @@ def _cut_table(leader: Leader, relation: Relation, statement: Statement, step: i
     (row,) = leader.catalogue(sql.SQL("SELECT {}").format(_pages(sql.Literal(relation.oid))))
     before, after = statement.copy_of_range()
     scan = Scan(
-        before.as_string(leader.connection), after.as_string(leader.connection), int(row[0]), step, relation.title
+        before.as_string(leader.connection),
+        after.as_string(leader.connection),
+        int(row[0]),
+        step,
+        relation.title,
+        relation.identifier.as_string(leader.connection),
     )
     notes = ("one segment: the table is too small to share",) if scan.segments == 1 else ()
     return Cut((scan,), notes)
@@ -167,7 +172,7 @@ def _around_source(leader: Leader, *parts: sql.Composable) -> _AroundSource:
 
 def _leaf_scan(copy: _AroundSource, ranges: _AroundSource, leaf: _Leaf, step: int, sequential: bool) -> Scan:
     if leaf.heap and sequential:
-        return Scan(*ranges.of(leaf), leaf.pages, step, leaf.title)
+        return Scan(*ranges.of(leaf), leaf.pages, step, leaf.title, leaf.identifier)
     return Scan(*copy.of(leaf), relation=leaf.title)
 
 

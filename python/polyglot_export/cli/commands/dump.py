@@ -83,6 +83,11 @@ INCOMPLETE = 1
     help="Note the greatest value of this column in the same snapshot: where a later increment begins.",
 )
 @click.option(
+    "--fingerprints",
+    is_flag=True,
+    help="Note what the server says of each segment's rows, so that verify --against can tell what changed since.",
+)
+@click.option(
     "--overwrite", is_flag=True, help="Replace the dump that is there; its files go when the new one is complete."
 )
 @click.option("--keep-going", is_flag=True, help="Finish the other tables when one fails (exit code 1).")
@@ -117,6 +122,7 @@ def dump_command(
     skip_unreadable: bool,
     part_size: str | None,
     watermark: Sequence[str],
+    fingerprints: bool,
     overwrite: bool,
     keep_going: bool,
     dry_run: bool,
@@ -164,6 +170,7 @@ def dump_command(
         form=parse_spec(form),
         part_size=_size(part_size),
         watermarks=_pairs("watermark", watermark, ":", "TABLE:COLUMN"),
+        fingerprints=fingerprints,
         overwrite=overwrite,
         keep_going=keep_going,
         run=RunSettings(

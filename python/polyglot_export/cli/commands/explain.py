@@ -43,6 +43,7 @@ def explain_command(
     option: Sequence[str],
     output: str,
     manifest: str | None,  # noqa: ARG001 - so that the line of an export can be explained as it is
+    fingerprints: bool,  # noqa: ARG001 - as the manifest
     compression: str | None,
     workers: int | None,
     rate_limit: str | None,

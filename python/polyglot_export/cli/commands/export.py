@@ -70,6 +70,7 @@ def export_command(
     format_name: str | None,
     output: str,
     manifest: str | None,
+    fingerprints: bool,
     columns: Sequence[str],
     where: Sequence[str],
     order_by: Sequence[str],
@@ -92,7 +93,7 @@ def export_command(
     spec = build_spec(
         source, query, target=target, columns=columns, where=where, order_by=order_by, limit=limit, option=option
     )
-    how = _Run(dsn, workers, parse_rate(rate_limit), parse_time(lock_timeout, "lock_timeout"), manifest)
+    how = _Run(dsn, workers, parse_rate(rate_limit), parse_time(lock_timeout, "lock_timeout"), manifest, fingerprints)
     _run(spec, target, how, quiet=quiet, to_terminal=to_terminal)
 
 
@@ -102,6 +103,7 @@ class _Run(NamedTuple):
     rate_limit: float | None
     lock_timeout: float | None
     manifest: str | None
+    fingerprints: bool
 
 
 def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_terminal: bool) -> None:
@@ -119,7 +121,7 @@ def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_termina
     run = RunSettings(
         workers=how.workers, chunk_bytes=chunk_bytes, rate_limit=how.rate_limit, lock_timeout=how.lock_timeout
     )
-    sheet = _sheet(target, how.manifest)
+    sheet = _sheet(target, how)
 
     def opener(token: CancelToken) -> Export:
         opened = open_export(spec, dsn=database(how.dsn), run=run, token=token)
@@ -152,9 +154,11 @@ def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_termina
         say(summary_line(result, "standard output" if to_stdout else target.path))
 
 
-def _sheet(target: Target, manifest: str | None) -> SingleManifest | None:
-    if manifest is None:
+def _sheet(target: Target, how: _Run) -> SingleManifest | None:
+    if how.manifest is None:
+        if how.fingerprints:
+            raise SpecError("fingerprints", "stand in a manifest: give --manifest FILE too")
         return None
     from polyglot_export.manifest.single import SingleManifest
 
-    return SingleManifest(target.path, manifest)
+    return SingleManifest(target.path, how.manifest, fingerprints=how.fingerprints)

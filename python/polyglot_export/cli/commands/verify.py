@@ -10,6 +10,7 @@ from polyglot_export.cli.options import Command, debug_option, one_line, say, sh
 
 if TYPE_CHECKING:
     from polyglot_export.manifest.report import VerifyReport
+    from polyglot_export.manifest.verify import Compare
 
 __all__ = ["HELP_POSITION", "verify_command"]
 
@@ -27,9 +28,15 @@ DOES_NOT_HOLD = 1
     metavar="N",
     help="Files that are read at the same time. Default: one a CPU, at most 4.",
 )
+@click.option(
+    "--against",
+    metavar="DSN",
+    help="Compare with this database too: the rows of each relation, and what changed since where the manifest has "
+    "fingerprints.",
+)
 @click.option("--quiet", is_flag=True, help="No progress bar and no summary. Faults are still told.")
 @debug_option
-def verify_command(*, destination: str, workers: int | None, quiet: bool) -> None:
+def verify_command(*, destination: str, workers: int | None, against: str | None, quiet: bool) -> None:
     """See whether files are still what their manifest says: each is read anew to its end.
 
     DEST is a folder or a prefix (s3://lake/2026-11-25/) with a manifest.json in it, or a manifest of another name.
@@ -41,6 +48,7 @@ def verify_command(*, destination: str, workers: int | None, quiet: bool) -> Non
     \b
     polyglot verify s3://lake/2026-11-25/
     polyglot verify orders.csv.json
+    polyglot verify tonight/ --against postgresql:///shop
     """  # noqa: D301 - click reads the backspace as: do not join these lines
     from polyglot_export.cli.progress import verify_meter
     from polyglot_export.cli.signals import raising_interrupted
@@ -49,7 +57,8 @@ def verify_command(*, destination: str, workers: int | None, quiet: bool) -> Non
     meter = verify_meter(quiet=quiet)
     try:
         with raising_interrupted():
-            report = verify_set(destination, workers=workers, on_progress=meter.draw)
+            compare = _compare(against)
+            report = verify_set(destination, workers=workers, compare=compare, on_progress=meter.draw)
     finally:
         meter.stop()
     for finding in (*report.faults, *report.unchecked):
@@ -59,6 +68,14 @@ def verify_command(*, destination: str, workers: int | None, quiet: bool) -> Non
             say(remark)
         say(_summary(report))
     raise click.exceptions.Exit(0 if report.ok else DOES_NOT_HOLD)
+
+
+def _compare(dsn: str | None) -> Compare | None:
+    if dsn is None:
+        return None
+    from polyglot_export.manifest.against import Against
+
+    return Against(dsn)
 
 
 def _summary(report: VerifyReport) -> str:
