@@ -137,7 +137,10 @@ class FolderStore(Store):
                 folder = folder.parent
 
     def unfinished(self) -> Iterator[Unfinished]:
-        """The temporary files in it; or, where it is a file, those of that one."""
+        """The temporary files in it; or, where it is a file, those of that one. A folder that is not there has none."""
+        with naming(self.url, "read"):
+            if not self._folder.parent.is_dir():
+                return iter(())
         return TemporaryFiles(self.url).unfinished()
 
     def end(self, unfinished: Unfinished) -> None:
