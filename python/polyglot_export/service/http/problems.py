@@ -80,6 +80,7 @@ PROBLEMS: tuple[Problem, ...] = (
     Problem(service_errors.ClientGone, 499, "client-gone", "The client went away"),
     Problem(errors.StatementFailed, 500, "statement-failed", "The database refused the statement"),
     Problem(errors.MalformedData, 500, "malformed-data", "The database sent what is not its protocol"),
+    Problem(errors.ManifestError, 500, "manifest-failed", "A manifest cannot be read or written"),
     Problem(errors.TargetFailed, 500, "target-failed", "The target took no more"),
     Problem(errors.InternalError, 500, "internal-error", "A defect of the service", sentence=_DEFECT),
     Problem(errors.PolyglotError, 500, "failed", "The export failed"),
