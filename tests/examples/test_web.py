@@ -124,6 +124,7 @@ def test_a_cut_in_the_middle_is_an_error_of_the_transfer(url: str, conn: psycopg
 def test_a_client_that_leaves_ends_its_queries(url: str, conn: psycopg.Connection) -> None:
     conn.execute(MORE_ORDERS)
     with slow_reader() as reader, reader.stream("GET", f"{url}/exports/orders.csv") as answer:
-        next(answer.iter_raw(FIRST_BYTES))
+        chunks = answer.iter_raw(FIRST_BYTES)  # held: without it the connection is closed
+        next(chunks)
         assert backends(conn) >= 2
     wait_until(lambda: backends(conn) == 0)
