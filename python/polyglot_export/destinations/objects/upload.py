@@ -7,10 +7,14 @@ store can be stopped from outside: a store that has gone silent must not hold a 
 from __future__ import annotations
 
 import asyncio
+import atexit
+import functools
 import threading
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import CancelledError, Future
-from typing import TYPE_CHECKING, Any
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 from polyglot_export.limits import UPLOAD_PART_BYTES, UPLOAD_PARTS
 
@@ -19,6 +23,12 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore as Client
 
 __all__ = ["Upload"]
+
+Arguments = TypeVarTuple("Arguments")
+
+CALL_SECONDS = 1.0
+LINGER_SECONDS = 0.01
+"""Longer than any thread needs to run a few instructions, since Python hands its lock on every 5 ms."""
 
 
 class Upload:
@@ -46,7 +56,7 @@ class Upload:
         self._stopped = False
         self._closed = False
         self._aborted = threading.Event()
-        self._loop = asyncio.new_event_loop()
+        self._loop = _Loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="polyglot-upload", daemon=True)
         self._thread.start()
 
@@ -119,7 +129,47 @@ class Upload:
         """Stop the thread."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.wait_for_calls()
         self._loop.close()
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """A loop that knows when nobody tells it anything any more.
+
+    obstore's threads tell it what became of a request. One that waits for Python's lock while the interpreter ends is
+    ended by it, and CPython before 3.14 does so by pthread_exit, which a frame of Rust answers by aborting the process:
+    an upload that is complete would end with SIGABRT.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls = 0
+        self._changed = threading.Condition()
+        _linger_at_exit()
+
+    def call_soon_threadsafe(
+        self, callback: Callable[[*Arguments], object], *args: *Arguments, context: Context | None = None
+    ) -> asyncio.Handle:
+        """As asyncio's."""
+        with self._changed:
+            self._calls += 1
+        try:
+            return super().call_soon_threadsafe(callback, *args, context=context)
+        finally:
+            with self._changed:
+                self._calls -= 1
+                self._changed.notify_all()
+
+    def wait_for_calls(self) -> None:
+        """Wait until no thread is in :meth:`call_soon_threadsafe`, where each is for a moment only."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._calls, CALL_SECONDS)
+
+
+@functools.cache
+def _linger_at_exit() -> None:
+    """Give a thread that has just told its loop something the time to leave Python."""
+    atexit.register(time.sleep, LINGER_SECONDS)
 
 
 async def _awaited(make: Callable[[], Awaitable[Any]]) -> None:
