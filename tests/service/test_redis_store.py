@@ -34,6 +34,16 @@ async def test_a_list_reads_only_the_runs_that_matter(shared_redis: RedisServer,
     await store.close()
 
 
+async def test_who_reads_a_job_at_the_same_time_shares_its_spec(shared_redis: RedisServer, redis_prefix: str) -> None:
+    """A hundred streams of one export hold its request once, which may have a megabyte."""
+    store = RedisJobStore(shared_redis.url, redis_prefix, 5)
+    job = await store.add(make_job())
+    read = await asyncio.gather(*(store.get(job.id) for _ in range(20)))
+    assert {each for each in read if each is not None} == {job}
+    assert len({id(each.spec) for each in read if each is not None}) == 1
+    await store.close()
+
+
 async def test_a_change_whose_answer_was_lost_is_made_once(
     shared_redis: RedisServer, redis_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

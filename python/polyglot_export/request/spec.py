@@ -114,7 +114,7 @@ class OrderTerm(Record):
     direction: Literal["asc", "desc"] = "asc"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class ExportSpec(Record):
     """An export, complete: what, in which format, and how.
 

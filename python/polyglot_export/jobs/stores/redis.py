@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakValueDictionary
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -27,6 +28,7 @@ from polyglot_export.jobs.codec import NotAJob, decode_job, decode_run, encode_j
 from polyglot_export.jobs.job import EXPIRED_KEPT, Job, JobStatus, Run
 from polyglot_export.jobs.stores import redis_scripts as scripts
 from polyglot_export.jobs.stores.base import MAX_WEIGHT, Lease, Pulse, StoreAway, check_weight, order_of, parse_cursor
+from polyglot_export.request.spec import ExportSpec
 
 __all__ = ["LEASE_SECONDS", "RedisJobStore"]
 
@@ -43,6 +45,9 @@ CONNECTIONS = 16
 """Connections of a replica, at most; each is needed for a millisecond."""
 LARGE = 64 << 10
 """Characters of a job that takes more than a moment to read."""
+READERS = 4
+"""Jobs that are read at a time. A request may have a megabyte, and many times that while it is taken apart: a hundred
+clients that ask for one at the same moment must wait for each other."""
 ATTEMPTS = 50
 """Tries of an optimistic change; each failure means that someone else succeeded."""
 
@@ -53,8 +58,9 @@ _KEPT = int(EXPIRED_KEPT.total_seconds() * 1000)
 class RedisJobStore:
     """Jobs in Redis. They survive a restart of the service, and one of Redis if that keeps its data.
 
-    Memory: Here nothing but connections. In Redis at most ``max_jobs`` jobs, whose requests have :data:`MAX_WEIGHT`
-        together, each with at most ``MAX_RUNS`` runs of about 1 KB.
+    Memory: Here nothing but connections, and :data:`READERS` jobs while they are read. In Redis at most
+        ``max_jobs`` jobs, whose requests have :data:`MAX_WEIGHT` together, each with at most ``MAX_RUNS`` runs
+        of about 1 KB.
     """
 
     def __init__(self, url: str, prefix: str, max_jobs: int, lease: float = LEASE_SECONDS) -> None:
@@ -90,6 +96,9 @@ class RedisJobStore:
         self._max_jobs = max_jobs
         self._lease = int(lease * 1000)
         self._calls: set[asyncio.Future[Any]] = set()
+        self._reading = asyncio.Semaphore(READERS)
+        # A job's spec never changes: whoever reads it while somebody holds it gets the same one.
+        self._specs: WeakValueDictionary[str, ExportSpec] = WeakValueDictionary()
         names = ("READ", "LOOK", "ADD", "SAVE", "REMOVE", "PAGE", "RENEW", "CLAIM", "COUNT")
         self._scripts = {name: self._redis.register_script(getattr(scripts, name)) for name in names}
 
@@ -204,11 +213,12 @@ class RedisJobStore:
         return RedisJobStore(self._url, self._prefix, self._max_jobs, self._lease / 1000)
 
     async def _read(self, job_id: str) -> tuple[Job | None, str]:
-        found = await self._run("READ", job_id)
-        if not found:
-            return None, ""
-        doc, rev, progress = found
-        job = await self._decoded(job_id, doc)
+        async with self._reading:
+            found = await self._run("READ", job_id)
+            if not found:
+                return None, ""
+            doc, rev, progress = found
+            job = await self._decoded(job_id, doc)
         return (None, "") if job is None else (_with_progress(job, progress), rev)
 
     async def _decoded(self, job_id: str, doc: str) -> Job | None:
@@ -218,7 +228,8 @@ class RedisJobStore:
             InternalError: A newer service wrote it.
         """
         try:
-            return decode_job(doc) if len(doc) < LARGE else await asyncio.to_thread(decode_job, doc)
+            job = decode_job(doc) if len(doc) < LARGE else await asyncio.to_thread(decode_job, doc)
+            return replace(job, spec=self._specs.setdefault(job_id, job.spec))
         except NotAJob as error:
             _log.error("export %s is left out: %s", job_id, error)
             return None

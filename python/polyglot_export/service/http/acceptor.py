@@ -44,7 +44,7 @@ class Acceptor:
         self._new_protocol = new_protocol
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._silent: set[socket.socket] = set()
+        self._silent: dict[socket.socket, None] = {}
         self._refusal = refusal(clients.refusal())
         self._pause: asyncio.TimerHandle | None = None
 
@@ -60,7 +60,7 @@ class Acceptor:
         if self._pause is not None:
             self._pause.cancel()
         while self._silent:
-            self._silent.pop().close()
+            self._silent.popitem()[0].close()
 
     def _accept(self) -> None:
         for _ in range(AT_A_TIME):
@@ -78,16 +78,19 @@ class Acceptor:
 
     def _let_in(self, sock: socket.socket) -> None:
         asked = _first_bytes(sock)
-        if not asked and not self._clients.has_room() and len(self._silent) < SILENT:
+        if not asked and not self._clients.has_room():
+            if len(self._silent) >= SILENT:
+                # The one that has waited for longest has had the most time: a flood must not refuse who has just come.
+                self._look_again(next(iter(self._silent)))
             # What it asks for decides, and is on its way.
-            self._silent.add(sock)
+            self._silent[sock] = None
             self._loop.call_later(LOOK_AGAIN_SECONDS, self._look_again, sock)
             return
         self._place(sock, asked)
 
     def _look_again(self, sock: socket.socket) -> None:
         if sock in self._silent:
-            self._silent.discard(sock)
+            del self._silent[sock]
             self._place(sock, _first_bytes(sock))
 
     def _place(self, sock: socket.socket, asked: bytes) -> None:
