@@ -91,7 +91,7 @@ class FolderPlace(StorePlace):
     @classmethod
     def made(cls, request: pytest.FixtureRequest) -> StorePlace:
         place = cls()
-        place.path = request.getfixturevalue("tmp_path") / "new"
+        place.path = request.getfixturevalue("tmp_path")
         return place
 
     @property
@@ -99,8 +99,8 @@ class FolderPlace(StorePlace):
         return str(self.path / "a set")
 
     def missing(self) -> str:
-        (self.path.parent / "file").touch()
-        return str(self.path.parent / "file" / "a set")
+        (self.path / "file").touch()
+        return str(self.path / "file" / "a set")
 
 
 PLACES: tuple[type[StorePlace], ...] = (FolderPlace, S3Place, GcsPlace, AzurePlace)

@@ -137,10 +137,9 @@ class FolderStore(Store):
                 folder = folder.parent
 
     def unfinished(self) -> Iterator[Unfinished]:
-        """The temporary files in it; or, where it is a file, those of that one. A folder that is not there has none."""
-        with naming(self.url, "read"):
-            if not self._folder.parent.is_dir():
-                return iter(())
+        """The temporary files in it; or, where it is a file, those of that one. Of neither there may be any, but the
+        folder above must be there: a name that is misspelt is none that has nothing to clean.
+        """
         return TemporaryFiles(self.url).unfinished()
 
     def end(self, unfinished: Unfinished) -> None:
