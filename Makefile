@@ -133,10 +133,10 @@ lint-python: $(STAMPS)/core $(STAMPS)/dev
 	$(BIN)/python tools/check_docs.py
 	$(BIN)/python tools/check_rust.py
 	$(BIN)/python tools/check_version.py
-	$(BIN)/python tools/cli_reference.py --check
-	$(BIN)/python tools/manifest_schema.py --check
+	$(BIN)/python -m tools.cli_reference --check
+	$(BIN)/python -m tools.manifest_schema --check
 	$(BIN)/python -m tests.faults.table --check
-	$(BIN)/python tools/generate_xml_names.py --check
+	$(BIN)/python -m tools.generate_xml_names --check
 
 .PHONY: lint-deploy
 lint-deploy: $(STAMPS)/dev
@@ -174,8 +174,8 @@ test-slow: install ## The property tests at length, an hour or so (Hypothesis an
 
 .PHONY: docs
 docs: install ## Write the generated pages anew and check that every link leads somewhere
-	$(BIN)/python tools/cli_reference.py
-	$(BIN)/python tools/manifest_schema.py
+	$(BIN)/python -m tools.cli_reference
+	$(BIN)/python -m tools.manifest_schema
 	$(BIN)/python -m tests.faults.table
 	$(BIN)/python -m tests.types.table
 	$(BIN)/python tools/check_docs.py

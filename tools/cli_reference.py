@@ -1,6 +1,6 @@
 """Write docs/reference/cli.md from the program's own help.
 
-``python tools/cli_reference.py`` writes the page; with ``--check`` it ends with 1 when the page is not what the help
+``python -m tools.cli_reference`` writes the page; with ``--check`` it ends with 1 when the page is not what the help
 says.
 """
 
@@ -13,6 +13,7 @@ import click
 
 from polyglot_export.cli.commands import command_names
 from polyglot_export.cli.main import app
+from tools.generated import keep
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
 COLUMNS = 98
@@ -47,14 +48,7 @@ def page(commands: list[str]) -> str:
 
 def main() -> int:
     """Write or check; gives the exit code."""
-    made = page(command_names())
-    if "--check" in sys.argv[1:]:
-        if PAGE.read_text(encoding="utf-8") == made:
-            return 0
-        print(f"{PAGE} is stale: run python tools/cli_reference.py", file=sys.stderr)
-        return 1
-    PAGE.write_text(made, encoding="utf-8")
-    return 0
+    return keep(PAGE, page(command_names()), "tools.cli_reference")
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ The table is what expat accepts, one character at a time. Expat follows XML 1.0,
 PostgreSQL's own ``map_sql_identifier_to_xml_name`` does; libxml2 and the fifth edition accept these characters and
 more. So a name made of them is read by every parser. Characters beyond the BMP are in no name of the fourth edition.
 
-    python tools/generate_xml_names.py            writes the file
-    python tools/generate_xml_names.py --check    fails when the file differs
+    python -m tools.generate_xml_names            writes the file
+    python -m tools.generate_xml_names --check    fails when the file differs
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from xml.parsers import expat
+
+from tools.generated import keep
 
 TARGET = Path(__file__).resolve().parent.parent / "rust/src/formats/xml/name_chars.rs"
 PER_LINE = 14
@@ -67,15 +69,8 @@ def generate() -> str:
 
 
 def main() -> int:
-    """Write the file, or compare it."""
-    text = generate()
-    if "--check" in sys.argv[1:]:
-        if TARGET.read_text(encoding="utf-8") != text:
-            print(f"{TARGET} differs from what {Path(__file__).name} makes", file=sys.stderr)
-            return 1
-        return 0
-    TARGET.write_text(text, encoding="utf-8")
-    return 0
+    """Write or check; gives the exit code."""
+    return keep(TARGET, generate(), "tools.generate_xml_names")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Write docs/reference/manifest.schema.json from the records that a manifest is made of.
 
-``python tools/manifest_schema.py`` writes the file; with ``--check`` it ends with 1 when the file is not what the
+``python -m tools.manifest_schema`` writes the file; with ``--check`` it ends with 1 when the file is not what the
 records say. The descriptions are the docstrings of the records and of their fields.
 """
 
@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 from polyglot_export.fields import camel
 from polyglot_export.manifest import document
 from polyglot_export.manifest.document import Manifest
+from tools.generated import keep
 
 FILE = Path(__file__).parents[1] / "docs" / "reference" / "manifest.schema.json"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -70,14 +71,7 @@ def _plain(text: str) -> str:
 
 def main() -> int:
     """Write or check; gives the exit code."""
-    made = json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
-    if "--check" in sys.argv[1:]:
-        if FILE.read_text(encoding="utf-8") == made:
-            return 0
-        print(f"{FILE} is stale: run python tools/manifest_schema.py", file=sys.stderr)
-        return 1
-    FILE.write_text(made, encoding="utf-8")
-    return 0
+    return keep(FILE, json.dumps(schema(), indent=2, ensure_ascii=False) + "\n", "tools.manifest_schema")
 
 
 if __name__ == "__main__":

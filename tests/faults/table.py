@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.clients.table import section
+from tools.generated import keep
 
 __all__ = ["CUT", "FAULTS", "WHOLE", "Fault", "page"]
 
@@ -130,14 +130,8 @@ def _code(job: str) -> str:
 
 
 def main() -> int:
-    """Write the page, or with ``--check`` say whether it is up to date."""
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(page(), encoding="utf-8")
-        return 0
-    if PAGE.read_text(encoding="utf-8") == page():
-        return 0
-    print(f"{PAGE.name} is not up to date: python -m tests.faults.table", file=sys.stderr)
-    return 1
+    """Write or check; gives the exit code."""
+    return keep(PAGE, page(), "tests.faults.table")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
 def test_it_is_fresh() -> None:
-    assert manifest_schema.schema() == SCHEMA, "run python tools/manifest_schema.py"
+    assert manifest_schema.schema() == SCHEMA, "run python -m tools.manifest_schema"
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
