@@ -41,3 +41,21 @@ impl FileCounter {
         self.rows.finish()
     }
 }
+
+#[cfg(test)]
+pub mod testing {
+    use crate::error::Result;
+    use crate::formats::base::RowCounter;
+
+    /// What a counter says of a text that comes in pieces, for each size that a piece can have.
+    pub fn counted<C: RowCounter>(new: impl Fn() -> C, text: &str) -> Vec<Result<u64>> {
+        let bytes = text.as_bytes();
+        (1..=bytes.len().max(1))
+            .map(|size| {
+                let mut counter = new();
+                bytes.chunks(size).try_for_each(|piece| counter.update(piece))?;
+                counter.finish()
+            })
+            .collect()
+    }
+}

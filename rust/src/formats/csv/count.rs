@@ -139,6 +139,7 @@ impl RowCounter for CsvCounter {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::counting::testing::counted;
 
     fn counter(quote: u8, escape: u8, header: bool) -> CsvCounter {
         CsvCounter {
@@ -153,16 +154,7 @@ mod tests {
     }
 
     fn count(text: &str, quote: u8, escape: u8, header: bool) -> Vec<Result<u64>> {
-        let bytes = text.as_bytes();
-        (1..=bytes.len().max(1))
-            .map(|cut| {
-                let mut counter = counter(quote, escape, header);
-                for part in bytes.chunks(cut) {
-                    counter.update(part).unwrap();
-                }
-                counter.finish()
-            })
-            .collect()
+        counted(|| counter(quote, escape, header), text)
     }
 
     #[test]

@@ -143,16 +143,10 @@ impl RowCounter for ArrayCounter {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::counting::testing::counted;
 
     fn count(text: &str) -> Vec<Result<u64>> {
-        let bytes = text.as_bytes();
-        (1..=bytes.len().max(1))
-            .map(|cut| {
-                let mut counter = ArrayCounter::new();
-                bytes.chunks(cut).try_for_each(|part| counter.update(part))?;
-                counter.finish()
-            })
-            .collect()
+        counted(ArrayCounter::new, text)
     }
 
     #[test]
