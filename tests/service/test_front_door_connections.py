@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import resource
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,6 +81,26 @@ def test_an_idle_connection_gives_its_place(tmp_path: Path) -> None:
         counted = turned_away(service)
     assert counted["idle"] >= 1
     assert counted["refused"] == counted["memory"] == 0
+
+
+def test_a_flood_of_silent_connections_refuses_no_probe(tmp_path: Path, records: str) -> None:
+    """A probe that has just come is given the time in which its request arrives."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import polyglot_export.service.http.acceptor as a\na.LOOK_AGAIN_SECONDS = 2.0\na.SILENT = 4\n"
+    )
+    environment = {"PYTHONPATH": f"{tmp_path}:{PACKAGE}"}
+    with serve(records, max_clients=9, workers=1, env=environment) as service, contextlib.ExitStack() as stack:
+        made = [create(service) for _ in range(8)]
+        wait_for(lambda: b"polyglot_client_connections 1.0" in metrics_to_the_end(service))
+        for each in made:
+            stack.enter_context(RawDownload(service, each, headers=CLOSE)).read_some(1000)
+        # The last place is taken by one that waits with it.
+        stack.enter_context(idle(service, 6))
+        with connect(service) as probe:
+            # Accepted before it says anything.
+            time.sleep(0.3)
+            probe.sendall(GET)
+            assert probe.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
 def test_the_last_places_are_for_probes(records: str) -> None:
