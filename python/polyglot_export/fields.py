@@ -24,6 +24,7 @@ __all__ = [
     "left_out",
     "member_names",
     "read_record",
+    "read_text",
     "within",
     "write_record",
     "wrong",
@@ -232,7 +233,7 @@ def _reader(hint: Any) -> Read:
         return _words(hint, {**{each.value: each for each in hint}, **{each: each for each in hint}})
     if issubclass(hint, Record):
         return lambda given: read_record(hint, given)
-    simple: dict[Any, Read] = {str: _text, bool: _flag, int: _integer}
+    simple: dict[Any, Read] = {str: read_text, bool: _flag, int: _integer}
     return simple[hint]
 
 
@@ -283,7 +284,12 @@ def _words(hint: Any, known: Mapping[object, object]) -> Read:
     return read
 
 
-def _text(given: object) -> str:
+def read_text(given: object) -> str:
+    """A text that can be written in UTF-8.
+
+    Raises:
+        SpecError: It is none.
+    """
     if not isinstance(given, str):
         raise wrong("must be a string", given)
     try:

@@ -163,9 +163,20 @@ def test_in_the_snapshot_of_the_export(dsn: str, conn: psycopg.Connection, tmp_p
 
 def test_filter_and_limit_count(dsn: str, conn: psycopg.Connection, tmp_path: Path) -> None:
     conn.execute(TABLES.encode())
-    for number, what in enumerate(({"where": "id > 7"}, {"limit": 4}, {"where": "id > 7", "limit": 2})):
+    conn.execute(
+        "CREATE TABLE exact AS SELECT g * 0.000000000000000000001::numeric AS id FROM generate_series(1, 10) g"
+    )
+    cases = (
+        ("small", {"where": "id > 7"}),
+        ("small", {"limit": 4}),
+        ("small", {"where": "id > 7", "limit": 2}),
+        # As a double this would be another number.
+        ("exact", {"where": "id > 0.000000000000000000007"}),
+        ("exact", {"where": "id = 0.000000000000000000003"}),
+    )
+    for number, (name, what) in enumerate(cases):
         file = tmp_path / f"{number}.csv"
-        export_to_file(dsn, "small", file, manifest=f"{file}.json", fingerprints=True, **what)  # type: ignore[arg-type]
+        export_to_file(dsn, name, file, manifest=f"{file}.json", fingerprints=True, **what)  # type: ignore[arg-type]
         assert verify(f"{file}.json", dsn).ok
 
 

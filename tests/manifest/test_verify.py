@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,6 +31,7 @@ from polyglot_export.compressions import Compression
 from polyglot_export.destinations.folder import FolderStore
 from polyglot_export.formats.registry import Format
 from polyglot_export.limits import VERIFY_READ_BYTES
+from polyglot_export.manifest import verify as verifying
 from polyglot_export.manifest.document import MANIFEST, MissingRelation
 from tests.manifest.helpers import FULL
 from tests.manifest.sets import edit, made, part, paths, rewrite
@@ -366,3 +369,32 @@ def test_an_error_of_the_caller_ends_all_threads(dsn: str, tmp_path: Path) -> No
 def test_findings_are_lines() -> None:
     assert str(Fault(FaultKind.EXTRA, "a.csv", "why")) == "extra     a.csv: why"
     assert str(Unchecked("a.csv", "why")) == "unchecked a.csv: why"
+
+
+def test_a_folder_full_of_other_files(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are not told one by one for ever."""
+    made(dsn, tmp_path, ["orders"])
+    for number in range(5):
+        (tmp_path / f"{number}.txt").touch()
+    monkeypatch.setattr(verifying, "EXTRA_FILES", 3)
+    found = [str(fault) for fault in verify(tmp_path).faults]
+    assert found[:3] == [f"extra     {number}.txt: the manifest does not name it" for number in range(3)]
+    assert found[3:] == [f"extra     {tmp_path}: the manifest does not name more files than these 3"]
+
+
+def test_folders_in_folders(dsn: str, tmp_path: Path) -> None:
+    """However deep: nothing recurses."""
+    made(dsn, tmp_path, ["empty"])
+    before = Path.cwd()
+    try:
+        os.chdir(tmp_path)
+        for _ in range(1_500):
+            Path("d").mkdir()
+            os.chdir("d")
+        Path("x").touch()
+        os.chdir(before)
+        assert [fault.kind for fault in verify(tmp_path).faults] == [FaultKind.EXTRA]
+    finally:
+        os.chdir(before)
+        # pytest's own removal recurses.
+        subprocess.run(["rm", "-r", str(tmp_path / "d")], check=True)

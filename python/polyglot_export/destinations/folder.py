@@ -66,7 +66,7 @@ class FolderStore(Store):
         """See that it is a folder that can be written, or that it can be made."""
         with naming(self.url):
             found = self._folder
-            while not os.path.lexists(found):
+            while not os.path.lexists(found) and found != found.parent:
                 found = found.parent
             if not stat.S_ISDIR(found.stat().st_mode):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
@@ -87,13 +87,7 @@ class FolderStore(Store):
 
     def size(self, path: str) -> int | None:
         """Bytes of a file; ``None`` where there is none."""
-        target = self._path(path)
-        with naming(str(target), "read"):
-            try:
-                found = target.stat()
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-        return found.st_size if stat.S_ISREG(found.st_mode) else None
+        return _size(self._path(path))
 
     def read(self, path: str, start: int, length: int) -> bytes:
         """Bytes of a file from ``start`` on; fewer than ``length`` at its end only."""
@@ -162,22 +156,32 @@ class FolderStore(Store):
 def _walk(folder: Path, before: str) -> Iterator[StoredFile]:
     """The files below a folder, those of each folder between its neighbours by name."""
     temporary = part_pattern()
-    with naming(str(folder), "read"):
-        entries = list(os.scandir(folder))
-    names = [f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name for entry in entries]
-    # With the slash, so that all paths stand in their order.
-    for name in sorted(names):
-        path = folder / name
-        if name.endswith("/"):
-            yield from _walk(path, f"{before}{name}")
-        elif temporary.fullmatch(name) is None:
-            with naming(str(path), "read"):
-                try:
-                    found = path.stat()
-                except FileNotFoundError:
-                    continue
-            if stat.S_ISREG(found.st_mode):
-                yield StoredFile(f"{before}{name}", found.st_size)
+    waiting = [before]
+    while waiting:
+        path = waiting.pop()
+        target = folder / path.removeprefix(before)
+        if path == before or path.endswith("/"):
+            waiting += sorted((f"{path}{name}" for name in _names(target)), reverse=True)
+        elif temporary.fullmatch(target.name) is None:
+            size = _size(target)
+            if size is not None:
+                yield StoredFile(path, size)
+
+
+def _names(folder: Path) -> list[str]:
+    """What is in a folder. Folders have a slash behind them, with which all paths stand in their order."""
+    with naming(str(folder), "read"), os.scandir(folder) as entries:
+        return [f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name for entry in entries]
+
+
+def _size(path: Path) -> int | None:
+    """Of a file, through links; ``None`` where there is none."""
+    with naming(str(path), "read"):
+        try:
+            found = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _write(path: Path, content: bytes) -> None:

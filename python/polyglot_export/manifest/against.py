@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import NamedTuple
 
 from psycopg import sql
@@ -202,6 +203,6 @@ def _terms(manifest: Manifest) -> tuple[FilterTerm, ...]:
         ManifestError: It is none.
     """
     try:
-        return tuple(read_record(FilterTerm, json.loads(text)) for text in manifest.options.filter)
+        return tuple(read_record(FilterTerm, json.loads(text, parse_float=Decimal)) for text in manifest.options.filter)
     except (ValueError, TypeError) as error:
         raise ManifestError(f"this is no manifest: options.filter: {error}") from None

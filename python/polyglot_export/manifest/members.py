@@ -6,8 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from polyglot_export.errors import SpecError
-from polyglot_export.fields import is_number, within, wrong
+from polyglot_export.fields import is_number, read_text, within, wrong
 
 __all__ = ["SHA256_PATTERN", "counts", "folder", "options", "path", "sha256", "texts", "values"]
 
@@ -23,7 +22,7 @@ def path(given: object) -> str:
     Raises:
         SpecError: It is none, or leads out of that folder.
     """
-    name = _text(given)
+    name = read_text(given)
     if "\0" in name or "\\" in name or any(part in ("", ".", "..") for part in name.split("/")):
         raise wrong("must be a path below the manifest's folder, without '..', '\\', or an empty part", name)
     return name
@@ -55,7 +54,7 @@ def texts(given: object) -> dict[str, str]:
     Raises:
         SpecError: They are none.
     """
-    return _mapping(given, _text)
+    return _mapping(given, read_text)
 
 
 def values(given: object) -> dict[str, str | None] | None:
@@ -64,7 +63,7 @@ def values(given: object) -> dict[str, str | None] | None:
     Raises:
         SpecError: They are none.
     """
-    return None if given is None else _mapping(given, lambda value: None if value is None else _text(value))
+    return None if given is None else _mapping(given, lambda value: None if value is None else read_text(value))
 
 
 def counts(given: object) -> dict[str, int]:
@@ -90,7 +89,7 @@ def _mapping(given: object, read: Callable[[object], V]) -> dict[str, V]:
         raise wrong("must be an object", given)
     found: dict[str, V] = {}
     for name, value in given.items():
-        with within(_text(name)):
+        with within(read_text(name)):
             found[name] = read(value)
     return found
 
@@ -100,20 +99,10 @@ def _plain(given: object) -> object:
         return [_plain(item) for item in given]
     if given is None or isinstance(given, bool | int):
         return given
-    return _text(given)
+    return read_text(given)
 
 
 def _count(given: object) -> int:
     if not isinstance(given, int) or not is_number(given) or given < 0:
         raise wrong("must be a whole number of at least 0", given)
-    return given
-
-
-def _text(given: object) -> str:
-    if not isinstance(given, str):
-        raise wrong("must be a string", given)
-    try:
-        given.encode()
-    except UnicodeEncodeError:
-        raise SpecError(None, "must be text; half of a surrogate pair is none") from None
     return given

@@ -14,7 +14,7 @@ from polyglot_export.errors import Cancelled, ManifestError, SpecError, TargetFa
 from polyglot_export.fields import is_number, read_record, within
 from polyglot_export.limits import default_workers
 from polyglot_export.manifest.document import MANIFEST, Manifest, PartEntry
-from polyglot_export.manifest.location import is_claim, locate, read_manifest
+from polyglot_export.manifest.location import claim_number, locate, read_manifest
 from polyglot_export.manifest.reading import Content, read_content
 from polyglot_export.manifest.report import (
     Fault,
@@ -29,6 +29,10 @@ __all__ = ["check_workers", "verify_set"]
 
 PROGRESS_SECONDS = 0.1
 """How often progress is told."""
+
+EXTRA_FILES = 1_000
+"""Files that the manifest does not name and that are told one by one. A folder that is not the set's may hold any
+number."""
 
 Finding = Fault | Unchecked
 Compare = Callable[[Manifest], Iterator[Finding]]
@@ -141,10 +145,12 @@ def _extra(place: Store, manifest: Manifest, path: str) -> Iterator[Finding]:
         folders = [path.removesuffix(MANIFEST).rstrip("/")]
     else:
         folders = sorted({relation.folder for relation in manifest.relations if relation.folder})
-    for folder in folders:
-        for file in place.files(folder):
-            if file.path not in known and not is_claim(file.path):
-                yield Fault(FaultKind.EXTRA, file.path, "the manifest does not name it")
+    extra = (file.path for folder in folders for file in place.files(folder) if file.path not in known)
+    for count, name in enumerate(name for name in extra if claim_number(name) is None):
+        if count == EXTRA_FILES:
+            yield Fault(FaultKind.EXTRA, place.url, f"the manifest does not name more files than these {count:,}")
+            return
+        yield Fault(FaultKind.EXTRA, name, "the manifest does not name it")
 
 
 class _Run:
