@@ -16,7 +16,9 @@ __all__ = [
     "DATABASE_SECONDS",
     "DEFAULT_WORKERS_LIMIT",
     "DUMP_BYTES",
+    "DUMP_FILES",
     "DUMP_LARGE_BYTES",
+    "DUMP_PART_BYTES",
     "FILE_CHUNK_BYTES",
     "INLINE_ROW_BYTES",
     "LEADER_BYTES",
@@ -118,6 +120,11 @@ stays below 200 MB."""
 DUMP_LARGE_BYTES = 200 * MIB
 """The same where one of them may have very large rows, which few rows of few tables are. What does not fit is written
 alone."""
+DUMP_FILES = 50_000
+"""Files of a relation in a dump, at most: what a manifest has room for."""
+DUMP_PART_BYTES = 1 * MIB
+"""The smallest size that parts of a dump can be asked to have: a segment is larger, so that a smaller one would promise
+what cannot be kept."""
 MESSAGE_BYTES = 1 * KIB
 """Bytes of a message that are kept, sent or logged: a server quotes the value that it cannot read, which may be a
 text of a megabyte."""

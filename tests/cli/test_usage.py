@@ -95,7 +95,7 @@ def test_one_command_imports_no_other() -> None:
 
 def test_the_reference_is_fresh() -> None:
     assert cli_reference.PAGE.read_text(encoding="utf-8") == cli_reference.page(command_names()), (
-        "run python tools/cli_reference.py"
+        "run python -m tools.cli_reference"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -12,9 +13,13 @@ import pytest
 
 from polyglot_export import PolyglotError, SpecError, TargetFailed, dump, verify
 from polyglot_export.destinations.folder import FolderStore
+from polyglot_export.dumps import claim as claims
+from polyglot_export.dumps import relations
 from polyglot_export.dumps.claim import Claim
 from polyglot_export.manifest.document import MANIFEST
+from tests.cli.helpers import complaint, succeeded, wait_until
 from tests.dumps.helpers import files, manifest_of, same
+from tests.fixtures.process import Cli
 
 
 @pytest.fixture(scope="module")
@@ -134,18 +139,82 @@ def test_a_claim_that_was_lost_is_noticed(tables: str, tmp_path: Path, monkeypat
     assert files(tmp_path) == []
 
 
+def test_files_of_another_layout_are_no_dumps(tables: str, tmp_path: Path) -> None:
+    """Half a dump in a folder below is not of this place, and neither is a file of another tool."""
+    dump(tables, tmp_path / "2026", format="csv")
+    (tmp_path / "2026" / MANIFEST).unlink()
+    with pytest.raises(SpecError, match=r"no dump's: 2026/public.a/part-00000.csv, 2026/"):
+        dump(tables, tmp_path, format="csv", overwrite=True)
+    (tmp_path / "spark" / "day=1").mkdir(parents=True)
+    (tmp_path / "spark" / "day=1" / "part-00000.parquet").touch()
+    with pytest.raises(SpecError, match=r"no dump's: day=1/part-00000.parquet"):
+        dump(tables, tmp_path / "spark", overwrite=True)
+    placed = f"{tmp_path}/placed/{{schema}}/t={{table}}"
+    dump(tables, placed, format="csv")
+    dump(tables, placed, format="csv", overwrite=True)
+    assert files(tmp_path / "placed") == ["public/t=a/part-00000-1.csv", "public/t=b/part-00000-1.csv"]
+
+
+def test_a_dry_run_says_what_is_there(cli: Cli, tables: str, tmp_path: Path) -> None:
+    dump(tables, tmp_path, format="csv")
+    told = complaint(cli("dump", "-o", str(tmp_path), "--dry-run", dsn=tables), 2)
+    assert "holds a dump already" in told
+    succeeded(cli("dump", "-o", str(tmp_path), "--dry-run", "--overwrite", dsn=tables))
+
+
+def test_a_manifest_that_is_there_first_wins(tables: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever wrote it: the claim of this dump was lost while it slept, and nobody noticed."""
+
+    def sleep(self: Claim) -> None:  # noqa: ARG001 - it stands for a method
+        (tmp_path / MANIFEST).write_text("another dump's")
+
+    monkeypatch.setattr(Claim, "see_held", sleep)
+    with pytest.raises(TargetFailed, match="another dump has written its manifest"):
+        dump(tables, tmp_path, format="csv")
+    assert (tmp_path / MANIFEST).read_text() == "another dump's"
+    assert files(tmp_path) == []
+
+
+def test_a_claim_is_renewed_and_does_not_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "RENEW_SECONDS", 0.01)
+    path = tmp_path / ".manifest.json.0.claim"
+    with Claim(FolderStore(tmp_path), ()) as held:
+        first = json.loads(path.read_bytes())
+        wait_until(lambda: json.loads(path.read_bytes())["renewed"] > first["renewed"])
+        assert json.loads(path.read_bytes())["started"] == first["started"]
+        path.unlink()
+        # Longer than several renewals.
+        time.sleep(0.2)
+        assert not path.exists()
+        with pytest.raises(TargetFailed, match="has taken"):
+            held.see_held()
+
+
+def test_a_manifest_that_would_be_too_large(tables: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known before the rows are read, and not when the manifest is written."""
+    monkeypatch.setattr(relations, "MANIFEST_BYTES", 1000)
+    with pytest.raises(SpecError, match="dump fewer tables at a time, or larger parts"):
+        dump(tables, tmp_path, format="csv")
+    assert files(tmp_path) == []
+
+
 def test_a_failure_right_after_the_manifest(tables: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer of a store may be lost, and a signal may come at any time: a manifest never loses its files."""
-    replace = FolderStore.replace
+    for name in ("create", "replace"):
+        real = getattr(FolderStore, name)
 
-    def lost(self: FolderStore, path: str, content: bytes) -> None:
-        replace(self, path, content)
-        raise TargetFailed("the answer was lost")
+        def lost(self: FolderStore, path: str, content: bytes, real: Callable[..., object] = real) -> object:
+            done = real(self, path, content)
+            if path == MANIFEST:
+                raise TargetFailed("the answer was lost")
+            return done
 
-    monkeypatch.setattr(FolderStore, "replace", lost)
-    with pytest.raises(TargetFailed, match="the answer was lost"):
-        dump(tables, tmp_path, format="csv")
-    assert verify(tmp_path).ok
+        monkeypatch.setattr(FolderStore, name, lost)
+    for overwrite in (False, True):
+        with pytest.raises(TargetFailed, match="the answer was lost"):
+            dump(tables, tmp_path, format="csv", overwrite=overwrite)
+        assert verify(tmp_path).faults == () or overwrite
+    assert [fault.kind for fault in verify(tmp_path).faults] == ["extra", "extra"], "those of the first one"
 
 
 def test_a_claim_is_no_extra_file(tables: str, tmp_path: Path) -> None:

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from polyglot_export import ConnectionLost, PolyglotError, SourceChanged, TargetFailed, dump, verify
+from polyglot_export import (
+    ConnectionLost,
+    PolyglotError,
+    RunSettings,
+    SourceChanged,
+    TargetFailed,
+    dump,
+    parse_spec,
+    verify,
+)
+from polyglot_export.destinations.folder import FolderFile
 from polyglot_export.dumps import moment as dump_moment
+from polyglot_export.dumps.request import DumpRequest
+from polyglot_export.dumps.run import dump_set
 from polyglot_export.dumps.selection import Chosen, Selection, select
+from polyglot_export.limits import UPLOAD_PARTS
 from polyglot_export.manifest.document import MANIFEST, Manifest
 from polyglot_export.postgres.leader import Leader
 from tests.cli.helpers import complaint, is_copying, succeeded, wait_until
 from tests.dumps.helpers import files, manifest_of, same
+from tests.faults.workers import both_in_the_middle, terminate
 from tests.fixtures.disk import small_file_system
-from tests.fixtures.object_front import answer
+from tests.fixtures.object_front import answer, deaf
 from tests.fixtures.object_stores import S3Cloud
 from tests.fixtures.process import Cli, start_cli
 
@@ -28,6 +41,13 @@ CREATE TABLE a AS SELECT g AS id FROM generate_series(1, 10) g;
 CREATE TABLE big AS SELECT g AS id, repeat(md5(g::text), 20) AS text FROM generate_series(1, 20000) g;
 CREATE TABLE b AS TABLE a;
 """
+LONG = """
+CREATE TABLE long (id int, pad text) WITH (fillfactor = 30);
+INSERT INTO long SELECT n, md5(n::text) || repeat('name ' || n || ' ', 280) FROM generate_series(1, 40000) AS n;
+"""
+"""Segments of 73 MB: more than all buffers hold, so that a backend waits to send the rest."""
+NAME = "polyglot dumps"
+CSV = parse_spec({"format": "csv"})
 ENDLESS = (
     "endless=SELECT g, pg_sleep(0.001)::text AS pause, repeat('x', 2000) AS pad FROM generate_series(1, 1000000) g"
 )
@@ -91,19 +111,70 @@ def test_the_leader_is_lost(dsn: str, conn: psycopg.Connection, tmp_path: Path) 
     assert files(tmp_path / "out") == []
 
 
-def test_one_worker_is_lost(dsn: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+def test_one_worker_is_lost(
+    dsn: str, conn: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its segment is read again; the bytes are those of a dump that was left alone."""
-    killed = threading.Event()
+    conn.execute(LONG)
+    killed: list[int] = []
+    write = FolderFile.write
 
-    def kill(_progress: object) -> None:
+    def first(self: FolderFile, chunk: bytes) -> None:
+        if not killed:
+            # Nobody takes anything meanwhile, so that both workers are stopped in the middle of their segments.
+            at = both_in_the_middle(dsn, NAME)
+            killed.append(at[max(at)])
+            terminate(dsn, killed[0])
+        write(self, chunk)
+
+    monkeypatch.setattr(FolderFile, "write", first)
+    run = RunSettings(workers=2, chunk_bytes=64 << 10, window_bytes=256 << 10, application_name=NAME)
+    selection = Selection(tables=("long",))
+    dump_set(DumpRequest(destination=str(tmp_path / "out"), selection=selection, form=CSV, run=run), dsn=dsn)
+    assert killed
+    same(conn, tmp_path / "out")
+
+
+def test_a_connection_that_was_lost_while_it_waited(
+    dsn: str, conn: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is kept for the next table, and ended by the server meanwhile: another one is opened."""
+    killed: list[int] = []
+    commit = FolderFile.commit
+
+    def and_kill(self: FolderFile) -> None:
+        commit(self)
         rows = conn.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND pid <> pg_backend_pid() AND query LIKE 'COPY%' LIMIT 1"
+            "SELECT pg_terminate_backend(pid, 60000), pid FROM pg_stat_activity WHERE application_name = %s"
+            " AND state = 'idle in transaction' AND query LIKE 'COPY%%'",
+            [NAME],
         ).fetchall()
-        if rows:
-            killed.set()
+        killed.extend(pid for _, pid in rows)
 
-    dump(dsn, tmp_path / "out", format="csv", on_progress=lambda state: None if killed.is_set() else kill(state))
+    monkeypatch.setattr(FolderFile, "commit", and_kill)
+    run = RunSettings(workers=1, application_name=NAME)
+    dump_set(DumpRequest(destination=str(tmp_path / "out"), form=CSV, run=run), dsn=dsn)
+    assert len(set(killed)) >= 2
+    same(conn, tmp_path / "out")
+
+
+def test_few_connections_serve_many_tables(
+    dsn: str, conn: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conn.execute("".join(f"CREATE TABLE t{number} AS SELECT 1 AS id;" for number in range(20)).encode())
+    seen: set[int] = set()
+    commit = FolderFile.commit
+
+    def and_look(self: FolderFile) -> None:
+        with psycopg.connect(dsn, autocommit=True) as other:
+            rows = other.execute("SELECT pid FROM pg_stat_activity WHERE application_name = %s", [NAME]).fetchall()
+        seen.update(pid for (pid,) in rows)
+        commit(self)
+
+    monkeypatch.setattr(FolderFile, "commit", and_look)
+    run = RunSettings(workers=2, application_name=NAME)
+    dump_set(DumpRequest(destination=str(tmp_path / "out"), form=CSV, run=run), dsn=dsn)
+    assert 2 <= len(seen) <= 3, "the leader's and those of the workers"
     same(conn, tmp_path / "out")
 
 
@@ -215,6 +286,39 @@ def test_into_a_bucket(cli: Cli, dsn: str, s3: S3Cloud) -> None:
     assert "holds a dump already" in told
     told = complaint(cli("dump", "-o", "s3://nosuchbucket/run/", dsn=dsn, env=s3.env), 1)
     assert "there is no such bucket" in told
+
+
+def is_stopped(conn: psycopg.Connection) -> bool:
+    """Whether a worker waits to send what nobody takes."""
+    found = conn.execute(
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'ClientWrite'"
+    ).fetchone()
+    return found is not None
+
+
+def test_a_signal_while_the_store_is_silent(dsn: str, conn: psycopg.Connection, s3: S3Cloud) -> None:
+    conn.execute(LONG)
+    s3.front.fail("part", fault=deaf())
+    patient = s3.env | {"POLYGLOT_STORE_PATIENCE": "10min"}
+    process = start_cli("dump", "-o", s3.url("run/"), "-f", "csv", "-t", "long", "--quiet", dsn=dsn, env=patient)
+    # As many parts as may be are under way, and the next one waits.
+    wait_until(lambda: s3.front.count("part") == UPLOAD_PARTS)
+    wait_until(lambda: is_stopped(conn))
+    process.send_signal(signal.SIGINT)
+    _, text = process.communicate(timeout=20)
+    assert process.returncode == -signal.SIGINT
+    assert "no file of this dump is left" in text.decode()
+    assert s3.keys() == []
+    assert s3.uploads() == []
+
+
+def test_an_upload_that_could_not_be_ended_is_told(cli: Cli, dsn: str, conn: psycopg.Connection, s3: S3Cloud) -> None:
+    conn.execute(LONG)
+    s3.front.fail("part", fault=answer(403, "AccessDenied"))
+    s3.front.fail("abort", fault=answer(403, "AccessDenied"))
+    done = cli("dump", "-o", s3.url("run/"), "-f", "csv", "-t", "long", "--quiet", dsn=dsn, env=s3.env)
+    assert done.returncode == 1
+    assert b"polyglot clean --older-than 0 s3://" in done.stderr
 
 
 def test_a_store_that_is_cut_in_the_middle(cli: Cli, dsn: str, s3: S3Cloud) -> None:

@@ -26,8 +26,10 @@ __all__ = [
     "debug_option",
     "dsn_option",
     "export_options",
+    "format_option",
     "is_debugging",
     "leave_quietly",
+    "lock_timeout_option",
     "one_line",
     "parse_rate",
     "parse_time",
@@ -88,6 +90,18 @@ debug_option = click.option(
     callback=_set_debug,
     help="Show the traceback of an error.",
 )
+format_option = click.option(
+    "--option",
+    "-O",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option of the format, as delimiter=';'. Each format has its own.",
+)
+lock_timeout_option = click.option(
+    "--lock-timeout",
+    metavar="TIME",
+    help="How long to wait for a table that another session has locked, as 30s or 5min. Default: as long as it takes.",
+)
 _SELECTION = (
     click.argument(
         "source", metavar="[SOURCE]", required=False, help="Table, view or materialized view: name or schema.name."
@@ -125,13 +139,7 @@ _SELECTION = (
         help="Sort, as created_at:desc,id. The primary key is added to make the order complete.",
     ),
     click.option("--limit", "-n", type=click.IntRange(min=0), metavar="N", help="At most this many rows."),
-    click.option(
-        "--option",
-        "-O",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="An option of the format, as delimiter=';'. Each format has its own.",
-    ),
+    format_option,
 )
 _RUN = (
     click.option(
@@ -169,12 +177,7 @@ _RUN = (
     click.option(
         "--rate-limit", metavar="RATE", help="Bytes a second that are read at most, as in 20MB. Default: no limit."
     ),
-    click.option(
-        "--lock-timeout",
-        metavar="TIME",
-        help="How long to wait for a table that another session has locked, as 30s or 5min. Default: as long as it "
-        "takes.",
-    ),
+    lock_timeout_option,
     click.option(
         "--quiet", is_flag=True, help="No progress bar and no summary. Errors and lost values are still told."
     ),

@@ -1,4 +1,4 @@
-"""The progress bars of an export and of a check, and the line that sums an export up; all on standard error.
+"""The progress bars of an export, a dump and a check, and the line that sums an export up; all on standard error.
 
 rich is imported only when a bar is drawn. That happens only on a terminal, so scripts do not pay for the import.
 """
@@ -51,24 +51,16 @@ class NoBar:
         """Nothing to remove."""
 
 
-class Bar:
-    """A line that is redrawn while the export runs: share done, rows, size, rows a second, time left.
+class _Line:
+    """A line that is redrawn on standard error, until the terminal is gone.
 
-    Share and time left are computed from the segments that are done, or from the estimated rows. For a query that
-    nothing is known about in advance, the bar only moves and shows no time left.
+    Args:
+        visible: Whether there is anything to draw on.
     """
 
-    def __init__(self) -> None:
-        self.visible = True
+    def __init__(self, *, visible: bool) -> None:
+        self.visible = visible
         self._progress: RichProgress | None = None
-        self._opened: float | None = None
-
-    def draw(self, export: Export | None) -> None:
-        """Draw the state of the export. If the terminal is gone, the export goes on without a bar."""
-        try:
-            self._draw(export)
-        except OSError:
-            self.visible = False
 
     def stop(self) -> None:
         """Remove the line and show the cursor again."""
@@ -77,27 +69,100 @@ class Bar:
             with suppress(OSError):
                 progress.stop()
 
-    def _draw(self, export: Export | None) -> None:
-        if self._progress is None:
-            self._progress = _bar()
-            self._progress.add_task("connecting", total=None, rows="", size="", speed="")
-            self._progress.start()
-        progress = self._progress
-        if export is not None:
-            now = time.monotonic()
-            if self._opened is None:
-                self._opened = now
-            state = export.progress()
-            progress.update(
-                progress.task_ids[0],
-                description="exporting",
-                total=None if state.fraction is None else 1.0,
-                completed=state.fraction or 0.0,
-                rows=f"{state.rows:,} rows",
-                size=size_text(state.bytes),
-                speed=rows_per_second(state.rows, now - self._opened),
+    def _show(
+        self,
+        description: str,
+        fraction: float | None,
+        *,
+        rows: str = "",
+        size: str = "",
+        speed: str = "",
+    ) -> None:
+        if not self.visible:
+            return
+        try:
+            if self._progress is None:
+                self._progress = _bar()
+                self._progress.add_task(description, total=None, rows="", size="", speed="")
+                self._progress.start()
+            self._progress.update(
+                self._progress.task_ids[0],
+                description=description,
+                total=None if fraction is None else 1.0,
+                completed=fraction or 0.0,
+                rows=rows,
+                size=size,
+                speed=speed,
             )
-        progress.refresh()
+            self._progress.refresh()
+        except OSError:
+            self.visible = False
+
+
+class Bar(_Line):
+    """Of an export: share done, rows, size, rows a second, time left.
+
+    Share and time left are computed from the segments that are done, or from the estimated rows. For a query that
+    nothing is known about in advance, the bar only moves and shows no time left.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(visible=True)
+        self._opened: float | None = None
+
+    def draw(self, export: Export | None) -> None:
+        """Draw the state of the export, which is ``None`` while it is being opened."""
+        if export is None:
+            self._show("connecting", None)
+            return
+        now = time.monotonic()
+        if self._opened is None:
+            self._opened = now
+        state = export.progress()
+        self._show(
+            "exporting",
+            state.fraction,
+            rows=f"{state.rows:,} rows",
+            size=size_text(state.bytes),
+            speed=rows_per_second(state.rows, now - self._opened),
+        )
+
+
+class VerifyBar(_Line):
+    """Of a check: share done, files, size, bytes a second, time left."""
+
+    def __init__(self, *, visible: bool) -> None:
+        super().__init__(visible=visible)
+        self._started = time.monotonic()
+
+    def draw(self, state: VerifyProgress) -> None:
+        """Draw how far it is."""
+        seconds = time.monotonic() - self._started
+        self._show(
+            "verifying",
+            state.bytes / state.bytes_total if state.bytes_total else None,
+            rows=f"{state.files:,} of {counted(state.files_total, 'file')}",
+            size=size_text(state.bytes),
+            speed=f"{size_text(state.bytes / seconds)}/s" if seconds > 0 else "",
+        )
+
+
+class DumpBar(_Line):
+    """Of a dump: share done, relations, rows, size, rows a second, time left."""
+
+    def __init__(self, *, visible: bool) -> None:
+        super().__init__(visible=visible)
+        self._started = time.monotonic()
+
+    def draw(self, state: DumpProgress) -> None:
+        """Draw how far it is."""
+        self._show(
+            "dumping",
+            state.fraction,
+            rows=f"{state.relations:,} of {counted(state.relations_total, 'relation')}, {state.rows:,} rows",
+            size=size_text(state.bytes),
+            speed=rows_per_second(state.rows, time.monotonic() - self._started),
+        )
 
 
 def meter_for(*, quiet: bool, to_terminal: bool) -> Meter:
@@ -107,114 +172,21 @@ def meter_for(*, quiet: bool, to_terminal: bool) -> Meter:
         quiet: The user asked for no bar.
         to_terminal: The rows are written to a terminal.
     """
-    if quiet or to_terminal or sys.stderr is None or not sys.stderr.isatty():
-        return NoBar()
-    return Bar()
-
-
-class VerifyBar:
-    """A line that is redrawn while files are verified: share done, files, size, bytes a second, time left.
-
-    Args:
-        visible: Whether there is anything to draw on.
-    """
-
-    def __init__(self, *, visible: bool) -> None:
-        self._visible = visible
-        self._progress: RichProgress | None = None
-        self._started = time.monotonic()
-
-    def draw(self, state: VerifyProgress) -> None:
-        """Draw how far it is. If the terminal is gone, the check goes on without a bar."""
-        if self._visible:
-            try:
-                self._draw(state)
-            except OSError:
-                self._visible = False
-
-    def stop(self) -> None:
-        """Remove the line and show the cursor again."""
-        progress, self._progress = self._progress, None
-        if progress is not None:
-            with suppress(OSError):
-                progress.stop()
-
-    def _draw(self, state: VerifyProgress) -> None:
-        if self._progress is None:
-            self._progress = _bar()
-            self._progress.add_task("verifying", total=None, rows="", size="", speed="")
-            self._progress.start()
-        seconds = time.monotonic() - self._started
-        self._progress.update(
-            self._progress.task_ids[0],
-            total=state.bytes_total,
-            completed=state.bytes,
-            rows=f"{state.files:,} of {counted(state.files_total, 'file')}",
-            size=size_text(state.bytes),
-            speed=f"{size_text(state.bytes / seconds)}/s" if seconds > 0 else "",
-        )
-        self._progress.refresh()
+    return Bar() if _is_wanted(quiet=quiet or to_terminal) else NoBar()
 
 
 def verify_meter(*, quiet: bool) -> VerifyBar:
-    """A bar that is drawn if standard error is a terminal.
-
-    Args:
-        quiet: The user asked for no bar.
-    """
-    return VerifyBar(visible=not quiet and sys.stderr is not None and sys.stderr.isatty())
-
-
-class DumpBar:
-    """A line that is redrawn while a dump is written: share done, relations, rows, size, rows a second, time left.
-
-    Args:
-        visible: Whether there is anything to draw on.
-    """
-
-    def __init__(self, *, visible: bool) -> None:
-        self._visible = visible
-        self._progress: RichProgress | None = None
-        self._started = time.monotonic()
-
-    def draw(self, state: DumpProgress) -> None:
-        """Draw how far it is. If the terminal is gone, the dump goes on without a bar."""
-        if self._visible:
-            try:
-                self._draw(state)
-            except OSError:
-                self._visible = False
-
-    def stop(self) -> None:
-        """Remove the line and show the cursor again."""
-        progress, self._progress = self._progress, None
-        if progress is not None:
-            with suppress(OSError):
-                progress.stop()
-
-    def _draw(self, state: DumpProgress) -> None:
-        if self._progress is None:
-            self._progress = _bar()
-            self._progress.add_task("dumping", total=None, rows="", size="", speed="")
-            self._progress.start()
-        self._progress.update(
-            self._progress.task_ids[0],
-            total=None if state.fraction is None else 1.0,
-            completed=state.fraction or 0.0,
-            rows=f"{state.relations:,} of {counted(state.relations_total, 'relation')}, {state.rows:,} rows",
-            size=size_text(state.bytes),
-            speed=rows_per_second(state.rows, time.monotonic() - self._started),
-        )
-        self._progress.refresh()
+    """A bar that is drawn if standard error is a terminal and the user has not asked for quiet."""
+    return VerifyBar(visible=_is_wanted(quiet=quiet))
 
 
 def dump_meter(*, quiet: bool) -> DumpBar:
-    """A bar that is drawn if standard error is a terminal.
+    """A bar that is drawn if standard error is a terminal and the user has not asked for quiet."""
+    return DumpBar(visible=_is_wanted(quiet=quiet))
 
-    Args:
-        quiet: The user asked for no bar.
-    """
-    return DumpBar(visible=not quiet and sys.stderr is not None and sys.stderr.isatty())
+
+def _is_wanted(*, quiet: bool) -> bool:
+    return not quiet and sys.stderr is not None and sys.stderr.isatty()
 
 
 def summary_line(result: ExportResult, target: str) -> str:

@@ -12,13 +12,14 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple, Self
 
 from polyglot_export.destinations.store import Store
 from polyglot_export.errors import PolyglotError, SpecError, TargetFailed
-from polyglot_export.manifest.location import CLAIM
+from polyglot_export.manifest.location import claim_path
 
 __all__ = ["Claim"]
 
@@ -31,44 +32,61 @@ CONTENT_BYTES = 4_096
 class Claim:
     """Held while a dump is written; a context manager. Nobody else writes a dump into the place meanwhile.
 
+    Args:
+        place: The place.
+        known: The numbers of the claims in it, in their order.
+
     Raises:
         SpecError: Another dump is being written into it.
         TargetFailed: The store does not answer.
     """
 
-    def __init__(self, place: Store) -> None:
+    def __init__(self, place: Store, known: Sequence[int]) -> None:
         self._place = place
-        self._path: str | None = None
+        self._number = known[-1] + 1 if known else 0
+        self._path = claim_path(self._number)
+        self._started = _now()
         self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = threading.Thread(target=self._renew, name="polyglot-claim", daemon=True)
+
+    def see_free(self) -> None:
+        """See that whoever made the last claim is gone."""
+        if not self._number:
+            return
+        holder = _read(self._place, claim_path(self._number - 1))
+        if holder is None or holder.gone:
+            return
+        raise SpecError(
+            "output",
+            f"{self._busy()} since {holder.started} (process {holder.process} on {holder.host}); if that is dead, it"
+            f" can be begun again {STALE_SECONDS / 60:.0f} minutes after its end",
+        )
 
     def __enter__(self) -> Self:
-        found = sorted(_claims(self._place))
-        if found:
-            self._see_stale(found[-1])
-        number = found[-1] + 1 if found else 0
-        path = _path(number)
-        if not self._place.create(path, _content()):
-            raise SpecError("output", f"another dump is being written into {self._place.url}")
-        self._path = path
-        if any(other > number for other in _claims(self._place)):
-            self.__exit__()
-            raise SpecError("output", f"another dump is being written into {self._place.url}")
-        for stale in found:
-            self._place.remove(_path(stale))
-        self._thread = threading.Thread(target=self._renew, name="polyglot-claim", daemon=True)
+        self.see_free()
+        if not self._place.create(self._path, _content(self._started)):
+            raise SpecError("output", self._busy())
         self._thread.start()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self._ended.set()
-        if self._thread is not None:
-            self._thread.join()
-        path, self._path = self._path, None
-        if path is not None:
-            # It goes stale by itself.
-            with suppress(PolyglotError):
-                self._place.remove(path)
+        self._thread.join()
+        # If it cannot be removed, it goes stale by itself.
+        with suppress(PolyglotError):
+            self._place.remove(self._path)
+
+    def see_first(self, claims: Sequence[int]) -> None:
+        """See that no claim was made after this one, and remove those before it, whose makers are gone.
+
+        Args:
+            claims: What is there now.
+        """
+        if any(number > self._number for number in claims):
+            raise SpecError("output", self._busy())
+        for number in claims:
+            if number < self._number:
+                self._place.remove(claim_path(number))
 
     def see_held(self) -> None:
         """See that nobody has taken the claim over, which happens to a process that was stopped for long.
@@ -76,25 +94,19 @@ class Claim:
         Raises:
             TargetFailed: Somebody has.
         """
-        if self._path is None or self._place.size(self._path) is None:
+        taken = self._place.size(self._path) is None or self._place.size(claim_path(self._number + 1)) is not None
+        if taken:
             raise TargetFailed(f"another dump has taken {self._place.url} over, since this one was silent for too long")
 
-    def _see_stale(self, number: int) -> None:
-        holder = _read(self._place, _path(number))
-        if holder is None or holder.gone:
-            return
-        raise SpecError(
-            "output",
-            f"another dump is being written into {self._place.url} since {holder.started} (process {holder.process} on"
-            f" {holder.host}); if that is dead, it can be begun again {STALE_SECONDS / 60:.0f} minutes after its end",
-        )
+    def _busy(self) -> str:
+        return f"another dump is being written into {self._place.url}"
 
     def _renew(self) -> None:
         while not self._ended.wait(RENEW_SECONDS):
-            path = self._path
-            if path is not None:
-                with suppress(PolyglotError):
-                    self._place.replace(path, _content())
+            with suppress(PolyglotError):
+                # One that was taken over must not come back.
+                if self._place.size(self._path) is not None:
+                    self._place.replace(self._path, _content(self._started))
 
 
 class _Holder(NamedTuple):
@@ -110,25 +122,13 @@ class _Holder(NamedTuple):
         return (here and not _runs(self.process)) or time.time() - self.renewed > STALE_SECONDS
 
 
-def _claims(place: Store) -> list[int]:
-    return [int(match[1]) for file in place.files() if (match := CLAIM.fullmatch(file.path)) is not None]
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _path(number: int) -> str:
-    return f".manifest.json.{number}.claim"
-
-
-def _content() -> bytes:
-    now = datetime.now(UTC)
-    return json.dumps(
-        {
-            "host": socket.gethostname(),
-            "namespace": _namespace(),
-            "process": os.getpid(),
-            "started": f"{now:%Y-%m-%d %H:%M:%S} UTC",
-            "renewed": int(now.timestamp()),
-        }
-    ).encode()
+def _content(started: str) -> bytes:
+    holder = _Holder(socket.gethostname(), _namespace(), os.getpid(), started, time.time())
+    return json.dumps(holder._asdict()).encode()
 
 
 def _read(place: Store, path: str) -> _Holder | None:

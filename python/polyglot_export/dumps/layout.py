@@ -14,7 +14,7 @@ from polyglot_export.compressions import Compression
 from polyglot_export.errors import SpecError
 from polyglot_export.formats.registry import Format
 
-__all__ = ["Layout", "is_part"]
+__all__ = ["Layout"]
 
 DEFAULT: Final = "{schema}.{table}"
 PART_DIGITS = 5
@@ -23,7 +23,9 @@ NAME_BYTES = 200
 HASH_DIGITS = 8
 
 _SAFE = re.compile(r"[A-Za-z0-9_-]")
-_PART = re.compile(rf"part-\d{{{PART_DIGITS},}}(?:-\d+)*(?:\.[a-z0-9]+)+")
+_NAME = r"[A-Za-z0-9_%~-]+"
+"""What stands for a name, as it is encoded here."""
+_PART = rf"part-\d{{{PART_DIGITS},}}(?:-(\d+))?(?:\.[a-z0-9]+)+"
 _PLACEHOLDER = re.compile(r"\{(schema|table)\}")
 
 
@@ -43,6 +45,7 @@ class Layout:
         self.root, self._template = _divided(destination)
         self._ending = format_.record.endings[0] + (compression.record.ending if compression is not None else "")
         self._folders: dict[str, tuple[str | None, str]] = {}
+        self._pattern = _pattern_of(self._template)
 
     def folder(self, schema: str | None, name: str) -> str:
         """The folder of a relation, relative to the root. Relations must come in the order of their names, so that the
@@ -67,6 +70,11 @@ class Layout:
         again = f"-{generation}" if generation else ""
         return f"{folder}/part-{number:0{PART_DIGITS}}{again}{self._ending}"
 
+    def generation_of(self, path: str) -> int | None:
+        """Of a file of a dump that was laid out as this one; ``None`` for any other file."""
+        match = self._pattern.fullmatch(path)
+        return None if match is None else int(match[1] or 0)
+
     def _filled(self, schema: str | None, name: str) -> str:
         if schema is None and self._template == DEFAULT:
             return _shortened(_encoded(name), name)
@@ -75,9 +83,13 @@ class Layout:
         return "/".join(_shortened(part, f"{schema}.{name}") for part in parts)
 
 
-def is_part(path: str) -> bool:
-    """Whether a file is called as a part of a dump is."""
-    return "/" in path and _PART.fullmatch(path.rpartition("/")[2]) is not None
+def _pattern_of(template: str) -> re.Pattern[str]:
+    """What the paths of parts look like, where the folder of a relation is called so."""
+    if template == DEFAULT:
+        # A query has no schema.
+        return re.compile(rf"{_NAME}(?:\.{_NAME})?/{_PART}")
+    pieces = _PLACEHOLDER.split(template)
+    return re.compile("".join(_NAME if at % 2 else re.escape(piece) for at, piece in enumerate(pieces)) + f"/{_PART}")
 
 
 def _divided(destination: str) -> tuple[str, str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from polyglot_export.cancel import CancelToken
 from polyglot_export.dumps.request import DumpRequest
 from polyglot_export.dumps.selection import Chosen, Selection, select
 from polyglot_export.errors import SpecError
@@ -10,7 +13,18 @@ from polyglot_export.postgres.leader import Leader
 from polyglot_export.sources.query import QuerySource
 from polyglot_export.sources.table import TableSource
 
-__all__ = ["open_moment"]
+__all__ = ["leader_of", "open_moment"]
+
+
+def leader_of(request: DumpRequest, dsn: str | None, token: CancelToken | None) -> Leader:
+    """Connect the leader of a dump.
+
+    Raises:
+        ConnectionFailed: The database cannot be reached or refused the login.
+        Cancelled: By the token.
+    """
+    name = request.run.application_name or f"polyglot dump {os.urandom(4).hex()}"
+    return Leader.open(dsn, application_name=name, token=token)
 
 
 def open_moment(leader: Leader, request: DumpRequest) -> tuple[Moment, Chosen]:

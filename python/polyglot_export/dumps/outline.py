@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import NamedTuple
 
 from polyglot_export.cancel import CancelToken
-from polyglot_export.destinations.registry import store
 from polyglot_export.dumps.layout import Layout
-from polyglot_export.dumps.moment import open_moment
+from polyglot_export.dumps.moment import leader_of, open_moment
+from polyglot_export.dumps.place import see_place
 from polyglot_export.dumps.relations import Relations
 from polyglot_export.dumps.request import DumpRequest
 from polyglot_export.dumps.selection import Chosen
@@ -16,7 +15,6 @@ from polyglot_export.limits import PAGE_BYTES
 from polyglot_export.manifest.document import MANIFEST
 from polyglot_export.planning.moment import Moment
 from polyglot_export.postgres.catalogue.relations import KINDS
-from polyglot_export.postgres.leader import Leader
 from polyglot_export.text.sizes import counted, size_text
 from polyglot_export.text.tables import aligned
 
@@ -28,12 +26,11 @@ def outline(request: DumpRequest, *, dsn: str | None = None, token: CancelToken 
     folder; and what is locked.
 
     Raises:
-        PolyglotError: As :func:`polyglot_export.dumps.run.dump_set`, for what can be known before a row is read.
+        PolyglotError: As :func:`polyglot_export.dumps.run.dump_set`, for what can be known before anything is written.
     """
     layout = Layout(request.destination, request.form.format, request.form.compression)
-    store(layout.root)
-    name = request.run.application_name or f"polyglot dump {os.urandom(4).hex()}"
-    with Leader.open(dsn, application_name=name, token=token) as leader:
+    see_place(request, layout)
+    with leader_of(request, dsn, token) as leader:
         moment, chosen = open_moment(leader, request)
         relations = Relations(request, layout, moment, chosen)
         rows = [_row(relations, moment, index, pages=pages) for index, pages in enumerate(_pages(moment, chosen))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -12,7 +13,9 @@ from polyglot_export.dumps.request import DumpProgress, DumpRequest
 from polyglot_export.dumps.selection import Chosen
 from polyglot_export.dumps.tickets import PartResult, Ticket
 from polyglot_export.errors import PolyglotError, SpecError, cut
-from polyglot_export.limits import Limits
+from polyglot_export.fields import write_record
+from polyglot_export.limits import DUMP_FILES, MANIFEST_BYTES, Limits
+from polyglot_export.manifest import text
 from polyglot_export.manifest.document import MissingRelation, RelationEntry, Watermark
 from polyglot_export.manifest.moment import constraints_of, relation_of
 from polyglot_export.planning.moment import Moment
@@ -21,6 +24,9 @@ from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.planner import plan
 
 __all__ = ["Relations", "naming_relation"]
+
+PART_ENTRY_BYTES = 300
+"""Of a part in the manifest, beside its path: numbers of up to 19 digits, the digest, their names and the indent."""
 
 
 @dataclass(slots=True)
@@ -33,8 +39,8 @@ class _State:
     pages: int
     rows: int | None
     entry: RelationEntry | None = None
-    waiting: int = 0
-    """Parts that are not written yet."""
+    """``None`` until it is planned."""
+    parts: int = 0
     results: list[PartResult] = field(default_factory=list)
     failure: str | None = None
 
@@ -44,7 +50,7 @@ class _State:
 
     @property
     def is_complete(self) -> bool:
-        return self.entry is not None and not self.waiting and self.failure is None
+        return self.entry is not None and len(self.results) == self.parts and self.failure is None
 
 
 class Relations:
@@ -77,6 +83,7 @@ class Relations:
         ]
         self._states += [_State(None, name, layout.folder(None, name), 0, None) for name in request.selection.queries]
         self._constraints = constraints_of(moment)
+        self._manifest_bytes = 0
         self._watermarks = self._marked(request.watermarks)
 
     def in_order(self) -> Iterator[int]:
@@ -107,7 +114,7 @@ class Relations:
         state = self._states[index]
         spec = replace(self._request.form, dataset=state.title, query=None)
         planned = plan(self._moment, spec, self._limits, source=index, session=self._request.run.session())
-        parts = self._parts(planned)
+        parts = parts_of(planned, self._request.part_size, DUMP_FILES)
         state.entry = replace(
             relation_of(
                 self._moment,
@@ -122,8 +129,8 @@ class Relations:
             watermark=self._watermark(index),
         )
         state.rows = planned.estimated_rows
-        state.waiting = len(parts)
-        return tuple(
+        state.parts = len(parts)
+        tickets = tuple(
             Ticket(
                 index,
                 number,
@@ -134,6 +141,8 @@ class Relations:
             )
             for number, part in enumerate(parts)
         )
+        self._see_room(state.entry, tickets)
+        return tickets
 
     def wants(self, ticket: Ticket) -> bool:
         """Whether a part is still to be written: not where another part of its relation has failed."""
@@ -145,9 +154,7 @@ class Relations:
 
     def done(self, result: PartResult) -> None:
         """Note that a part was written."""
-        state = self._states[result.ticket.relation]
-        state.results.append(result)
-        state.waiting -= 1
+        self._states[result.ticket.relation].results.append(result)
 
     def fail(self, index: int, error: PolyglotError) -> frozenset[str]:
         """Note that a relation has failed; gives its files that were written."""
@@ -187,8 +194,16 @@ class Relations:
             estimated_rows=sum(state.rows or 0 for state in self._states),
         )
 
-    def _parts(self, planned: Plan) -> tuple[Part, ...]:
-        return parts_of(planned, self._request.part_size)
+    def _see_room(self, entry: RelationEntry, tickets: tuple[Ticket, ...]) -> None:
+        """See, before the rows are read, that the manifest will not be larger than it can be read."""
+        self._manifest_bytes += len(text.write(write_record(entry)))
+        self._manifest_bytes += sum(PART_ENTRY_BYTES + len(json.dumps(each.path)) for each in tickets)
+        if self._manifest_bytes > MANIFEST_BYTES:
+            raise SpecError(
+                None,
+                f"the manifest would be larger than {MANIFEST_BYTES >> 20} MiB, which is what can be read: dump fewer"
+                " tables at a time, or larger parts",
+            )
 
     def _shared_out(self, part: Part, count: int) -> Plan:
         """The plan of a part with its share of the workers: parts of one relation are read side by side."""

@@ -9,13 +9,11 @@ from typing import NamedTuple
 from polyglot_export.dumps.selection import Selection
 from polyglot_export.errors import SpecError
 from polyglot_export.execution.run import RunSettings
+from polyglot_export.limits import DUMP_PART_BYTES
 from polyglot_export.manifest.document import Manifest, MissingRelation
 from polyglot_export.request.spec import ExportSpec
 
 __all__ = ["DumpProgress", "DumpRequest", "DumpResult", "OnDumpProgress"]
-
-MIN_PART_BYTES = 1 << 20
-"""The smallest ``--part-size``: a segment is larger, so that a smaller one would promise what cannot be kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +41,8 @@ class DumpRequest:
     run: RunSettings = field(default_factory=RunSettings)
 
     def __post_init__(self) -> None:
-        if self.part_size is not None and self.part_size < MIN_PART_BYTES:
-            raise SpecError("part_size", f"must be at least {MIN_PART_BYTES >> 20} MiB (got {self.part_size} bytes)")
+        if self.part_size is not None and self.part_size < DUMP_PART_BYTES:
+            raise SpecError("part_size", f"must be at least {DUMP_PART_BYTES >> 20} MiB (got {self.part_size} bytes)")
 
 
 class DumpProgress(NamedTuple):

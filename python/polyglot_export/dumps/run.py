@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -11,15 +10,13 @@ from dataclasses import replace
 
 from polyglot_export import _core
 from polyglot_export.cancel import CancelToken
-from polyglot_export.destinations.registry import store
 from polyglot_export.destinations.store import Store
-from polyglot_export.dumps.claim import Claim
 from polyglot_export.dumps.layout import Layout
-from polyglot_export.dumps.moment import open_moment
-from polyglot_export.dumps.place import holds, look, remove
+from polyglot_export.dumps.moment import leader_of, open_moment
+from polyglot_export.dumps.place import Before, holds, look, remove, see_place
 from polyglot_export.dumps.relations import Relations, naming_relation
 from polyglot_export.dumps.request import DumpRequest, DumpResult, OnDumpProgress
-from polyglot_export.dumps.schedule import OnStart, Outcome, Schedule
+from polyglot_export.dumps.schedule import OnStart, Schedule
 from polyglot_export.dumps.tickets import PartResult, Ticket, write_part
 from polyglot_export.errors import Cancelled, ConnectionLost, PolyglotError, TargetFailed
 from polyglot_export.execution.cause import cause_of
@@ -28,7 +25,6 @@ from polyglot_export.manifest.document import MANIFEST, Manifest, MissingRelatio
 from polyglot_export.manifest.moment import TOOL, options_of, origin_of
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.plan import Plan
-from polyglot_export.postgres.leader import Leader
 
 __all__ = ["dump_set"]
 
@@ -61,16 +57,16 @@ def dump_set(
     started = time.monotonic()
     token = token or CancelToken()
     layout = Layout(request.destination, request.form.format, request.form.compression)
-    place = store(layout.root)
-    place.check()
-    look(place, MANIFEST, overwrite=request.overwrite)
-    with _leader(request, dsn, token) as leader:
+    place, claim = see_place(request, layout)
+    with leader_of(request, dsn, token) as leader:
         # What is wrong with the request is known before anything is made.
         moment, chosen = open_moment(leader, request)
         relations = Relations(request, layout, moment, chosen)
-        with Claim(place) as claim:
-            before = look(place, MANIFEST, overwrite=request.overwrite)
-            dump = _Dump(request, place, moment, relations, before.generation, token)
+        with claim:
+            before = look(place, layout)
+            claim.see_first(before.claims)
+            before.see_writable(place, overwrite=request.overwrite)
+            dump = _Dump(request, place, moment, relations, before, token)
             with dump.taken_back_on_failure():
                 manifest = dump.write(on_progress, chosen.unreadable)
                 leader.close()
@@ -78,11 +74,6 @@ def dump_set(
                 dump.publish(manifest)
             left = remove(place, before.parts)
     return DumpResult(place.url, manifest.with_digest(), time.monotonic() - started, left)
-
-
-def _leader(request: DumpRequest, dsn: str | None, token: CancelToken) -> Leader:
-    name = request.run.application_name or f"polyglot dump {os.urandom(4).hex()}"
-    return Leader.open(dsn, application_name=name, token=token)
 
 
 class _Dump:
@@ -94,7 +85,7 @@ class _Dump:
         place: Store,
         moment: Moment,
         relations: Relations,
-        generation: int,
+        before: Before,
         token: CancelToken,
     ) -> None:
         self._request = request
@@ -102,7 +93,7 @@ class _Dump:
         self._moment = moment
         self._leader = moment.leader
         self._relations = relations
-        self._generation = generation
+        self._before = before
         self._asking = threading.Lock()
         """Held by the thread that asks the leader something."""
         self._token = token
@@ -132,7 +123,10 @@ class _Dump:
     def publish(self, manifest: Manifest) -> None:
         """Write the manifest, with which the set is there."""
         self._published = manifest.to_json()
-        self._place.replace(MANIFEST, self._published)
+        if self._before.complete:
+            self._place.replace(MANIFEST, self._published)
+        elif not self._place.create(MANIFEST, self._published) and not self._is_published():
+            raise TargetFailed(f"another dump has written its manifest into {self._place.url}")
 
     @contextmanager
     def taken_back_on_failure(self) -> Iterator[None]:
@@ -140,12 +134,15 @@ class _Dump:
         try:
             yield
         except BaseException as error:
-            if self._published and holds(self._place, MANIFEST, self._published):
+            if self._is_published():
                 raise
             left = remove(self._place, frozenset(self._written))
             if left:
                 error.add_note(f"{len(left):,} files could not be removed from {self._place.url}; they are no dump")
             raise
+
+    def _is_published(self) -> bool:
+        return bool(self._published) and holds(self._place, MANIFEST, self._published)
 
     def _run(self, on_progress: OnDumpProgress | None) -> None:
         sessions = _core.Sessions()
@@ -198,10 +195,10 @@ class _Dump:
 
     def _planned(self, index: int) -> tuple[Ticket, ...]:
         if not self._request.keep_going:
-            return self._relations.plan(index, self._generation)
+            return self._relations.plan(index, self._before.generation)
         self._leader.run("SAVEPOINT relation")
         try:
-            tickets = self._relations.plan(index, self._generation)
+            tickets = self._relations.plan(index, self._before.generation)
         except PolyglotError as error:
             if isinstance(error, FATAL):
                 raise
@@ -217,21 +214,18 @@ class _Dump:
         Raises:
             PolyglotError: It failed, and so does the dump.
         """
-        for outcome in schedule.ended():
-            if outcome.result is None:
-                self._failed(schedule, outcome)
-            elif self._relations.has_failed(outcome.ticket.relation):
-                remove(self._place, frozenset([outcome.ticket.path]))
+        for ticket, outcome in schedule.ended():
+            if isinstance(outcome, PolyglotError):
+                self._failed(schedule, ticket, outcome)
+            elif self._relations.has_failed(ticket.relation):
+                remove(self._place, frozenset([ticket.path]))
             else:
-                self._relations.done(outcome.result)
+                self._relations.done(outcome)
 
-    def _failed(self, schedule: Schedule, outcome: Outcome) -> None:
-        relation = outcome.ticket.relation
+    def _failed(self, schedule: Schedule, ticket: Ticket, error: PolyglotError) -> None:
+        relation = ticket.relation
         if self._relations.has_failed(relation):
             return
-        error = outcome.error
-        if not isinstance(error, PolyglotError):
-            raise error or Cancelled("the dump was cancelled")
         with self._asking:
             cause = cause_of(error, self._leader, self._token, self._relations.title(relation))
         if isinstance(cause, FATAL):

@@ -13,12 +13,10 @@ from polyglot_export.dumps.tickets import PartResult, Ticket
 from polyglot_export.errors import PolyglotError
 from polyglot_export.execution.engines.base import StreamProgress
 from polyglot_export.limits import DUMP_BYTES, DUMP_LARGE_BYTES
-from polyglot_export.planning.reservation import Shape, reservation, row_allowance
+from polyglot_export.planning.reservation import reservation
 
-__all__ = ["Outcome", "Running", "Schedule"]
+__all__ = ["OnStart", "Schedule"]
 
-LARGE_ROW_BYTES = 1 << 20
-"""What a part has reserved for its largest row, where that is one that may be large."""
 POLL_SECONDS = 0.1
 """How often the thread that waits looks after the leader and tells how far the dump is."""
 
@@ -34,23 +32,12 @@ class Running:
     token: CancelToken
     bytes: int
     """Its reservation."""
-    row_bytes: int
-    """What of that is for its largest row."""
     progress: Callable[[], StreamProgress] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A part that has ended."""
-
-    ticket: Ticket
-    result: PartResult | None
-    error: BaseException | None
 
 
 def _fit(parts: list[Running]) -> bool:
     """Whether parts may run side by side."""
-    large = [each for each in parts if each.row_bytes > LARGE_ROW_BYTES]
+    large = [each for each in parts if each.ticket.plan.largest_row is None]
     reserved = sum(each.bytes for each in parts)
     return reserved <= DUMP_BYTES or (len(large) == 1 and reserved <= DUMP_LARGE_BYTES)
 
@@ -109,8 +96,8 @@ class Schedule:
 
         self._running[self._executor.submit(self._write, ticket, running.token, note)] = running
 
-    def ended(self) -> list[Outcome]:
-        """Wait until a part has ended; gives those that have. Empty if nothing runs."""
+    def ended(self) -> list[tuple[Ticket, PartResult | PolyglotError]]:
+        """Wait until a part has ended; gives those that have, with what became of them. Empty if nothing runs."""
         done: set[Future[PartResult]] = set()
         while self._running and not done:
             done, _ = wait(self._running, POLL_SECONDS, FIRST_COMPLETED)
@@ -130,16 +117,15 @@ class Schedule:
                 each.token.cancel()
 
     def _of(self, ticket: Ticket) -> Running:
-        rows = row_allowance(Shape.of(ticket.plan), ticket.plan.limits)
-        return Running(ticket, CancelToken(), reservation(ticket.plan, self._held), rows)
+        return Running(ticket, CancelToken(), reservation(ticket.plan, self._held))
 
     def _order(self, future: Future[PartResult]) -> tuple[int, int]:
         ticket = self._running[future].ticket
         return ticket.relation, ticket.number
 
-    def _outcome(self, future: Future[PartResult]) -> Outcome:
-        running = self._running.pop(future)
-        error = future.exception()
-        if error is not None and not isinstance(error, PolyglotError):
-            raise error
-        return Outcome(running.ticket, None if error is not None else future.result(), error)
+    def _outcome(self, future: Future[PartResult]) -> tuple[Ticket, PartResult | PolyglotError]:
+        ticket = self._running.pop(future).ticket
+        try:
+            return ticket, future.result()
+        except PolyglotError as error:
+            return ticket, error

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from polyglot_export.cancel import CancelToken
+from polyglot_export.destinations.base import Destination
 from polyglot_export.destinations.store import Store
 from polyglot_export.execution.engines.base import Engine, StreamProgress
 from polyglot_export.manifest.document import PartEntry
@@ -67,7 +69,7 @@ def write_part(
     watched = ticket.plan.watched is not None
     try:
         on_start(stream.progress)
-        with place.file(ticket.path) as file:
+        with place.file(ticket.path) as file, _stopped(file, token):
             while (chunk := stream.next_chunk()) is not None:
                 if watched:
                     on_planned(ticket.plan)
@@ -93,3 +95,18 @@ def write_part(
         last_segment=ticket.last_segment,
     )
     return PartResult(ticket, entry, losses)
+
+
+@contextmanager
+def _stopped(file: Destination, token: CancelToken) -> Iterator[None]:
+    """Let the file wait for nobody once the token is cancelled; and tell what it could not remove."""
+    forget = token.on_cancel(file.stop)
+    try:
+        yield
+    except BaseException as error:
+        file.discard()
+        if file.remains is not None:
+            error.add_note(file.remains)
+        raise
+    finally:
+        forget()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from os import PathLike, fspath
 from typing import Any
 
@@ -95,7 +96,7 @@ def dump(
     request = DumpRequest(
         destination=fspath(destination),
         selection=selection,
-        form=make_spec("dump", format=format, compression=compression, options=options),
+        form=make_spec(format=format, compression=compression, options=options),
         part_size=part_size,
         watermarks=dict(watermarks or {}),
         fingerprints=fingerprints,
@@ -106,26 +107,69 @@ def dump(
     return dump_set(request, dsn=dsn, on_progress=on_progress, token=token)
 
 
-async def adump(dsn: str | None, destination: str | PathLike[str], **arguments: Any) -> DumpResult:
+async def adump(
+    dsn: str | None,
+    destination: str | PathLike[str],
+    *,
+    schemas: Names = (),
+    tables: Names = (),
+    exclude_schemas: Names = (),
+    exclude_tables: Names = (),
+    views: bool = False,
+    queries: Mapping[str, str] | None = None,
+    skip_unreadable: bool = False,
+    format: Format | str = Format.PARQUET,  # noqa: A002
+    compression: Compression | str | None = None,
+    options: Mapping[str, Any] | None = None,
+    part_size: int | None = None,
+    watermarks: Mapping[str, str] | None = None,
+    fingerprints: bool = False,
+    overwrite: bool = False,
+    keep_going: bool = False,
+    workers: int | None = None,
+    lock_timeout: float | None = None,
+    on_progress: OnDumpProgress | None = None,
+) -> DumpResult:
     """The same in an event loop, in a thread of its own. A task that is cancelled ends the dump, and waits until its
-    files are removed.
-
-    Args:
-        dsn: As in :func:`dump`.
-        destination: As in :func:`dump`.
-        **arguments: Those of :func:`dump`. ``on_progress`` is called in the other thread.
+    files are removed. The arguments are those of :func:`dump`; ``on_progress`` is called in the other thread.
 
     Raises:
         PolyglotError: As :func:`dump`.
     """
-    token = arguments.pop("token", None) or CancelToken()
-    running = asyncio.ensure_future(asyncio.to_thread(dump, dsn, destination, token=token, **arguments))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        token.cancel()
-        await asyncio.wait([running])
-        raise
+    token = CancelToken()
+    with ThreadPoolExecutor(1, "polyglot-dump") as own:
+        running = asyncio.get_running_loop().run_in_executor(
+            own,
+            lambda: dump(
+                dsn,
+                destination,
+                schemas=schemas,
+                tables=tables,
+                exclude_schemas=exclude_schemas,
+                exclude_tables=exclude_tables,
+                views=views,
+                queries=queries,
+                skip_unreadable=skip_unreadable,
+                format=format,
+                compression=compression,
+                options=options,
+                part_size=part_size,
+                watermarks=watermarks,
+                fingerprints=fingerprints,
+                overwrite=overwrite,
+                keep_going=keep_going,
+                workers=workers,
+                lock_timeout=lock_timeout,
+                on_progress=on_progress,
+                token=token,
+            ),
+        )
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            token.cancel()
+            await asyncio.wait([running])
+            raise
 
 
 def _names(field: str, given: object) -> tuple[str, ...]:

@@ -12,19 +12,24 @@ from polyglot_export.errors import ManifestError
 from polyglot_export.limits import MANIFEST_BYTES
 from polyglot_export.manifest.document import MANIFEST, Manifest
 
-__all__ = ["CLAIM", "is_claim", "locate", "read_manifest"]
+__all__ = ["claim_number", "claim_path", "locate", "read_manifest"]
 
 ENDING = ".json"
 """A destination that ends so is a manifest; any other one has its manifest in it."""
 
 
-CLAIM = re.compile(r"\.manifest\.json\.(\d{1,9})\.claim")
-"""The name of the file by which a dump that is being written keeps other ones out of its place."""
+_CLAIM = re.compile(r"\.manifest\.json\.(\d{1,9})\.claim")
 
 
-def is_claim(path: str) -> bool:
-    """Whether a file is the claim of a dump that is being written. It is no part of the set."""
-    return CLAIM.fullmatch(path) is not None
+def claim_path(number: int) -> str:
+    """The name of the file by which a dump that is being written keeps other ones out of its place."""
+    return f".{MANIFEST}.{number}.claim"
+
+
+def claim_number(path: str) -> int | None:
+    """Of a claim, which is no part of the set; ``None`` for any other file."""
+    match = _CLAIM.fullmatch(path)
+    return None if match is None else int(match[1])
 
 
 def locate(destination: str) -> tuple[Store, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
+from polyglot_export.errors import SpecError
 from polyglot_export.limits import PAGE_BYTES
 from polyglot_export.planning.plan import Plan, Scan
 
@@ -19,7 +21,7 @@ class Part(NamedTuple):
     last_segment: int
 
 
-def parts_of(plan: Plan, part_bytes: int | None) -> tuple[Part, ...]:
+def parts_of(plan: Plan, part_bytes: int | None, most: int) -> tuple[Part, ...]:
     """Cut a plan where segments end. The cut depends on nothing but the two, so that it is the same wherever and by
     however many workers the parts are read.
 
@@ -27,6 +29,10 @@ def parts_of(plan: Plan, part_bytes: int | None) -> tuple[Part, ...]:
         plan: A whole relation.
         part_bytes: Bytes of pages that a part has, about: at least one segment, and no segment more than they hold.
             ``None`` makes one part.
+        most: How many parts there may be.
+
+    Raises:
+        SpecError: There would be more.
     """
     if part_bytes is None or plan.segments == 1:
         return (Part(plan, 0, plan.segments - 1),)
@@ -40,6 +46,8 @@ def parts_of(plan: Plan, part_bytes: int | None) -> tuple[Part, ...]:
             if scans and size > room:
                 parts.append(_part(plan, scans, first, last))
                 scans = []
+            if len(parts) == most:
+                raise SpecError("part_size", f"would make more than {most:,} files; give a larger one")
             if not scans:
                 first, room = last + 1, part_bytes
             _append(scans, piece)
@@ -49,20 +57,19 @@ def parts_of(plan: Plan, part_bytes: int | None) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _pieces(scan: Scan) -> list[Scan]:
-    """Each segment of a scan, as a scan."""
+def _pieces(scan: Scan) -> Iterator[Scan]:
+    """Each segment of a scan, as a scan; one after the other, since a large table has a million."""
     if scan.pages is None or scan.segments == 1:
-        return [scan]
+        yield scan
+        return
     step = scan.pages_per_segment
-    count = scan.segments
-    return [
-        scan._replace(
+    last = scan.segments - 1
+    for index in range(scan.segments):
+        yield scan._replace(
             first_page=scan.first_page + index * step,
             pages=min(step, scan.pages - index * step),
-            open_end=scan.open_end and index == count - 1,
+            open_end=scan.open_end and index == last,
         )
-        for index in range(count)
-    ]
 
 
 def _append(scans: list[Scan], piece: Scan) -> None:

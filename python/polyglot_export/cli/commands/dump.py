@@ -12,11 +12,13 @@ from polyglot_export.cli.options import (
     database,
     debug_option,
     dsn_option,
+    format_option,
+    lock_timeout_option,
     parse_time,
     say,
 )
 from polyglot_export.compressions import Compression
-from polyglot_export.errors import SpecError
+from polyglot_export.errors import PolyglotError, SpecError
 from polyglot_export.formats.registry import Format
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ INCOMPLETE = 1
 @click.option(
     "--compression", type=click.Choice([each.value for each in Compression]), help="Compress the text formats."
 )
-@click.option("--option", "-O", multiple=True, metavar="KEY=VALUE", help="An option of the format, as delimiter=';'.")
+@format_option
 @click.option("--schema", "-n", multiple=True, metavar="PATTERN", help="All tables of the schemas that match.")
 @click.option(
     "--table",
@@ -99,11 +101,7 @@ INCOMPLETE = 1
     metavar="N",
     help="Connections that read at the same time, in all. Default: one a CPU, at most 4.",
 )
-@click.option(
-    "--lock-timeout",
-    metavar="TIME",
-    help="How long to wait for tables that another session has locked, as 30s or 5min. Default: as long as it takes.",
-)
+@lock_timeout_option
 @click.option("--quiet", is_flag=True, help="No progress bar and no summary. Errors and lost values are still told.")
 @debug_option
 def dump_command(
@@ -152,7 +150,6 @@ def dump_command(
 
     form = {
         "format": format_name,
-        "dataset": "dump",
         "compression": compression,
         "options": parse_options(option, Format(format_name)),
     }
@@ -199,6 +196,10 @@ def _run(request: DumpRequest, dsn: str | None, *, quiet: bool) -> DumpResult:
             result = dump_set(request, dsn=dsn, on_progress=meter.draw)
     except Interrupted as interrupted:
         interrupted.remark = f"; no file of this dump is left in {request.destination}"
+        raise
+    except PolyglotError as error:
+        for note in getattr(error, "__notes__", ()):
+            say(note)
         raise
     finally:
         meter.stop()
