@@ -33,6 +33,15 @@ settings.register_profile("slow", settings.get_profile("fast"), max_examples=100
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes that are no plain text are named by their argument and a number: what they hold may differ between the
+    processes of one run (the time in a gzip file does), and xdist wants the same names in all of them.
+    """
+    if isinstance(val, bytes) and not (val.isascii() and val.decode().isprintable()):
+        return argname
+    return None
+
+
 def pytest_report_header() -> str:
     """What a reader of a log needs to know to repeat it."""
     # Of a DSN only the name of the variable: it has a password.
