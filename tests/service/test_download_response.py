@@ -15,7 +15,7 @@ from polyglot_export.jobs.job import Job, JobStatus
 from polyglot_export.jobs.stores.memory import MemoryJobStore
 from polyglot_export.request.parse import parse_spec
 from polyglot_export.service.errors import ServiceStopping
-from polyglot_export.service.http.connection import EXTENSION
+from polyglot_export.service.http.connection import DELIVERED_BYTES, EXTENSION
 from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.service.streams.download import DownloadResponse
 from polyglot_export.service.streams.pace import LeastPace
@@ -37,6 +37,7 @@ class ScriptedFeed:
         self._opening = opening
         self.cancelled = False
         self.closed = 0
+        self.finished = 0
 
     async def start(self) -> ScriptedFeed:
         await self._act(self._opening)
@@ -49,6 +50,9 @@ class ScriptedFeed:
 
     def progress(self) -> Progress:
         return Progress(7, 7, 1, 2, None, {"value": 3}, finished=False)
+
+    async def finish(self) -> None:
+        self.finished += 1
 
     def cancel(self) -> None:
         self.cancelled = True
@@ -245,6 +249,24 @@ async def test_a_client_that_takes_nothing_is_cut_off() -> None:
     scene.connection.pending = 1000
     await asyncio.wait_for(scene.play(), PATIENCE)
     await scene.assert_broken(JobStatus.FAILED, "slow-client")
+
+
+async def test_a_client_that_leaves_the_last_bytes_is_cut_off_too() -> None:
+    """The whole file has been handed to the connection, and the database is let go; but the client does not have it."""
+    scene = Scene(ScriptedFeed(b"a", None), slow_client_timeout=0.2)
+    scene.connection.pending = DELIVERED_BYTES + 1
+    await asyncio.wait_for(scene.play(), PATIENCE)
+    assert scene.feed.finished == 1
+    await scene.assert_broken(JobStatus.FAILED, "slow-client")
+
+
+async def test_the_last_segments_are_not_waited_for() -> None:
+    """A client acknowledges them late."""
+    scene = Scene(ScriptedFeed(b"a", None), slow_client_timeout=0.2)
+    scene.connection.pending = DELIVERED_BYTES
+    await asyncio.wait_for(scene.play(), PATIENCE)
+    assert scene.body_was_ended
+    assert (await scene.state()).status() is JobStatus.COMPLETED
 
 
 async def test_a_client_that_takes_a_byte_now_and_then_is_not() -> None:

@@ -52,6 +52,13 @@ class AdmittedFeed:
             raise InternalError("a feed must be started before its chunks are taken")
         return await self._feed.next_chunk()
 
+    async def finish(self) -> None:
+        """Wait until every connection of a complete export is gone; what its chunks have reserved is held until
+        :meth:`aclose`.
+        """
+        if self._feed is not None:
+            await self._feed.aclose()
+
     def cancel(self) -> None:
         """Stop the export; does not block. Whoever waits in :meth:`start` for a turn has to be cancelled as a task."""
         self._cancelled = True

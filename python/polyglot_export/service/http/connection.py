@@ -14,10 +14,14 @@ from typing import Protocol
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-__all__ = ["EXTENSION", "Connection"]
+__all__ = ["DELIVERED_BYTES", "EXTENSION", "Connection"]
 
 EXTENSION = "polyglot.connection"
 """The key of the :class:`Connection` in the extensions of a request's scope."""
+DELIVERED_BYTES = 16 << 10
+"""What a client need not have acknowledged of an answer that counts as delivered. It waits in the kernel, which sends
+it whatever becomes of the connection here; so little is not worth to cut an answer for. A client acknowledges its last
+segments late (RFC 9293, section 3.8.6.3), and nobody is to wait for that."""
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 

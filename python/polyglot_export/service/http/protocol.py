@@ -14,7 +14,7 @@ from uvicorn.server import ServerState
 from polyglot_export.service.errors import HeaderTooLarge, MalformedRequest, ServiceError
 from polyglot_export.service.http.bodies import DISCARD_BYTES
 from polyglot_export.service.http.client_connections import ClientConnections, Place
-from polyglot_export.service.http.connection import EXTENSION, Connection
+from polyglot_export.service.http.connection import DELIVERED_BYTES, EXTENSION, Connection
 from polyglot_export.service.http.inflow import Inflow
 from polyglot_export.service.http.refusals import refusal
 from polyglot_export.service.http.request_head import HEADER_COST, MAX_HEAD, RequestHead
@@ -224,12 +224,16 @@ class ExportProtocol(HttpToolsProtocol):
         if not self._connected:
             # Accepted in this very moment.
             self.loop.call_soon(self.give_up, error)
-        elif self.answering() or self.transport.is_closing() or Connection(self).unacknowledged():
+        elif self.answering() or Connection(self).unacknowledged() > DELIVERED_BYTES or self._is_writing_its_end():
             Connection(self).abort()
-        elif error is not None:
+        elif error is not None and not self.transport.is_closing():
             self._refuse(error)
         else:
             self.transport.close()
+
+    def _is_writing_its_end(self) -> bool:
+        """Whether it is closed as soon as the peer takes what is left here."""
+        return self.transport.is_closing() and self.transport.get_write_buffer_size() > 0
 
     def answering(self) -> bool:
         """Whether a request has no complete answer."""

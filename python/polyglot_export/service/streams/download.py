@@ -4,7 +4,8 @@ The rules (measured with servers, clients and proxies; ``docs/operations.md`` ha
 
 - The first chunk is there before the status is sent, so an early failure has a status of its own.
 - One task waits on ``receive()`` all the time: without it an export runs to its end for nobody.
-- The body is ended only after the feed has said that the export is complete (``next_chunk()`` gave ``None``).
+- The body is ended only after the feed has said that the export is complete (``next_chunk()`` gave ``None``), and after
+  the client has acknowledged it but for the last kilobytes: a job that says completed is one whose client has the file.
 - On any failure after the status the connection is reset. A body that merely stops, or ends with a FIN, looks complete
   to an HTTP/1.0 client and to some proxies.
 - The feed is closed here, not by the garbage collector.
@@ -22,7 +23,7 @@ from starlette.types import Receive, Scope, Send
 from polyglot_export.jobs.job import Job
 from polyglot_export.service.errors import ClientGone, ServiceStopping
 from polyglot_export.service.http.clients import while_connected
-from polyglot_export.service.http.connection import EXTENSION, Connection
+from polyglot_export.service.http.connection import DELIVERED_BYTES, EXTENSION, Connection
 from polyglot_export.service.replicas.active import ActiveRun
 from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.service.streams.pace import LeastPace
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from polyglot_export.execution.run import Progress
 
 __all__ = ["DownloadResponse", "Feed", "OpenedExport"]
+
+FIRST_PAUSE, LAST_PAUSE = 0.001, 0.05
+"""Seconds between two looks at what the client has not acknowledged yet; each is twice the one before."""
 
 
 class OpenedExport(Protocol):
@@ -52,6 +56,9 @@ class Feed(Protocol):
 
     async def next_chunk(self) -> bytes | None:
         """The next chunk; ``None`` once the export is complete."""
+
+    async def finish(self) -> None:
+        """The export is complete: give its connections back, and keep what its chunks have reserved."""
 
     def cancel(self) -> None:
         """Stop it without waiting."""
@@ -151,9 +158,9 @@ class _Delivery:
         while chunk is not None:
             await self._send_chunk(chunk)
             chunk = await self._feed.next_chunk()
-        # An empty chunk writes nothing and waits until the client has made room: a stalled client is not a complete
-        # export.
-        await self._send_chunk(b"")
+        # The database is let go before the client is waited for.
+        await self._feed.finish()
+        await self._until_taken()
         # Before the client sees the end: whoever asks for the job then must find it completed, and nothing left
         # running.
         await self._feed.aclose()
@@ -174,6 +181,19 @@ class _Delivery:
     def taken(self) -> int | None:
         """Bytes that the client has acknowledged; ``None`` while nothing waits for it."""
         return self._offered - self._connection.unacknowledged() if self._sending else None
+
+    async def _until_taken(self) -> None:
+        """Wait until the client has all but the last bytes: a client that stalls, and one that is gone, is no complete
+        export. What is left is in the kernel by then, and nobody takes it back (:data:`DELIVERED_BYTES`).
+        """
+        self._sending = True
+        self._run.block(on_client=True)
+        pause = FIRST_PAUSE
+        while self._connection.unacknowledged() > DELIVERED_BYTES:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LAST_PAUSE)
+        self._run.block(on_client=False)
+        self._sending = False
 
     async def _send_chunk(self, chunk: bytes) -> None:
         self._offered += len(chunk)
