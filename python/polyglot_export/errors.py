@@ -26,6 +26,7 @@ Attributes are data, not text to parse: ``sqlstate``, ``detail`` and ``hint`` ar
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from polyglot_export import sqlstates
 from polyglot_export.limits import MESSAGE_BYTES
@@ -49,6 +50,7 @@ __all__ = [
     "UnknownDataset",
     "UnsupportedValue",
     "cut",
+    "free_frames",
     "statement_error",
 ]
 
@@ -67,6 +69,33 @@ def cut(text: str, limit: int = MESSAGE_BYTES) -> str:
     mark = _MARK.search(text[-40:])
     end = mark[0] if mark is not None else f"… ({len(text)} characters)"
     return data[: limit - len(end.encode())].decode(errors="ignore") + end
+
+
+def free_frames(error: BaseException) -> None:
+    """Free what an error keeps as long as it lives: what the functions held in their variables that it has passed
+    through (connections, the texts of a request), and errors before it that are not shown. Often one of them holds the
+    error itself, so that only the garbage collector would free them all, and it counts objects, not bytes. Where the
+    error happened is still told.
+
+    Args:
+        error: Caught in the outermost function of a thread.
+    """
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        each = waiting.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        if each.__suppress_context__:
+            each.__context__ = None
+        waiting += (each.__cause__, each.__context__)
+        # As traceback.clear_frames(), whose module takes milliseconds to import. What runs is left alone.
+        passed = each.__traceback__
+        while passed is not None:
+            with suppress(RuntimeError):
+                passed.tb_frame.clear()
+            passed = passed.tb_next
 
 
 class PolyglotError(Exception):

@@ -13,7 +13,7 @@ from polyglot_export.request.parse import parse_spec
 from polyglot_export.service.admission.budget import MemoryBudget
 from polyglot_export.service.admission.feed import AdmittedFeed
 from polyglot_export.service.admission.opening import Admission, ExportTerms
-from polyglot_export.service.admission.sizes import PLANNING
+from polyglot_export.service.admission.sizes import planning_share
 from tests.service.client import PATIENCE
 
 pytestmark = pytest.mark.anyio
@@ -48,7 +48,7 @@ async def test_what_it_holds_is_given_back_when_it_is_closed(few: str) -> None:
     while (chunk := await scene.feed.next_chunk()) is not None:
         body += chunk
     assert body == b"id\n1\n2\n3\n"
-    assert scene.budget.reserved > PLANNING.bytes, "the export has the sizes of its plan"
+    assert scene.budget.reserved > planning_share(0).bytes, "the export has the sizes of its plan"
     await scene.feed.aclose()
     await scene.feed.aclose()
     assert scene.nothing_is_held()

@@ -19,7 +19,7 @@ from polyglot_export.service.admission import machine as module
 from polyglot_export.service.admission.budget import MemoryBudget, Reservation, Share
 from polyglot_export.service.admission.connections import Connections
 from polyglot_export.service.admission.machine import available_memory, resident_bytes
-from polyglot_export.service.admission.sizes import LEAST_ROW_LIMIT, PLANNING, Needs, Sized
+from polyglot_export.service.admission.sizes import LEAST_ROW_LIMIT, Needs, Sized, planning_share
 from tests.service.client import PATIENCE
 
 pytestmark = pytest.mark.anyio
@@ -255,7 +255,7 @@ def test_sixty_four_exports_fit_into_the_smallest_service() -> None:
         least = _needs(format_, compression=compression, largest_row=1_000).least
         assert least.workers == 1
         assert exports * least.bytes <= 165 * MB, format_
-    assert PLANNING.bytes * 64 <= 165 * MB
+    assert planning_share(0).bytes * 64 <= 165 * MB
 
 
 def test_sizes_shrink_with_the_share() -> None:

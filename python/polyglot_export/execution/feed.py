@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from polyglot_export.cancel import CancelToken
-from polyglot_export.errors import Cancelled, InternalError
+from polyglot_export.errors import Cancelled, InternalError, free_frames
 from polyglot_export.execution.export import Export
 
 __all__ = ["QUEUE_DEPTH", "ChunkFeed"]
@@ -134,21 +134,25 @@ class ChunkFeed:
 
     def _run(self, wakeup: _Wakeup) -> None:
         try:
-            with self._opener(self._token) as export:
-                self._export = export
-                wakeup.changed()
-                while (chunk := export.next_chunk()) is not None:
-                    self._put(chunk, export)
-                    # Let go of the chunk: it must not stay in memory while the next one is made, or in a traceback.
-                    chunk = None
-                    wakeup.changed()
-            with self._room:
-                self._ended = True
+            self._pull(wakeup)
         except BaseException as error:  # noqa: BLE001 - handed to the task that waits
+            free_frames(error)
             with self._room:
                 self._error = error
                 self._chunks.clear()
         wakeup.done()
+
+    def _pull(self, wakeup: _Wakeup) -> None:
+        with self._opener(self._token) as export:
+            self._export = export
+            wakeup.changed()
+            while (chunk := export.next_chunk()) is not None:
+                self._put(chunk, export)
+                # Let go of the chunk: it must not stay in memory while the next one is made.
+                chunk = None
+                wakeup.changed()
+        with self._room:
+            self._ended = True
 
     def _stop(self) -> None:
         with self._room:

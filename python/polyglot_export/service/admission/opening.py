@@ -27,7 +27,7 @@ from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.planner import plan
 from polyglot_export.planning.reservation import Shape
 from polyglot_export.service.admission.budget import Fixed, MemoryBudget, Reservation
-from polyglot_export.service.admission.sizes import PLANNING, Needs
+from polyglot_export.service.admission.sizes import Needs, planning_share
 
 if TYPE_CHECKING:
     from polyglot_export.request.spec import ExportSpec
@@ -69,6 +69,8 @@ class Admission:
         export_id: str,
         seconds: float | None,
         caller: str | None = None,
+        *,
+        weight: int = 0,
     ) -> Admitted:
         """Wait for a turn.
 
@@ -78,12 +80,22 @@ class Admission:
             export_id: Shown in ``pg_stat_activity``.
             seconds: To wait at most, now and again once the plan is known; ``None`` waits as long as it takes.
             caller: Whose share it is taken from.
+            weight: Of the request (``Job.weight``).
 
         Raises:
             Busy: The time is over.
         """
-        reservation = await self._budget.reserve(Fixed(PLANNING), seconds, caller)
-        return Admitted(self._budget, self._terms, reservation, spec, exposure, export_id=export_id, seconds=seconds)
+        reservation = await self._budget.reserve(Fixed(planning_share(weight)), seconds, caller)
+        return Admitted(
+            self._budget,
+            self._terms,
+            reservation,
+            spec,
+            exposure,
+            export_id=export_id,
+            seconds=seconds,
+            weight=weight,
+        )
 
 
 class Admitted:
@@ -99,6 +111,7 @@ class Admitted:
         *,
         export_id: str,
         seconds: float | None,
+        weight: int,
     ) -> None:
         """Use :meth:`Admission.admit`."""
         self._budget = budget
@@ -107,6 +120,7 @@ class Admitted:
         self._spec = spec
         self._exposure = exposure
         self._seconds = seconds
+        self._weight = weight
         self._loop = asyncio.get_running_loop()
         self._began = time.monotonic()
         self._run = RunSettings(
@@ -169,6 +183,7 @@ class Admitted:
             workers=self._terms.workers,
             row_bytes=planned.limits.row_bytes,
             capacity=self._budget.most,
+            weight=self._weight,
         )
 
     def _start(self, planned: Plan, moment: Moment, token: CancelToken) -> Export:

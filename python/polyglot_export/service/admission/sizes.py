@@ -13,13 +13,19 @@ from polyglot_export.limits import CHUNK_BYTES, Limits
 from polyglot_export.planning.reservation import Shape, export_bytes, row_factor
 from polyglot_export.service.admission.budget import Share
 
-__all__ = ["LEAST_ROW_LIMIT", "PLANNING", "SIZES", "Needs", "Sized"]
+__all__ = ["LEAST_ROW_LIMIT", "SIZES", "Needs", "Sized", "planning_share"]
 
 KIB = 1 << 10
 MIB = 1 << 20
 
-PLANNING = Share(1 * MIB, 1)
-"""What an export has while it is planned. The worker is the one that it cannot do without."""
+PLANNING_BYTES = 1 * MIB
+"""What an export has while it is planned, beside its request."""
+PLANNING_COPIES = 14
+"""How often its request is held meanwhile (``Job.weight``): as texts of up to four bytes a character, quoted, as the
+statements, in libpq's buffers, and in the server's answer, which repeats it. 23 MB were measured for a text of 900 kB,
+whose weight is 1.8 MB."""
+RUNNING_COPIES = 6
+"""The same while it runs: in the plan, and as the statement of a worker."""
 SIZES = (
     (16 * MIB, CHUNK_BYTES),
     (8 * MIB, CHUNK_BYTES),
@@ -43,10 +49,21 @@ class Sized(Share):
     limits: Limits = field(default_factory=Limits)
 
 
+def planning_share(weight: int) -> Share:
+    """What an export needs until its plan is known. The worker is the one that it cannot do without.
+
+    Args:
+        weight: Of its request (``Job.weight``).
+    """
+    return Share(PLANNING_BYTES + PLANNING_COPIES * weight, 1)
+
+
 class Needs:
     """What a planned export asks for (a :class:`~polyglot_export.service.admission.budget.Demand`)."""
 
-    def __init__(self, shape: Shape, segments: int, *, workers: int, row_bytes: int, capacity: int) -> None:
+    def __init__(
+        self, shape: Shape, segments: int, *, workers: int, row_bytes: int, capacity: int, weight: int = 0
+    ) -> None:
         """Set up.
 
         Args:
@@ -55,11 +72,13 @@ class Needs:
             workers: The most that are allowed.
             row_bytes: The row limit. It is lowered where such a row would not fit even into an export that is alone.
             capacity: Bytes for all exports.
+            weight: Of the request (``Job.weight``).
         """
         self._shape = shape
+        self._request_bytes = RUNNING_COPIES * weight
         self._segments = segments
         self._workers = max(1, min(workers, segments))
-        self._row_bytes = _affordable(shape, segments, row_bytes, capacity)
+        self._row_bytes = _affordable(shape, segments, row_bytes, capacity - self._request_bytes)
 
     @property
     def least(self) -> Sized:
@@ -78,7 +97,8 @@ class Needs:
 
     def _sized(self, workers: int, window: int, chunk: int) -> Sized:
         limits = Limits(workers, chunk, window, self._row_bytes)
-        return Sized(export_bytes(self._shape, limits, segments=self._segments), workers, limits)
+        size = self._request_bytes + export_bytes(self._shape, limits, segments=self._segments)
+        return Sized(size, workers, limits)
 
 
 def _affordable(shape: Shape, segments: int, row_bytes: int, capacity: int) -> int:

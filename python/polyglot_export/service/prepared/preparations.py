@@ -214,7 +214,9 @@ class Preparations:
             SpoolFull: There is no room for another file.
         """
         exposure = self._exposure_of(job.owner)
-        admitted = held.enter_context(await self._admission.admit(job.spec, exposure, job.id, None, job.owner))
+        admitted = held.enter_context(
+            await self._admission.admit(job.spec, exposure, job.id, None, job.owner, weight=job.weight)
+        )
         await asyncio.to_thread(self._spool.check_room)
         return admitted
 

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from polyglot_export.cancel import CancelToken
+from polyglot_export.errors import free_frames
 from polyglot_export.execution.export import Export
 from polyglot_export.service.prepared.spool import SpoolFile
 from polyglot_export.service.replicas.active import ActiveRun
@@ -79,6 +80,7 @@ class FileWriter:
         try:
             self._outcome.set_result(self._write())
         except BaseException as error:  # noqa: BLE001 - handed to the task that waits
+            free_frames(error)
             self._outcome.set_exception(error)
 
     def _write(self) -> Written:

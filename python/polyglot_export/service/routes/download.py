@@ -65,7 +65,11 @@ async def download(
     if job.spec.delivery == "file":
         return prepared.answer(runs.live(job), caller.exposure, request)
     _refuse_unsafe(request)
-    feed = AdmittedFeed(lambda: admission.admit(job.spec, caller.exposure, job.id, settings.queue_timeout, caller.name))
+    feed = AdmittedFeed(
+        lambda: admission.admit(
+            job.spec, caller.exposure, job.id, settings.queue_timeout, caller.name, weight=job.weight
+        )
+    )
     return DownloadResponse(job, feed, runs, least_pace, _headers(job))
 
 
