@@ -48,17 +48,19 @@ def test_every_option(cli: Cli, tables: str, tmp_path: Path) -> None:
     arguments = (
         "dump --dsn DSN --output OUT --format csv --compression gzip --option delimiter=; --schema public"
         " --exclude-schema no* --exclude-table dates --views --query few=SELECT_1_AS_a --skip-unreadable"
-        " --part-size 8MiB --watermark orders:id --overwrite --keep-going --workers 2 --lock-timeout 30s --quiet"
+        " --part-size 8MiB --watermark orders:id --overwrite --keep-going --workers 2 --rate-limit 1GB --lock-timeout"
+        " 30s --manifest SET --quiet"
     )
-    given = {"DSN": tables, "OUT": str(tmp_path), "few=SELECT_1_AS_a": "few=SELECT 1 AS a"}
+    manifest = tmp_path / "set.json"
+    given = {"DSN": tables, "OUT": str(tmp_path), "SET": str(manifest), "few=SELECT_1_AS_a": "few=SELECT 1 AS a"}
     succeeded(cli(*(given.get(word, word) for word in arguments.split())))
-    said = json.loads((tmp_path / "manifest.json").read_bytes())
+    said = json.loads(manifest.read_bytes())
     assert [relation["name"] for relation in said["relations"]] == ["many", "orders", "recent", "few"]
     assert [len(relation["parts"]) for relation in said["relations"]] == [3, 1, 1, 1]
     assert said["relations"][1]["watermark"] == {"column": "id", "value": "1000"}
     assert said["options"]["compression"] == "gzip"
     assert said["options"]["formatOptions"]["delimiter"] == ";"
-    assert succeeded(cli("verify", str(tmp_path))) == b""
+    assert succeeded(cli("verify", str(manifest))) == b""
 
 
 def test_a_dry_run_writes_nothing(cli: Cli, tables: str, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from polyglot_export.dumps import claim as claims
 from polyglot_export.dumps import relations
 from polyglot_export.dumps.claim import Claim
 from polyglot_export.manifest.document import MANIFEST
+from polyglot_export.manifest.location import claim_path
 from tests.cli.helpers import complaint, succeeded, wait_until
 from tests.dumps.helpers import files, manifest_of, same
 from tests.fixtures.process import Cli
@@ -178,7 +179,7 @@ def test_a_manifest_that_is_there_first_wins(tables: str, tmp_path: Path, monkey
 def test_a_claim_is_renewed_and_does_not_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "RENEW_SECONDS", 0.01)
     path = tmp_path / ".manifest.json.0.claim"
-    with Claim(FolderStore(tmp_path), ()) as held:
+    with Claim(FolderStore(tmp_path), claim_path, ()) as held:
         first = json.loads(path.read_bytes())
         wait_until(lambda: json.loads(path.read_bytes())["renewed"] > first["renewed"])
         assert json.loads(path.read_bytes())["started"] == first["started"]

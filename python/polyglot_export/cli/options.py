@@ -33,6 +33,7 @@ __all__ = [
     "one_line",
     "parse_rate",
     "parse_time",
+    "rate_limit_option",
     "say",
     "show",
 ]
@@ -101,6 +102,9 @@ lock_timeout_option = click.option(
     "--lock-timeout",
     metavar="TIME",
     help="How long to wait for a table that another session has locked, as 30s or 5min. Default: as long as it takes.",
+)
+rate_limit_option = click.option(
+    "--rate-limit", metavar="RATE", help="Bytes a second that are read at most, as in 20MB. Default: no limit."
 )
 _SELECTION = (
     click.argument(
@@ -174,9 +178,7 @@ _RUN = (
         metavar="N",
         help="Connections that read at the same time. Default: one a CPU, at most 4.",
     ),
-    click.option(
-        "--rate-limit", metavar="RATE", help="Bytes a second that are read at most, as in 20MB. Default: no limit."
-    ),
+    rate_limit_option,
     lock_timeout_option,
     click.option(
         "--quiet", is_flag=True, help="No progress bar and no summary. Errors and lost values are still told."

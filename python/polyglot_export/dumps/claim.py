@@ -1,7 +1,8 @@
 """Of two dumps into the same place one goes on: the one that made the claim file.
 
-A claim is ``.manifest.json.<number>.claim``, made by an operation of which the store lets only one succeed. Its maker
-renews the time in it. One whose maker is gone (its process, on the same machine; or nobody renewed it for ten minutes)
+A claim is ``.manifest.json.<number>.claim`` in the folder of the files, made by an operation of which the store lets
+only one succeed. Its maker renews the time in it. One whose maker is gone (its process, on the same machine; or nobody
+renewed it for ten minutes)
 is taken over by making the next number; of two that do so, again only one succeeds.
 """
 
@@ -12,14 +13,13 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple, Self
 
 from polyglot_export.destinations.store import Store
 from polyglot_export.errors import PolyglotError, SpecError, TargetFailed
-from polyglot_export.manifest.location import claim_path
 
 __all__ = ["Claim"]
 
@@ -34,6 +34,7 @@ class Claim:
 
     Args:
         place: The place.
+        path: Gives the path of the claim of a number.
         known: The numbers of the claims in it, in their order.
 
     Raises:
@@ -41,10 +42,11 @@ class Claim:
         TargetFailed: The store does not answer.
     """
 
-    def __init__(self, place: Store, known: Sequence[int]) -> None:
+    def __init__(self, place: Store, path: Callable[[int], str], known: Sequence[int]) -> None:
         self._place = place
+        self._path_of = path
         self._number = known[-1] + 1 if known else 0
-        self._path = claim_path(self._number)
+        self._path = path(self._number)
         self._started = _now()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="polyglot-claim", daemon=True)
@@ -53,7 +55,7 @@ class Claim:
         """See that whoever made the last claim is gone."""
         if not self._number:
             return
-        holder = _read(self._place, claim_path(self._number - 1))
+        holder = _read(self._place, self._path_of(self._number - 1))
         if holder is None or holder.gone:
             return
         raise SpecError(
@@ -86,7 +88,7 @@ class Claim:
             raise SpecError("output", self._busy())
         for number in claims:
             if number < self._number:
-                self._place.remove(claim_path(number))
+                self._place.remove(self._path_of(number))
 
     def see_held(self) -> None:
         """See that nobody has taken the claim over, which happens to a process that was stopped for long.
@@ -94,7 +96,7 @@ class Claim:
         Raises:
             TargetFailed: Somebody has.
         """
-        taken = self._place.size(self._path) is None or self._place.size(claim_path(self._number + 1)) is not None
+        taken = self._place.size(self._path) is None or self._place.size(self._path_of(self._number + 1)) is not None
         if taken:
             raise TargetFailed(f"another dump has taken {self._place.url} over, since this one was silent for too long")
 

@@ -1,7 +1,8 @@
 """Where the files of a dump are: folders and names that every store and file system can have.
 
 ``DEST/manifest.json``, ``DEST/<schema>.<table>/part-00000.parquet``. With ``{schema}`` or ``{table}`` in DEST, the
-manifest is where the first of them begins, and the rest names the folders of the relations.
+manifest is where the first of them begins, and the rest names the folders of the relations. A manifest that was given a
+name of its own is in that folder or above it, and may lie among files that are none of its business.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Final
 from polyglot_export.compressions import Compression
 from polyglot_export.errors import SpecError
 from polyglot_export.formats.registry import Format
+from polyglot_export.manifest.document import MANIFEST
+from polyglot_export.manifest.location import ENDING, claim_number, claim_path, path_below
 
 __all__ = ["Layout"]
 
@@ -36,22 +39,35 @@ class Layout:
         destination: As the user wrote it.
         format_: Of the files.
         compression: Of the whole files.
+        manifest: The file of the manifest, as the user wrote it; ``None`` for ``manifest.json`` in the root.
+
+    Attributes:
+        root: The folder that all paths are relative to: that of the manifest.
+        below: The folder in it, or empty text for the same one, which all files of the set are below.
+        manifest: The path of the manifest.
 
     Raises:
-        SpecError: A placeholder is not known, or two relations would share a folder.
+        SpecError: A placeholder is not known, two relations would share a folder, or the manifest cannot tell where the
+            files are.
     """
 
-    def __init__(self, destination: str, format_: Format, compression: Compression | None) -> None:
+    def __init__(
+        self, destination: str, format_: Format, compression: Compression | None, manifest: str | None = None
+    ) -> None:
         self.root, self._template = _divided(destination)
+        self.below, self.manifest = "", MANIFEST
+        if manifest is not None:
+            self.root, self.below, self.manifest = _apart(self.root, manifest)
         self._ending = format_.record.endings[0] + (compression.record.ending if compression is not None else "")
         self._folders: dict[str, tuple[str | None, str]] = {}
-        self._pattern = _pattern_of(self._template)
+        self._prefix = f"{self.below}/" if self.below else ""
+        self._pattern = re.compile(re.escape(self._prefix) + _pattern_of(self._template))
 
     def folder(self, schema: str | None, name: str) -> str:
         """The folder of a relation, relative to the root. Relations must come in the order of their names, so that the
         same ones always get the same folders.
         """
-        wanted = self._filled(schema, name)
+        wanted = self._prefix + self._filled(schema, name)
         taken = self._folders.setdefault(wanted.casefold(), (schema, name))
         if taken != (schema, name):
             # On a file system that does not tell upper from lower case the two would be one.
@@ -70,6 +86,19 @@ class Layout:
         again = f"-{generation}" if generation else ""
         return f"{folder}/part-{number:0{PART_DIGITS}}{again}{self._ending}"
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether nothing but the set may be in its root."""
+        return self.manifest == MANIFEST
+
+    def claim(self, number: int) -> str:
+        """The path of a claim on the files of the set, wherever their manifest is."""
+        return self._prefix + claim_path(number)
+
+    def claim_number(self, path: str) -> int | None:
+        """Of a claim; ``None`` for any other file."""
+        return claim_number(path.removeprefix(self._prefix))
+
     def generation_of(self, path: str) -> int | None:
         """Of a file of a dump that was laid out as this one; ``None`` for any other file."""
         match = self._pattern.fullmatch(path)
@@ -83,13 +112,26 @@ class Layout:
         return "/".join(_shortened(part, f"{schema}.{name}") for part in parts)
 
 
-def _pattern_of(template: str) -> re.Pattern[str]:
+def _pattern_of(template: str) -> str:
     """What the paths of parts look like, where the folder of a relation is called so."""
     if template == DEFAULT:
         # A query has no schema.
-        return re.compile(rf"{_NAME}(?:\.{_NAME})?/{_PART}")
+        return rf"{_NAME}(?:\.{_NAME})?/{_PART}"
     pieces = _PLACEHOLDER.split(template)
-    return re.compile("".join(_NAME if at % 2 else re.escape(piece) for at, piece in enumerate(pieces)) + f"/{_PART}")
+    return "".join(_NAME if at % 2 else re.escape(piece) for at, piece in enumerate(pieces)) + f"/{_PART}"
+
+
+def _apart(root: str, manifest: str) -> tuple[str, str, str]:
+    """The folder of a manifest, the path of the files from there, and its name."""
+    folder, slash, name = manifest.rpartition("/")
+    if not name.endswith(ENDING) or "{" in manifest:
+        reason = f"must be the name of a file that ends in {ENDING}, without placeholders"
+        raise SpecError("manifest", reason, given=manifest)
+    below = path_below(root, manifest)
+    if below is None:
+        reason = f"must be in the folder of the files, {root}, or above it: it names them from there"
+        raise SpecError("manifest", reason, given=manifest)
+    return f"{folder}{slash}" or ".", below, name
 
 
 def _divided(destination: str) -> tuple[str, str]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from polyglot_export.cancel import CancelToken
-from polyglot_export.dumps.layout import Layout
 from polyglot_export.dumps.moment import leader_of, open_moment
-from polyglot_export.dumps.place import see_place
+from polyglot_export.dumps.place import layout_of, see_place
 from polyglot_export.dumps.relations import Relations
 from polyglot_export.dumps.request import DumpRequest
 from polyglot_export.dumps.selection import Chosen
 from polyglot_export.limits import PAGE_BYTES
-from polyglot_export.manifest.document import MANIFEST
 from polyglot_export.planning.moment import Moment
 from polyglot_export.postgres.catalogue.relations import KINDS
 from polyglot_export.text.sizes import counted, size_text
@@ -28,7 +26,7 @@ def outline(request: DumpRequest, *, dsn: str | None = None, token: CancelToken 
     Raises:
         PolyglotError: As :func:`polyglot_export.dumps.run.dump_set`, for what can be known before anything is written.
     """
-    layout = Layout(request.destination, request.form.format, request.form.compression)
+    layout = layout_of(request)
     see_place(request, layout)
     with leader_of(request, dsn, token) as leader:
         moment, chosen = open_moment(leader, request)
@@ -36,11 +34,11 @@ def outline(request: DumpRequest, *, dsn: str | None = None, token: CancelToken 
         rows = [_row(relations, moment, index, pages=pages) for index, pages in enumerate(_pages(moment, chosen))]
     header = ("relation", "kind", "rows", "size", "files", "workers", "folder")
     workers = request.run.limits().workers
-    files = sum(each.files for each in rows)
+    written = f"{counted(sum(each.files for each in rows), 'file')} and {layout.manifest}"
     total = size_text(sum(each.bytes for each in rows))
     return [
         *aligned(header, [each.cells() for each in rows], right=(2, 3, 4, 5)).splitlines(),
-        f"{counted(len(rows), 'relation')}, {counted(files, 'file')} and {MANIFEST}, {counted(workers, 'worker')}",
+        f"{counted(len(rows), 'relation')}, {written}, {counted(workers, 'worker')}",
         f"ACCESS SHARE locks on {counted(len(moment.locked), 'table')}; about {total} to read",
         *(f"left out: {each.schema}.{each.name}: {each.reason}" for each in chosen.unreadable),
     ]

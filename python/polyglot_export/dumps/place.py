@@ -9,11 +9,10 @@ from polyglot_export.destinations.store import Store
 from polyglot_export.dumps.claim import Claim
 from polyglot_export.dumps.layout import Layout
 from polyglot_export.dumps.request import DumpRequest
-from polyglot_export.errors import PolyglotError, SpecError
-from polyglot_export.manifest.document import MANIFEST
-from polyglot_export.manifest.location import claim_number
+from polyglot_export.errors import ManifestError, PolyglotError, SpecError
+from polyglot_export.manifest.location import read_manifest
 
-__all__ = ["Before", "holds", "look", "remove", "see_place"]
+__all__ = ["Before", "holds", "layout_of", "look", "remove", "see_place"]
 
 SHOWN = 3
 """How many files that are no dump's are named."""
@@ -33,6 +32,8 @@ class Before:
     """The first of the files that are no dump's."""
     complete: bool
     """There is a manifest."""
+    manifest: str
+    """Its path."""
 
     def see_writable(self, place: Store, *, overwrite: bool) -> None:
         """See that a dump may be written.
@@ -53,8 +54,20 @@ class Before:
             reason = f"{place.url} holds a dump already; --overwrite replaces it when the new one is complete"
             raise SpecError("output", reason)
         if self.parts:
-            reason = f"{place.url} holds {len(self.parts):,} files of a dump that was never complete (no {MANIFEST})"
+            reason = (
+                f"{place.url} holds {len(self.parts):,} files of a dump that was never complete (no {self.manifest})"
+            )
             raise SpecError("output", f"{reason}; --overwrite removes them when the new one is complete")
+
+
+def layout_of(request: DumpRequest) -> Layout:
+    """Where the files of a dump go.
+
+    Raises:
+        SpecError: As :class:`Layout`.
+    """
+    form = request.form
+    return Layout(request.destination, form.format, form.compression, request.manifest)
 
 
 def see_place(request: DumpRequest, layout: Layout) -> tuple[Store, Claim]:
@@ -67,7 +80,7 @@ def see_place(request: DumpRequest, layout: Layout) -> tuple[Store, Claim]:
     place = store(layout.root)
     place.check()
     before = look(place, layout)
-    claim = Claim(place, before.claims)
+    claim = Claim(place, layout.claim, before.claims)
     claim.see_free()
     before.see_writable(place, overwrite=request.overwrite)
     return place, claim
@@ -82,20 +95,39 @@ def look(place: Store, layout: Layout) -> Before:
     parts: set[str] = set()
     claims: list[int] = []
     others: list[str] = []
-    last, complete = -1, False
-    for file in place.files():
+    last = -1
+    complete = _has_manifest(place, layout)
+    for file in place.files("" if layout.is_alone else layout.below):
         generation = layout.generation_of(file.path)
-        claim = claim_number(file.path)
-        if file.path == MANIFEST:
-            complete = True
-        elif generation is not None:
+        claim = layout.claim_number(file.path)
+        if file.path == layout.manifest:
+            continue
+        if generation is not None:
             parts.add(file.path)
             last = max(last, generation)
         elif claim is not None:
             claims.append(claim)
-        elif len(others) <= SHOWN:
+        elif layout.is_alone and len(others) <= SHOWN:
             others.append(file.path)
-    return Before(frozenset(parts), last + 1, tuple(sorted(claims)), tuple(others), complete)
+    return Before(frozenset(parts), last + 1, tuple(sorted(claims)), tuple(others), complete, layout.manifest)
+
+
+def _has_manifest(place: Store, layout: Layout) -> bool:
+    """Whether there is a manifest. A file with the name that somebody gave it must be one, since it may be replaced.
+
+    Raises:
+        SpecError: It is none.
+    """
+    if place.size(layout.manifest) is None:
+        return False
+    if not layout.is_alone:
+        try:
+            read_manifest(place, layout.manifest)
+        except ManifestError as error:
+            raise SpecError(
+                "manifest", f"there is such a file already, which is no manifest: {error.message}"
+            ) from None
+    return True
 
 
 def holds(place: Store, path: str, content: bytes) -> bool:

@@ -26,6 +26,8 @@ class DumpRequest:
 
     destination: str
     """Folder or URL; may hold ``{schema}`` and ``{table}``."""
+    manifest: str | None = None
+    """The file of the manifest, in the folder of the files or above it; ``None`` for ``manifest.json`` there."""
     selection: Selection = field(default_factory=Selection)
     form: ExportSpec
     """Format, compression and options of every file; what it reads is not looked at."""
@@ -73,7 +75,7 @@ class DumpResult:
     """What a dump has written."""
 
     destination: str
-    """The folder or URL of the manifest."""
+    """The folder or URL of the set, or its manifest where that was given a name: what :func:`verify` takes."""
     manifest: Manifest
     seconds: float
     left: tuple[str, ...] = ()

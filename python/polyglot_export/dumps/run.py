@@ -11,9 +11,8 @@ from dataclasses import replace
 from polyglot_export import _core
 from polyglot_export.cancel import CancelToken
 from polyglot_export.destinations.store import Store
-from polyglot_export.dumps.layout import Layout
 from polyglot_export.dumps.moment import leader_of, open_moment
-from polyglot_export.dumps.place import Before, holds, look, remove, see_place
+from polyglot_export.dumps.place import Before, holds, layout_of, look, remove, see_place
 from polyglot_export.dumps.relations import Relations, naming_relation
 from polyglot_export.dumps.request import DumpRequest, DumpResult, OnDumpProgress
 from polyglot_export.dumps.schedule import OnStart, Schedule
@@ -21,7 +20,8 @@ from polyglot_export.dumps.tickets import PartResult, Ticket, write_part
 from polyglot_export.errors import Cancelled, ConnectionLost, PolyglotError, TargetFailed
 from polyglot_export.execution.cause import cause_of
 from polyglot_export.execution.engines.local import LocalEngine
-from polyglot_export.manifest.document import MANIFEST, Manifest, MissingRelation
+from polyglot_export.execution.rate import RateLimit
+from polyglot_export.manifest.document import Manifest, MissingRelation
 from polyglot_export.manifest.moment import TOOL, options_of, origin_of
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.plan import Plan
@@ -56,7 +56,7 @@ def dump_set(
     """
     started = time.monotonic()
     token = token or CancelToken()
-    layout = Layout(request.destination, request.form.format, request.form.compression)
+    layout = layout_of(request)
     place, claim = see_place(request, layout)
     with leader_of(request, dsn, token) as leader:
         # What is wrong with the request is known before anything is made.
@@ -73,7 +73,7 @@ def dump_set(
                 claim.see_held()
                 dump.publish(manifest)
             left = remove(place, before.parts)
-    return DumpResult(place.url, manifest.with_digest(), time.monotonic() - started, left)
+    return DumpResult(request.manifest or place.url, manifest.with_digest(), time.monotonic() - started, left)
 
 
 class _Dump:
@@ -123,9 +123,10 @@ class _Dump:
     def publish(self, manifest: Manifest) -> None:
         """Write the manifest, with which the set is there."""
         self._published = manifest.to_json()
+        path = self._before.manifest
         if self._before.complete:
-            self._place.replace(MANIFEST, self._published)
-        elif not self._place.create(MANIFEST, self._published) and not self._is_published():
+            self._place.replace(path, self._published)
+        elif not self._place.create(path, self._published) and not self._is_published():
             raise TargetFailed(f"another dump has written its manifest into {self._place.url}")
 
     @contextmanager
@@ -142,11 +143,13 @@ class _Dump:
             raise
 
     def _is_published(self) -> bool:
-        return bool(self._published) and holds(self._place, MANIFEST, self._published)
+        return bool(self._published) and holds(self._place, self._before.manifest, self._published)
 
     def _run(self, on_progress: OnDumpProgress | None) -> None:
         sessions = _core.Sessions()
         engine = LocalEngine(sessions)
+        wanted = self._request.run.rate_limit
+        rate = RateLimit(wanted) if wanted is not None else None
 
         def tend() -> None:
             self._tend()
@@ -158,6 +161,7 @@ class _Dump:
                 ticket,
                 self._place,
                 engine,
+                rate=rate,
                 token=token,
                 on_start=on_start,
                 on_planned=self._see_nothing_new,

@@ -6,11 +6,13 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event
 
 from polyglot_export.cancel import CancelToken
 from polyglot_export.destinations.base import Destination
 from polyglot_export.destinations.store import Store
 from polyglot_export.execution.engines.base import Engine, StreamProgress
+from polyglot_export.execution.rate import RateLimit
 from polyglot_export.manifest.document import PartEntry
 from polyglot_export.planning.plan import Plan
 
@@ -46,6 +48,7 @@ def write_part(
     place: Store,
     engine: Engine,
     *,
+    rate: RateLimit | None,
     token: CancelToken,
     on_start: Callable[[Callable[[], StreamProgress]], None],
     on_planned: Callable[[Plan], None],
@@ -56,6 +59,7 @@ def write_part(
         ticket: The part.
         place: Where the file goes.
         engine: Reads.
+        rate: What all parts together may read.
         token: Ends it.
         on_start: Called with what tells how far it is.
         on_planned: Called once the workers have begun to read, where the plan is watched.
@@ -64,7 +68,8 @@ def write_part(
         PolyglotError: It failed; there is no such file.
     """
     stream = engine.open(ticket.plan)
-    forget = token.on_cancel(stream.cancel)
+    stopped = Event()
+    forget, forget_wait = token.on_cancel(stream.cancel), token.on_cancel(stopped.set)
     hasher = hashlib.sha256()
     watched = ticket.plan.watched is not None
     try:
@@ -74,6 +79,8 @@ def write_part(
                 if watched:
                     on_planned(ticket.plan)
                     watched = False
+                if rate is not None:
+                    rate.take(len(chunk), stopped)
                 file.write(chunk)
                 hasher.update(chunk)
             if watched:
@@ -84,6 +91,7 @@ def write_part(
             file.commit()
     finally:
         forget()
+        forget_wait()
         stream.close()
     losses = {column.target: count for column, count in zip(ticket.plan.columns, done.losses, strict=False) if count}
     entry = PartEntry(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from threading import Event
+from threading import Event, Lock
 
 from polyglot_export.errors import SpecError
 from polyglot_export.fields import is_number
@@ -19,7 +19,7 @@ BURST_SECONDS = 0.25
 
 
 class RateLimit:
-    """A token bucket that is filled at a fixed rate. One thread takes from it; any thread may stop it."""
+    """A token bucket that is filled at a fixed rate. Several threads may take from it, and any thread may stop it."""
 
     def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
         """Set up, with an empty bucket.
@@ -33,22 +33,25 @@ class RateLimit:
         self._paid_until = clock()
         """The time at which the rate has caught up with the bytes that were taken."""
         self._stopped = Event()
+        self._lock = Lock()
 
-    def take(self, size: int) -> None:
+    def take(self, size: int, stopped: Event | None = None) -> None:
         """Account for bytes that were read, and wait until they are earned or :meth:`stop` is called.
 
         Args:
             size: Bytes.
+            stopped: Ends the wait of this thread in its place.
         """
         delay = self.delay(size)
         if delay > 0:
-            self._stopped.wait(delay)
+            (stopped or self._stopped).wait(delay)
 
     def delay(self, size: int) -> float:
         """Account for bytes; gives the seconds to wait for them."""
-        now = self._clock()
-        self._paid_until = max(self._paid_until, now - BURST_SECONDS) + size / self._rate
-        return self._paid_until - now
+        with self._lock:
+            now = self._clock()
+            self._paid_until = max(self._paid_until, now - BURST_SECONDS) + size / self._rate
+            return self._paid_until - now
 
     def stop(self) -> None:
         """End the wait, and make every later one end at once. Does not block."""

@@ -29,6 +29,7 @@ def dump(
     dsn: str | None,
     destination: str | PathLike[str],
     *,
+    manifest: str | PathLike[str] | None = None,
     schemas: Names = (),
     tables: Names = (),
     exclude_schemas: Names = (),
@@ -45,6 +46,7 @@ def dump(
     overwrite: bool = False,
     keep_going: bool = False,
     workers: int | None = None,
+    rate_limit: float | None = None,
     lock_timeout: float | None = None,
     on_progress: OnDumpProgress | None = None,
     token: CancelToken | None = None,
@@ -58,6 +60,8 @@ def dump(
         dsn: URI or key=value string; ``None`` leaves it to libpq's environment variables and files.
         destination: A folder, or a URL (``s3://lake/2026-11-25/``), that holds nothing yet. ``{schema}`` and
             ``{table}`` may stand in it; the manifest is where the first of them begins.
+        manifest: The file of the manifest instead, ending in ``.json``: in the folder of the files or above it. Several
+            sets may then lie side by side, each in folders of its own.
         schemas: Of which all tables are wanted.
         tables: Tables; a view or foreign table where it is named without ``*`` and ``?``.
         exclude_schemas: Left out.
@@ -76,6 +80,7 @@ def dump(
             is there.
         keep_going: Finish the other relations when one fails. The manifest then says what is missing.
         workers: Connections that read at the same time, in all.
+        rate_limit: Bytes a second that are read at most, by all of them together.
         lock_timeout: Seconds to wait for locks of other sessions; ``None`` waits as long as it takes.
         on_progress: Called about ten times a second in the thread of the caller.
         token: Cancelling it ends the dump.
@@ -95,6 +100,7 @@ def dump(
     )
     request = DumpRequest(
         destination=fspath(destination),
+        manifest=None if manifest is None else fspath(manifest),
         selection=selection,
         form=make_spec(format=format, compression=compression, options=options),
         part_size=part_size,
@@ -102,7 +108,9 @@ def dump(
         fingerprints=fingerprints,
         overwrite=overwrite,
         keep_going=keep_going,
-        run=RunSettings(workers=workers, lock_timeout=lock_timeout, chunk_bytes=FILE_CHUNK_BYTES),
+        run=RunSettings(
+            workers=workers, chunk_bytes=FILE_CHUNK_BYTES, rate_limit=rate_limit, lock_timeout=lock_timeout
+        ),
     )
     return dump_set(request, dsn=dsn, on_progress=on_progress, token=token)
 
@@ -111,6 +119,7 @@ async def adump(
     dsn: str | None,
     destination: str | PathLike[str],
     *,
+    manifest: str | PathLike[str] | None = None,
     schemas: Names = (),
     tables: Names = (),
     exclude_schemas: Names = (),
@@ -127,6 +136,7 @@ async def adump(
     overwrite: bool = False,
     keep_going: bool = False,
     workers: int | None = None,
+    rate_limit: float | None = None,
     lock_timeout: float | None = None,
     on_progress: OnDumpProgress | None = None,
 ) -> DumpResult:
@@ -143,6 +153,7 @@ async def adump(
             lambda: dump(
                 dsn,
                 destination,
+                manifest=manifest,
                 schemas=schemas,
                 tables=tables,
                 exclude_schemas=exclude_schemas,
@@ -159,6 +170,7 @@ async def adump(
                 overwrite=overwrite,
                 keep_going=keep_going,
                 workers=workers,
+                rate_limit=rate_limit,
                 lock_timeout=lock_timeout,
                 on_progress=on_progress,
                 token=token,

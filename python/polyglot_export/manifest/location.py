@@ -8,11 +8,12 @@ from itertools import islice
 
 from polyglot_export.destinations.registry import store
 from polyglot_export.destinations.store import Store
-from polyglot_export.errors import ManifestError
+from polyglot_export.errors import ManifestError, SpecError
 from polyglot_export.limits import MANIFEST_BYTES
 from polyglot_export.manifest.document import MANIFEST, Manifest
+from polyglot_export.manifest.members import folder as folder_member
 
-__all__ = ["claim_number", "claim_path", "locate", "read_manifest"]
+__all__ = ["ENDING", "claim_number", "claim_path", "locate", "path_below", "read_manifest"]
 
 ENDING = ".json"
 """A destination that ends so is a manifest; any other one has its manifest in it."""
@@ -30,6 +31,30 @@ def claim_number(path: str) -> int | None:
     """Of a claim, which is no part of the set; ``None`` for any other file."""
     match = _CLAIM.fullmatch(path)
     return None if match is None else int(match[1])
+
+
+def path_below(target: str, manifest: str) -> str | None:
+    """Where something is, seen from the folder of a manifest.
+
+    Args:
+        target: A file or folder, as the user wrote it.
+        manifest: The file of the manifest, as the user wrote it.
+
+    Returns:
+        The path, with which a manifest names it; empty text for the folder itself, ``None`` if it is not below it.
+    """
+    if "://" in target or "://" in manifest:
+        folder = f"{manifest.rpartition('/')[0]}/"
+        if "://" not in manifest or not f"{target}/".startswith(folder):
+            return None
+        below = target.removeprefix(folder.removesuffix("/")).removeprefix("/").removesuffix("/")
+    else:
+        below = os.path.relpath(os.path.realpath(target), os.path.dirname(os.path.realpath(manifest)))  # noqa: PTH120
+        below = "" if below == "." else below
+    try:
+        return folder_member(below)
+    except SpecError:
+        return None
 
 
 def locate(destination: str) -> tuple[Store, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import replace
 from typing import Self
 
@@ -12,8 +11,7 @@ from polyglot_export.errors import InternalError, SpecError
 from polyglot_export.execution.export import Export
 from polyglot_export.execution.run import ExportResult
 from polyglot_export.manifest.document import Manifest, PartEntry
-from polyglot_export.manifest.location import ENDING
-from polyglot_export.manifest.members import path as checked_path
+from polyglot_export.manifest.location import ENDING, path_below
 from polyglot_export.manifest.moment import TOOL, constraints_of, options_of, origin_of, relation_of
 
 __all__ = ["SingleManifest"]
@@ -100,15 +98,10 @@ def _relative(file: str, manifest: str) -> str:
             raise SpecError("manifest", f"tells of files that stay, and {what} goes into {name}, which is none")
     if not manifest.endswith(ENDING):
         raise SpecError("manifest", f"must be the name of a file that ends in {ENDING} (got {manifest!r})")
-    if "://" in file or "://" in manifest:
-        folder = f"{manifest.rpartition('/')[0]}/"
-        below = file.removeprefix(folder) if file.startswith(folder) and "://" in manifest else ".."
-    else:
-        below = os.path.relpath(os.path.realpath(file), os.path.dirname(os.path.realpath(manifest)))  # noqa: PTH120
+    below = path_below(file, manifest)
     if file == manifest or below == manifest.rpartition("/")[2]:
         raise SpecError("manifest", f"{manifest} is the file of the export; give the manifest another name")
-    try:
-        return checked_path(below)
-    except SpecError:
+    if not below:
         reason = f"must be in the folder of the file or above it, and the file's name must be text (got {manifest!r})"
-        raise SpecError("manifest", reason) from None
+        raise SpecError("manifest", reason)
+    return below

@@ -146,7 +146,7 @@ def _extra(place: Store, manifest: Manifest, path: str) -> Iterator[Finding]:
     else:
         folders = sorted({relation.folder for relation in manifest.relations if relation.folder})
     extra = (file.path for folder in folders for file in place.files(folder) if file.path not in known)
-    for count, name in enumerate(name for name in extra if claim_number(name) is None):
+    for count, name in enumerate(name for name in extra if claim_number(name.rpartition("/")[2]) is None):
         if count == EXTRA_FILES:
             yield Fault(FaultKind.EXTRA, place.url, f"the manifest does not name more files than these {count:,}")
             return

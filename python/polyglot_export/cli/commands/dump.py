@@ -14,7 +14,9 @@ from polyglot_export.cli.options import (
     dsn_option,
     format_option,
     lock_timeout_option,
+    parse_rate,
     parse_time,
+    rate_limit_option,
     say,
 )
 from polyglot_export.compressions import Compression
@@ -40,6 +42,12 @@ INCOMPLETE = 1
     required=True,
     help="Folder, or URL as s3://lake/2026-11-25/, that holds nothing yet. {schema} and {table} may stand in it; the "
     "manifest is where the first of them begins.",
+)
+@click.option(
+    "--manifest",
+    metavar="FILE",
+    help="The file or URL of the manifest, ending in .json, where it is not to be manifest.json in DEST: in the folder "
+    "of the files or above it.",
 )
 @click.option(
     "--format",
@@ -101,6 +109,7 @@ INCOMPLETE = 1
     metavar="N",
     help="Connections that read at the same time, in all. Default: one a CPU, at most 4.",
 )
+@rate_limit_option
 @lock_timeout_option
 @click.option("--quiet", is_flag=True, help="No progress bar and no summary. Errors and lost values are still told.")
 @debug_option
@@ -108,6 +117,7 @@ def dump_command(
     *,
     dsn: str | None,
     output: str,
+    manifest: str | None,
     format_name: str,
     compression: str | None,
     option: Sequence[str],
@@ -125,6 +135,7 @@ def dump_command(
     keep_going: bool,
     dry_run: bool,
     workers: int | None,
+    rate_limit: str | None,
     lock_timeout: str | None,
     quiet: bool,
 ) -> None:
@@ -155,6 +166,7 @@ def dump_command(
     }
     request = DumpRequest(
         destination=output,
+        manifest=manifest,
         selection=Selection(
             schemas=tuple(schema),
             tables=tuple(table),
@@ -172,6 +184,7 @@ def dump_command(
         keep_going=keep_going,
         run=RunSettings(
             workers=workers,
+            rate_limit=parse_rate(rate_limit),
             lock_timeout=parse_time(lock_timeout, "lock_timeout"),
             chunk_bytes=FILE_CHUNK_BYTES,
         ),
