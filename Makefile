@@ -86,8 +86,9 @@ bench: install ## Each format and every peer that is installed beside psql \copy
 	@$(BIN)/python -m benchmarks.bench --peers --json docs/benchmarks.json --chart docs/benchmarks.svg $(BENCH)
 
 .PHONY: proof
-proof: install system ## The service in a memory cgroup of 256 MB: every format, many clients, attacks (PROOF='--rows 10000000')
+proof: install system ## The service in a memory cgroup of 256 MB: every format, many clients, attacks; dumps (PROOF='--rows 10000000')
 	@$(BIN)/python -m benchmarks.cgroup $(PROOF)
+	@$(BIN)/python -m benchmarks.confined_dumps --page docs/proofs.md $(PROOF)
 	@$(BIN)/python -m benchmarks.hostile --page docs/proofs.md
 
 .PHONY: load

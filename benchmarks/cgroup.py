@@ -32,7 +32,7 @@ from polyglot_export.testing.postgres import EmbeddedServer
 from polyglot_export.testing.records import fill_records
 from polyglot_export.text.tables import markdown
 
-__all__ = ["Row", "Sizes", "main", "prove"]
+__all__ = ["Row", "Sizes", "fill_odd_tables", "main", "prove"]
 
 MB = 1 << 20
 GROUP_BYTES = 256 * MB
@@ -314,18 +314,23 @@ def _resident_at_rest(service: ConfinedService, settle: float) -> int:
 
 def _fill(dsn: str, sizes: Sizes) -> None:
     fill_records(dsn, sizes.rows, lambda _: None)
-    columns = [f"c{number}" for number in range(1_600)]
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE TABLE wide ({', '.join(f'{name} int' for name in columns)})")
-        values = ", ".join(f"(n * {number + 7} %% {1_000 + number})::int" for number in range(len(columns)))
-        connection.execute(f"INSERT INTO wide SELECT {values} FROM generate_series(1, %s) AS n", [sizes.wide_rows])
-        # Out of line and not compressed, so that each row is made of its bytes on the wire.
-        connection.execute("CREATE TABLE large_rows (id int, payload text STORAGE EXTERNAL)")
-        connection.execute(
-            "INSERT INTO large_rows SELECT n, repeat(md5(n::text), 32768) FROM generate_series(1, %s) AS n",
-            [sizes.large_rows],
-        )
+        fill_odd_tables(connection, sizes.wide_rows, sizes.large_rows)
         connection.execute("VACUUM (ANALYZE)")
+
+
+def fill_odd_tables(connection: psycopg.Connection, wide_rows: int, large_rows: int) -> None:
+    """Make ``wide``, which has 1,600 columns, and ``large_rows``, whose rows have 1 MB each."""
+    columns = [f"c{number}" for number in range(1_600)]
+    connection.execute(f"CREATE TABLE wide ({', '.join(f'{name} int' for name in columns)})")
+    values = ", ".join(f"(n * {number + 7} %% {1_000 + number})::int" for number in range(len(columns)))
+    connection.execute(f"INSERT INTO wide SELECT {values} FROM generate_series(1, %s) AS n", [wide_rows])
+    # Out of line and not compressed, so that each row is made of its bytes on the wire.
+    connection.execute("CREATE TABLE large_rows (id int, payload text STORAGE EXTERNAL)")
+    connection.execute(
+        "INSERT INTO large_rows SELECT n, repeat(md5(n::text), 32768) FROM generate_series(1, %s) AS n",
+        [large_rows],
+    )
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

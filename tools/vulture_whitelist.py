@@ -69,6 +69,7 @@ on_body
 protocol_version
 disable_nagle_algorithm
 do_GET
+do_HEAD
 do_POST
 do_PUT
 do_DELETE

@@ -17,9 +17,10 @@ from pathlib import Path
 
 from benchmarks.hostile.redis import NoRedis
 from benchmarks.hostile.registry import ATTACKS
-from benchmarks.hostile.report import report, write_into
+from benchmarks.hostile.report import report
 from benchmarks.hostile.run import prove
 from benchmarks.memory_group import NoGroup
+from benchmarks.pages import write_into
 from polyglot_export import _core
 from polyglot_export.testing.postgres import EmbeddedServer
 
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text = report(results)
     print(text)
     if options.page is not None:
-        write_into(options.page, text)
+        write_into(options.page, "hostile", text)
     return EXIT_WRONG if any(result.problems for result in results) else 0
 
 

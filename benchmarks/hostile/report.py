@@ -1,19 +1,16 @@
-"""The table of the attacks, and its place in a page."""
+"""The table of the attacks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from benchmarks.hostile.run import LOG_LIMIT, PROBE_LIMIT, Result
 from benchmarks.hostile.stage import GROUP_BYTES
 from polyglot_export.text.tables import markdown
 
-__all__ = ["report", "write_into"]
+__all__ = ["report"]
 
 MB = 1 << 20
-BEGIN = "<!-- hostile: written by `make proof` -->"
-END = "<!-- hostile: end -->"
 HEADS = (
     "row",
     "who",
@@ -61,16 +58,3 @@ def report(results: Sequence[Result]) -> str:
         f"before the attack, and that the log grew by no more than {LOG_LIMIT // MB} MB. {verdict}"
     )
     return f"{markdown(HEADS, lines)}\n\n{notes}"
-
-
-def write_into(page: Path, text: str) -> None:
-    """Replace what is between the marks of a page.
-
-    Raises:
-        ValueError: The page lacks them.
-    """
-    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{page}: the marks {BEGIN} and {END} are missing")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from benchmarks.peers.base import Client, Job, missing_modules
 
-__all__ = ["DuckDB", "DuckDBUnordered"]
+__all__ = ["DuckDB", "DuckDBUnordered", "load_statement"]
 
 PACKAGE = "duckdb_extension_postgres_scanner"
 OPTIONS = {
@@ -44,7 +44,7 @@ class DuckDB(Client):
 
         try:
             with duckdb.connect() as connection:
-                connection.execute(_load())
+                connection.execute(load_statement())
         except duckdb.Error as error:
             return f"DuckDB {duckdb.__version__} has no postgres extension here ({str(error).splitlines()[0]})"
         return None
@@ -54,7 +54,7 @@ class DuckDB(Client):
         import duckdb
 
         with duckdb.connect() as connection:
-            connection.execute(_load())
+            connection.execute(load_statement())
             connection.execute(f"SET preserve_insertion_order = {str(self.ordered).lower()}")
             # The variables of libpq say where.
             connection.execute("ATTACH '' AS pg (TYPE postgres, READ_ONLY)")
@@ -69,7 +69,8 @@ class DuckDBUnordered(DuckDB):
     ordered: ClassVar[bool] = False
 
 
-def _load() -> str:
+def load_statement() -> str:
+    """The statement that loads its extension."""
     import duckdb
 
     if find_spec(PACKAGE) is not None:

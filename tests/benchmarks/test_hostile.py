@@ -15,11 +15,12 @@ from benchmarks.hostile import __main__ as command
 from benchmarks.hostile import run
 from benchmarks.hostile.honest import SILENT_SECONDS, Seen, percentile
 from benchmarks.hostile.registry import ATTACKS, NOBODY
-from benchmarks.hostile.report import report, write_into
+from benchmarks.hostile.report import report
 from benchmarks.hostile.run import LOG_LIMIT, Result, judge, prove
 from benchmarks.hostile.stage import Stage, staged
 from benchmarks.hostile.target import Attack, Facts
 from benchmarks.oracle import Oracle
+from benchmarks.pages import write_into
 from polyglot_export.testing.postgres import EmbeddedServer
 from tests.benchmarks.groups import no_group
 
@@ -138,15 +139,15 @@ def test_the_percentile_is_a_value_that_was_seen() -> None:
 def test_the_table_goes_between_the_marks(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(PAGE.read_text())
-    write_into(page, "the table")
-    write_into(page, "another table")
+    write_into(page, "hostile", "the table")
+    write_into(page, "hostile", "another table")
     text = page.read_text()
     assert "the table" not in text
     assert text.count("another table") == 1
     assert text.endswith(PAGE.read_text().rpartition("<!-- hostile: end -->")[2])
     page.write_text("no marks")
     with pytest.raises(ValueError, match="marks"):
-        write_into(page, "x")
+        write_into(page, "hostile", "x")
 
 
 def test_wrong_use(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
