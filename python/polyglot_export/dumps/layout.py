@@ -1,6 +1,7 @@
 """Where the files of a dump are: folders and names that every store and file system can have.
 
-``DEST/manifest.json``, ``DEST/<schema>.<table>/part-00000.parquet``. With ``{schema}`` or ``{table}`` in DEST, the
+``DEST/manifest.json``, ``DEST/<schema>.<table>/part-00000.parquet``; ``DEST/<schema>.<table>/<schema>.<leaf>/…`` where
+each partition has a folder. With ``{schema}`` or ``{table}`` in DEST, the
 manifest is where the first of them begins, and the rest names the folders of the relations. A manifest that was given a
 name of its own is in that folder or above it, and may lie among files that are none of its business.
 """
@@ -28,6 +29,7 @@ HASH_DIGITS = 8
 _SAFE = re.compile(r"[A-Za-z0-9_-]")
 _NAME = r"[A-Za-z0-9_%~-]+"
 """What stands for a name, as it is encoded here."""
+_LEAF = rf"{_NAME}\.{_NAME}"
 _PART = rf"part-\d{{{PART_DIGITS},}}(?:-(\d+))?(?:\.[a-z0-9]+)+"
 _PLACEHOLDER = re.compile(r"\{(schema|table)\}")
 
@@ -75,11 +77,15 @@ class Layout:
             self._folders[wanted.casefold()] = (schema, name)
         return wanted
 
+    def leaf(self, folder: str, schema: str, name: str) -> str:
+        """The folder of a partition in that of its table."""
+        return f"{folder}/{_shortened(f'{_encoded(schema)}.{_encoded(name)}', f'{schema}.{name}')}"
+
     def part(self, folder: str, number: int, generation: int) -> str:
         """The path of a file, relative to the root.
 
         Args:
-            folder: Of its relation.
+            folder: Of its relation, or of a partition.
             number: Of the part, from 0.
             generation: 0, or a higher number where a set is replaced by another one.
         """
@@ -116,9 +122,9 @@ def _pattern_of(template: str) -> str:
     """What the paths of parts look like, where the folder of a relation is called so."""
     if template == DEFAULT:
         # A query has no schema.
-        return rf"{_NAME}(?:\.{_NAME})?/{_PART}"
+        return rf"(?:{_NAME}|{_NAME}\.{_NAME}(?:/{_LEAF})?)/{_PART}"
     pieces = _PLACEHOLDER.split(template)
-    return "".join(_NAME if at % 2 else re.escape(piece) for at, piece in enumerate(pieces)) + f"/{_PART}"
+    return "".join(_NAME if at % 2 else re.escape(piece) for at, piece in enumerate(pieces)) + f"(?:/{_LEAF})?/{_PART}"
 
 
 def _apart(root: str, manifest: str) -> tuple[str, str, str]:

@@ -70,7 +70,7 @@ def _row(relations: Relations, moment: Moment, index: int, pages: int) -> _Row:
         pages * PAGE_BYTES,
         len(tickets),
         max(each.plan.limits.workers for each in tickets),
-        tickets[0].path.rpartition("/")[0],
+        relations.folder(index),
     )
 
 

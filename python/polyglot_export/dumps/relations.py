@@ -95,6 +95,10 @@ class Relations:
         """Of a relation, for people."""
         return self._states[index].title
 
+    def folder(self, index: int) -> str:
+        """Of a relation, relative to the set."""
+        return self._states[index].folder
+
     def plan(self, index: int, generation: int = 0) -> tuple[Ticket, ...]:
         """Plan one and cut it into parts.
 
@@ -114,7 +118,8 @@ class Relations:
         state = self._states[index]
         spec = replace(self._request.form, dataset=state.title, query=None)
         planned = plan(self._moment, spec, self._limits, source=index, session=self._request.run.session())
-        parts = parts_of(planned, self._request.part_size, DUMP_FILES)
+        by_leaf = self._request.partition_folders
+        parts = parts_of(planned, self._request.part_size, DUMP_FILES, by_leaf=by_leaf)
         state.entry = replace(
             relation_of(
                 self._moment,
@@ -134,7 +139,7 @@ class Relations:
             Ticket(
                 index,
                 number,
-                self._layout.part(state.folder, number, generation),
+                self._layout.part(self._folder(state, part) if by_leaf else state.folder, number, generation),
                 self._shared_out(part, len(parts)),
                 part.first_segment,
                 part.last_segment,
@@ -143,6 +148,9 @@ class Relations:
         )
         self._see_room(state.entry, tickets)
         return tickets
+
+    def _folder(self, state: _State, part: Part) -> str:
+        return state.folder if part.leaf is None else self._layout.leaf(state.folder, *part.leaf)
 
     def wants(self, ticket: Ticket) -> bool:
         """Whether a part is still to be written: not where another part of its relation has failed."""

@@ -33,6 +33,8 @@ class DumpRequest:
     """Format, compression and options of every file; what it reads is not looked at."""
     part_size: int | None = None
     """Bytes of a relation's pages that make a part; ``None`` for one part a relation."""
+    partition_folders: bool = False
+    """A folder for each partition of a table that is read by its partitions."""
     watermarks: Mapping[str, str] = field(default_factory=dict)
     """``schema.table`` (or ``table``) → column whose greatest value the manifest tells."""
     fingerprints: bool = False

@@ -41,6 +41,7 @@ def dump(
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
     part_size: int | None = None,
+    partition_folders: bool = False,
     watermarks: Mapping[str, str] | None = None,
     fingerprints: bool = False,
     overwrite: bool = False,
@@ -73,6 +74,8 @@ def dump(
         compression: Of the text formats.
         options: The format's options.
         part_size: Bytes of a table's pages, about, that make a file; ``None`` for one file a table.
+        partition_folders: Give each partition of a partitioned table a folder of its own in that of the table. A table
+            that cannot be read by its partitions (row-level security, a foreign one) keeps the one folder.
         watermarks: ``schema.table`` → column whose greatest value, in the same snapshot, the manifest tells.
         fingerprints: Note in the manifest what the server says of each segment's rows, so that :func:`verify` can tell
             later what changed since.
@@ -104,6 +107,7 @@ def dump(
         selection=selection,
         form=make_spec(format=format, compression=compression, options=options),
         part_size=part_size,
+        partition_folders=partition_folders,
         watermarks=dict(watermarks or {}),
         fingerprints=fingerprints,
         overwrite=overwrite,
@@ -131,6 +135,7 @@ async def adump(
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
     part_size: int | None = None,
+    partition_folders: bool = False,
     watermarks: Mapping[str, str] | None = None,
     fingerprints: bool = False,
     overwrite: bool = False,
@@ -165,6 +170,7 @@ async def adump(
                 compression=compression,
                 options=options,
                 part_size=part_size,
+                partition_folders=partition_folders,
                 watermarks=watermarks,
                 fingerprints=fingerprints,
                 overwrite=overwrite,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
@@ -20,8 +21,15 @@ class Part(NamedTuple):
     first_segment: int
     last_segment: int
 
+    @property
+    def leaf(self) -> tuple[str, str] | None:
+        """Schema and name of the one partition that is read, in place of its table; ``None`` for anything else."""
+        names = {(scan.leaf_schema, scan.leaf_name) for scan in self.plan.scans}
+        [leaf] = names if len(names) == 1 else [("", "")]
+        return leaf if leaf[1] else None
 
-def parts_of(plan: Plan, part_bytes: int | None, most: int) -> tuple[Part, ...]:
+
+def parts_of(plan: Plan, part_bytes: int | None, most: int, *, by_leaf: bool = False) -> tuple[Part, ...]:
     """Cut a plan where segments end. The cut depends on nothing but the two, so that it is the same wherever and by
     however many workers the parts are read.
 
@@ -30,12 +38,14 @@ def parts_of(plan: Plan, part_bytes: int | None, most: int) -> tuple[Part, ...]:
         part_bytes: Bytes of pages that a part has, about: at least one segment, and no segment more than they hold.
             ``None`` makes one part.
         most: How many parts there may be.
+        by_leaf: Cut between partitions too, where they are read in place of their table.
 
     Raises:
         SpecError: There would be more.
     """
-    if part_bytes is None or plan.segments == 1:
+    if (part_bytes is None and not by_leaf) or plan.segments == 1:
         return (Part(plan, 0, plan.segments - 1),)
+    space = sys.maxsize if part_bytes is None else part_bytes
     parts: list[Part] = []
     scans: list[Scan] = []
     first = last = -1
@@ -43,13 +53,14 @@ def parts_of(plan: Plan, part_bytes: int | None, most: int) -> tuple[Part, ...]:
     for scan in plan.scans:
         for piece in _pieces(scan):
             size = (piece.pages or 0) * PAGE_BYTES
-            if scans and size > room:
+            another = by_leaf and scans and scans[-1].relation != piece.relation
+            if scans and (another or size > room):
                 parts.append(_part(plan, scans, first, last))
                 scans = []
             if len(parts) == most:
-                raise SpecError("part_size", f"would make more than {most:,} files; give a larger one")
+                raise SpecError("part_size", f"would make more than {most:,} files of {plan.source}; give a larger one")
             if not scans:
-                first, room = last + 1, part_bytes
+                first, room = last + 1, space
             _append(scans, piece)
             last += 1
             room -= size

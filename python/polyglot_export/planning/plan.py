@@ -35,6 +35,9 @@ class Scan(NamedTuple):
     first_page: int = 0
     open_end: bool = True
     """The last segment has no upper bound, so that it takes the pages that were appended since."""
+    leaf_schema: str = ""
+    leaf_name: str = ""
+    """Of the partition that is read in place of its table; empty for anything else."""
 
     @property
     def segments(self) -> int:

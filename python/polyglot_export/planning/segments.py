@@ -41,11 +41,16 @@ class Cut(NamedTuple):
 class _Leaf(NamedTuple):
     identifier: str
     """The qualified name, quoted."""
-    title: str
+    schema: str
+    name: str
     heap: bool
     pages: int
     readable: bool
     """No policy is active on it, and the login may use its schema and read its ctid and the columns of the export."""
+
+    def named(self, scan: Scan) -> Scan:
+        """The scan with the leaf's name."""
+        return scan._replace(relation=f"{self.schema}.{self.name}", leaf_schema=self.schema, leaf_name=self.name)
 
 
 def cut(
@@ -172,8 +177,8 @@ def _around_source(leader: Leader, *parts: sql.Composable) -> _AroundSource:
 
 def _leaf_scan(copy: _AroundSource, ranges: _AroundSource, leaf: _Leaf, step: int, sequential: bool) -> Scan:
     if leaf.heap and sequential:
-        return Scan(*ranges.of(leaf), leaf.pages, step, leaf.title, leaf.identifier)
-    return Scan(*copy.of(leaf), relation=leaf.title)
+        return leaf.named(Scan(*ranges.of(leaf), leaf.pages, step, table=leaf.identifier))
+    return leaf.named(Scan(*copy.of(leaf)))
 
 
 def _leaves(
@@ -214,7 +219,7 @@ def _leaves(
     )
     return {
         (schema, name): _Leaf(
-            f"{_quoted(schema)}.{_quoted(name)}", f"{schema}.{name}", bool(heap), int(pages), bool(readable)
+            f"{_quoted(schema)}.{_quoted(name)}", schema, name, bool(heap), int(pages), bool(readable)
         )
         for schema, name, heap, pages, readable in rows
     }

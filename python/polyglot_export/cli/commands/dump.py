@@ -87,6 +87,11 @@ INCOMPLETE = 1
     help="Cut tables into files of about so many bytes of their pages, as 256MiB. Default: one file a table.",
 )
 @click.option(
+    "--partition-folders",
+    is_flag=True,
+    help="A folder for each partition of a partitioned table, in that of the table.",
+)
+@click.option(
     "--watermark",
     multiple=True,
     metavar="TABLE:COLUMN",
@@ -129,6 +134,7 @@ def dump_command(
     query: Sequence[str],
     skip_unreadable: bool,
     part_size: str | None,
+    partition_folders: bool,
     watermark: Sequence[str],
     fingerprints: bool,
     overwrite: bool,
@@ -178,6 +184,7 @@ def dump_command(
         ),
         form=parse_spec(form),
         part_size=_size(part_size),
+        partition_folders=partition_folders,
         watermarks=_pairs("watermark", watermark, ":", "TABLE:COLUMN"),
         fingerprints=fingerprints,
         overwrite=overwrite,
