@@ -17,6 +17,7 @@ BETWEEN_SECONDS = 0.01
 """Between two connections, which shall not be a flood of SYNs."""
 TEXT_BYTES = 900_000
 TEXT_DOWNLOADS = 160
+TEXTS_AT_ONCE = 8
 ANSWER_BYTES = 16 << 10
 """Of an answer with an error: its message of 1 KB, quoted, and what stands around it."""
 
@@ -131,6 +132,20 @@ async def repeated_text(target: Target) -> Facts:
     return facts
 
 
+async def texts_at_once(target: Target) -> Facts:
+    """The same text against two columns, several downloads of each at a time."""
+    facts: Facts = {}
+    exports = [await create(target, text_body(TEXT_BYTES, column), facts) for column in ("id", "name")]
+
+    async def one(export_id: str) -> None:
+        for _ in range(TEXT_DOWNLOADS // TEXTS_AT_ONCE):
+            if export_id and not target.over:
+                await download(target, export_id, facts)
+
+    await asyncio.gather(*(one(exports[number % 2]) for number in range(TEXTS_AT_ONCE)))
+    return facts
+
+
 def _spec(operator: str, value: object, members: dict[str, Any], column: str = "id") -> bytes:
     term = {"column": column, "op": operator, "value": value}
     spec = {"format": "csv", "dataset": "records", "filter": [term], **members}
@@ -148,6 +163,15 @@ ATTACKS = (
         "key",
         "a text of 900 kB against an integer column, downloaded 160 times",
         repeated_text,
+        seconds=60,
+        limits=(("largest answer", ANSWER_BYTES),),
+    ),
+    Attack(
+        9,
+        "texts-at-once",
+        "key",
+        "eight downloads at a time of texts of 900 kB, against an integer and a text column",
+        texts_at_once,
         seconds=60,
         limits=(("largest answer", ANSWER_BYTES),),
     ),
