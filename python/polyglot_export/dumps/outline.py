@@ -11,6 +11,7 @@ from polyglot_export.dumps.place import see_place
 from polyglot_export.dumps.relations import Relations
 from polyglot_export.dumps.request import DumpRequest
 from polyglot_export.dumps.selection import Chosen
+from polyglot_export.execution.engines.executor import ExecutorEngine
 from polyglot_export.limits import PAGE_BYTES
 from polyglot_export.manifest.document import MANIFEST
 from polyglot_export.planning.moment import Moment
@@ -21,7 +22,13 @@ from polyglot_export.text.tables import aligned
 __all__ = ["outline"]
 
 
-def outline(request: DumpRequest, *, dsn: str | None = None, token: CancelToken | None = None) -> list[str]:
+def outline(
+    request: DumpRequest,
+    *,
+    dsn: str | None = None,
+    engine: ExecutorEngine | None = None,
+    token: CancelToken | None = None,
+) -> list[str]:
     """Lines for people: each relation with its kind, rows and bytes as the server estimates them, files, workers and
     folder; and what is locked.
 
@@ -35,12 +42,12 @@ def outline(request: DumpRequest, *, dsn: str | None = None, token: CancelToken 
         relations = Relations(request, layout, moment, chosen)
         rows = [_row(relations, moment, index, pages=pages) for index, pages in enumerate(_pages(moment, chosen))]
     header = ("relation", "kind", "rows", "size", "files", "workers", "folder")
-    workers = request.run.limits().workers
+    readers = counted(request.run.limits().workers, "worker") + (f" on {engine.title}" if engine is not None else "")
     files = sum(each.files for each in rows)
     total = size_text(sum(each.bytes for each in rows))
     return [
         *aligned(header, [each.cells() for each in rows], right=(2, 3, 4, 5)).splitlines(),
-        f"{counted(len(rows), 'relation')}, {counted(files, 'file')} and {MANIFEST}, {counted(workers, 'worker')}",
+        f"{counted(len(rows), 'relation')}, {counted(files, 'file')} and {MANIFEST}, {readers}",
         f"ACCESS SHARE locks on {counted(len(moment.locked), 'table')}; about {total} to read",
         *(f"left out: {each.schema}.{each.name}: {each.reason}" for each in chosen.unreadable),
     ]
