@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import multiprocessing
 import os
 import signal
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,49 +14,25 @@ from distributed import Client
 
 from polyglot_export import (
     ConnectionFailed,
-    ConnectionLost,
     DaskEngine,
-    DumpResult,
-    ExecutorEngine,
     PolyglotError,
-    SpecError,
-    TargetFailed,
     dump,
     verify,
 )
-from polyglot_export.dumps.cluster.task import run_part
-from polyglot_export.manifest.document import Manifest
 from tests.cli.helpers import GONE_SECONDS, complaint, succeeded, wait_until
 from tests.dumps.helpers import files, manifest_of, same
+from tests.dumps.pools import GATED, PARTS, Begun, digests, fill, gate, nothing_is_left, sessions, waiting
 from tests.fixtures.dask_cluster import DaskCluster
 from tests.fixtures.network import another_machine
+from tests.fixtures.object_stores import S3Cloud
 from tests.fixtures.process import Cli, start_cli
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.server import Database
 
-TABLES = """
-CREATE TABLE large AS SELECT g AS id, md5(g::text) || repeat('x', 300) AS pad, g * 1.25 AS value
-  FROM generate_series(1, 110000) g;
-CREATE TABLE small AS SELECT g AS id, 'line' || g AS note FROM generate_series(1, 100) g;
-CREATE TABLE empty (id int, note text);
-CREATE TABLE parted (id int, pad text) PARTITION BY RANGE (id);
-CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (3000);
-CREATE TABLE parted_2 PARTITION OF parted FOR VALUES FROM (3000) TO (6000);
-INSERT INTO parted SELECT g, repeat('y', 1000) FROM generate_series(0, 5999) g;
-VACUUM ANALYZE;
-"""
-
-PARTS = 8 << 20
-GATE = 4711
-GATED = {"gated": f"SELECT pg_advisory_xact_lock_shared({GATE})::text AS gate, 1 AS one"}
-"""A query whose worker waits for as long as a test holds the gate."""
-
 
 @pytest.fixture(scope="module")
 def tables(module_dsn: str) -> str:
-    with psycopg.connect(module_dsn, autocommit=True) as conn:
-        for statement in TABLES.split(";\n"):
-            conn.execute(statement.encode())
+    fill(module_dsn)
     return module_dsn
 
 
@@ -76,65 +47,6 @@ def cluster(tables: str) -> Iterator[DaskCluster]:
 def client(cluster: DaskCluster) -> Iterator[Client]:
     with cluster.client() as connected:
         yield connected
-
-
-@contextmanager
-def gate(dsn: str) -> Iterator[Callable[[], None]]:
-    """Hold the gate; gives what opens it."""
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        conn.execute("SELECT pg_advisory_lock(%s)", [GATE])
-
-        def open_gate() -> None:
-            conn.execute("SELECT pg_advisory_unlock_all()")
-
-        yield open_gate
-
-
-def waiting(dsn: str) -> int:
-    """How many sessions stand before the gate."""
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        rows = conn.execute("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").fetchall()
-    return len(rows)
-
-
-def sessions(dsn: str) -> list[str]:
-    """What dumps have open."""
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        rows = conn.execute(
-            "SELECT application_name FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name LIKE 'polyglot%'"
-        ).fetchall()
-    return [name for (name,) in rows]
-
-
-def nothing_is_left(dsn: str, folder: Path) -> None:
-    assert files(folder) == []
-    wait_until(lambda: sessions(dsn) == [], GONE_SECONDS)
-
-
-def digests(manifest: Manifest) -> dict[str, str]:
-    return {part.path: part.sha256 for relation in manifest.relations for part in relation.parts}
-
-
-class Begun:
-    """A dump in another thread."""
-
-    def __init__(self, *what: Any, **how: Any) -> None:
-        self._outcome: Future[DumpResult] = Future()
-        self._thread = threading.Thread(target=self._run, args=(what, how))
-        self._thread.start()
-
-    def result(self) -> DumpResult:
-        try:
-            return self._outcome.result(60)
-        finally:
-            self._thread.join()
-
-    def _run(self, what: tuple[Any, ...], how: dict[str, Any]) -> None:
-        try:
-            self._outcome.set_result(dump(*what, **how))
-        except BaseException as error:  # noqa: BLE001 - raised again by result()
-            self._outcome.set_exception(error)
 
 
 @pytest.mark.parametrize("how", [{}, {"compression": "zstd"}], ids=["csv", "csv.zst"])
@@ -180,17 +92,6 @@ def test_workers_on_another_machine_write_the_same(tables: str, tmp_path: Path) 
     assert digests(result.manifest) == digests(dump(tables, here, format="csv", part_size=PARTS).manifest)
 
 
-def test_a_pool_of_processes_serves(tables: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATABASE_URL", tables)
-    # The command line runs elsewhere than the workers.
-    monkeypatch.chdir(tmp_path)
-    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), initializer=os.chdir, initargs=("/",)) as pool:
-        there = dump(tables, "there", format="csv", part_size=PARTS, engine=pool)
-    here = dump(tables, "here", format="csv", part_size=PARTS)
-    assert digests(there.manifest) == digests(here.manifest)
-    assert verify("there").ok
-
-
 def test_a_part_whose_worker_dies_is_written_elsewhere(tables: str, tmp_path: Path) -> None:
     with DaskCluster(tables) as cluster, cluster.client() as client:
         processes = client.run(os.getpid)
@@ -206,20 +107,6 @@ def test_a_part_whose_worker_dies_is_written_elsewhere(tables: str, tmp_path: Pa
     assert result.rows == 1
     assert files(tmp_path) == ["gated/part-00000.csv"]
     assert verify(tmp_path).ok
-
-
-def test_a_process_that_dies_fails_a_pool_that_cannot_replace_it(
-    tables: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", tables)
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool, gate(tables):
-        begun = Begun(tables, tmp_path, queries=GATED, format="csv", engine=pool)
-        wait_until(lambda: waiting(tables) == 1)
-        for process in list(pool._processes):
-            os.kill(process, signal.SIGKILL)
-        with pytest.raises(ConnectionLost, match="the ProcessPoolExecutor ended before the dump was complete"):
-            begun.result()
-        nothing_is_left(tables, tmp_path)
 
 
 def test_a_scheduler_that_is_lost_ends_the_dump(tables: str, tmp_path: Path) -> None:
@@ -294,40 +181,6 @@ def test_a_worker_without_a_database_says_so(tables: str, tmp_path: Path, server
     assert verify(tmp_path).ok
 
 
-class Inline(Executor):
-    """Runs a task in a thread of its own, and keeps what it was given; what it hands on can be changed."""
-
-    def __init__(self, change: Callable[[dict[str, Any]], object] = lambda _: None) -> None:
-        self.texts: list[str] = []
-        self._change = change
-        self._pool = ThreadPoolExecutor(2)
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **_kwargs: Any) -> Future[Any]:
-        (text,) = args
-        assert fn is run_part
-        self.texts.append(text)
-        given = json.loads(text)
-        self._change(given)
-        return self._pool.submit(fn, json.dumps(given))
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        self._pool.shutdown(wait, cancel_futures=cancel_futures)
-
-
-def test_no_password_is_sent(tables: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    password = psycopg.conninfo.conninfo_to_dict(tables)["password"]
-    monkeypatch.setenv("DATABASE_URL", tables)
-    with Inline() as pool:
-        dump(tables, tmp_path / "a", tables=["small"], engine=pool)
-        assert len(pool.texts) == 1
-        assert str(password) not in pool.texts[0]
-        assert json.loads(pool.texts[0])["terms"]["dsn"] is None
-        dump(tables, tmp_path / "b", tables=["small"], engine=ExecutorEngine(pool, send_dsn=True))
-        assert str(password) in pool.texts[1]
-        with pytest.raises(SpecError, match="send_dsn: there is no connection string to send"):
-            dump(None, tmp_path / "c", tables=["small"], engine=ExecutorEngine(pool, send_dsn=True))
-
-
 def test_no_password_is_in_what_dask_keeps(tables: str, tmp_path: Path) -> None:
     password = str(psycopg.conninfo.conninfo_to_dict(tables)["password"])
     with DaskCluster(tables, workers=1) as cluster, cluster.client() as client:
@@ -342,37 +195,6 @@ def test_no_password_is_in_what_dask_keeps(tables: str, tmp_path: Path) -> None:
         assert "run_part" in kept
         assert password not in kept
         assert password not in cluster.log()
-
-
-def test_a_worker_that_sees_another_folder_is_refused(
-    tables: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", tables)
-    elsewhere = tmp_path / "elsewhere"
-
-    def mislead(given: dict[str, Any]) -> None:
-        given["terms"]["place"] = str(elsewhere)
-
-    with Inline(mislead) as pool, pytest.raises(TargetFailed, match=r"does not see the claim of the dump in .*elsewh"):
-        dump(tables, tmp_path / "set", tables=["small"], engine=pool)
-    assert files(tmp_path) == []
-
-
-def test_a_part_that_comes_too_late_does_not_appear(
-    tables: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A worker that was taken for dead ends after its dump has."""
-    monkeypatch.setenv("DATABASE_URL", tables)
-    with Inline() as pool, gate(tables) as open_gate:
-        begun = Begun(tables, tmp_path, queries=GATED, format="csv", engine=pool)
-        wait_until(lambda: waiting(tables) == 1)
-        [claim] = [name for name in files(tmp_path) if name.endswith(".claim")]
-        kept = (tmp_path / claim).read_bytes()
-        (tmp_path / claim).write_bytes(kept.replace(json.loads(kept)["token"].encode(), b"0" * 16))
-        open_gate()
-        with pytest.raises(TargetFailed, match="does not see the claim"):
-            begun.result()
-    assert files(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -418,6 +240,28 @@ def test_dask_that_is_not_installed_is_named(cli: Cli, tables: str, tmp_path: Pa
     )
 
 
-def test_something_else_is_no_engine(tables: str, tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="engine: must be a DaskEngine, an ExecutorEngine or an Executor"):
-        dump(tables, tmp_path, engine="dask=tcp://x:1")  # type: ignore[arg-type]
+def test_a_leader_that_is_killed_leaves_no_worker(tables: str, cluster: DaskCluster, tmp_path: Path) -> None:
+    with gate(tables):
+        process = start_cli(
+            *("dump", "-o", str(tmp_path), "-f", "csv", "-q", f"gated={GATED['gated']}"),
+            *("--engine", f"dask={cluster.address}"),
+            dsn=tables,
+        )
+        wait_until(lambda: waiting(tables) == 1)
+        process.kill()
+        process.communicate(timeout=60)
+        wait_until(lambda: sessions(tables) == [], GONE_SECONDS)
+        # Its worker has removed the temporary file; the claim is what any killed dump leaves.
+        wait_until(lambda: files(tmp_path) == [".manifest.json.0.claim"], GONE_SECONDS)
+
+
+def test_into_a_bucket(tables: str, tmp_path: Path, s3: S3Cloud, cli: Cli) -> None:
+    with DaskCluster(tables, workers=2, env=s3.env) as cluster:
+        engine = ("--engine", f"dask={cluster.address}")
+        options = ("-f", "csv", "--part-size", str(PARTS), "--quiet")
+        succeeded(cli("dump", "-o", s3.url("run/"), *options, *engine, dsn=tables, env=s3.env))
+    succeeded(cli("dump", "-o", str(tmp_path), *options, dsn=tables))
+    for name in files(tmp_path):
+        assert s3.get(f"run/{name}") == (tmp_path / name).read_bytes(), name
+    assert succeeded(cli("verify", s3.url("run/"), env=s3.env)) == b""
+    assert s3.uploads() == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from polyglot_export.cancel import CancelToken
+from polyglot_export.dumps.cluster.writer import part_workers
 from polyglot_export.dumps.layout import Layout
 from polyglot_export.dumps.moment import leader_of, open_moment
 from polyglot_export.dumps.place import see_place
@@ -39,7 +40,7 @@ def outline(
     see_place(request, layout)
     with leader_of(request, dsn, token) as leader:
         moment, chosen = open_moment(leader, request)
-        relations = Relations(request, layout, moment, chosen)
+        relations = Relations(request, layout, moment, chosen, part_workers=part_workers(engine))
         rows = [_row(relations, moment, index, pages=pages) for index, pages in enumerate(_pages(moment, chosen))]
     header = ("relation", "kind", "rows", "size", "files", "workers", "folder")
     readers = counted(request.run.limits().workers, "worker") + (f" on {engine.title}" if engine is not None else "")

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from polyglot_export import _core
 from polyglot_export.cancel import CancelToken
-from polyglot_export.dumps.cluster.writer import ClusterWriter, Held
+from polyglot_export.dumps.cluster.writer import ClusterWriter, Held, part_workers
 from polyglot_export.dumps.layout import Layout
 from polyglot_export.dumps.moment import leader_of, open_moment
 from polyglot_export.dumps.place import Before, holds, look, remove, see_place
@@ -66,7 +66,7 @@ def dump_set(
     with leader_of(request, dsn, token) as leader:
         # What is wrong with the request is known before anything is made.
         moment, chosen = open_moment(leader, request)
-        relations = Relations(request, layout, moment, chosen)
+        relations = Relations(request, layout, moment, chosen, part_workers=part_workers(engine))
         with claim:
             before = look(place, layout)
             claim.see_first(before.claims)

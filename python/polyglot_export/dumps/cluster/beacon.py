@@ -27,7 +27,7 @@ GONE = "the dump that this part is of has ended"
 
 
 class Beacon:
-    """That session; closed by any thread, and used by none.
+    """That session; closed by any thread.
 
     Args:
         dsn: As of the dump.
@@ -46,6 +46,14 @@ class Beacon:
             " WHERE name = 'idle_session_timeout'"
         )
         [(self.process,)] = self._session.run("SELECT pg_catalog.pg_backend_pid()")
+
+    def check(self) -> None:
+        """See that it is there. Not to be called while :meth:`close` is.
+
+        Raises:
+            ConnectionLost: It is not.
+        """
+        self._session.check()
 
     def close(self) -> None:
         """End it, and with it every part that is being written. Idempotent."""

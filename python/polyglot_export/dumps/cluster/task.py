@@ -18,7 +18,6 @@ from polyglot_export.dumps.place import remove
 from polyglot_export.dumps.tickets import PartResult, Ticket, write_part
 from polyglot_export.errors import ConnectionFailed, InternalError, PolyglotError, TargetFailed
 from polyglot_export.execution.engines.local import LOCAL
-from polyglot_export.limits import default_workers
 from polyglot_export.manifest.document import MANIFEST
 from polyglot_export.planning.reservation import reservation
 from polyglot_export.postgres.leader import Leader
@@ -78,10 +77,7 @@ def _at_home(parcel: Parcel, control: Leader) -> Ticket:
     """The part as it is read from here."""
     plan = parcel.ticket.plan
     connection = replace(control.parameters(), options=parcel.terms.options)
-    workers = min(plan.limits.workers, default_workers())
-    return replace(
-        parcel.ticket, plan=replace(plan, connection=connection, limits=replace(plan.limits, workers=workers))
-    )
+    return replace(parcel.ticket, plan=replace(plan, connection=connection))
 
 
 def _see_claimed(place: Store, terms: Terms, here: str) -> None:

@@ -22,14 +22,14 @@ from polyglot_export.dumps.cluster.beacon import Beacon, see_same_server
 from polyglot_export.dumps.cluster.parcel import Parcel, Terms
 from polyglot_export.dumps.cluster.task import run_part
 from polyglot_export.dumps.tickets import PartResult, Ticket
-from polyglot_export.errors import Cancelled, PolyglotError
+from polyglot_export.errors import Cancelled, ConnectionLost, PolyglotError
 from polyglot_export.execution.engines.base import StreamProgress
 from polyglot_export.execution.engines.executor import ExecutorEngine
 from polyglot_export.manifest.moment import system_identifier_of
 from polyglot_export.planning.plan import Plan
 from polyglot_export.postgres.leader import Leader
 
-__all__ = ["ClusterWriter", "Held"]
+__all__ = ["ClusterWriter", "Held", "part_workers"]
 
 ATTEMPTS = 3
 """How often a part is begun on a pool that does not itself begin it again."""
@@ -38,6 +38,11 @@ POLL_SECONDS = 0.2
 END_SECONDS = 15.0
 """How long the parts may take to end that nobody wants any more. Workers notice within ``beacon.ASK_SECONDS``; one that
 cannot be heard is left to itself, and finds that the claim is gone."""
+
+
+def part_workers(engine: ExecutorEngine | None) -> int | None:
+    """The most workers of one part: a task has one of a pool's slots, and the others are for other tasks."""
+    return None if engine is None else 1
 
 
 class Held(NamedTuple):
@@ -102,7 +107,13 @@ class ClusterWriter:
         with self._lock:
             self._begun.add(ticket.path)
         text = Parcel(self._terms, ticket).to_text()
-        result = Answer(self._answer(text, token)).result(ticket)
+        answer = Answer(self._answer(text, token))
+        try:
+            result = answer.result(ticket)
+        except ConnectionLost:
+            # A worker that finds the beacon gone knows no more than that.
+            self._check()
+            raise
         if ticket.plan.watched is not None:
             # What was added before the worker planned is among what the statement locks now.
             self._on_planned(ticket.plan)
@@ -141,6 +152,13 @@ class ClusterWriter:
                 if attempt == ATTEMPTS or not self._engine.may_retry(error):
                     raise self._engine.failure(error) from None
 
+    def _check(self) -> None:
+        """See that the pool is there, and what the workers watch."""
+        self._engine.check()
+        with self._lock:
+            if self._ended is None:
+                self._beacon.check()
+
     def _over(self, token: CancelToken) -> bool:
         return token.cancelled or self._ended is not None
 
@@ -149,7 +167,7 @@ class ClusterWriter:
         while not wait([future], POLL_SECONDS).done:
             ended = self._ended
             if ended is None:
-                self._engine.check()
+                self._check()
             elif time.monotonic() - ended > END_SECONDS:
                 future.cancel()
                 raise Cancelled("the dump was cancelled")
