@@ -29,12 +29,19 @@ CREATE TABLE parted_2 PARTITION OF parted FOR VALUES FROM (3000) TO (6000);
 INSERT INTO parted SELECT g, repeat('y', 1000) FROM generate_series(0, 5999) g;
 VACUUM ANALYZE;
 """
+GATE = 4711
+"""Of an advisory lock."""
+WAITS = f"""
+CREATE FUNCTION gate() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+  WHILE NOT pg_try_advisory_xact_lock_shared({GATE}) LOOP PERFORM pg_sleep(0.02); END LOOP;
+  RETURN true;
+END $$
+"""
+"""It asks again and again: a worker would not wait for a lock for longer than its ``lock_timeout``."""
 
 PARTS = 8 << 20
 """Bytes of a part: a segment each."""
-GATE = 4711
-"""Of an advisory lock."""
-GATED = {"gated": f"SELECT pg_advisory_xact_lock_shared({GATE})::text AS gate, 1 AS one"}
+GATED = {"gated": "SELECT 1 AS one, gate()"}
 """A query whose worker waits for as long as a test holds the gate."""
 
 
@@ -43,6 +50,7 @@ def fill(dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as conn:
         for statement in TABLES.split(";\n"):
             conn.execute(statement.encode())
+        conn.execute(WAITS.encode())
 
 
 @contextmanager
@@ -60,7 +68,9 @@ def gate(dsn: str) -> Iterator[Callable[[], None]]:
 def waiting(dsn: str) -> int:
     """How many sessions stand before the gate."""
     with psycopg.connect(dsn, autocommit=True) as conn:
-        rows = conn.execute("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").fetchall()
+        rows = conn.execute(
+            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+        ).fetchall()
     return len(rows)
 
 

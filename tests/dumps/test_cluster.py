@@ -19,6 +19,7 @@ from polyglot_export import (
     dump,
     verify,
 )
+from polyglot_export.dumps.cluster.writer import END_SECONDS
 from tests.cli.helpers import GONE_SECONDS, complaint, succeeded, wait_until
 from tests.dumps.helpers import files, manifest_of, same
 from tests.dumps.pools import GATED, PARTS, Begun, digests, fill, gate, nothing_is_left, sessions, waiting
@@ -134,7 +135,8 @@ def test_ctrl_c_ends_the_workers(tables: str, cluster: DaskCluster, tmp_path: Pa
         )
         wait_until(lambda: waiting(tables) == 1)
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
+        # Sooner than tasks are given up that cannot be heard.
+        _, stderr = process.communicate(timeout=END_SECONDS - 2)
         assert process.returncode == -signal.SIGINT
         assert stderr.decode() == f"polyglot: interrupted; no file of this dump is left in {tmp_path}\n"
         # The temporary file of the part was removed before the command ended.

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,10 @@ from polyglot_export import (
     verify,
 )
 from polyglot_export.cancel import CancelToken
+from polyglot_export.destinations.folder import FolderStore
+from polyglot_export.dumps.cluster import task
 from polyglot_export.dumps.cluster.room import Room
+from polyglot_export.dumps.tickets import PartResult, write_part
 from polyglot_export.errors import Cancelled, PolyglotError
 from tests.cli.helpers import wait_until
 from tests.dumps.helpers import files
@@ -88,17 +91,51 @@ def test_a_worker_that_sees_another_folder_is_refused(tables: str, tmp_path: Pat
     assert files(tmp_path) == []
 
 
-def test_a_part_that_comes_too_late_does_not_appear(tables: str, tmp_path: Path) -> None:
-    """A worker that was taken for dead ends after its dump has."""
-    with Inline() as pool, gate(tables) as open_gate:
-        begun = Begun(tables, tmp_path, queries=GATED, format="csv", engine=pool)
-        wait_until(lambda: waiting(tables) == 1)
-        [claim] = [name for name in files(tmp_path) if name.endswith(".claim")]
-        kept = (tmp_path / claim).read_bytes()
-        (tmp_path / claim).write_bytes(kept.replace(json.loads(kept)["token"].encode(), b"0" * 16))
+def late(tables: str, folder: Path, conn: psycopg.Connection) -> dict[str, Any]:
+    """The answer of a worker that was taken for dead, and whose dump has ended meanwhile."""
+    conn.execute("SET application_name = 'beacon'")
+    beacon = {"beacon": conn.info.backend_pid, "beacon_name": "beacon"}
+    running: list[Future[str]] = []
+
+    class Dead(Inline):
+        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+            running.append(super().submit(fn, *args, **kwargs))
+            wait_until(lambda: waiting(tables) == 1)
+            lost: Future[Any] = Future()
+            lost.set_exception(BrokenExecutor("taken for dead"))
+            return lost
+
+    with Dead(lambda given: given["terms"].update(beacon)) as pool, gate(tables) as open_gate:
+        with pytest.raises(ConnectionLost, match="taken for dead"):
+            dump(tables, folder, queries=GATED, format="csv", engine=pool, overwrite=True)
         open_gate()
-        with pytest.raises(TargetFailed, match="does not see the claim"):
-            begun.result()
+        answer: dict[str, Any] = json.loads(running[0].result(30))
+    return answer
+
+
+def test_a_part_that_comes_too_late_does_not_appear(tables: str, tmp_path: Path) -> None:
+    dump(tables, tmp_path, tables=["small"], format="csv")
+    before = files(tmp_path)
+    with psycopg.connect(tables, autocommit=True) as conn:
+        answer = late(tables, tmp_path, conn)
+    assert "does not see the claim of the dump" in answer["error"]["reason"]
+    assert files(tmp_path) == before
+    assert verify(tmp_path).ok
+
+
+def test_a_part_that_appears_in_the_last_moment_is_taken_back(
+    tables: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dump ends between the look at its claim and the part, and does not find the temporary file."""
+    monkeypatch.setattr(FolderStore, "unfinished", lambda _: iter(()))
+
+    def unseen(*what: Any, **how: Any) -> PartResult:
+        return write_part(*what, **{**how, "before_commit": lambda: None})
+
+    monkeypatch.setattr(task, "write_part", unseen)
+    with psycopg.connect(tables, autocommit=True) as conn:
+        answer = late(tables, tmp_path, conn)
+    assert "does not see the claim of the dump" in answer["error"]["reason"]
     assert files(tmp_path) == []
 
 
