@@ -110,6 +110,19 @@ def test_a_part_whose_worker_dies_is_written_elsewhere(tables: str, tmp_path: Pa
     assert verify(tmp_path).ok
 
 
+def test_a_part_that_kills_its_workers_fails(tables: str, tmp_path: Path) -> None:
+    once = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
+    with DaskCluster(tables, workers=2, env=once) as cluster, cluster.client() as client, gate(tables):
+        processes = client.run(os.getpid)
+        begun = Begun(tables, tmp_path, queries=GATED, format="csv", engine=DaskEngine(client))
+        wait_until(lambda: waiting(tables) == 1)
+        [busy] = [address for address, keys in client.processing().items() if keys]
+        cluster.kill_worker(processes[busy])
+        with pytest.raises(PolyglotError, match=rf"each worker died that began this part, the last one was {busy}$"):
+            begun.result()
+        nothing_is_left(tables, tmp_path)
+
+
 def test_a_scheduler_that_is_lost_ends_the_dump(tables: str, tmp_path: Path) -> None:
     with DaskCluster(tables, workers=1) as cluster, gate(tables):
         process = start_cli(
