@@ -28,6 +28,8 @@ from polyglot_export.errors import (
     UnknownDataset,
     UnsupportedValue,
 )
+from polyglot_export.execution.engines.dask import DaskEngine
+from polyglot_export.execution.engines.executor import ExecutorEngine
 from polyglot_export.execution.export import Export
 from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, Progress, RunSettings
@@ -53,8 +55,10 @@ __all__ = [
     "Compression",
     "ConnectionFailed",
     "ConnectionLost",
+    "DaskEngine",
     "DumpProgress",
     "DumpResult",
+    "ExecutorEngine",
     "Export",
     "ExportResult",
     "ExportSpec",

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.transfers import ROWS, TOTAL, make_bank, transfers
-from polyglot_export import dump
+from polyglot_export import DaskEngine, dump
 from tests.dumps.helpers import content, manifest_of
+from tests.fixtures.dask_cluster import DaskCluster
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,19 @@ def test_no_amount_is_lost_or_found(bank: str, tmp_path: Path, workers: int, par
         for turn in range(3):
             folder = tmp_path / str(turn)
             dump(bank, folder, format="csv", workers=workers, part_size=part_size)
+            found = content(folder, manifest_of(folder))
+            amounts = [
+                int(row["amount"]) for table in found.values() for row in csv.DictReader(io.StringIO(table.decode()))
+            ]
+            assert len(amounts) == 2 * ROWS
+            assert sum(amounts) == TOTAL
+
+
+def test_no_amount_is_lost_or_found_on_a_cluster(bank: str, tmp_path: Path) -> None:
+    with DaskCluster(bank) as cluster, cluster.client() as client, transfers(bank):
+        for turn in range(3):
+            folder = tmp_path / str(turn)
+            dump(bank, folder, format="csv", part_size=8 << 20, engine=DaskEngine(client))
             found = content(folder, manifest_of(folder))
             amounts = [
                 int(row["amount"]) for table in found.values() for row in csv.DictReader(io.StringIO(table.decode()))

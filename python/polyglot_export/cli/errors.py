@@ -21,6 +21,8 @@ OPTIONS = {
     "format": "--format",
     "compression": "--compression",
     "workers": "--workers",
+    "engine": "--engine",
+    "send_dsn": "--send-dsn",
     "dsn": "--dsn",
     "output": "--output",
     "manifest": "--manifest",

@@ -21,7 +21,7 @@ from typing import NamedTuple, Self
 from polyglot_export.destinations.store import Store
 from polyglot_export.errors import PolyglotError, SpecError, TargetFailed
 
-__all__ = ["Claim"]
+__all__ = ["Claim", "see_claimed"]
 
 RENEW_SECONDS = 60.0
 STALE_SECONDS = 600.0
@@ -47,9 +47,16 @@ class Claim:
         self._path_of = path
         self._number = known[-1] + 1 if known else 0
         self._path = path(self._number)
+        self.token = os.urandom(8).hex()
+        """What tells it from any other claim of the same number."""
         self._started = _now()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="polyglot-claim", daemon=True)
+
+    @property
+    def path(self) -> str:
+        """The name of its file, relative to the place."""
+        return self._path
 
     def see_free(self) -> None:
         """See that whoever made the last claim is gone."""
@@ -66,7 +73,7 @@ class Claim:
 
     def __enter__(self) -> Self:
         self.see_free()
-        if not self._place.create(self._path, _content(self._started)):
+        if not self._place.create(self._path, _content(self._started, self.token)):
             raise SpecError("output", self._busy())
         self._thread.start()
         return self
@@ -108,7 +115,17 @@ class Claim:
             with suppress(PolyglotError):
                 # One that was taken over must not come back.
                 if self._place.size(self._path) is not None:
-                    self._place.replace(self._path, _content(self._started))
+                    self._place.replace(self._path, _content(self._started, self.token))
+
+
+def see_claimed(place: Store, path: str, token: str) -> bool:
+    """Whether a claim is the one with this token; to be asked by others who write for the dump that made it.
+
+    Raises:
+        TargetFailed: The store does not answer.
+    """
+    holder = _read(place, path)
+    return holder is not None and holder.token == token
 
 
 class _Holder(NamedTuple):
@@ -117,6 +134,7 @@ class _Holder(NamedTuple):
     process: int
     started: str
     renewed: float
+    token: str
 
     @property
     def gone(self) -> bool:
@@ -128,8 +146,8 @@ def _now() -> str:
     return f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _content(started: str) -> bytes:
-    holder = _Holder(socket.gethostname(), _namespace(), os.getpid(), started, time.time())
+def _content(started: str, token: str) -> bytes:
+    holder = _Holder(socket.gethostname(), _namespace(), os.getpid(), started, time.time(), token)
     return json.dumps(holder._asdict()).encode()
 
 
@@ -149,6 +167,7 @@ def _read(place: Store, path: str) -> _Holder | None:
             int(given["process"]),
             str(given["started"]),
             float(given["renewed"]),
+            str(given.get("token", "")),
         )
     except (ValueError, KeyError, TypeError):
         return None

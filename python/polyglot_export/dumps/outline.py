@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from polyglot_export.cancel import CancelToken
+from polyglot_export.dumps.cluster.writer import part_workers
 from polyglot_export.dumps.moment import leader_of, open_moment
 from polyglot_export.dumps.place import layout_of, see_place
 from polyglot_export.dumps.relations import Relations
 from polyglot_export.dumps.request import DumpRequest
 from polyglot_export.dumps.selection import Chosen
+from polyglot_export.execution.engines.executor import ExecutorEngine
 from polyglot_export.limits import PAGE_BYTES
 from polyglot_export.planning.moment import Moment
 from polyglot_export.postgres.catalogue.relations import KINDS
@@ -19,7 +21,13 @@ from polyglot_export.text.tables import aligned
 __all__ = ["outline"]
 
 
-def outline(request: DumpRequest, *, dsn: str | None = None, token: CancelToken | None = None) -> list[str]:
+def outline(
+    request: DumpRequest,
+    *,
+    dsn: str | None = None,
+    engine: ExecutorEngine | None = None,
+    token: CancelToken | None = None,
+) -> list[str]:
     """Lines for people: each relation with its kind, rows and bytes as the server estimates them, files, workers and
     folder; and what is locked.
 
@@ -30,15 +38,15 @@ def outline(request: DumpRequest, *, dsn: str | None = None, token: CancelToken 
     see_place(request, layout)
     with leader_of(request, dsn, token) as leader:
         moment, chosen = open_moment(leader, request)
-        relations = Relations(request, layout, moment, chosen)
+        relations = Relations(request, layout, moment, chosen, part_workers=part_workers(engine))
         rows = [_row(relations, moment, index, pages=pages) for index, pages in enumerate(_pages(moment, chosen))]
     header = ("relation", "kind", "rows", "size", "files", "workers", "folder")
-    workers = request.run.limits().workers
+    readers = counted(request.run.limits().workers, "worker") + (f" on {engine.title}" if engine is not None else "")
     written = f"{counted(sum(each.files for each in rows), 'file')} and {layout.manifest}"
     total = size_text(sum(each.bytes for each in rows))
     return [
         *aligned(header, [each.cells() for each in rows], right=(2, 3, 4, 5)).splitlines(),
-        f"{counted(len(rows), 'relation')}, {written}, {counted(workers, 'worker')}",
+        f"{counted(len(rows), 'relation')}, {written}, {readers}",
         f"ACCESS SHARE locks on {counted(len(moment.locked), 'table')}; about {total} to read",
         *(f"left out: {each.schema}.{each.name}: {each.reason}" for each in chosen.unreadable),
     ]

@@ -61,12 +61,22 @@ class Relations:
         layout: Where their files are.
         moment: That they are read in.
         chosen: What the selection means in it.
+        part_workers: The most workers of one part; ``None`` where a part may have all of them.
 
     Raises:
         SpecError: A watermark is of no relation or column of the dump.
     """
 
-    def __init__(self, request: DumpRequest, layout: Layout, moment: Moment, chosen: Chosen) -> None:
+    def __init__(
+        self,
+        request: DumpRequest,
+        layout: Layout,
+        moment: Moment,
+        chosen: Chosen,
+        *,
+        part_workers: int | None = None,
+    ) -> None:
+        self._part_workers = part_workers
         self._request = request
         self._layout = layout
         self._moment = moment
@@ -216,6 +226,8 @@ class Relations:
     def _shared_out(self, part: Part, count: int) -> Plan:
         """The plan of a part with its share of the workers: parts of one relation are read side by side."""
         workers = max(1, -(-self._limits.workers // count))
+        if self._part_workers is not None:
+            workers = min(workers, self._part_workers)
         return part.plan.resized(replace(part.plan.limits, workers=workers))
 
     def _marked(self, given: Mapping[str, str]) -> dict[int, str]:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 from polyglot_export import _core
 from polyglot_export.cancel import CancelToken
-from polyglot_export.destinations.store import Store
+from polyglot_export.dumps.cluster.writer import ClusterWriter, Held, part_workers
 from polyglot_export.dumps.moment import leader_of, open_moment
 from polyglot_export.dumps.place import Before, holds, layout_of, look, remove, see_place
 from polyglot_export.dumps.relations import Relations, naming_relation
 from polyglot_export.dumps.request import DumpRequest, DumpResult, OnDumpProgress
 from polyglot_export.dumps.schedule import OnStart, Schedule
 from polyglot_export.dumps.tickets import PartResult, Ticket, write_part
-from polyglot_export.errors import Cancelled, ConnectionLost, PolyglotError, TargetFailed
+from polyglot_export.errors import Cancelled, ConnectionLost, PolyglotError, SpecError, TargetFailed
 from polyglot_export.execution.cause import cause_of
+from polyglot_export.execution.engines.executor import ExecutorEngine
 from polyglot_export.execution.engines.local import LocalEngine
 from polyglot_export.execution.rate import RateLimit
 from polyglot_export.manifest.document import Manifest, MissingRelation
@@ -36,6 +37,7 @@ def dump_set(
     request: DumpRequest,
     *,
     dsn: str | None = None,
+    engine: ExecutorEngine | None = None,
     on_progress: OnDumpProgress | None = None,
     token: CancelToken | None = None,
 ) -> DumpResult:
@@ -47,6 +49,7 @@ def dump_set(
     Args:
         request: What to dump, and where to.
         dsn: URI or key=value string; ``None`` leaves it to libpq's environment variables and files.
+        engine: Writes the parts elsewhere; ``None`` writes them in this process.
         on_progress: Called in this thread, about ten times a second.
         token: Ends the dump.
 
@@ -54,6 +57,12 @@ def dump_set(
         SpecError: The request is wrong, or the place holds something already.
         PolyglotError: What else went wrong. No file of this dump is left, and what was there before is untouched.
     """
+    if engine is not None and engine.send_dsn and dsn is None:
+        raise SpecError("send_dsn", "there is no connection string to send: the environment names the database")
+    if engine is not None and request.run.rate_limit is not None:
+        raise SpecError(
+            "rate_limit", "cannot be kept by several machines together: leave it out where there is an engine"
+        )
     started = time.monotonic()
     token = token or CancelToken()
     layout = layout_of(request)
@@ -61,12 +70,13 @@ def dump_set(
     with leader_of(request, dsn, token) as leader:
         # What is wrong with the request is known before anything is made.
         moment, chosen = open_moment(leader, request)
-        relations = Relations(request, layout, moment, chosen)
+        relations = Relations(request, layout, moment, chosen, part_workers=part_workers(engine))
         with claim:
             before = look(place, layout)
             claim.see_first(before.claims)
             before.see_writable(place, overwrite=request.overwrite)
-            dump = _Dump(request, place, moment, relations, before, token)
+            held = Held(place, layout.root, layout.manifest, claim, leader, dsn)
+            dump = _Dump(request, held, moment, relations, before, engine, token)
             with dump.taken_back_on_failure():
                 manifest = dump.write(on_progress, chosen.unreadable)
                 leader.close()
@@ -82,14 +92,17 @@ class _Dump:
     def __init__(
         self,
         request: DumpRequest,
-        place: Store,
+        held: Held,
         moment: Moment,
         relations: Relations,
         before: Before,
+        engine: ExecutorEngine | None,
         token: CancelToken,
     ) -> None:
         self._request = request
-        self._place = place
+        self._held = held
+        self._place = held.place
+        self._engine = engine
         self._moment = moment
         self._leader = moment.leader
         self._relations = relations
@@ -147,7 +160,8 @@ class _Dump:
 
     def _run(self, on_progress: OnDumpProgress | None) -> None:
         sessions = _core.Sessions()
-        engine = LocalEngine(sessions)
+        local = LocalEngine(sessions)
+        elsewhere = self._elsewhere()
         wanted = self._request.run.rate_limit
         rate = RateLimit(wanted) if wanted is not None else None
 
@@ -160,7 +174,7 @@ class _Dump:
             return write_part(
                 ticket,
                 self._place,
-                engine,
+                local,
                 rate=rate,
                 token=token,
                 on_start=on_start,
@@ -169,8 +183,17 @@ class _Dump:
 
         limits = self._request.run.limits()
         held = self._place.capabilities.memory_bytes
-        with Schedule(limits.workers, held, write, tend) as schedule:
-            forget = self._token.on_cancel(lambda: schedule.cancel(lambda _: True))
+
+        def stop() -> None:
+            schedule.cancel(lambda _: True)
+            if elsewhere is not None:
+                elsewhere.end()
+
+        with (
+            elsewhere or nullcontext(),
+            Schedule(limits.workers, held, elsewhere or write, tend, here=elsewhere is None) as schedule,
+        ):
+            forget = self._token.on_cancel(stop)
             try:
                 for ticket in self._tickets():
                     while not schedule.has_room(ticket):
@@ -183,10 +206,17 @@ class _Dump:
             finally:
                 forget()
                 sessions.close()
+                if elsewhere is not None:
+                    elsewhere.end()
         if self._token.cancelled:
             raise Cancelled("the dump was cancelled")
         if on_progress is not None:
             on_progress(self._relations.progress(0, 0))
+
+    def _elsewhere(self) -> ClusterWriter | None:
+        if self._engine is None:
+            return None
+        return ClusterWriter(self._engine, self._held, token=self._token, on_planned=self._see_nothing_new)
 
     def _tickets(self) -> Iterator[Ticket]:
         """Every part; a relation is planned when its turn comes."""

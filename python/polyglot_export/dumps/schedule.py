@@ -53,9 +53,11 @@ class Schedule:
         held: Bytes that the destination of a part holds.
         write: Writes a part; called in a thread.
         tend: Called now and then while this waits.
+        here: Whether parts are written in this process, and so within its memory.
     """
 
-    def __init__(self, workers: int, held: int, write: Write, tend: Callable[[], None]) -> None:
+    def __init__(self, workers: int, held: int, write: Write, tend: Callable[[], None], *, here: bool = True) -> None:
+        self._here = here
         self._workers = workers
         self._held = held
         self._write = write
@@ -84,7 +86,9 @@ class Schedule:
         """Whether a part may begin now."""
         if not self._running:
             return True
-        return ticket.plan.limits.workers <= self.free() and _fit([*self._running.values(), self._of(ticket)])
+        if ticket.plan.limits.workers > self.free():
+            return False
+        return not self._here or _fit([*self._running.values(), self._of(ticket)])
 
     def start(self, ticket: Ticket) -> None:
         """Begin a part."""

@@ -52,6 +52,7 @@ def write_part(
     token: CancelToken,
     on_start: Callable[[Callable[[], StreamProgress]], None],
     on_planned: Callable[[Plan], None],
+    before_commit: Callable[[], None] = lambda: None,
 ) -> PartResult:
     """Read the rows of a part and write its file, which appears complete or not at all.
 
@@ -63,6 +64,7 @@ def write_part(
         token: Ends it.
         on_start: Called with what tells how far it is.
         on_planned: Called once the workers have begun to read, where the plan is watched.
+        before_commit: Called before the file appears; what it raises keeps it from appearing.
 
     Raises:
         PolyglotError: It failed; there is no such file.
@@ -88,6 +90,7 @@ def write_part(
             done = stream.progress()
             # The connections are free before the disk is synchronised.
             stream.close()
+            before_commit()
             file.commit()
     finally:
         forget()

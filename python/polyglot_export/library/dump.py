@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from os import PathLike, fspath
 from typing import Any
 
@@ -14,6 +14,7 @@ from polyglot_export.dumps.request import DumpRequest, DumpResult, OnDumpProgres
 from polyglot_export.dumps.run import dump_set
 from polyglot_export.dumps.selection import Selection
 from polyglot_export.errors import SpecError
+from polyglot_export.execution.engines.executor import ExecutorEngine
 from polyglot_export.execution.run import RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.library.keywords import make_spec
@@ -46,6 +47,7 @@ def dump(
     fingerprints: bool = False,
     overwrite: bool = False,
     keep_going: bool = False,
+    engine: ExecutorEngine | Executor | None = None,
     workers: int | None = None,
     rate_limit: float | None = None,
     lock_timeout: float | None = None,
@@ -82,7 +84,9 @@ def dump(
         overwrite: Replace a set, or what is left of one that was never complete; the old files go when the new manifest
             is there.
         keep_going: Finish the other relations when one fails. The manifest then says what is missing.
-        workers: Connections that read at the same time, in all.
+        engine: Writes the parts elsewhere: a :class:`DaskEngine`, or any pool of ``concurrent.futures``, whose workers
+            find the database in their own environment and see the same destination. ``None``: in this process.
+        workers: Connections that read at the same time, in all; by default as many as the engine has slots.
         rate_limit: Bytes a second that are read at most, by all of them together.
         lock_timeout: Seconds to wait for locks of other sessions; ``None`` waits as long as it takes.
         on_progress: Called about ten times a second in the thread of the caller.
@@ -101,6 +105,11 @@ def dump(
         queries=dict(queries or {}),
         skip_unreadable=skip_unreadable,
     )
+    pool = ExecutorEngine(engine) if isinstance(engine, Executor) else engine
+    if pool is not None and not isinstance(pool, ExecutorEngine):
+        raise SpecError("engine", f"must be a DaskEngine, an ExecutorEngine or an Executor (got {engine!r})")
+    if pool is not None and workers is None:
+        workers = pool.slots()
     request = DumpRequest(
         destination=fspath(destination),
         manifest=None if manifest is None else fspath(manifest),
@@ -116,7 +125,7 @@ def dump(
             workers=workers, chunk_bytes=FILE_CHUNK_BYTES, rate_limit=rate_limit, lock_timeout=lock_timeout
         ),
     )
-    return dump_set(request, dsn=dsn, on_progress=on_progress, token=token)
+    return dump_set(request, dsn=dsn, engine=pool, on_progress=on_progress, token=token)
 
 
 async def adump(
@@ -140,6 +149,7 @@ async def adump(
     fingerprints: bool = False,
     overwrite: bool = False,
     keep_going: bool = False,
+    engine: ExecutorEngine | Executor | None = None,
     workers: int | None = None,
     rate_limit: float | None = None,
     lock_timeout: float | None = None,
@@ -175,6 +185,7 @@ async def adump(
                 fingerprints=fingerprints,
                 overwrite=overwrite,
                 keep_going=keep_going,
+                engine=engine,
                 workers=workers,
                 rate_limit=rate_limit,
                 lock_timeout=lock_timeout,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -25,6 +26,7 @@ from polyglot_export.formats.registry import Format
 
 if TYPE_CHECKING:
     from polyglot_export.dumps.request import DumpRequest, DumpResult
+    from polyglot_export.execution.engines.executor import ExecutorEngine
 
 __all__ = ["HELP_POSITION", "dump_command"]
 
@@ -108,11 +110,23 @@ INCOMPLETE = 1
 @click.option("--keep-going", is_flag=True, help="Finish the other tables when one fails (exit code 1).")
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
 @click.option(
+    "--engine",
+    metavar="NAME",
+    help="Who writes the files: local, or dask=tcp://scheduler:8786 for the workers of a Dask cluster, which find the "
+    "database in their own environment and need the same DEST.",
+)
+@click.option(
+    "--send-dsn",
+    is_flag=True,
+    help="With --engine: send the workers the connection string, password and all. Who reaches the scheduler can read "
+    "it.",
+)
+@click.option(
     "--workers",
     "-w",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Connections that read at the same time, in all. Default: one a CPU, at most 4.",
+    help="Connections that read at the same time, in all. Default: one a CPU, at most 4; on a cluster, one a thread.",
 )
 @rate_limit_option
 @lock_timeout_option
@@ -140,6 +154,8 @@ def dump_command(
     overwrite: bool,
     keep_going: bool,
     dry_run: bool,
+    engine: str | None,
+    send_dsn: bool,
     workers: int | None,
     rate_limit: str | None,
     lock_timeout: str | None,
@@ -156,10 +172,12 @@ def dump_command(
     \b
     polyglot dump -o tonight/
     polyglot dump --schema sales --schema crm -o s3://lake/2026-11-25/ --part-size 256MiB
+    polyglot dump -o s3://lake/tonight/ --part-size 256MiB --engine dask=tcp://scheduler:8786
     polyglot dump --table 'sales.*' --exclude-table '*_log' -f csv --compression zstd -o 's3://lake/{schema}/{table}/'
     """  # noqa: D301 - click reads the backspace as: do not join these lines
     from polyglot_export.dumps.request import DumpRequest
     from polyglot_export.dumps.selection import Selection
+    from polyglot_export.execution.engines.registry import cluster
     from polyglot_export.execution.run import RunSettings
     from polyglot_export.limits import FILE_CHUNK_BYTES
     from polyglot_export.request.language.arguments import parse_options
@@ -196,14 +214,17 @@ def dump_command(
             chunk_bytes=FILE_CHUNK_BYTES,
         ),
     )
-    if dry_run:
-        _outline(request, database(dsn))
-        return
-    result = _run(request, database(dsn), quiet=quiet)
+    with cluster(engine, send_dsn=send_dsn) as pool:
+        if pool is not None and workers is None:
+            request = replace(request, run=replace(request.run, workers=pool.slots()))
+        if dry_run:
+            _outline(request, database(dsn), pool)
+            return
+        result = _run(request, database(dsn), pool, quiet=quiet)
     raise click.exceptions.Exit(0 if result.complete else INCOMPLETE)
 
 
-def _run(request: DumpRequest, dsn: str | None, *, quiet: bool) -> DumpResult:
+def _run(request: DumpRequest, dsn: str | None, pool: ExecutorEngine | None, *, quiet: bool) -> DumpResult:
     from polyglot_export.cli.progress import dump_meter, losses_line
     from polyglot_export.cli.signals import Interrupted, raising_interrupted
     from polyglot_export.dumps.run import dump_set
@@ -213,7 +234,7 @@ def _run(request: DumpRequest, dsn: str | None, *, quiet: bool) -> DumpResult:
     meter = dump_meter(quiet=quiet)
     try:
         with raising_interrupted():
-            result = dump_set(request, dsn=dsn, on_progress=meter.draw)
+            result = dump_set(request, dsn=dsn, engine=pool, on_progress=meter.draw)
     except Interrupted as interrupted:
         interrupted.remark = f"; no file of this dump is left in {request.destination}"
         raise
@@ -252,13 +273,13 @@ def _summary(result: DumpResult) -> str:
     return f"{written} in {seconds_text(result.seconds)} to {result.destination}"
 
 
-def _outline(request: DumpRequest, dsn: str | None) -> None:
+def _outline(request: DumpRequest, dsn: str | None, pool: ExecutorEngine | None) -> None:
     from polyglot_export.cli.options import show
     from polyglot_export.cli.signals import raising_interrupted
     from polyglot_export.dumps.outline import outline
 
     with raising_interrupted():
-        for line in outline(request, dsn=dsn):
+        for line in outline(request, dsn=dsn, engine=pool):
             show(line)
 
 

@@ -1,0 +1,1 @@
+"""Parts of a dump that are written by other processes and machines."""
