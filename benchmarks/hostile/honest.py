@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from benchmarks.clients import Ending, Manner, Outcome, Refused, create, download, fetch
 from benchmarks.hostile.target import request, status_of
@@ -120,7 +121,7 @@ class Honest:
                 export_id = export_id or await self._created(spec, key)
                 outcome, digest = await self._downloaded(export_id, spec, key, manner, waits)
                 problem = self._problem(spec, outcome, digest)
-                job = await fetch(self._port, f"/exports/{export_id}", key) if not problem else {}
+                job = await self._job(export_id, key) if not problem else {}
                 if job and job["status"] != "completed":
                     problem = f"the job of a whole file says {job['status']}"
         except TimeoutError:
@@ -132,6 +133,13 @@ class Honest:
             return
         self.seen.right += 1
         self.seen.slowest = max(self.seen.slowest, time.perf_counter() - started)
+
+    async def _job(self, export_id: str, key: str) -> Any:
+        while True:
+            try:
+                return await fetch(self._port, f"/exports/{export_id}", key)
+            except Refused as refused:
+                await self._told_to_wait(refused.outcome, (503,))
 
     async def _created(self, spec: Spec, key: str) -> str:
         while True:
