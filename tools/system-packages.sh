@@ -24,6 +24,7 @@ pgbouncer|pgbouncer|tests/service/test_pgbouncer.py: a real pool between service
 curl|curl|tests/service, tests/clients: what clients see of a cut download
 wget|wget|tests/service, tests/clients: the same
 /usr/lib/*/faketime/libfaketimeMT.so.1|libfaketime|tests/faults: a clock that jumps
+ip|iproute2|tests/dumps: workers with a network of their own
 END
     [ "$more" = clients ] || return 0
     cat <<'END'
