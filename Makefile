@@ -82,8 +82,10 @@ serve: $(STAMPS)/core ## The demo's database and service, kept running until Ctr
 	@$(BIN)/polyglot demo --rows "$(ROWS)" --keep
 
 .PHONY: bench
-bench: install ## Each format and every peer that is installed beside psql \copy, into docs/ (BENCH='--rows 2000000 --pairs 5')
+bench: install ## Each format, dumps, and every peer that is installed beside psql \copy, into docs/ (BENCH='--rows 2000000 --pairs 5')
 	@$(BIN)/python -m benchmarks.bench --peers --json docs/benchmarks.json --chart docs/benchmarks.svg $(BENCH)
+	@$(BIN)/python -m benchmarks.dumps --peers
+	@$(BIN)/python -m benchmarks.one_moment
 
 .PHONY: proof
 proof: install system ## The service in a memory cgroup of 256 MB: every format, many clients, attacks; dumps (PROOF='--rows 10000000')
