@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -22,14 +23,17 @@ __all__ = ["FolderFile", "FolderStore"]
 NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 """What a file system answers that knows no hard links."""
 
+FOLDER_ATTEMPTS = 100
+"""So often a folder is made for one file. Another thread or process that removes the last file in a folder takes the
+folder away with it, and can do so between the making of the folder and that of a file; each further time it must have
+removed another file just then."""
+
 
 class FolderFile(FileDestination):
     """A file of a set. The folders above it are made when it is opened."""
 
-    def __enter__(self) -> Self:
-        with naming(self._name):
-            Path(self._name).parent.mkdir(parents=True, exist_ok=True)
-        return super().__enter__()
+    def _open_part(self, replaced: os.stat_result | None) -> None:
+        _in_folder(Path(self._name).parent, partial(super()._open_part, replaced))
 
 
 class FolderStore(Store):
@@ -104,9 +108,8 @@ class FolderStore(Store):
         target = self._path(path)
         part = target.with_name(part_name(target.name))
         with naming(str(target)):
-            target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                _write(part, content)
+                _in_folder(target.parent, partial(_write, part, content))
                 return _link(part, target, content)
             finally:
                 with suppress(OSError):
@@ -151,6 +154,23 @@ class FolderStore(Store):
                 None, f"{path!r} has an empty part, . or .. between its slashes; no file of a set is called so"
             )
         return self._folder / path
+
+
+def _in_folder(folder: Path, make: Callable[[], None]) -> None:
+    """Make a file in a folder, which is made too, and made again when somebody removes it before the file is in it.
+
+    Raises:
+        OSError: That of the system; ``FileNotFoundError`` only after ``FOLDER_ATTEMPTS``.
+    """
+    for attempt in range(1, FOLDER_ATTEMPTS + 1):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            make()
+        except FileNotFoundError:
+            if attempt == FOLDER_ATTEMPTS:
+                raise
+        else:
+            return
 
 
 def _walk(folder: Path, before: str) -> Iterator[StoredFile]:
