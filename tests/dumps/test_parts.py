@@ -60,6 +60,6 @@ def test_parts_are_the_plan(planned: Plan, pages: list[int | None], part_pages: 
 def test_more_files_than_a_manifest_has_room_for(planned: Plan) -> None:
     plan = replace(planned, scans=(Scan("before", "after", 100 * STEP, STEP),))
     assert len(parts_of(plan, 1, 100)) == 100
-    with pytest.raises(SpecError, match="more than 99 files; give a larger one") as raised:
+    with pytest.raises(SpecError, match="more than 99 files of query; give a larger one") as raised:
         parts_of(plan, 1, 99)
     assert raised.value.field == "part_size"

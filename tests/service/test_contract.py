@@ -304,17 +304,11 @@ def test_a_table_that_was_dropped_meanwhile(records: str, service: Service) -> N
             )
 
 
-def test_a_database_timeout_is_504(records: str, service: Service) -> None:
-    """The login's own limit for locks; our sessions set the limit for statements to zero."""
-    with psycopg.connect(records, autocommit=True) as admin, psycopg.connect(records) as blocker:
-        name = admin.info.dbname
-        export_id = create(service, dataset="small")
+def test_a_database_timeout_is_504(records: str) -> None:
+    with serve(records, lock_timeout="200ms") as hasty, psycopg.connect(records) as blocker:
+        export_id = create(hasty, dataset="small")
         blocker.execute("LOCK TABLE small IN ACCESS EXCLUSIVE MODE")
-        admin.execute(f'ALTER DATABASE "{name}" SET lock_timeout = 200'.encode())
-        try:
-            answer = download(service, export_id)
-        finally:
-            admin.execute(f'ALTER DATABASE "{name}" RESET lock_timeout'.encode())
+        answer = download(hasty, export_id)
     assert_problem(answer, 504, "database-timeout")
 
 
