@@ -59,8 +59,20 @@ def test_above_the_folder_of_the_files(tables: str, tmp_path: Path) -> None:
 def test_half_a_dump_is_seen(tables: str, tmp_path: Path) -> None:
     dump(tables, tmp_path / "files", manifest=tmp_path / "set.json", format="csv")
     (tmp_path / "set.json").unlink()
-    with pytest.raises(SpecError, match=r"2 files of a dump that was never complete \(no set.json\)"):
-        dump(tables, tmp_path / "files", manifest=tmp_path / "set.json", format="csv")
+    for overwrite in (False, True):
+        with pytest.raises(SpecError, match=r"files that no set.json names: files/public.a/part-00000.csv, files/"):
+            dump(tables, tmp_path / "files", manifest=tmp_path / "set.json", format="csv", overwrite=overwrite)
+
+
+def test_another_set_in_the_same_folders_is_never_touched(tables: str, tmp_path: Path) -> None:
+    """Its files are called as those of this one are, and only a manifest tells whose they are."""
+    dump(tables, f"{tmp_path}/{{table}}", manifest=tmp_path / "one.json", format="csv")
+    for manifest in ("two.json", "one.json"):
+        with pytest.raises(SpecError, match=r"files that no .*json names: .*part-0000"):
+            dump(tables, f"{tmp_path}/{{table}}", manifest=tmp_path / manifest, format="ndjson", overwrite=True)
+        (tmp_path / "b" / "part-00007.csv").write_text("id\n")
+    (tmp_path / "b" / "part-00007.csv").unlink()
+    assert verify(tmp_path / "one.json").ok
 
 
 def test_a_failure_leaves_nothing(tables: str, tmp_path: Path) -> None:
@@ -122,4 +134,4 @@ def test_in_a_bucket(cli: Cli, tables: str, s3: S3Cloud) -> None:
     assert s3.keys() == expected
     succeeded(cli("verify", manifest, env=s3.env))
     told = complaint(cli("dump", "-o", destination, "--manifest", s3.url("x.json"), dsn=tables, env=s3.env), 2)
-    assert "never complete (no x.json)" in told
+    assert "holds files that no x.json names: lake/public/a/day=1/part-00000.csv, " in told

@@ -112,6 +112,18 @@ def test_a_table_that_is_not_read_by_its_partitions_keeps_one_folder(tables: str
         same(conn, tmp_path)
 
 
+def test_partitions_whose_full_names_read_the_same_have_a_folder_each(dsn: str, tmp_path: Path) -> None:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute(
+            'CREATE SCHEMA "a.b"; CREATE SCHEMA a; CREATE TABLE t (id int) PARTITION BY LIST (id);'
+            'CREATE TABLE "a.b".c PARTITION OF t FOR VALUES IN (1); CREATE TABLE a."b.c" PARTITION OF t FOR VALUES IN (2);'
+            "INSERT INTO t VALUES (1), (2)"
+        )
+    dump(dsn, tmp_path, format="csv", tables="t", partition_folders=True)
+    assert files(tmp_path) == ["public.t/a%2Eb.c/part-00000.csv", "public.t/a.b%2Ec/part-00001.csv"]
+    assert (tmp_path / "public.t/a%2Eb.c/part-00000.csv").read_text() == "id\n1\n"
+
+
 def test_on_the_command_line(cli: Cli, tables: str, tmp_path: Path) -> None:
     line = ("dump", "-t", "events", "-o", str(tmp_path), "--partition-folders")
     said = succeeded(cli(*line, "--dry-run", dsn=tables)).decode()

@@ -35,6 +35,7 @@ OPTIONS = {
     "exclude_schema": "--exclude-schema",
     "exclude_table": "--exclude-table",
     "part_size": "--part-size",
+    "partition_folders": "--partition-folders",
     "watermark": "--watermark",
     "dataset": "SOURCE",
 }

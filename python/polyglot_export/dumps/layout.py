@@ -1,9 +1,9 @@
 """Where the files of a dump are: folders and names that every store and file system can have.
 
 ``DEST/manifest.json``, ``DEST/<schema>.<table>/part-00000.parquet``; ``DEST/<schema>.<table>/<schema>.<leaf>/…`` where
-each partition has a folder. With ``{schema}`` or ``{table}`` in DEST, the
-manifest is where the first of them begins, and the rest names the folders of the relations. A manifest that was given a
-name of its own is in that folder or above it, and may lie among files that are none of its business.
+each partition has a folder. With ``{schema}`` or ``{table}`` in DEST, the manifest is where the first of them begins,
+and the rest names the folders of the relations. A manifest that was given a name of its own is in that folder or above
+it, and may lie among files that are none of its business.
 """
 
 from __future__ import annotations

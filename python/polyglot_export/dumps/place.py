@@ -23,13 +23,16 @@ class Before:
     """What a place holds of earlier dumps, and of other things."""
 
     parts: frozenset[str]
-    """Files that are called as parts are: those of the set that is replaced, or of one that was never complete."""
+    """Files that are called as parts are: those of the set that is replaced, or of one that was never complete. Where
+    sets lie side by side, those that the manifest names."""
     generation: int
     """What the names of new parts need, so that none replaces an old one before the new manifest is there."""
     claims: tuple[int, ...]
     """The numbers of the claims, in their order."""
     others: tuple[str, ...]
-    """The first of the files that are no dump's."""
+    """The first of the files that are none of this dump's, and in its way."""
+    alone: bool
+    """Whether nothing but the set may be in its place."""
     complete: bool
     """There is a manifest."""
     manifest: str
@@ -47,7 +50,13 @@ class Before:
         """
         if self.others:
             shown = ", ".join(self.others[:SHOWN]) + (", …" if len(self.others) > SHOWN else "")
-            raise SpecError("output", f"{place.url} holds files that are no dump's: {shown}; name a place of its own")
+            if self.alone:
+                reason = f"are no dump's: {shown}; name a place of its own"
+            else:
+                reason = (
+                    f"no {self.manifest} names: {shown}; they may be of another set: name other folders, or remove them"
+                )
+            raise SpecError("output", f"{place.url} holds files that {reason}")
         if overwrite:
             return
         if self.complete:
@@ -96,38 +105,44 @@ def look(place: Store, layout: Layout) -> Before:
     claims: list[int] = []
     others: list[str] = []
     last = -1
-    complete = _has_manifest(place, layout)
+    complete = place.size(layout.manifest) is not None
+    own = None if layout.is_alone else _named(place, layout.manifest) if complete else frozenset()
     for file in place.files("" if layout.is_alone else layout.below):
         generation = layout.generation_of(file.path)
         claim = layout.claim_number(file.path)
         if file.path == layout.manifest:
             continue
         if generation is not None:
-            parts.add(file.path)
             last = max(last, generation)
+        if generation is not None and (own is None or file.path in own):
+            parts.add(file.path)
         elif claim is not None:
             claims.append(claim)
-        elif layout.is_alone and len(others) <= SHOWN:
+        elif (layout.is_alone or generation is not None) and len(others) <= SHOWN:
             others.append(file.path)
-    return Before(frozenset(parts), last + 1, tuple(sorted(claims)), tuple(others), complete, layout.manifest)
+    return Before(
+        frozenset(parts),
+        last + 1,
+        tuple(sorted(claims)),
+        tuple(others),
+        layout.is_alone,
+        complete,
+        layout.manifest,
+    )
 
 
-def _has_manifest(place: Store, layout: Layout) -> bool:
-    """Whether there is a manifest. A file with the name that somebody gave it must be one, since it may be replaced.
+def _named(place: Store, manifest: str) -> frozenset[str]:
+    """The files of a manifest that somebody gave a name. One that is there must be a manifest, since it is replaced.
 
     Raises:
         SpecError: It is none.
     """
-    if place.size(layout.manifest) is None:
-        return False
-    if not layout.is_alone:
-        try:
-            read_manifest(place, layout.manifest)
-        except ManifestError as error:
-            raise SpecError(
-                "manifest", f"there is such a file already, which is no manifest: {error.message}"
-            ) from None
-    return True
+    try:
+        found = read_manifest(place, manifest)
+    except ManifestError as error:
+        reason = f"there is such a file already, which is no manifest: {error.message}"
+        raise SpecError("manifest", reason) from None
+    return frozenset(part.path for relation in found.relations for part in relation.parts)
 
 
 def holds(place: Store, path: str, content: bytes) -> bool:

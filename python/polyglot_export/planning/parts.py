@@ -24,7 +24,7 @@ class Part(NamedTuple):
     @property
     def leaf(self) -> tuple[str, str] | None:
         """Schema and name of the one partition that is read, in place of its table; ``None`` for anything else."""
-        names = {(scan.leaf_schema, scan.leaf_name) for scan in self.plan.scans}
+        names = {_leaf(scan) for scan in self.plan.scans}
         [leaf] = names if len(names) == 1 else [("", "")]
         return leaf if leaf[1] else None
 
@@ -43,6 +43,7 @@ def parts_of(plan: Plan, part_bytes: int | None, most: int, *, by_leaf: bool = F
     Raises:
         SpecError: There would be more.
     """
+    by_leaf = by_leaf and len(plan.scans) > 1
     if (part_bytes is None and not by_leaf) or plan.segments == 1:
         return (Part(plan, 0, plan.segments - 1),)
     space = sys.maxsize if part_bytes is None else part_bytes
@@ -53,12 +54,11 @@ def parts_of(plan: Plan, part_bytes: int | None, most: int, *, by_leaf: bool = F
     for scan in plan.scans:
         for piece in _pieces(scan):
             size = (piece.pages or 0) * PAGE_BYTES
-            another = by_leaf and scans and scans[-1].relation != piece.relation
-            if scans and (another or size > room):
+            if scans and (size > room or (by_leaf and _leaf(scans[-1]) != _leaf(piece))):
                 parts.append(_part(plan, scans, first, last))
                 scans = []
             if len(parts) == most:
-                raise SpecError("part_size", f"would make more than {most:,} files of {plan.source}; give a larger one")
+                raise _too_many(plan, part_bytes, most)
             if not scans:
                 first, room = last + 1, space
             _append(scans, piece)
@@ -66,6 +66,17 @@ def parts_of(plan: Plan, part_bytes: int | None, most: int, *, by_leaf: bool = F
             room -= size
     parts.append(_part(plan, scans, first, last))
     return tuple(parts)
+
+
+def _leaf(scan: Scan) -> tuple[str, str]:
+    return scan.leaf_schema, scan.leaf_name
+
+
+def _too_many(plan: Plan, part_bytes: int | None, most: int) -> SpecError:
+    what = f"would make more than {most:,} files of {plan.source}"
+    if part_bytes is None:
+        return SpecError("partition_folders", what)
+    return SpecError("part_size", f"{what}; give a larger one")
 
 
 def _pieces(scan: Scan) -> Iterator[Scan]:
