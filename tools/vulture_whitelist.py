@@ -45,6 +45,7 @@ tcp_user_timeout
 connect_timeout
 
 # The answers of the service, which pydantic writes as JSON.
+manifest_sha256
 duration_seconds
 file_size_bytes
 peak_memory_mb

@@ -15,6 +15,9 @@ __all__ = [
     "CHUNK_BYTES",
     "DATABASE_SECONDS",
     "DEFAULT_WORKERS_LIMIT",
+    "DELIVERY_BYTES",
+    "DELIVERY_COLUMNS",
+    "DELIVERY_FILES",
     "DUMP_BYTES",
     "DUMP_FILES",
     "DUMP_LARGE_BYTES",
@@ -24,6 +27,7 @@ __all__ = [
     "LEADER_BYTES",
     "MANIFEST_BYTES",
     "MAX_COLUMNS",
+    "MAX_DATASETS",
     "MAX_FILTER_TERMS",
     "MAX_FILTER_VALUES",
     "MAX_SORT_KEYS",
@@ -138,6 +142,14 @@ MAX_FILTER_VALUES = 10_000
 """Values in the lists of a filter over HTTP, all terms together; each is held as an object of some 120 bytes."""
 BODY_VALUES = 20_000
 """Members and elements of a JSON body, about: more than a request has that keeps the limits above."""
+MAX_DATASETS = 100
+"""Datasets of a set of files over HTTP, all of which are planned before the first one is read."""
+DELIVERY_COLUMNS = 5_000
+"""Columns of all datasets of such a set together …"""
+DELIVERY_FILES = 1_000
+"""… and its files: what a list of them may hold."""
+DELIVERY_BYTES = 16 * MIB
+"""What the plans and the manifest of such a set take, about: 2 KiB a column, 1 KiB a file, and the manifest's text."""
 BODY_BYTES = 8 * MIB
 """What all bodies of requests that are being received or worked on may hold together."""
 DEFAULT_WORKERS_LIMIT = 4

@@ -147,14 +147,21 @@ class RawDownload:
     """A download over a plain socket, with a small receive buffer: it stalls as soon as nobody reads."""
 
     def __init__(
-        self, service: Service, export_id: str, *, headers: str = "", version: str = "1.1", receive_buffer: int = 65536
+        self,
+        service: Service,
+        export_id: str,
+        *,
+        headers: str = "",
+        version: str = "1.1",
+        receive_buffer: int = 65536,
+        what: str = "download",
     ) -> None:
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(PATIENCE)
         self.socket.connect(("127.0.0.1", service.port))
         self.socket.sendall(
-            f"GET /exports/{export_id}/download HTTP/{version}\r\nHost: localhost\r\n{headers}\r\n".encode()
+            f"GET /exports/{export_id}/{what} HTTP/{version}\r\nHost: localhost\r\n{headers}\r\n".encode()
         )
 
     def __enter__(self) -> Self:

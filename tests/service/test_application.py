@@ -70,6 +70,9 @@ def test_the_document_lists_what_is_there_and_nothing_else(service: Service) -> 
         ("GET", "/exports/{export_id}"),
         ("DELETE", "/exports/{export_id}"),
         ("GET", "/exports/{export_id}/events"),
+        ("GET", "/exports/{export_id}/files"),
+        ("GET", "/exports/{export_id}/files/{number}"),
+        ("HEAD", "/exports/{export_id}/files/{number}"),
         ("GET", "/exports/{export_id}/download"),
         ("HEAD", "/exports/{export_id}/download"),
         ("GET", "/datasets"),
@@ -96,7 +99,10 @@ def test_the_document_lists_what_is_there_and_nothing_else(service: Service) -> 
         "limit",
         "compression",
         "compressionAs",
+        "datasets",
         "delivery",
+        "destination",
+        "partSize",
         "options",
     } == set(body["properties"])
 

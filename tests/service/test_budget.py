@@ -241,7 +241,8 @@ MB = 1 << 20
 def _needs(
     format_: str, *, segments: int = 100, capacity: int = 165 * MB, row_bytes: int = 16 * MB, **shape: object
 ) -> Needs:
-    return Needs(Shape(format_, **shape), segments, workers=4, row_bytes=row_bytes, capacity=capacity)  # type: ignore[arg-type]
+    planned = [(Shape(format_, **shape), segments)]  # type: ignore[arg-type]
+    return Needs(planned, workers=4, row_bytes=row_bytes, capacity=capacity)
 
 
 def test_sixty_four_exports_fit_into_the_smallest_service() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from polyglot_export.errors import InternalError
 from polyglot_export.jobs.codec import decode_job, decode_run, encode_job, encode_run
-from polyglot_export.jobs.job import Failure, Job, JobStatus, PreparedFile, RequestKey, Run
+from polyglot_export.jobs.job import DeliveredSet, Failure, Job, JobStatus, PreparedFile, RequestKey, Run
 from polyglot_export.request.parse import parse_spec
 from tests.service.sample_jobs import make_job
 
@@ -63,11 +63,45 @@ specs = st.builds(
     st.booleans(),
 )
 files = st.builds(PreparedFile, st.integers(1, 9), texts, counts, texts, counts, times)
+sets = st.builds(
+    DeliveredSet,
+    st.integers(1, 9),
+    texts,
+    texts,
+    counts,
+    counts,
+    counts,
+    times,
+    st.lists(st.none() | st.lists(texts, max_size=2).map(tuple), max_size=2).map(tuple),
+)
+delivered_specs = st.builds(
+    lambda values, limit: parse_spec(
+        {
+            "format": "parquet",
+            "delivery": "store",
+            "destination": "lake",
+            "partSize": 1 << 20,
+            "datasets": [
+                "a",
+                {
+                    "dataset": "b",
+                    "name": "c",
+                    "columns": ["x"],
+                    "filter": [{"column": "a", "op": "in", "value": values}],
+                    "orderBy": [{"column": "a", "direction": "desc"}],
+                    "limit": limit,
+                },
+            ],
+        }
+    ),
+    st.lists(scalars, max_size=3),
+    st.integers(0, 2**63 - 1),
+)
 jobs_of_any_kind = st.builds(
     Job,
     texts,
     st.none() | texts,
-    specs,
+    specs | delivered_specs,
     texts,
     times,
     times,
@@ -76,6 +110,7 @@ jobs_of_any_kind = st.builds(
     st.lists(runs, max_size=3).map(tuple),
     st.none() | times,
     st.none() | files,
+    st.none() | sets,
     st.none() | texts,
     st.none() | st.builds(RequestKey, texts, texts),
 )

@@ -38,7 +38,7 @@ HASH = hash_key("x")
         ),
         (f"[keys.a]\nhash = '{HASH}'\n[keys.b]\nhash = '{HASH}'", ["keys", "same hash"]),
         ("[datasets.a]\ntable = 'a'\nquery = 'select 1'", ["datasets.a", "either"]),
-        ("[databases.a]", ["'databases'", "datasets and keys"]),
+        ("[databases.a]", ["'databases'", "datasets, keys"]),
         ("[datasets", ["polyglot.toml"]),
     ],
 )
@@ -87,9 +87,39 @@ def test_what_is_wrong_is_said_with_its_place_and_without_the_words_of_a_library
             "[datasets.a]\ntable = 'a'\ncolums = ['b']",
             "datasets.a: unknown member 'colums'; allowed are table, query, columns",
         ),
-        ("[other]", "unknown table 'other'; datasets and keys are allowed"),
+        ("[other]", "unknown table 'other'; allowed are datasets, keys, destinations"),
     ):
         path.write_text(text)
         with pytest.raises(SpecError) as caught:
             load_configuration(path)
         assert str(caught.value) == f"{path}: {message}"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("url = 3", "destinations.a.url: must be a string (got 3)"),
+        ("", "destinations.a.url: is missing; it must be a string"),
+        ("url = 'ftp://x/y'", "destinations.a.url: ftp://x/y: nothing is known of ftp://; allowed are"),
+        ("url = 's3://user:secret@bucket'", "destinations.a.url: credentials have no place in a URL"),
+        ("url = 's3://lake/{table}'", "destinations.a.url: s3://lake/{table} has braces"),
+        ("url = '-'", "destinations.a.url: - is no place for a set of files"),
+        ("url = 'x'\nkey = 'y'", "destinations.a: unknown member 'key'; allowed are url"),
+        (f"url = 'x'\n[keys.k]\nhash = '{HASH}'\ndestinations = ['b']", "keys.k.destinations: there is no destination"),
+    ],
+)
+def test_what_is_wrong_with_a_destination(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "polyglot.toml"
+    path.write_text(f"[destinations.a]\n{text}")
+    with pytest.raises(SpecError) as caught:
+        load_configuration(path)
+    assert str(caught.value).startswith(f"{path}: {message}")
+    assert "secret" not in str(caught.value)
+
+
+def test_destinations_alone_offer_what_no_file_offers(tmp_path: Path) -> None:
+    path = tmp_path / "polyglot.toml"
+    path.write_text("[destinations.a]\nurl = 'out'")
+    configuration = load_configuration(path)
+    assert isinstance(configuration.exposure, ExposedTables)
+    assert configuration.destinations["a"].of_export("x") == "out/x"

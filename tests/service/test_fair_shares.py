@@ -145,7 +145,7 @@ def test_the_queue_of_files_is_bounded_and_shared(records: str, tmp_path: Path) 
         greedy = [ask(service, GREEDY, dataset="gated", delivery="file").status for _ in range(10)]
         assert greedy == [201] * 6 + [503] * 4, "three have a turn, three wait"
         answer = ask(service, GREEDY, dataset="gated", delivery="file")
-        assert_problem(answer, 503, "busy", "wait to be prepared")
+        assert_problem(answer, 503, "busy", "wait to be run in the background")
         assert metric(service, "polyglot_file_queue_length") == 3
         kept = call(service, "/exports", headers=bearer(GREEDY)).json()["exports"]
         assert len(kept) == 6, "what was refused is no export"

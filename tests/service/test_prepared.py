@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from polyglot_export import open_export, parse_spec
-from polyglot_export.service.prepared.preparations import AT_ONCE
+from polyglot_export.service.background.preparations import AT_ONCE
 from tests.fixtures.disk import small_file_system
 from tests.fixtures.process import Service, serve
 from tests.service.client import (
@@ -86,7 +86,7 @@ def test_what_waits_for_its_turn_is_pending(records: str, tmp_path: Path) -> Non
         assert call(service, f"/exports/{running[0]}", method="DELETE").status == 204
         wait_for_status(service, waiting, "completed")
         assert [name for name in spooled(tmp_path) if not name.endswith(".part")] == [f"{waiting}.1"]
-        assert "file not prepared" not in service.log(), "the cancelled one waits for its turn no more"
+        assert "export not begun" not in service.log(), "the cancelled one waits for its turn no more"
 
 
 def test_a_failure_is_told(service: Service, folder: Path) -> None:
@@ -107,7 +107,11 @@ def test_a_lost_database_fails_it(service: Service, records: str, folder: Path) 
 
 def test_a_wrong_request_is_no_job(service: Service) -> None:
     assert_problem(
-        post(service, {"format": "csv", "delivery": "post"}), 400, "bad-request", "delivery", "'stream' or 'file'"
+        post(service, {"format": "csv", "delivery": "post"}),
+        400,
+        "bad-request",
+        "delivery",
+        "'stream', 'file' or 'store'",
     )
     assert_problem(
         post(service, {"format": "csv", "delivery": "file", "columns": ["nothing"]}), 400, "bad-request", "nothing"

@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from polyglot_export.service.prepared.file_response import CHUNK
+from polyglot_export.service.streams.file_response import CHUNK
 from tests.fixtures.process import Service
 from tests.service.client import (
     PATIENCE,
@@ -325,7 +325,7 @@ def test_a_file_that_ends_too_early_is_no_whole_file(service: Service, folder: P
         os.truncate(path_of(folder, export_id), 30_000_000)
         with pytest.raises(ConnectionResetError):
             download.read_to_end()
-    wait_for(lambda: "prepared file was cut" in service.log())
+    wait_for(lambda: "file was cut" in service.log())
 
 
 def test_a_client_that_leaves_is_let_go(service: Service, large: str) -> None:

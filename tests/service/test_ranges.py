@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from polyglot_export.service.errors import PreconditionFailed, RangeNotSatisfiable
-from polyglot_export.service.prepared.ranges import GAP, MAX_RANGES, Entity, select
+from polyglot_export.service.streams.ranges import GAP, MAX_RANGES, Entity, select
 
 ENTITY = Entity('"abc"', datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC), 10_000)
 MADE = "Wed, 02 Jan 2030 03:04:05 GMT"

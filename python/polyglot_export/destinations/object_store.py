@@ -199,6 +199,12 @@ class ObjectStore(Store):
         """The URL as a user writes it."""
         return self._url.text
 
+    def load(self) -> None:
+        """Import the libraries; without them, or without credentials, :meth:`check` says so."""
+        with suppress(TargetFailed):
+            self._bucket().client()
+            self._bucket().uploads()
+
     def check(self) -> None:
         """See that the bucket is there and knows who asks; and end what could not be ended before."""
         bucket = self._bucket()
@@ -247,6 +253,14 @@ class ObjectStore(Store):
             import obstore
 
             return bytes(obstore.get_range(client, url.key, start=start, length=length))
+
+    def link(self, path: str, seconds: float) -> str | None:
+        """A URL that is signed with the credentials of this process; ``None`` where those sign nothing, as a token of
+        Google's does not.
+        """
+        url = self._below(path)
+        with self._asking(url, "sign a link to"):
+            return self._bucket().link(url, seconds)
 
     def create(self, path: str, content: bytes) -> bool:
         """Write a small object if there is none of that name, by a condition that the store itself checks."""

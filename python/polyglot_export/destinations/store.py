@@ -63,6 +63,11 @@ class Store(ABC):
     def url(self) -> str:
         """Where it is, for messages; without credentials."""
 
+    def load(self) -> None:  # noqa: B027 - most work with nothing that is not there already
+        """Import what it works with, so that this is in the memory of the process before somebody counts that. Nothing
+        is asked of the store, and nothing is raised.
+        """
+
     @abstractmethod
     def check(self) -> None:
         """See that it can be written, as far as that can be known before anything is."""
@@ -82,6 +87,12 @@ class Store(ABC):
     @abstractmethod
     def read(self, path: str, start: int, length: int) -> bytes:
         """Bytes of a file from ``start`` on; fewer than ``length`` at its end only."""
+
+    def link(self, path: str, seconds: float) -> str | None:  # noqa: ARG002 - of those that have links
+        """A URL by which anybody may read a file for some seconds; ``None`` where files are read through here only.
+        Whether there is such a file is not asked.
+        """
+        return None
 
     @abstractmethod
     def create(self, path: str, content: bytes) -> bool:

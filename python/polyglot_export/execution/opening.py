@@ -77,19 +77,20 @@ def open_moment(
     run: RunSettings | None = None,
     token: CancelToken | None = None,
 ) -> Moment:
-    """Connect, lock what a spec names and take the snapshot. Arguments and errors are those of :func:`open_export`.
+    """Connect, lock what a spec names, of several datasets all of them in their order, and take the snapshot. Arguments
+    and errors are those of :func:`open_export`.
 
     Returns:
         What :func:`~polyglot_export.planning.planner.plan` and :func:`~polyglot_export.execution.export.start` take. It
         holds a connection and locks: close it, or start an export, which does so at its end.
     """
-    source = exposure.source_of(spec)
+    sources = [exposure.source_of(each) for each in spec.each()]
     # As secrets.token_hex(4), which would load OpenSSL first.
     name = (run.application_name if run is not None else None) or f"polyglot {os.urandom(4).hex()}"
     leader = Leader.open(dsn, application_name=name, token=token)
     try:
         lock_timeout = run.lock_timeout if run is not None else None
-        return Moment.open(leader, [source], time_zone=spec.options.time_zone, lock_timeout=lock_timeout)
+        return Moment.open(leader, sources, time_zone=spec.options.time_zone, lock_timeout=lock_timeout)
     except BaseException:
         leader.close()
         raise

@@ -23,9 +23,11 @@ __all__ = [
     "EXPIRED_KEPT",
     "MAX_RUNS",
     "REPLICA_LOST",
+    "DeliveredSet",
     "Failure",
     "Job",
     "JobStatus",
+    "Made",
     "PreparedFile",
     "RequestKey",
     "Run",
@@ -149,6 +151,30 @@ class PreparedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveredSet:
+    """The files that a run of a job with ``"delivery": "store"`` has left in its destination; they never change."""
+
+    run: int
+    """The number of that run."""
+    url: str
+    """Of the folder that has the manifest."""
+    sha256: str
+    """Of the manifest, as 64 hexadecimal digits."""
+    files: int
+    """Without the manifest."""
+    size: int
+    """Bytes of all files."""
+    rows: int
+    made_at: datetime
+    offered: tuple[tuple[str, ...] | None, ...]
+    """For each dataset, the columns that its owner was offered then; ``None`` for all that the source had."""
+
+
+Made = PreparedFile | DeliveredSet
+"""What a run in the background leaves."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A saved spec, who owns it, and what became of it."""
 
@@ -169,6 +195,8 @@ class Job:
     """When the owner cancelled the job."""
     file: PreparedFile | None = None
     """What a job with ``"delivery": "file"`` was for, once it is there."""
+    delivered: DeliveredSet | None = None
+    """What a job with ``"delivery": "store"`` was for, once it is there."""
     taken_by: str | None = None
     """The replica that was to run it in the background; it has a lease for the time until the first run begins."""
     key: RequestKey | None = None
@@ -178,6 +206,11 @@ class Job:
     def latest(self) -> Run | None:
         """The latest run."""
         return self.runs[-1] if self.runs else None
+
+    @property
+    def made(self) -> Made | None:
+        """What its run in the background has left, once that is there."""
+        return self.file or self.delivered
 
     @property
     def running(self) -> bool:
@@ -224,9 +257,11 @@ class Job:
         error = Failure(REPLICA_LOST, "the replica of the service that ran the export was lost; start it again")
         return self.with_run(replace(run, status=JobStatus.FAILED, finished_at=at, error=error))
 
-    def with_file(self, file: PreparedFile) -> Job:
-        """The job with its file; the first one stays, since the bytes behind an address never change."""
-        return self if self.file is not None else replace(self, file=file)
+    def with_made(self, made: Made) -> Job:
+        """The job with what its run has left; the first one stays, since the bytes behind an address never change."""
+        if self.made is not None:
+            return self
+        return replace(self, file=made) if isinstance(made, PreparedFile) else replace(self, delivered=made)
 
     def cancelled(self, at: datetime) -> Job:
         """The job after its owner has cancelled it."""

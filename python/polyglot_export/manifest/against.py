@@ -61,10 +61,11 @@ class Against:
             if other is not None:
                 yield other
                 return
-            terms = _terms(manifest)
+            terms = _terms(manifest.options.filter)
             held = _begin(leader, manifest)
             for relation in manifest.relations:
-                yield from _Comparison(leader, manifest, relation, terms, held=held).findings()
+                own = _terms(relation.filter or ())
+                yield from _Comparison(leader, manifest, relation, (*terms, *own), held=held).findings()
 
 
 class _Comparison:
@@ -74,8 +75,8 @@ class _Comparison:
         self, leader: Leader, manifest: Manifest, relation: RelationEntry, terms: tuple[FilterTerm, ...], *, held: bool
     ) -> None:
         self._leader = leader
-        self._manifest = manifest
         self._relation = relation
+        self._limit = relation.limit if relation.limit is not None else manifest.options.limit
         self._terms = terms
         self._held = held
 
@@ -115,7 +116,7 @@ class _Comparison:
                 yield self._fault(f"it is unchanged since, and has {rows:,} rows")
             return
         yield self._unchecked(f"{len(changed):,} of {len(prints):,} segments changed since")
-        if self._terms or self._manifest.options.limit is not None:
+        if self._terms or self._limit is not None:
             return
         counts = {each.segment: each.count for each in prints}
         for part in self._relation.parts:
@@ -145,7 +146,7 @@ class _Comparison:
         source = TableSource(self._relation.name, self._relation.schema)
         (found,) = locate(self._leader, [Wanted(source, look_up(self._leader, source))])
         statement = Statement((), found.from_, filter_terms(self._leader, found, self._terms))
-        limited = statement._replace(limit=self._manifest.options.limit)
+        limited = statement._replace(limit=self._limit)
         query = sql.SQL("SELECT pg_catalog.count(*) FROM ({}) AS q").format(limited.select())
         [(count,)] = self._leader.run(query)
         return int(count)
@@ -196,13 +197,13 @@ def _begin(leader: Leader, manifest: Manifest) -> bool:
     return True
 
 
-def _terms(manifest: Manifest) -> tuple[FilterTerm, ...]:
-    """The filter of the export.
+def _terms(filter_: tuple[str, ...]) -> tuple[FilterTerm, ...]:
+    """The filter of an export, or of one relation.
 
     Raises:
         ManifestError: It is none.
     """
     try:
-        return tuple(read_record(FilterTerm, json.loads(text, parse_float=Decimal)) for text in manifest.options.filter)
+        return tuple(read_record(FilterTerm, json.loads(text, parse_float=Decimal)) for text in filter_)
     except (ValueError, TypeError) as error:
-        raise ManifestError(f"this is no manifest: options.filter: {error}") from None
+        raise ManifestError(f"this is no manifest: filter: {error}") from None

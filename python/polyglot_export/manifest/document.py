@@ -154,6 +154,12 @@ class RelationEntry(Record):
     """``None`` for a query."""
     name: str
     kind: RelationKind
+    dataset: str | None = None
+    """The name that it was asked for by, where that is another one."""
+    filter: tuple[str, ...] | None = None
+    """Terms that its rows fulfil, beside those of the options; each as the JSON text of the request."""
+    limit: int | None = field(default=None, metadata=COUNT)
+    """The most rows that were asked for of it."""
     folder: str = field(default="", metadata={"read": members.folder})
     """Relative to the manifest's own; empty where that is it."""
     columns: tuple[ColumnEntry, ...] = ()

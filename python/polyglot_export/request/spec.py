@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Literal, cast
@@ -10,12 +10,16 @@ from uuid import UUID
 
 from polyglot_export.compressions import Compression
 from polyglot_export.errors import SpecError
-from polyglot_export.fields import Record, left_out, read_record, within
+from polyglot_export.fields import Record, camel, left_out, read_record, within
 from polyglot_export.formats.registry import Format, FormatOptions
-from polyglot_export.limits import MAX_COLUMNS, MAX_FILTER_TERMS, MAX_SORT_KEYS
+from polyglot_export.limits import DUMP_PART_BYTES, MAX_COLUMNS, MAX_DATASETS, MAX_FILTER_TERMS, MAX_SORT_KEYS
 from polyglot_export.request.words import FilterOp
 
-__all__ = ["ColumnChoice", "ExportSpec", "FilterTerm", "OrderTerm", "Scalar"]
+__all__ = ["ColumnChoice", "DatasetChoice", "Delivery", "ExportSpec", "FilterTerm", "OrderTerm", "Scalar"]
+
+Delivery = Literal["stream", "file", "store"]
+"""How an export over HTTP reaches its caller: a stream, a file that is prepared first, or files in a configured
+destination."""
 
 MAX_LIMIT = 2**63 - 1
 """The largest count of PostgreSQL's LIMIT."""
@@ -114,6 +118,36 @@ class OrderTerm(Record):
     direction: Literal["asc", "desc"] = "asc"
 
 
+COLUMNS = {"min_length": 1, "max_length": MAX_COLUMNS}
+FILTER = {"max_length": MAX_FILTER_TERMS}
+ORDER_BY = {"max_length": MAX_SORT_KEYS}
+LIMIT = {"ge": 0, "le": MAX_LIMIT}
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetChoice(Record):
+    """One of several datasets of a set of files, and what of it is exported."""
+
+    dataset: str = field(metadata={"min_length": 1})
+    name: str = field(default=cast("str", None), metadata=left_out(min_length=1))
+    """Of its folder in the set; the same as ``dataset`` when not given."""
+    columns: tuple[ColumnChoice, ...] | None = field(default=None, metadata=COLUMNS)
+    filter: tuple[FilterTerm, ...] = field(default=(), metadata=FILTER)
+    order_by: tuple[OrderTerm, ...] = field(default=(), metadata=ORDER_BY)
+    limit: int | None = field(default=None, metadata=LIMIT)
+
+    def _complete(self) -> None:
+        if cast("str | None", self.name) is None:
+            object.__setattr__(self, "name", self.dataset)
+
+    def _check(self) -> None:
+        _refuse_equal_targets(self.columns)
+
+    @classmethod
+    def _expand(cls, given: object) -> object:
+        return {"dataset": given} if isinstance(given, str) else given
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class ExportSpec(Record):
     """An export, complete: what, in which format, and how.
@@ -125,23 +159,52 @@ class ExportSpec(Record):
     format: Format
     dataset: str | None = field(default=None, metadata={"min_length": 1})
     query: str | None = field(default=None, metadata={"min_length": 1})
-    columns: tuple[ColumnChoice, ...] | None = field(
-        default=None, metadata={"min_length": 1, "max_length": MAX_COLUMNS}
+    columns: tuple[ColumnChoice, ...] | None = field(default=None, metadata=COLUMNS)
+    filter: tuple[FilterTerm, ...] = field(default=(), metadata=FILTER)
+    order_by: tuple[OrderTerm, ...] = field(default=(), metadata=ORDER_BY)
+    limit: int | None = field(default=None, metadata=LIMIT)
+    datasets: tuple[DatasetChoice, ...] | None = field(
+        default=None, metadata={"min_length": 1, "max_length": MAX_DATASETS}
     )
-    filter: tuple[FilterTerm, ...] = field(default=(), metadata={"max_length": MAX_FILTER_TERMS})
-    order_by: tuple[OrderTerm, ...] = field(default=(), metadata={"max_length": MAX_SORT_KEYS})
-    limit: int | None = field(default=None, metadata={"ge": 0, "le": MAX_LIMIT})
+    """Over HTTP: several datasets of one moment, in place of one; for a destination."""
     compression: Compression | None = None
     compression_as: Literal["encoding", "file"] = "encoding"
     """Over HTTP: an encoding of the file, or a compressed file. Library and command line have no use for it."""
-    delivery: Literal["stream", "file"] = "stream"
-    """Over HTTP: a stream, or a file that is prepared first. Library and command line have no use for it."""
+    delivery: Delivery = "stream"
+    """Over HTTP; library and command line have no use for it."""
+    destination: str | None = field(default=None, metadata={"min_length": 1})
+    """Over HTTP: the name of the configured destination that the files go to."""
+    part_size: int | None = field(default=None, metadata={"ge": DUMP_PART_BYTES, "le": MAX_LIMIT})
+    """Over HTTP: bytes of a table's pages that make a file in a destination; one file a dataset when not given."""
     options: FormatOptions = field(default=cast("FormatOptions", None), metadata=left_out(read=_unread))
     """Those of the format when not given."""
 
+    @property
+    def in_background(self) -> bool:
+        """Whether the service runs it by itself, at once, and not for a client that downloads."""
+        return self.delivery != "stream"
+
     def listed_values(self) -> int:
-        """Values in the lists of the filter, all terms together."""
-        return sum(len(term.value) for term in self.filter if isinstance(term.value, tuple))
+        """Values in the lists of the filters, all terms together."""
+        filters = (self.filter, *(choice.filter for choice in self.datasets or ()))
+        return sum(len(term.value) for terms in filters for term in terms if isinstance(term.value, tuple))
+
+    def each(self) -> tuple[ExportSpec, ...]:
+        """The same for each of its datasets alone, in their order; itself where it is of one."""
+        if self.datasets is None:
+            return (self,)
+        return tuple(
+            replace(
+                self,
+                datasets=None,
+                dataset=choice.dataset,
+                columns=choice.columns,
+                filter=choice.filter,
+                order_by=choice.order_by,
+                limit=choice.limit,
+            )
+            for choice in self.datasets
+        )
 
     def _check(self) -> None:
         record = self.format.record
@@ -157,11 +220,35 @@ class ExportSpec(Record):
         if self.compression is not None and not record.is_text:
             codec = f"for {record.name} set options.compression, the codec inside the file"
             raise SpecError("compression", f"is for text formats; {codec}")
-        self._refuse_equal_targets()
+        _refuse_equal_targets(self.columns)
+        self._check_delivery()
+        self._check_datasets()
 
-    def _refuse_equal_targets(self) -> None:
-        seen: set[str] = set()
-        for column in self.columns or ():
-            if column.target in seen:
-                raise SpecError("columns", f"two columns have the target {column.target!r}; targets must differ")
-            seen.add(column.target)
+    def _check_delivery(self) -> None:
+        if self.delivery == "store":
+            if self.destination is None:
+                raise SpecError("destination", 'name the configured destination that "delivery": "store" is for')
+            return
+        for name in ("destination", "part_size", "datasets"):
+            if getattr(self, name) is not None:
+                raise SpecError(camel(name), f'is for "delivery": "store", and this is {self.delivery!r}')
+
+    def _check_datasets(self) -> None:
+        if self.datasets is None:
+            return
+        for name in ("dataset", "query", "columns", "filter", "order_by", "limit"):
+            if getattr(self, name) not in (None, ()):
+                raise SpecError(camel(name), "cannot stand beside datasets: each of them has its own")
+        names = [choice.name.casefold() for choice in self.datasets]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                reason = f"two datasets are called {self.datasets[index].name!r}; give one of them another name"
+                raise SpecError(f"datasets.{index}.name", reason)
+
+
+def _refuse_equal_targets(columns: tuple[ColumnChoice, ...] | None) -> None:
+    seen: set[str] = set()
+    for column in columns or ():
+        if column.target in seen:
+            raise SpecError("columns", f"two columns have the target {column.target!r}; targets must differ")
+        seen.add(column.target)

@@ -21,7 +21,7 @@ from polyglot_export.service.http.host_guard import HostGuard
 from polyglot_export.service.http.openapi import describe
 from polyglot_export.service.metrics import RequestCounter
 from polyglot_export.service.pages import router as pages
-from polyglot_export.service.routes import benchmark, datasets, download, events, exports, health, metrics
+from polyglot_export.service.routes import benchmark, datasets, download, events, exports, files, health, metrics
 
 __all__ = ["create_app", "service_of"]
 
@@ -30,6 +30,7 @@ ROUTERS = (
     benchmark.router,
     exports.router,
     download.router,
+    files.router,
     events.router,
     datasets.router,
     health.router,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from polyglot_export.access.exposure import Exposure
 from polyglot_export.access.keys import Keys
+from polyglot_export.service.config.destinations import Destinations
 from polyglot_export.service.errors import Forbidden, Unauthorized
 
 __all__ = ["Caller", "Callers"]
@@ -21,20 +22,22 @@ class Caller:
     """The name of the key, which owns the jobs that it makes; ``None`` where no keys are configured."""
     exposure: Exposure
     """What this caller may read."""
+    destinations: Destinations = field(default_factory=Destinations)
+    """Where this caller may have exports delivered to."""
 
 
 class Callers:
     """Knows every caller: the holders of the configured keys, or anybody on this machine where there are none."""
 
-    def __init__(self, keys: Keys, exposure: Exposure) -> None:
+    def __init__(self, keys: Keys, exposure: Exposure, destinations: Destinations | None = None) -> None:
         """Set up.
 
         Args:
             keys: The configured ones.
             exposure: All that is offered; a key may narrow it.
+            destinations: All that there are; a key names those that it may use.
         """
-        self._keys = keys
-        self._exposure = exposure
+        self.apply(keys, exposure, destinations)
 
     def __len__(self) -> int:
         """How many callers there are; anybody counts as one."""
@@ -45,9 +48,10 @@ class Callers:
         """Whether anybody may ask, since there are no keys."""
         return not self._keys
 
-    def apply(self, keys: Keys, exposure: Exposure) -> None:
+    def apply(self, keys: Keys, exposure: Exposure, destinations: Destinations | None = None) -> None:
         """Take a new configuration for all calls from now on."""
         self._keys, self._exposure = keys, exposure
+        self._destinations = destinations or Destinations()
 
     def identify(self, authorization: str | None) -> Caller:
         """Who a request comes from.
@@ -84,7 +88,8 @@ class Callers:
         return self._holder(name)
 
     def _holder(self, name: str) -> Caller:
-        return Caller(name, self._keys[name].narrow(self._exposure))
+        key = self._keys[name]
+        return Caller(name, key.narrow(self._exposure), self._destinations.only(key.destinations))
 
     def _anybody(self) -> Caller:
-        return Caller(None, self._exposure)
+        return Caller(None, self._exposure, self._destinations)

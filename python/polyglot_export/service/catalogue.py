@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from polyglot_export.access.catalog import Dataset, describe_dataset, list_datasets
 from polyglot_export.access.exposure import Exposure
+from polyglot_export.fields import within
 from polyglot_export.planning.choose import unknown_column
 from polyglot_export.service.database import Database
 
@@ -51,6 +53,11 @@ class Catalogue:
         Raises:
             SpecError: The sentence names the field and lists what is allowed.
         """
+        for index, each in enumerate(spec.each()):
+            with within(f"datasets.{index}") if spec.datasets is not None else nullcontext():
+                await self._check_one(exposure, each)
+
+    async def _check_one(self, exposure: Exposure, spec: ExportSpec) -> None:
         dataset = await self.find(exposure, spec.dataset or self.default_dataset)
         columns = {column.name: column for column in dataset.columns}
         for field, name in _named_columns(spec):

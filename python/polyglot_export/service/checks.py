@@ -14,6 +14,7 @@ import psycopg
 from polyglot_export.access.check import Finding, check_exposure
 from polyglot_export.access.configured import ConfiguredDatasets
 from polyglot_export.cancel import CancelToken
+from polyglot_export.destinations.registry import store
 from polyglot_export.errors import Cancelled, ConnectionFailed, ConnectionLost, PolyglotError
 from polyglot_export.execution.opening import open_moment
 from polyglot_export.execution.run import RunSettings
@@ -24,6 +25,7 @@ from polyglot_export.postgres.connect import connect
 from polyglot_export.request.parse import parse_spec
 from polyglot_export.service.admission.opening import ExportTerms
 from polyglot_export.service.admission.sizes import Needs
+from polyglot_export.service.config.destinations import DestinationEntry
 from polyglot_export.service.config.file import Configuration
 from polyglot_export.service.logs import event
 from polyglot_export.text.sizes import size_text
@@ -165,6 +167,8 @@ def check_configuration(
         ConnectionLost: It went away meanwhile.
     """
     yield _memory(capacity, terms)
+    for name, entry in configuration.destinations.items():
+        yield _destination(name, entry)
     with _connected(terms.dsn) as connection:
         yield Finding("database", None, None, f"PostgreSQL {connection.info.parameter_status('server_version')}")
         for finding in check_exposure(connection, configuration.exposure, configuration.keys):
@@ -214,8 +218,17 @@ def _memory(capacity: int, terms: ExportTerms) -> Finding:
     return Finding("memory", None, None, f"{size_text(capacity)} for exports")
 
 
+def _destination(name: str, entry: DestinationEntry) -> Finding:
+    place = store(entry.url)
+    try:
+        place.check()
+    except PolyglotError as error:
+        return Finding("destination", name, error.message)
+    return Finding("destination", name, None, place.url)
+
+
 def _least(shape: Shape, terms: ExportTerms, capacity: int) -> int:
-    needs = Needs(shape, 1, workers=terms.workers, row_bytes=terms.row_bytes, capacity=capacity)
+    needs = Needs([(shape, 1)], workers=terms.workers, row_bytes=terms.row_bytes, capacity=capacity)
     return needs.least.bytes
 
 

@@ -16,6 +16,8 @@ from polyglot_export.service.admission.budget import MemoryBudget
 from polyglot_export.service.admission.connections import Connections
 from polyglot_export.service.admission.machine import HEADROOM, available_memory, resident_bytes
 from polyglot_export.service.admission.opening import Admission, ExportTerms
+from polyglot_export.service.background.kind import Kind
+from polyglot_export.service.background.preparations import Preparations, PreparationTerms
 from polyglot_export.service.benchmark import Benchmark
 from polyglot_export.service.callers import Callers
 from polyglot_export.service.catalogue import Catalogue
@@ -23,17 +25,20 @@ from polyglot_export.service.checks import ConfigurationCheck
 from polyglot_export.service.config.environment import ServiceSettings
 from polyglot_export.service.config.file import Configuration
 from polyglot_export.service.database import Database
+from polyglot_export.service.delivered.files import DeliveredFiles
+from polyglot_export.service.delivered.sets import DeliveredSets
 from polyglot_export.service.http.client_connections import ClientConnections, connection_limit, request_memory
 from polyglot_export.service.logs import event
 from polyglot_export.service.metrics import Metrics, Watched
-from polyglot_export.service.prepared.file_response import PreparedFiles
-from polyglot_export.service.prepared.preparations import Preparations, PreparationTerms
+from polyglot_export.service.prepared.downloads import PreparedFiles
+from polyglot_export.service.prepared.files import SpoolFiles
 from polyglot_export.service.prepared.spool import Spool
 from polyglot_export.service.prepared.tidying import SpoolKeeper
 from polyglot_export.service.reload import Reloader
 from polyglot_export.service.replicas.replica import Replica, replica_name
 from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.service.streams.events import JobEvents
+from polyglot_export.service.streams.file_response import FileTerms
 from polyglot_export.service.streams.pace import LeastPace
 
 __all__ = ["Service", "body_room", "build", "export_memory", "export_terms", "set_default_dataset"]
@@ -63,6 +68,7 @@ class Service:
     least_pace: LeastPace
     spool: Spool
     prepared_files: PreparedFiles
+    delivered_files: DeliveredFiles
     preparations: Preparations
     spool_keeper: SpoolKeeper
     job_events: JobEvents
@@ -110,23 +116,27 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
     runs = Runs(store, settings.max_duration, name)
     database = Database(settings.database_url)
     catalogue = Catalogue(database, settings.default_dataset)
-    callers = Callers(configuration.keys, configuration.exposure)
+    callers = Callers(configuration.keys, configuration.exposure, configuration.destinations)
     clients = _client_connections(settings)
     connections = Connections(settings.max_connections)
     bodies = body_room(settings)
+    # Before the memory is counted.
+    configuration.destinations.load()
     budget = MemoryBudget(export_memory(settings, bodies), connections, Trimmer().plan, lambda: len(callers))
     terms = export_terms(settings)
     admission = Admission(budget, terms)
     check = ConfigurationCheck(terms, budget.capacity, set_default_dataset(settings))
     least_pace = LeastPace(settings.slow_client_timeout, settings.min_rate)
     spool = Spool(settings.spool_dir, settings.spool_limit)
-    preparations = _preparations(settings, runs, spool, admission, callers, shared=shared is not None)
+    spool_files = SpoolFiles(spool, runs)
+    preparations = _preparations(settings, runs, spool_files, admission, callers, shared=shared is not None)
+    file_terms = FileTerms(budget, settings.queue_timeout, least_pace)
     job_events = JobEvents(runs, store, preparations.may_begin)
     return Service(
         settings=settings,
         configuration=configuration,
         callers=callers,
-        reloader=Reloader(callers, configuration.path, settings.host, check),
+        reloader=Reloader(callers, configuration, settings.host, check),
         clients=clients,
         store=store,
         runs=runs,
@@ -139,9 +149,12 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
         admission=admission,
         least_pace=least_pace,
         spool=spool,
-        prepared_files=PreparedFiles(spool, budget, settings.queue_timeout, least_pace),
+        prepared_files=PreparedFiles(spool, file_terms),
+        delivered_files=DeliveredFiles(file_terms),
         preparations=preparations,
-        spool_keeper=_spool_keeper(settings, spool, store, preparations, shared=shared is not None),
+        spool_keeper=SpoolKeeper(
+            spool, store, spool_files.unsettled, settings.job_retention, shared=shared is not None
+        ),
         job_events=job_events,
         benchmark=Benchmark(catalogue, admission, settings.benchmark_rows, settings.queue_timeout),
         metrics=Metrics(Watched(clients, runs, budget, connections, spool, preparations, bodies, job_events), version),
@@ -184,20 +197,20 @@ def export_terms(settings: ServiceSettings) -> ExportTerms:
 
 
 def _preparations(
-    settings: ServiceSettings, runs: Runs, spool: Spool, admission: Admission, callers: Callers, *, shared: bool
+    settings: ServiceSettings,
+    runs: Runs,
+    spool_files: SpoolFiles,
+    admission: Admission,
+    callers: Callers,
+    *,
+    shared: bool,
 ) -> Preparations:
     terms = PreparationTerms(
         settings.file_attempts, settings.shutdown_grace, settings.file_queue, lambda: len(callers), shared
     )
-    return Preparations(runs, spool, admission, lambda owner: callers.owner(owner).exposure, terms)
-
-
-def _spool_keeper(
-    settings: ServiceSettings, spool: Spool, store: JobStore, preparations: Preparations, *, shared: bool
-) -> SpoolKeeper:
-    keeper = SpoolKeeper(spool, store, preparations.unsettled, settings.job_retention, shared=shared)
-    preparations.on_leftover = keeper.tidy_soon
-    return keeper
+    sets = DeliveredSets(lambda owner: callers.owner(owner).destinations)
+    kinds: dict[str, Kind] = {"file": spool_files, "store": sets}
+    return Preparations(runs, kinds, admission, lambda owner: callers.owner(owner).exposure, terms)
 
 
 async def _look_at(database: Database) -> None:

@@ -11,6 +11,7 @@ from polyglot_export.jobs.job import Job
 from polyglot_export.jobs.stores.base import JobStore
 from polyglot_export.service.admission.bodies import BodyRoom
 from polyglot_export.service.admission.opening import Admission
+from polyglot_export.service.background.preparations import Preparations
 from polyglot_export.service.benchmark import Benchmark
 from polyglot_export.service.callers import Caller, Callers
 from polyglot_export.service.catalogue import Catalogue
@@ -18,11 +19,11 @@ from polyglot_export.service.checks import ConfigurationCheck
 from polyglot_export.service.config.environment import ServiceSettings
 from polyglot_export.service.container import Service
 from polyglot_export.service.database import Database
+from polyglot_export.service.delivered.files import DeliveredFiles
 from polyglot_export.service.errors import NotFound
 from polyglot_export.service.logs import about
 from polyglot_export.service.metrics import Metrics
-from polyglot_export.service.prepared.file_response import PreparedFiles
-from polyglot_export.service.prepared.preparations import Preparations
+from polyglot_export.service.prepared.downloads import PreparedFiles
 from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.service.streams.events import JobEvents
 from polyglot_export.service.streams.pace import LeastPace
@@ -36,6 +37,7 @@ __all__ = [
     "CatalogueDep",
     "CheckDep",
     "DatabaseDep",
+    "DeliveredFilesDep",
     "JobEventsDep",
     "LeastPaceDep",
     "MetricsDep",
@@ -65,6 +67,7 @@ CallersDep = Annotated[Callers, _part(lambda service: service.callers)]
 CheckDep = Annotated[ConfigurationCheck, _part(lambda service: service.check)]
 CatalogueDep = Annotated[Catalogue, _part(lambda service: service.catalogue)]
 DatabaseDep = Annotated[Database, _part(lambda service: service.database)]
+DeliveredFilesDep = Annotated[DeliveredFiles, _part(lambda service: service.delivered_files)]
 JobEventsDep = Annotated[JobEvents, _part(lambda service: service.job_events)]
 LeastPaceDep = Annotated[LeastPace, _part(lambda service: service.least_pace)]
 MetricsDep = Annotated[Metrics, _part(lambda service: service.metrics)]

@@ -92,7 +92,8 @@ def configure(form: Literal["text", "json"], level: str, secrets: Iterable[str] 
     root.handlers = [handler]
     root.setLevel(level.upper())
     # uvicorn says "Started server process" and the like in lines of its own; its warnings and errors are kept.
-    logging.getLogger("uvicorn").setLevel(max(logging.WARNING, root.level))
+    for library in ("uvicorn", "botocore"):
+        logging.getLogger(library).setLevel(max(logging.WARNING, root.level))
 
 
 class _Formatter(logging.Formatter):

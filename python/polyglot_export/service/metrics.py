@@ -13,6 +13,7 @@ import platform
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
@@ -21,12 +22,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from polyglot_export.formats.registry import Format
 from polyglot_export.jobs.job import Run
+from polyglot_export.request.spec import Delivery
 from polyglot_export.service.admission.bodies import BodyRoom
 from polyglot_export.service.admission.budget import MemoryBudget
 from polyglot_export.service.admission.connections import Connections
+from polyglot_export.service.background.preparations import Preparations
 from polyglot_export.service.http.client_connections import ClientConnections
 from polyglot_export.service.http.problems import PROBLEMS
-from polyglot_export.service.prepared.preparations import Preparations
 from polyglot_export.service.prepared.spool import Spool
 from polyglot_export.service.replicas.active import ActiveRun
 from polyglot_export.service.replicas.runs import Runs
@@ -157,7 +159,7 @@ class _Live(Collector):
             "polyglot_exports_running", "Runs under way, those that wait for their turn included.", labels=["delivery"]
         )
         active = [run.job.spec.delivery for run in self._watched.runs.active()]
-        for delivery in ("stream", "file"):
+        for delivery in get_args(Delivery):
             running.add_metric([delivery], active.count(delivery))
         yield running
         rows = CounterMetricFamily(
@@ -199,7 +201,9 @@ class _Live(Collector):
             self._watched.connections.limit,
         )
         yield GaugeMetricFamily(
-            "polyglot_file_queue_length", "Files that wait to be prepared.", self._watched.preparations.queued
+            "polyglot_file_queue_length",
+            "Exports that wait to be run in the background.",
+            self._watched.preparations.queued,
         )
         yield GaugeMetricFamily(
             "polyglot_request_bodies_bytes",

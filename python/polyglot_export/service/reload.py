@@ -21,18 +21,19 @@ _log = logging.getLogger(__name__)
 class Reloader:
     """Applies a changed configuration file to the running service, or leaves everything as it is."""
 
-    def __init__(self, callers: Callers, path: Path | None, host: str, check: ConfigurationCheck) -> None:
+    def __init__(self, callers: Callers, first: Configuration, host: str, check: ConfigurationCheck) -> None:
         """Set up.
 
         Args:
             callers: Who is told.
-            path: The file that was read at the start. One that was there then is never taken for missing later, which
-                would offer everything.
+            first: What was read at the start. A file that was there then is never taken for missing later, which would
+                offer everything; and the memory was counted with the stores that it names.
             host: Where the service listens: without keys that must be this machine alone.
             check: Looks at what is applied, and tells what of it cannot run.
         """
         self._callers = callers
-        self._path = path
+        self._path: Path | None = first.path
+        self._schemes = first.destinations.schemes()
         self._host = host
         self._check = check
         self._turn = asyncio.Lock()
@@ -48,11 +49,14 @@ class Reloader:
                 event(_log, logging.ERROR, "configuration not reloaded, the one before stays", reason=str(error))
                 return
             self._path = self._path or configuration.path
-            self._callers.apply(configuration.keys, configuration.exposure)
+            self._callers.apply(configuration.keys, configuration.exposure, configuration.destinations)
             event(_log, logging.INFO, "configuration reloaded", keys=len(configuration.keys), config=configuration.path)
         await self._check.run(configuration)
 
     def _read(self) -> Configuration:
         configuration = load_configuration(self._path)
         check_binding(self._host, configuration.keys)
+        if new := sorted(configuration.destinations.schemes() - self._schemes):
+            reason = f"the first one of {new[0]}:// needs a restart: what it works with is not in the memory yet"
+            raise SpecError("destinations", reason)
         return configuration

@@ -16,13 +16,13 @@ from polyglot_export.errors import InternalError
 from polyglot_export.execution import allocator
 from polyglot_export.service import logs
 from polyglot_export.service.app import create_app, service_of
+from polyglot_export.service.background.preparations import Preparations
 from polyglot_export.service.config.environment import ServiceSettings
 from polyglot_export.service.config.file import Configuration
 from polyglot_export.service.http.acceptor import Acceptor
 from polyglot_export.service.http.client_connections import ClientConnections
 from polyglot_export.service.http.protocol import ExportProtocol
 from polyglot_export.service.logs import event
-from polyglot_export.service.prepared.preparations import Preparations
 from polyglot_export.service.reload import Reloader
 from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.service.sockets import BACKLOG, check_binding, listen, user_timeout

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from polyglot_export.destinations.objects.leftovers import Leftovers
@@ -91,6 +92,18 @@ class Bucket:
         client = self.client()
         with telling(url, "write"):
             return Upload(client, url.key, {"Content-Type": media_type})
+
+    def link(self, url: ObjectUrl, seconds: float) -> str | None:
+        """A signed URL for GET of an object, which can be used for some seconds; ``None`` where nothing here signs."""
+        signer = self.provider.signer(url) if self.provider.signer is not None else self.client()
+        if signer is None:
+            return None
+        import obstore
+        from obstore.store import AzureStore, GCSStore, S3Store
+
+        if not isinstance(signer, AzureStore | GCSStore | S3Store):
+            return None
+        return obstore.sign(signer, "GET", url.key, timedelta(seconds=seconds))
 
     def check(self, url: ObjectUrl) -> None:
         """See that the store is there, has the bucket, and knows who asks, by a list of what is below a key.

@@ -4,10 +4,12 @@ has no call for. The XML API, which obstore speaks too, lists and ends them as S
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polyglot_export.destinations.objects.aws import ended, listed, s3_client
@@ -17,7 +19,7 @@ from polyglot_export.destinations.objects.url import ObjectUrl
 if TYPE_CHECKING:
     from obstore.store import GCSCredential
 
-__all__ = ["GcsUploads", "credentials", "emulator"]
+__all__ = ["GcsUploads", "credentials", "emulator", "key_file"]
 
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 API = "https://storage.googleapis.com"
@@ -31,6 +33,18 @@ def emulator() -> str | None:
     if not given:
         return None
     return given if "://" in given else f"http://{given}"
+
+
+def key_file() -> str | None:
+    """The file with the key of a service account, where the environment names one: it can sign without asking."""
+    given = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    if not given:
+        return None
+    try:
+        content = json.loads(Path(given).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return given if isinstance(content, dict) and content.get("type") == "service_account" else None
 
 
 def credentials() -> Callable[[], GCSCredential]:

@@ -44,6 +44,8 @@ class Provider:
     """Make the client of a bucket; no request is made yet. Raises ``ImportError`` and obstore's own errors."""
     uploads: Callable[[ObjectUrl], Uploads] | None = None
     """The uploads that were begun in a bucket; ``None`` where the provider forgets them by itself."""
+    signer: Callable[[ObjectUrl], Client | None] | None = None
+    """The client that signs links to what is in a bucket, if the credentials can; ``None`` where every client does."""
 
 
 def provider_of(url: ObjectUrl) -> Provider:
@@ -76,6 +78,14 @@ def _open_gcs(url: ObjectUrl) -> Client:
         client_options=_client(base),
         retry_config=_retry(),
     )
+
+
+def _gcs_signer(url: ObjectUrl) -> Client | None:
+    """Only a key can sign, and the key file of a service account is the only one that there is."""
+    from obstore.store import GCSStore
+
+    key_file = google.key_file()
+    return None if key_file is None else GCSStore(url.bucket, config={"service_account": key_file})
 
 
 def _open_azure(url: ObjectUrl) -> Client:
@@ -125,7 +135,14 @@ def patience() -> float:
 
 PROVIDERS: Final = (
     Provider(name="Amazon S3", schemes=("s3",), parts=10_000, open=_open_s3, uploads=aws.S3Uploads.of),
-    Provider(name="Google Cloud Storage", schemes=("gs",), parts=10_000, open=_open_gcs, uploads=google.GcsUploads.of),
+    Provider(
+        name="Google Cloud Storage",
+        schemes=("gs",),
+        parts=10_000,
+        open=_open_gcs,
+        uploads=google.GcsUploads.of,
+        signer=_gcs_signer,
+    ),
     # Azure forgets the blocks of a blob that was never committed after a week, and has no call to end it.
     Provider(name="Azure Blob Storage", schemes=("az", "abfss", "abfs"), parts=50_000, open=_open_azure),
 )

@@ -11,17 +11,19 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import CancelledError
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from polyglot_export.access.exposure import Exposure
 from polyglot_export.cancel import CancelToken
-from polyglot_export.errors import Busy, Cancelled
+from polyglot_export.errors import Busy, Cancelled, SpecError
 from polyglot_export.execution.export import Export, start
 from polyglot_export.execution.opening import open_moment
 from polyglot_export.execution.run import RunSettings
+from polyglot_export.fields import within
+from polyglot_export.limits import DELIVERY_COLUMNS
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.planner import plan
@@ -32,7 +34,7 @@ from polyglot_export.service.admission.sizes import Needs, planning_share
 if TYPE_CHECKING:
     from polyglot_export.request.spec import ExportSpec
 
-__all__ = ["Admission", "Admitted", "ExportTerms"]
+__all__ = ["Admission", "Admitted", "ExportTerms", "Opened"]
 
 ATTEMPTS = 3
 """How often an export is planned anew because its source has grown while it waited."""
@@ -71,6 +73,7 @@ class Admission:
         caller: str | None = None,
         *,
         weight: int = 0,
+        held: int = 0,
     ) -> Admitted:
         """Wait for a turn.
 
@@ -81,11 +84,12 @@ class Admission:
             seconds: To wait at most, now and again once the plan is known; ``None`` waits as long as it takes.
             caller: Whose share it is taken from.
             weight: Of the request (``Job.weight``).
+            held: Bytes that its destination holds.
 
         Raises:
             Busy: The time is over.
         """
-        reservation = await self._budget.reserve(Fixed(planning_share(weight)), seconds, caller)
+        reservation = await self._budget.reserve(Fixed(planning_share(weight, held)), seconds, caller)
         return Admitted(
             self._budget,
             self._terms,
@@ -95,7 +99,20 @@ class Admission:
             export_id=export_id,
             seconds=seconds,
             weight=weight,
+            held=held,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Plans of one moment, for which there is room when they are read one after the other."""
+
+    moment: Moment
+    """To be closed."""
+    plans: tuple[Plan, ...]
+    """One for each dataset, in their order."""
+    rate_limit: float | None
+    """Bytes a second that may be read."""
 
 
 class Admitted:
@@ -112,6 +129,7 @@ class Admitted:
         export_id: str,
         seconds: float | None,
         weight: int,
+        held: int,
     ) -> None:
         """Use :meth:`Admission.admit`."""
         self._budget = budget
@@ -121,6 +139,7 @@ class Admitted:
         self._exposure = exposure
         self._seconds = seconds
         self._weight = weight
+        self._held = held
         self._loop = asyncio.get_running_loop()
         self._began = time.monotonic()
         self._run = RunSettings(
@@ -134,12 +153,12 @@ class Admitted:
         )
 
     @property
-    def offered(self) -> tuple[str, ...] | None:
-        """The columns that may be exported; ``None`` for all that there are."""
-        return self._exposure.source_of(self._spec).columns
+    def offered(self) -> tuple[tuple[str, ...] | None, ...]:
+        """For each dataset, the columns that may be exported; ``None`` for all that there are."""
+        return tuple(self._exposure.source_of(each).columns for each in self._spec.each())
 
     def open(self, token: CancelToken) -> Export:
-        """Plan and start the export, in the thread that will pull it.
+        """Plan and start the export of one dataset, in the thread that will pull it.
 
         Args:
             token: A cancel of it ends the opening too, also while it waits.
@@ -148,16 +167,26 @@ class Admitted:
             Busy: There is no room for it, or not in time.
             PolyglotError: It cannot be planned.
         """
+        opened = self.open_all(token)
+        with ExitStack() as unless_started:
+            unless_started.enter_context(opened.moment)
+            (planned,) = opened.plans
+            export = self._start(planned, opened.moment, token)
+            unless_started.pop_all()
+        return export
+
+    def open_all(self, token: CancelToken) -> Opened:
+        """Plan every dataset, all in one moment. Arguments and errors are those of :meth:`open`."""
         for _ in range(ATTEMPTS):
-            with ExitStack() as unless_started:
-                moment = unless_started.enter_context(self._moment(token))
-                planned = plan(moment, self._spec, self._run.limits(), session=self._run.session())
-                needs = self._needs(planned)
+            with ExitStack() as unless_fitting:
+                moment = unless_fitting.enter_context(self._moment(token))
+                plans = self._plans(moment)
+                needs = self._needs(plans)
                 sized = self._budget.resize(self._reservation, needs)
                 if sized is not None:
-                    export = self._start(planned.resized(sized.limits), moment, token)
-                    unless_started.pop_all()
-                    return export
+                    unless_fitting.pop_all()
+                    resized = tuple(planned.resized(sized.limits) for planned in plans)
+                    return Opened(moment, resized, self._terms.rate_limit)
             self._wait_for(needs, token)
         raise Busy("the table grew again and again while the export waited for memory; try again later")
 
@@ -176,14 +205,26 @@ class Admitted:
     def _moment(self, token: CancelToken) -> Moment:
         return open_moment(self._spec, dsn=self._terms.dsn, exposure=self._exposure, run=self._run, token=token)
 
-    def _needs(self, planned: Plan) -> Needs:
+    def _plans(self, moment: Moment) -> tuple[Plan, ...]:
+        limits, session = self._run.limits(), self._run.session()
+        plans: list[Plan] = []
+        columns = 0
+        for source, spec in enumerate(self._spec.each()):
+            with within(f"datasets.{source}") if self._spec.datasets is not None else nullcontext():
+                plans.append(plan(moment, spec, limits, source=source, session=session))
+                columns += len(plans[-1].columns)
+                if columns > DELIVERY_COLUMNS:
+                    raise SpecError(None, f"all datasets together may have {DELIVERY_COLUMNS:,} columns; export fewer")
+        return tuple(plans)
+
+    def _needs(self, plans: tuple[Plan, ...]) -> Needs:
         return Needs(
-            Shape.of(planned),
-            planned.segments,
+            [(Shape.of(planned), planned.segments) for planned in plans],
             workers=self._terms.workers,
-            row_bytes=planned.limits.row_bytes,
+            row_bytes=min(planned.limits.row_bytes for planned in plans),
             capacity=self._budget.most,
             weight=self._weight,
+            held=self._held,
         )
 
     def _start(self, planned: Plan, moment: Moment, token: CancelToken) -> Export:

@@ -6,7 +6,7 @@ The bytes of an export do not depend on its sizes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from polyglot_export.limits import CHUNK_BYTES, Limits
@@ -49,36 +49,47 @@ class Sized(Share):
     limits: Limits = field(default_factory=Limits)
 
 
-def planning_share(weight: int) -> Share:
+def planning_share(weight: int, held: int = 0) -> Share:
     """What an export needs until its plan is known. The worker is the one that it cannot do without.
 
     Args:
         weight: Of its request (``Job.weight``).
+        held: Bytes that its destination holds.
     """
-    return Share(PLANNING_BYTES + PLANNING_COPIES * weight, 1)
+    return Share(PLANNING_BYTES + PLANNING_COPIES * weight + held, 1)
 
 
 class Needs:
-    """What a planned export asks for (a :class:`~polyglot_export.service.admission.budget.Demand`)."""
+    """What a planned export asks for (a :class:`~polyglot_export.service.admission.budget.Demand`). What is written of
+    a set of files one after the other needs no more than the one of them that needs most.
+    """
 
     def __init__(
-        self, shape: Shape, segments: int, *, workers: int, row_bytes: int, capacity: int, weight: int = 0
+        self,
+        planned: Sequence[tuple[Shape, int]],
+        *,
+        workers: int,
+        row_bytes: int,
+        capacity: int,
+        weight: int = 0,
+        held: int = 0,
     ) -> None:
         """Set up.
 
         Args:
-            shape: What is exported.
-            segments: How many there are; more workers than that have nothing to do.
+            planned: What is exported, with its number of segments; more workers than that have nothing to do.
             workers: The most that are allowed.
             row_bytes: The row limit. It is lowered where such a row would not fit even into an export that is alone.
             capacity: Bytes for all exports.
             weight: Of the request (``Job.weight``).
+            held: Bytes that its destination holds.
         """
-        self._shape = shape
-        self._request_bytes = RUNNING_COPIES * weight
-        self._segments = segments
-        self._workers = max(1, min(workers, segments))
-        self._row_bytes = _affordable(shape, segments, row_bytes, capacity - self._request_bytes)
+        self._planned = planned
+        self._apart = RUNNING_COPIES * weight + held
+        """Bytes beside those of the export itself."""
+        self._workers = max(1, min(workers, max(segments for _, segments in planned)))
+        room = capacity - self._apart
+        self._row_bytes = min(_affordable(shape, segments, row_bytes, room) for shape, segments in planned)
 
     @property
     def least(self) -> Sized:
@@ -97,8 +108,8 @@ class Needs:
 
     def _sized(self, workers: int, window: int, chunk: int) -> Sized:
         limits = Limits(workers, chunk, window, self._row_bytes)
-        size = self._request_bytes + export_bytes(self._shape, limits, segments=self._segments)
-        return Sized(size, workers, limits)
+        most = max(export_bytes(shape, limits, segments=segments) for shape, segments in self._planned)
+        return Sized(self._apart + most, workers, limits)
 
 
 def _affordable(shape: Shape, segments: int, row_bytes: int, capacity: int) -> int:

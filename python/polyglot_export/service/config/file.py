@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,21 @@ from polyglot_export.access.keys import Key, Keys, load_keys
 from polyglot_export.access.schema import ExposedTables
 from polyglot_export.errors import SpecError
 from polyglot_export.fields import within
+from polyglot_export.service.config.destinations import Destinations, load_destinations
 
 __all__ = ["DEFAULT_CONFIG", "Configuration", "load_configuration"]
 
 DEFAULT_CONFIG = Path("polyglot.toml")
-_TABLES = ("datasets", "keys")
+_TABLES = ("datasets", "keys", "destinations")
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What may be read, and by whom."""
+    """What may be read, by whom, and where to."""
 
     exposure: Exposure
     keys: Keys
+    destinations: Destinations = field(default_factory=Destinations)
     path: Path | None = None
     """The file that says so; ``None`` where there is none."""
 
@@ -65,16 +67,24 @@ def _read_toml(path: Path) -> Mapping[str, Any]:
 
 def _configuration(document: Mapping[str, Any], path: Path) -> Configuration:
     for name in sorted(set(document) - set(_TABLES)):
-        raise SpecError(None, f"unknown table {name!r}; datasets and keys are allowed")
+        raise SpecError(None, f"unknown table {name!r}; allowed are {', '.join(_TABLES)}")
     keys = load_keys(document)
-    if not document:
-        return Configuration(ExposedTables.public(), keys, path)
+    destinations = load_destinations(document)
+    if not document.keys() & {"datasets", "keys"}:
+        return Configuration(ExposedTables.public(), keys, destinations, path)
     # With keys nothing is offered that the file does not name.
     datasets = load_datasets(document)
     for name, key in keys.items():
         with within(f"keys.{name}"):
             _check_scope(key, datasets)
-    return Configuration(datasets, keys, path)
+            _check_places(key, destinations)
+    return Configuration(datasets, keys, destinations, path)
+
+
+def _check_places(key: Key, destinations: Destinations) -> None:
+    for name in key.destinations:
+        if name not in destinations:
+            raise SpecError("destinations", f"there is no destination {name!r} in this file")
 
 
 def _check_scope(key: Key, datasets: ConfiguredDatasets) -> None:

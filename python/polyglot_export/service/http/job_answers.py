@@ -10,7 +10,17 @@ from polyglot_export.request.parse import dump_spec
 from polyglot_export.request.spec import ExportSpec
 from polyglot_export.service.http.answer_model import AnswerModel, Time, time_text
 
-__all__ = ["FailureView", "FileView", "JobSummary", "JobView", "RunView", "job_summary", "job_view", "run_view"]
+__all__ = [
+    "DeliveryView",
+    "FailureView",
+    "FileView",
+    "JobSummary",
+    "JobView",
+    "RunView",
+    "job_summary",
+    "job_view",
+    "run_view",
+]
 
 
 class FailureView(AnswerModel):
@@ -58,6 +68,22 @@ class FileView(AnswerModel):
     made_at: Time
 
 
+class DeliveryView(AnswerModel):
+    """The set of files of an export with ``"delivery": "store"``."""
+
+    run: int
+    """The run that made it."""
+    destination: str
+    folder: str
+    """In the destination: the files and their manifest are in it."""
+    files: int
+    size: int
+    """Bytes of all files."""
+    rows: int
+    manifest_sha256: str
+    made_at: Time
+
+
 class JobSummary(AnswerModel):
     """An export: what was asked for, and the state of its latest run."""
 
@@ -78,6 +104,7 @@ class JobSummary(AnswerModel):
     eta_seconds: float | None
     error: FailureView | None
     file: FileView | None
+    delivered: DeliveryView | None
 
 
 class JobView(JobSummary):
@@ -112,6 +139,7 @@ def _summary(job: Job) -> dict[str, Any]:
         **_pace(latest),
         "error": _failure(latest.error) if latest else None,
         "file": _file(job.file),
+        "delivered": _delivered(job),
     }
 
 
@@ -147,6 +175,23 @@ def _file(file: PreparedFile | None) -> FileView | None:
     if file is None:
         return None
     return FileView(run=file.run, size=file.size, sha256=file.sha256, rows=file.rows, made_at=time_text(file.made_at))
+
+
+def _delivered(job: Job) -> DeliveryView | None:
+    """What a client may know of a set; where its destination is, is not its business."""
+    made = job.delivered
+    if made is None:
+        return None
+    return DeliveryView(
+        run=made.run,
+        destination=job.spec.destination or "",
+        folder=job.id,
+        files=made.files,
+        size=made.size,
+        rows=made.rows,
+        manifest_sha256=made.sha256,
+        made_at=time_text(made.made_at),
+    )
 
 
 def _spec(spec: ExportSpec) -> dict[str, Any]:

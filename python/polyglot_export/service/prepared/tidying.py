@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 from polyglot_export.errors import PolyglotError, SpecError
 from polyglot_export.jobs.clock import GRACE_SECONDS
@@ -50,16 +49,11 @@ class SpoolKeeper:
         self._expired: dict[str, float] = {}
         """Files of expired jobs, and since when that was seen, by a clock that nobody sets."""
         self._shared = shared
-        self._soon = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to tidy up, and go on with it."""
         self._task = asyncio.create_task(self._tidy_for_ever())
-
-    def tidy_soon(self) -> None:
-        """There may be a file that no job wants."""
-        self._soon.set()
 
     async def close(self) -> None:
         """Stop, and give the spool up."""
@@ -75,10 +69,7 @@ class SpoolKeeper:
             except PolyglotError as error:
                 # Without the store nobody knows which files are wanted.
                 event(_log, logging.WARNING, "spool not tidied", reason=str(error))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._pause):
-                    await self._soon.wait()
-            self._soon.clear()
+            await asyncio.sleep(self._pause)
 
     async def _open(self) -> None:
         try:

@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass
 
 from polyglot_export.errors import PolyglotError
-from polyglot_export.jobs.job import Job, PreparedFile, Run
+from polyglot_export.jobs.job import Job, Made, Run
 from polyglot_export.jobs.stores.base import JobStore, StoreAway
 from polyglot_export.service.errors import ReplicaLost
 from polyglot_export.service.logs import event
@@ -28,7 +28,7 @@ class Outcome:
 
     job_id: str
     run: Run
-    file: PreparedFile | None = None
+    made: Made | None = None
 
     def into(self, job: Job, *, late: bool) -> Job:
         """The job with its run ended.
@@ -36,8 +36,8 @@ class Outcome:
         Args:
             job: As it is stored.
             late: Whether the client has seen the end already. Then the end is the truth, and it corrects the verdict of
-                another replica that had not heard from this one. A prepared file has no such client, and another
-                replica is making it already.
+                another replica that had not heard from this one. What runs in the background has no such client, and
+                another replica is making it already.
 
         Raises:
             ReplicaLost: Another replica has declared the run failed.
@@ -47,7 +47,7 @@ class Outcome:
             # The store has lost its last moments, and with them this run; its number was given to another one.
             return job
         if known is not None and known.lost:
-            if not late or job.spec.delivery == "file":
+            if not late or job.spec.in_background:
                 raise ReplicaLost(
                     "the service lost contact with this replica, and another one has declared the export failed"
                 )
@@ -55,7 +55,7 @@ class Outcome:
             # Written before, and the answer was lost.
             return job
         changed = job.with_run(self.run)
-        return changed if self.file is None else changed.with_file(self.file)
+        return changed if self.made is None else changed.with_made(self.made)
 
 
 class Outcomes:

@@ -2,7 +2,7 @@
 runs of replicas that were lost.
 
 A lease that is not renewed lapses. Then one other replica claims it, so that exactly one deals with it, and declares
-the run failed; a file that was being prepared is begun again. A replica that was only paused finds its run ended when
+the run failed; what runs in the background is begun again. A replica that was only paused finds its run ended when
 it wakes up, and cuts it off.
 """
 
@@ -44,14 +44,14 @@ _log = logging.getLogger(__name__)
 
 
 class Background(Protocol):
-    """What prepares files (:class:`polyglot_export.service.prepared.prepared.Preparations`)."""
+    """What runs without a client (:class:`polyglot_export.service.background.preparations.Preparations`)."""
 
     @property
     def held(self) -> frozenset[str]:
-        """The ids of the jobs that it prepares or has taken to prepare."""
+        """The ids of the jobs that it runs or has taken to run."""
 
     def submit(self, job: Job) -> None:
-        """Prepare the file of a job."""
+        """Run a job."""
 
     def cancel(self, job_id: str) -> None:
         """Stop waiting for a job's turn."""
@@ -77,7 +77,7 @@ class Replica:
         Args:
             store: Shared with the other replicas.
             runs: What runs here.
-            background: What prepares files here, and takes up those of others.
+            background: What runs jobs without a client here, and takes up those of others.
             name: As in the runs (``Run.replica``).
         """
         self._store = store
@@ -85,7 +85,7 @@ class Replica:
         self._background = background
         self._name = name
         self._claims: dict[tuple[str, int], Lease] = {}
-        """Claimed leases of files that are prepared here again."""
+        """Claimed leases of jobs that are begun here again."""
         self._contact: float | None = None
         """Since when there has been contact without a gap."""
         self._last = 0.0
@@ -167,7 +167,7 @@ class Replica:
         run = job.run(lease.run) if job is not None else None
         if run is not None and run.lost:
             event(_log, logging.WARNING, "replica lost", exportId=lease.job_id, run=lease.run, replica=run.replica)
-        if job is not None and _to_be_prepared(job, lease) and self._background.may_begin(job):
+        if job is not None and _to_be_made(job, lease) and self._background.may_begin(job):
             if not self._background.has_room(job):
                 # The claim lapses like any lease, and then it is another replica's turn, or ours again.
                 return
@@ -177,9 +177,9 @@ class Replica:
             await self._store.release(self._name, lease)
 
 
-def _to_be_prepared(job: Job, lease: Lease) -> bool:
-    """Whether the lease was for a file that is still wanted, and nobody has begun it since."""
+def _to_be_made(job: Job, lease: Lease) -> bool:
+    """Whether the lease was for something that is still wanted, and nobody has begun it since."""
     latest = job.latest
-    if job.spec.delivery != "file" or job.file is not None or job.cancelled_at is not None:
+    if not job.spec.in_background or job.made is not None or job.cancelled_at is not None:
         return False
     return lease.run == 0 if latest is None else latest.number == lease.run and latest.lost

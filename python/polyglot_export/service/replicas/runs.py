@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from polyglot_export.errors import Cancelled, InternalError, PolyglotError
-from polyglot_export.jobs.job import Failure, Job, JobStatus, PreparedFile, Run, now
+from polyglot_export.jobs.job import Failure, Job, JobStatus, Made, Run, now
 from polyglot_export.jobs.stores.base import JobStore, Lease
 from polyglot_export.service.errors import ClientGone, Expired, NotFound, ReplicaLost, ServiceStopping, WrongState
 from polyglot_export.service.http import problems
@@ -60,7 +60,7 @@ class Runs:
             ServiceStopping: No run begins any more.
             NotFound: The job is gone.
             Expired: Its retention time has passed.
-            WrongState: Its owner cancelled it; or it is for a file, which is there or is being prepared.
+            WrongState: Its owner cancelled it; or it runs in the background, and has ended or is under way.
             StoreAway: The store cannot be reached.
         """
         if self.stopping:
@@ -68,8 +68,8 @@ class Runs:
 
         def start(job: Job) -> Job:
             check_runnable(job)
-            if job.spec.delivery == "file" and (job.running or job.file is not None):
-                raise WrongState(f"the file of export {job.id} is there or is being prepared")
+            if job.spec.in_background and (job.running or job.made is not None):
+                raise WrongState(f"what export {job.id} is for is there or is being made")
             return job.with_new_run(now(), self.replica)
 
         job = await self._store.update(job_id, start)
@@ -82,12 +82,12 @@ class Runs:
         self._active[(job.id, active.run.number)] = active
         return active
 
-    async def end(self, active: ActiveRun, error: BaseException | None, file: PreparedFile | None = None) -> None:
-        """Record how a run ended and the file that it made, if any, and log it. Only the first call counts.
+    async def end(self, active: ActiveRun, error: BaseException | None, made: Made | None = None) -> None:
+        """Record how a run ended and what it has left, if anything, and log it. Only the first call counts.
 
         Raises:
             ReplicaLost: It was delivered, but another replica has declared it failed, since this one did not renew its
-                lease. Nobody waits for a file, which is simply not the job's.
+                lease. Nobody waits for what was made in the background, which is simply not the job's.
         """
         if active.ended.is_set():
             return
@@ -98,10 +98,10 @@ class Runs:
         if status is JobStatus.COMPLETED:
             run = replace(run, progress=1.0)
         try:
-            await self.outcomes.record(Outcome(active.job.id, run, file))
+            await self.outcomes.record(Outcome(active.job.id, run, made))
         except ReplicaLost as lost:
             self._tell_end(active, replace(run, status=JobStatus.FAILED, error=_failure(lost)), lost)
-            if error is None and file is None:
+            if error is None and made is None:
                 raise
         else:
             self._tell_end(active, run, error)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from polyglot_export.jobs.job import Job
 from polyglot_export.service.admission.feed import AdmittedFeed
+from polyglot_export.service.callers import Caller
 from polyglot_export.service.dependencies import (
     AdmissionDep,
     CallerDep,
@@ -18,11 +19,12 @@ from polyglot_export.service.dependencies import (
     RunsDep,
     SettingsDep,
 )
-from polyglot_export.service.errors import RangeRefused
+from polyglot_export.service.errors import RangeRefused, WrongState
 from polyglot_export.service.http.file_headers import file_headers
 from polyglot_export.service.http.openapi import other_answer, problems_for
 from polyglot_export.service.http.versions import require_http_1_1
-from polyglot_export.service.replicas.runs import check_runnable
+from polyglot_export.service.prepared.downloads import PreparedFiles
+from polyglot_export.service.replicas.runs import Runs, check_runnable
 from polyglot_export.service.streams.download import DownloadResponse
 
 __all__ = ["router"]
@@ -62,8 +64,8 @@ async def download(
     for the end, and not in ranges, since two runs are two different files.
     """
     check_runnable(job)
-    if job.spec.delivery == "file":
-        return prepared.answer(runs.live(job), caller.exposure, request)
+    if job.spec.in_background:
+        return _prepared(job, caller, runs, prepared, request)
     _refuse_unsafe(request)
     feed = AdmittedFeed(
         lambda: admission.admit(
@@ -85,9 +87,15 @@ async def download_headers(
 ) -> Response:
     """Nothing is run; for a prepared file the headers are those of its download."""
     check_runnable(job)
-    if job.spec.delivery == "file":
-        return prepared.answer(runs.live(job), caller.exposure, request)
+    if job.spec.in_background:
+        return _prepared(job, caller, runs, prepared, request)
     return _NoBody(_headers(job))
+
+
+def _prepared(job: Job, caller: Caller, runs: Runs, prepared: PreparedFiles, request: Request) -> Response:
+    if job.spec.delivery == "store":
+        raise WrongState(f"export {job.id} goes into a destination; GET /exports/{job.id}/files lists its files")
+    return prepared.answer(runs.live(job), caller.exposure, request)
 
 
 class _NoBody(Response):

@@ -18,6 +18,7 @@ from polyglot_export.limits import MAX_FILTER_VALUES
 from polyglot_export.request.parse import parse_spec
 from polyglot_export.request.spec import ExportSpec
 from polyglot_export.service.admission.bodies import held_bytes
+from polyglot_export.service.background.preparations import Preparations
 from polyglot_export.service.dependencies import (
     BodyRoomDep,
     CallerDep,
@@ -35,7 +36,6 @@ from polyglot_export.service.http.file_headers import DEFAULT_STEM
 from polyglot_export.service.http.job_answers import JobSummary, JobView, job_summary, job_view
 from polyglot_export.service.http.openapi import json_answer, other_answer, problems_for
 from polyglot_export.service.logs import about
-from polyglot_export.service.prepared.preparations import Preparations
 
 __all__ = ["router"]
 
@@ -91,8 +91,8 @@ async def create(
     settings: SettingsDep,
     bodies: BodyRoomDep,
 ) -> ExactJSONResponse:
-    """Save what is to be exported; nothing is read yet, but for a file (``"delivery": "file"``), which is prepared at
-    once.
+    """Save what is to be exported. Nothing is read yet, unless it runs in the background (`"delivery"` is `"file"` or
+    `"store"`), which it does at once.
 
     Everything is checked that can be without running it: the spec, the dataset and its columns. Whether the values of
     a filter fit is known when the download plans the statement; that answer is a 400 too, before the first byte.
@@ -102,6 +102,8 @@ async def create(
     """
     async with bodies.reading(caller.name, request.headers, request.stream()) as (data, size):
         spec, stem = await asyncio.to_thread(_read_spec, data, catalogue.default_dataset)
+        if spec.delivery == "store":
+            caller.destinations.named(spec.destination)
         await catalogue.check(caller.exposure, spec)
         at, retention = now(), timedelta(seconds=settings.job_retention)
         job = Job(
@@ -113,7 +115,7 @@ async def create(
             at + retention,
             retention,
             weight=held_bytes(size, spec),
-            taken_by=runs.replica if spec.delivery == "file" else None,
+            taken_by=runs.replica if spec.in_background else None,
             key=idempotency.request_key(request.headers, spec, stem),
         )
         about(exportId=job.id, key=caller.name)
@@ -165,12 +167,12 @@ async def end(job: OwnJobDep, store: StoreDep, runs: RunsDep, preparations: Prep
         preparations.cancel(job.id)
     else:
         await store.remove(job.id)
-        await preparations.remove_file(job)
+        await preparations.forget(job)
     return Response(status_code=204)
 
 
 async def _keep(job: Job, store: JobStore, preparations: Preparations) -> Job:
-    """Store a new job, and have its file prepared where it is for one.
+    """Store a new job, and have it run where it is for the background.
 
     Returns:
         The job; or the one that an earlier request with its key has made.
@@ -181,11 +183,11 @@ async def _keep(job: Job, store: JobStore, preparations: Preparations) -> Job:
     kept = await store.add(job)
     if kept.id != job.id:
         idempotency.check_same(job, kept)
-    elif job.spec.delivery == "file":
+    elif job.spec.in_background:
         try:
             await preparations.accept(job)
         except PolyglotError:
-            # Where there is no room for its file, there is no job either.
+            # Where there is no room for what it makes, there is no job either.
             await store.remove(job.id)
             raise
     return kept
@@ -206,7 +208,7 @@ def _read_spec(data: dict[str, Any], default_dataset: str) -> tuple[ExportSpec, 
     if unknown is not None:
         allowed = ", ".join(name for name in names if name != "query")
         raise SpecError(None, f"unknown member {unknown!r}; allowed are {allowed}")
-    named = data.get("dataset") is not None
+    named = data.get("dataset") is not None or data.get("datasets") is not None
     spec = parse_spec(data if named else {**data, "dataset": default_dataset})
     if (listed := spec.listed_values()) > MAX_FILTER_VALUES:
         raise SpecError(

@@ -55,7 +55,7 @@ class JobEvents:
         Args:
             runs: What runs here, which is known up to this moment.
             store: What is known of all other runs.
-            may_begin: Whether the file of a job may be begun once more.
+            may_begin: Whether a job in the background may be begun once more.
         """
         self.streams = 0
         """Clients that follow an export."""
@@ -117,9 +117,9 @@ class JobEvents:
             job = await watch.next_look()
 
     def is_over(self, job: Job) -> bool:
-        """Whether nothing more will happen by itself: a file of a lost replica is begun again by another one."""
+        """Whether nothing more will happen by itself: what a lost replica ran in the background is begun anew."""
         latest = job.latest
-        again = job.status() is JobStatus.FAILED and job.spec.delivery == "file" and latest is not None and latest.lost
+        again = job.status() is JobStatus.FAILED and job.spec.in_background and latest is not None and latest.lost
         return job.status() in _OVER and not (again and self._may_begin(job))
 
     def was_seen_to_its_end(self, job: Job, last_event_id: str | None) -> bool:

@@ -1,7 +1,7 @@
-"""Prepared files: exports that run in the background into the spool.
+"""Exports that run in the background: files that are prepared, sets of files that go to a store.
 
-    POST ──► waits for memory ──► run ──► file in the spool ──► its job has it ──► retention, DELETE
-             (pending)            (running)                     (completed)
+    POST ──► waits for memory ──► run ──► what it leaves ──► its job has it ──► retention, DELETE
+             (pending)            (running)                 (completed)
 
 A run of this kind is a run like that of a download: it is recorded in
 :class:`~polyglot_export.service.replicas.runs.Runs`, shows its progress and is cancelled there.
@@ -12,45 +12,43 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from polyglot_export.access.exposure import Exposure
-from polyglot_export.errors import Busy, PolyglotError
-from polyglot_export.jobs.job import Job, PreparedFile
+from polyglot_export.errors import Busy, Cancelled, PolyglotError
+from polyglot_export.jobs.job import Job, Made
 from polyglot_export.service.admission.opening import Admission, Admitted
+from polyglot_export.service.background.kind import Kind
+from polyglot_export.service.background.turns import Turns
 from polyglot_export.service.errors import ReplicaLost, ServiceStopping
 from polyglot_export.service.http.clients import unless
 from polyglot_export.service.logs import event
-from polyglot_export.service.prepared.openat import is_name_of
-from polyglot_export.service.prepared.spool import Spool
-from polyglot_export.service.prepared.turns import Turns
-from polyglot_export.service.prepared.writer import FileWriter
 from polyglot_export.service.replicas.active import ActiveRun
 from polyglot_export.service.replicas.runs import DRAIN_SECONDS, Runs
 
 __all__ = ["AT_ONCE", "PreparationTerms", "Preparations"]
 
 AT_ONCE = 4
-"""Files that are prepared at a time; the others wait. Downloads have a client that waits, and must find memory beside
-them."""
+"""Exports that run in the background at a time; the others wait. Downloads have a client that waits, and must find
+memory beside them."""
 QUEUE_BYTES = 4 << 20
-"""What the requests of all files may hold that wait to be prepared (``Job.weight``)."""
+"""What the requests of all exports may hold that wait for their turn (``Job.weight``)."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class PreparationTerms:
-    """Under what terms files are prepared."""
+    """Under what terms exports run in the background."""
 
     attempts: int
-    """Times that a file is begun, when replicas that did it went away before the end."""
+    """Times that one is begun, when replicas that ran it went away before the end."""
     grace: float
     """Seconds that runs get to end when the service is told to."""
     queue: int
-    """Files that may wait to be prepared."""
+    """Exports that may wait."""
     callers: Callable[[], int]
     """How many callers there are."""
     shared: bool
@@ -58,12 +56,14 @@ class PreparationTerms:
 
 
 class Preparations:
-    """The files that this replica prepares, a few at a time. All methods belong to the event loop's thread."""
+    """The exports that this replica runs in the background, a few at a time. All methods belong to the event loop's
+    thread.
+    """
 
     def __init__(
         self,
         runs: Runs,
-        spool: Spool,
+        kinds: Mapping[str, Kind],
         admission: Admission,
         exposure_of: Callable[[str | None], Exposure],
         terms: PreparationTerms,
@@ -72,13 +72,13 @@ class Preparations:
 
         Args:
             runs: Where the runs are recorded.
-            spool: Where the files are written.
+            kinds: What an export may leave, by its delivery.
             admission: Lets the exports in.
             exposure_of: What the owner of a job may read now; raises Forbidden where its key is gone.
             terms: How often, and how long.
         """
         self._runs = runs
-        self._spool = spool
+        self._kinds = kinds
         self._admission = admission
         self._exposure_of = exposure_of
         self._terms = terms
@@ -86,34 +86,25 @@ class Preparations:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._waiting: dict[str, Job] = {}
         """Jobs whose run has not begun, by their ids."""
-        self._files: set[str] = set()
-        """Names of files that are being written, or whose job is being told of them."""
         self._stop_at: float | None = None
-        self.on_leftover: Callable[[], None] = lambda: None
-        """Told that a file may be left that no job wants."""
 
     @property
     def held(self) -> frozenset[str]:
-        """The ids of the jobs that this replica prepares or has taken to prepare."""
+        """The ids of the jobs that this replica runs or has taken to run."""
         return frozenset(self._tasks)
 
-    def unsettled(self) -> set[str]:
-        """Names of files that have no job yet, since they are being written or the store is away."""
-        return self._files | {self._spool.name(lease.job_id, lease.run) for lease in self._runs.leases()}
-
     async def accept(self, job: Job) -> None:
-        """Prepare the file of a job that was just stored.
+        """Run a job that was just stored.
 
         Raises:
             Busy: Too many wait already, all together or of this caller.
-            SpoolFull: The limit of the spool is reached.
-            TargetFailed: There is no spool.
+            PolyglotError: There is no room for what it makes.
         """
-        await asyncio.to_thread(self._spool.check_room)
+        await self._kind(job).check_room(job)
         if not self.has_room(job):
             raise Busy(
-                f"{len(self._waiting)} files wait to be prepared, and there is no room for another one of this caller; "
-                "try again later"
+                f"{len(self._waiting)} exports wait to be run in the background, and there is no room for another one"
+                " of this caller; try again later"
             )
         self.submit(job)
 
@@ -132,19 +123,19 @@ class Preparations:
 
     @property
     def queued(self) -> int:
-        """How many files wait to be prepared."""
+        """How many wait for their turn."""
         return len(self._waiting)
 
     def submit(self, job: Job) -> None:
-        """Prepare the file of a job in the background, on this replica.
+        """Run a job in the background, on this replica.
 
-        Nothing happens when it is being prepared here already, has its file, or the service is ending. What goes wrong
-        is in the job's latest run.
+        Nothing happens when it runs here already, has what it is for, or the service is ending. What goes wrong is in
+        the job's latest run.
 
         Args:
-            job: One with ``"delivery": "file"``; none of its runs is under way.
+            job: One for the background; none of its runs is under way.
         """
-        if job.id in self._tasks or job.file is not None or self._stop_at is not None:
+        if job.id in self._tasks or job.made is not None or self._stop_at is not None:
             return
         self._waiting[job.id] = job
         task = asyncio.create_task(self._prepare(job))
@@ -160,10 +151,10 @@ class Preparations:
         if job_id in self._waiting:
             self._tasks[job_id].cancel()
 
-    async def remove_file(self, job: Job) -> None:
+    async def forget(self, job: Job) -> None:
         """Remove what was prepared for a job that is forgotten."""
-        if job.file is not None and is_name_of(job.file.name, job.id, job.file.run):
-            await asyncio.to_thread(self._spool.remove, job.file.name)
+        if job.spec.in_background:
+            await self._kind(job).forget(job)
 
     def stop(self) -> None:
         """Begin nothing any more; what runs has the service's grace to end."""
@@ -198,7 +189,7 @@ class Preparations:
                 except PolyglotError as error:
                     # Cancelled, forgotten or expired while it waited. Where the store is away, the lease lapses and
                     # others hear of it.
-                    event(_log, logging.INFO, "file not prepared", exportId=job.id, reason=str(error))
+                    event(_log, logging.INFO, "export not begun", exportId=job.id, reason=str(error))
                     return
                 if isinstance(ready, Exception):
                     await self._runs.end(active, ready)
@@ -211,58 +202,51 @@ class Preparations:
         Raises:
             Forbidden: The job's owner may not export any more.
             Busy: There will never be enough memory.
-            SpoolFull: There is no room for another file.
+            PolyglotError: There is no room for what it makes.
         """
         exposure = self._exposure_of(job.owner)
+        kind = self._kind(job)
         admitted = held.enter_context(
-            await self._admission.admit(job.spec, exposure, job.id, None, job.owner, weight=job.weight)
+            await self._admission.admit(
+                job.spec, exposure, job.id, None, job.owner, weight=job.weight, held=kind.held_bytes(job)
+            )
         )
-        await asyncio.to_thread(self._spool.check_room)
+        await kind.check_room(job)
         return admitted
 
     async def _run(self, active: ActiveRun, admitted: Admitted) -> None:
-        name = self._spool.name(active.job.id, active.run.number)
-        self._files.add(name)
+        kind = self._kind(active.job)
+        outcome = await self._outcome(active, admitted, kind)
         try:
-            await self._record(active, await self._outcome(active, admitted, name))
-        except ReplicaLost:
-            # Another replica makes the file anew.
-            await asyncio.to_thread(self._spool.remove, name)
+            await self._record(active, outcome)
+        except ReplicaLost as lost:
+            # Another replica makes it anew.
+            outcome = lost
         finally:
-            self._files.discard(name)
-        if active.reason is not None:
-            # The file may have been complete when its owner cancelled the export.
-            self.on_leftover()
+            # It may have been complete when its owner cancelled the export.
+            if isinstance(outcome, BaseException) or isinstance(active.reason, Cancelled):
+                await kind.take_back(active)
+            kind.settled(active)
 
-    async def _outcome(self, active: ActiveRun, admitted: Admitted, name: str) -> PreparedFile | BaseException:
-        """The file, or why there is none."""
+    async def _outcome(self, active: ActiveRun, admitted: Admitted, kind: Kind) -> Made | BaseException:
+        """What the run has left, or why there is nothing."""
         try:
-            return await unless(self._write(active, admitted, name), active.until_stopped())
+            return await unless(kind.make(active, admitted), active.until_stopped())
         except asyncio.CancelledError:
             return ServiceStopping("the service was shut down before the end")
         except BaseException as error:  # noqa: BLE001 - told in the run
             return error
 
-    async def _record(self, active: ActiveRun, outcome: PreparedFile | BaseException) -> None:
-        if isinstance(outcome, PreparedFile):
+    async def _record(self, active: ActiveRun, outcome: Made | BaseException) -> None:
+        if not isinstance(outcome, BaseException):
             await self._runs.end(active, None, outcome)
         elif isinstance(outcome, ServiceStopping) and self._terms.shared and self.may_begin(active.job):
             self._runs.leave(active)
         else:
             await self._runs.end(active, outcome)
 
-    async def _write(self, active: ActiveRun, admitted: Admitted, name: str) -> PreparedFile:
-        written = await FileWriter(admitted.open, self._spool.create(name), active).write()
-        return PreparedFile(
-            active.run.number,
-            name,
-            written.size,
-            written.sha256,
-            written.rows,
-            active.present(),
-            admitted.offered,
-            written.stamp,
-        )
+    def _kind(self, job: Job) -> Kind:
+        return self._kinds[job.spec.delivery]
 
     def _forget(self, job_id: str) -> None:
         self._waiting.pop(job_id, None)

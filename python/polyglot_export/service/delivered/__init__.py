@@ -1,0 +1,1 @@
+"""Exports that become a set of files in a configured destination, with a manifest."""
