@@ -237,7 +237,7 @@ def test_a_cancel_leaves_nothing(service: Service, records: str, folder: Path) -
 
 def test_a_lost_database_leaves_nothing(service: Service, records: str, folder: Path) -> None:
     export_id = create(service, delivery="store", destination="lake", datasets=["small", "slow"])
-    wait_for(lambda: len(backends(records, export_id)) >= 2)
+    wait_for(lambda: len(backends(records, export_id)) >= 2 and any(export_id in name for name in in_lake(folder)))
     kill_backends(records, export_id)
     wait_for_status(service, export_id, "failed")
     wait_for(lambda: not [name for name in in_lake(folder) if export_id in name])
