@@ -136,6 +136,9 @@ class ExportSpec(Record):
     """Over HTTP: an encoding of the file, or a compressed file. Library and command line have no use for it."""
     delivery: Literal["stream", "file"] = "stream"
     """Over HTTP: a stream, or a file that is prepared first. Library and command line have no use for it."""
+    webhook: str | None = field(default=None, metadata={"min_length": 1})
+    """Over HTTP: the configured webhook that is told of the end of every run. Library and command line have no use for
+    it."""
     options: FormatOptions = field(default=cast("FormatOptions", None), metadata=left_out(read=_unread))
     """Those of the format when not given."""
 
