@@ -62,6 +62,8 @@ class Key(Record):
     """What it may read, nothing for a key that only fetches metrics; ``None`` means every dataset that is exposed."""
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict, metadata={"read": _columns})
     """By dataset, the only columns that it may read."""
+    webhooks: tuple[str, ...] = ()
+    """The webhooks that its exports may name; none unless they are listed, since they take data elsewhere."""
 
     def narrow(self, exposure: Exposure) -> Exposure:
         """The part of an exposure that this key may read."""

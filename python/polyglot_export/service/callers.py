@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from polyglot_export.access.exposure import Exposure
 from polyglot_export.access.keys import Keys
+from polyglot_export.errors import SpecError
 from polyglot_export.service.errors import Forbidden, Unauthorized
 
 __all__ = ["Caller", "Callers"]
@@ -21,20 +23,34 @@ class Caller:
     """The name of the key, which owns the jobs that it makes; ``None`` where no keys are configured."""
     exposure: Exposure
     """What this caller may read."""
+    webhooks: tuple[str, ...] = ()
+    """The names of the webhooks that its exports may be told to."""
+
+    def check_webhook(self, name: str | None) -> None:
+        """Whether an export may name this webhook.
+
+        Raises:
+            SpecError: It may not; the sentence has those that it may.
+        """
+        if name is not None and name not in self.webhooks:
+            allowed = f"allowed are {', '.join(sorted(self.webhooks))}" if self.webhooks else "none is allowed"
+            raise SpecError("webhook", f"there is no webhook {name[:40]!r} for this caller; {allowed}")
 
 
 class Callers:
     """Knows every caller: the holders of the configured keys, or anybody on this machine where there are none."""
 
-    def __init__(self, keys: Keys, exposure: Exposure) -> None:
+    def __init__(self, keys: Keys, exposure: Exposure, webhooks: Iterable[str] = ()) -> None:
         """Set up.
 
         Args:
             keys: The configured ones.
             exposure: All that is offered; a key may narrow it.
+            webhooks: The names of all that are configured; a key has only those that it lists.
         """
         self._keys = keys
         self._exposure = exposure
+        self._webhooks = tuple(webhooks)
 
     def __len__(self) -> int:
         """How many callers there are; anybody counts as one."""
@@ -45,9 +61,9 @@ class Callers:
         """Whether anybody may ask, since there are no keys."""
         return not self._keys
 
-    def apply(self, keys: Keys, exposure: Exposure) -> None:
+    def apply(self, keys: Keys, exposure: Exposure, webhooks: Iterable[str] = ()) -> None:
         """Take a new configuration for all calls from now on."""
-        self._keys, self._exposure = keys, exposure
+        self._keys, self._exposure, self._webhooks = keys, exposure, tuple(webhooks)
 
     def identify(self, authorization: str | None) -> Caller:
         """Who a request comes from.
@@ -84,7 +100,8 @@ class Callers:
         return self._holder(name)
 
     def _holder(self, name: str) -> Caller:
-        return Caller(name, self._keys[name].narrow(self._exposure))
+        key = self._keys[name]
+        return Caller(name, key.narrow(self._exposure), key.webhooks)
 
     def _anybody(self) -> Caller:
-        return Caller(None, self._exposure)
+        return Caller(None, self._exposure, self._webhooks)

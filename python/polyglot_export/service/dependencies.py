@@ -26,6 +26,7 @@ from polyglot_export.service.prepared.preparations import Preparations
 from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.service.streams.events import JobEvents
 from polyglot_export.service.streams.pace import LeastPace
+from polyglot_export.service.webhooks.messenger import Messenger
 
 __all__ = [
     "AdmissionDep",
@@ -38,6 +39,7 @@ __all__ = [
     "DatabaseDep",
     "JobEventsDep",
     "LeastPaceDep",
+    "MessengerDep",
     "MetricsDep",
     "OwnJobDep",
     "PreparationsDep",
@@ -67,6 +69,7 @@ CatalogueDep = Annotated[Catalogue, _part(lambda service: service.catalogue)]
 DatabaseDep = Annotated[Database, _part(lambda service: service.database)]
 JobEventsDep = Annotated[JobEvents, _part(lambda service: service.job_events)]
 LeastPaceDep = Annotated[LeastPace, _part(lambda service: service.least_pace)]
+MessengerDep = Annotated[Messenger, _part(lambda service: service.messenger)]
 MetricsDep = Annotated[Metrics, _part(lambda service: service.metrics)]
 PreparationsDep = Annotated[Preparations, _part(lambda service: service.preparations)]
 PreparedFilesDep = Annotated[PreparedFiles, _part(lambda service: service.prepared_files)]

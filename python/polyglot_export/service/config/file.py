@@ -1,10 +1,10 @@
-"""The configuration file of the service: what is offered, and to whom."""
+"""The configuration file of the service: what is offered, to whom, and who is told."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +14,24 @@ from polyglot_export.access.keys import Key, Keys, load_keys
 from polyglot_export.access.schema import ExposedTables
 from polyglot_export.errors import SpecError
 from polyglot_export.fields import within
+from polyglot_export.service.webhooks.configured import Webhook, load_webhooks
 
 __all__ = ["DEFAULT_CONFIG", "Configuration", "load_configuration"]
 
 DEFAULT_CONFIG = Path("polyglot.toml")
-_TABLES = ("datasets", "keys")
+_TABLES = ("datasets", "keys", "webhooks")
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What may be read, and by whom."""
+    """What may be read, and by whom; and where the service may send messages."""
 
     exposure: Exposure
     keys: Keys
     path: Path | None = None
     """The file that says so; ``None`` where there is none."""
+    webhooks: Mapping[str, Webhook] = field(default_factory=dict)
+    """Who may be told of the ends of runs."""
 
 
 def load_configuration(path: Path | None) -> Configuration:
@@ -38,7 +41,8 @@ def load_configuration(path: Path | None) -> Configuration:
         path: The file; ``None`` means ``polyglot.toml`` in the current folder, if it exists.
 
     Returns:
-        Its datasets and keys. Without a file, or with one that names neither, the tables of schema ``public``.
+        Its datasets, keys and webhooks. Without a file, or with one that has neither datasets nor keys, the tables of
+        schema ``public``.
 
     Raises:
         SpecError: It cannot be read, or something in it is wrong; the field is the file and the place in it.
@@ -65,16 +69,20 @@ def _read_toml(path: Path) -> Mapping[str, Any]:
 
 def _configuration(document: Mapping[str, Any], path: Path) -> Configuration:
     for name in sorted(set(document) - set(_TABLES)):
-        raise SpecError(None, f"unknown table {name!r}; datasets and keys are allowed")
+        raise SpecError(
+            None, f"unknown table {name!r}; {' and '.join((', '.join(_TABLES[:-1]), _TABLES[-1]))} are allowed"
+        )
     keys = load_keys(document)
-    if not document:
-        return Configuration(ExposedTables.public(), keys, path)
+    webhooks = load_webhooks(document)
+    if not document.keys() - {"webhooks"}:
+        return Configuration(ExposedTables.public(), keys, path, webhooks)
     # With keys nothing is offered that the file does not name.
     datasets = load_datasets(document)
     for name, key in keys.items():
         with within(f"keys.{name}"):
             _check_scope(key, datasets)
-    return Configuration(datasets, keys, path)
+            _check_webhooks(key, webhooks)
+    return Configuration(datasets, keys, path, webhooks)
 
 
 def _check_scope(key: Key, datasets: ConfiguredDatasets) -> None:
@@ -87,3 +95,9 @@ def _check_scope(key: Key, datasets: ConfiguredDatasets) -> None:
         unknown = [column for column in columns if offered is not None and column not in offered]
         if unknown:
             raise SpecError(f"columns.{name}", f"the dataset does not offer the column {unknown[0]!r}")
+
+
+def _check_webhooks(key: Key, webhooks: Mapping[str, Webhook]) -> None:
+    unknown = next((name for name in key.webhooks if name not in webhooks), None)
+    if unknown is not None:
+        raise SpecError("webhooks", f"there is no webhook {unknown!r} in this file")

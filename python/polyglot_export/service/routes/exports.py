@@ -22,6 +22,7 @@ from polyglot_export.service.dependencies import (
     BodyRoomDep,
     CallerDep,
     CatalogueDep,
+    MessengerDep,
     OwnJobDep,
     PreparationsDep,
     RunsDep,
@@ -102,6 +103,7 @@ async def create(
     """
     async with bodies.reading(caller.name, request.headers, request.stream()) as (data, size):
         spec, stem = await asyncio.to_thread(_read_spec, data, catalogue.default_dataset)
+        caller.check_webhook(spec.webhook)
         await catalogue.check(caller.exposure, spec)
         at, retention = now(), timedelta(seconds=settings.job_retention)
         job = Job(
@@ -157,10 +159,14 @@ async def show(job: OwnJobDep, runs: RunsDep) -> ExactJSONResponse:
     response_class=Response,
     responses=other_answer(204, "Cancelled, or forgotten") | problems_for(401, 404, 503),
 )
-async def end(job: OwnJobDep, store: StoreDep, runs: RunsDep, preparations: PreparationsDep) -> Response:
+async def end(
+    job: OwnJobDep, store: StoreDep, runs: RunsDep, preparations: PreparationsDep, messenger: MessengerDep
+) -> Response:
     """Cancel an export that is pending or running, in the database too; forget one that has ended."""
     if job.running or job.status() is JobStatus.PENDING:
-        await store.update(job.id, lambda job: job.cancelled(now()))
+        cancelled = await store.update(job.id, lambda job: job.cancelled(now(), runs.replica))
+        if cancelled is not None:
+            messenger.told(cancelled)
         runs.cancel(job.id)
         preparations.cancel(job.id)
     else:
