@@ -97,6 +97,7 @@ def test_the_document_lists_what_is_there_and_nothing_else(service: Service) -> 
         "compression",
         "compressionAs",
         "delivery",
+        "webhook",
         "options",
     } == set(body["properties"])
 

@@ -145,6 +145,16 @@ def test_a_key_names_its_webhooks(tmp_path: Path) -> None:
         load_configuration(path)
 
 
+def test_check_lists_webhooks_by_their_names(tmp_path: Path, dsn: str) -> None:
+    path = tmp_path / "polyglot.toml"
+    local = 'url = "http://localhost:9/T0KEN"\n'
+    path.write_text(f"[webhooks.far]\n{HTTPS}{GOOD}[webhooks.near]\n{local}{GOOD}")
+    ended = cli("check", "--config", str(path), dsn=dsn)
+    assert b"ok       webhook far: https\n" in ended.stdout
+    assert b"ok       webhook near: http, not encrypted\n" in ended.stdout
+    assert b"T0KEN" not in ended.stdout + ended.stderr
+
+
 @pytest.mark.parametrize("command", ["check", "serve"])
 def test_check_and_serve_say_the_same(tmp_path: Path, command: str) -> None:
     path = tmp_path / "polyglot.toml"

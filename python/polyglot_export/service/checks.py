@@ -165,6 +165,8 @@ def check_configuration(
         ConnectionLost: It went away meanwhile.
     """
     yield _memory(capacity, terms)
+    for name, webhook in configuration.webhooks.items():
+        yield Finding("webhook", name, None, "https" if webhook.url.scheme == "https" else "http, not encrypted")
     with _connected(terms.dsn) as connection:
         yield Finding("database", None, None, f"PostgreSQL {connection.info.parameter_status('server_version')}")
         for finding in check_exposure(connection, configuration.exposure, configuration.keys):

@@ -37,7 +37,8 @@ from polyglot_export.service.webhooks.signature import signed_headers
 __all__ = ["MAX_JOBS", "Messenger", "WebhookOf"]
 
 AT_ONCE = 4
-"""Attempts at a time; each holds a body and a connection. One of four is left to other callers."""
+"""Attempts at a time; each holds a body and a connection. Whoever waits for a receiver that says nothing does not keep
+others waiting: the turns go round callers and webhooks."""
 MAX_JOBS = 500
 """Jobs whose messages wait in a replica, of about four kilobytes each; where there are several callers one may have
 half of them. A message beyond it counts as failed."""
@@ -201,7 +202,7 @@ class Messenger:
                 return
             pause = (next_message.due_at - now()).total_seconds()
             if pause <= 0:
-                async with self._turns.of(held.owner):
+                async with self._turns.of(f"{held.owner}/{held.webhook}"):
                     await self._send_next(held)
             elif self._ending:
                 self._left(next_message)
