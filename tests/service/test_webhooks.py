@@ -191,6 +191,25 @@ def test_a_receiver_that_never_answers_is_left(service: Service, receiver: Recei
     assert metric(service, 'polyglot_webhook_attempts_total{result="timeout"}') == 4
 
 
+def test_a_silent_receiver_keeps_nobody_waiting(records: str, tmp_path: Path, receiver: Receiver) -> None:
+    config = tmp_path / "polyglot.toml"
+    with Receiver() as silent:
+        silent.otherwise = never
+        config.write_text(SLOW_CONFIG + receiver.table() + silent.table("silent", more='timeout = "50s"'))
+        with serve(records, config=config) as service:
+            for _ in range(6):
+                download(service, webhook="silent")
+            silent.wait_for(3)
+            download(service)
+            receiver.wait_for(1)
+            assert len(silent.deliveries) == 3
+            assert metric(service, "polyglot_webhook_queue_length") >= 6
+            # Nobody waits for them at the end either, beyond some seconds.
+            service.process.terminate()
+            service.process.wait(timeout=15)
+            assert service.log().count('reason="the service has ended"') == 6
+
+
 def test_of_a_huge_answer_only_the_beginning_is_read(service: Service, receiver: Receiver) -> None:
     receiver.answers = [endless_head, huge]
     seen = told(service, download(service), "delivered")

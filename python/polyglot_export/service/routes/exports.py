@@ -165,7 +165,8 @@ async def end(
     """Cancel an export that is pending or running, in the database too; forget one that has ended."""
     if job.running or job.status() is JobStatus.PENDING:
         cancelled = await store.update(job.id, lambda job: job.cancelled(now(), runs.replica))
-        if cancelled is not None:
+        if cancelled is not None and cancelled.latest is None:
+            # Otherwise the end of its run tells.
             messenger.told(cancelled)
         runs.cancel(job.id)
         preparations.cancel(job.id)

@@ -37,8 +37,8 @@ from polyglot_export.service.webhooks.signature import signed_headers
 __all__ = ["MAX_JOBS", "Messenger", "WebhookOf"]
 
 AT_ONCE = 4
-"""Attempts at a time; each holds a body and a connection. Whoever waits for a receiver that says nothing does not keep
-others waiting: the turns go round callers and webhooks."""
+"""Attempts at a time; each holds a body and a connection. One of them is left to the other webhooks, and to the other
+callers of the same one, so that nobody waits for a receiver that says nothing but those who named it."""
 MAX_JOBS = 500
 """Jobs whose messages wait in a replica, of about four kilobytes each; where there are several callers one may have
 half of them. A message beyond it counts as failed."""
@@ -88,7 +88,8 @@ class Messenger:
         self._webhook_of = webhook_of
         self._callers = callers
         self._replica = replica
-        self._turns = Turns(AT_ONCE, callers)
+        # There may always be another webhook, so that one place is always left.
+        self._turns = Turns(AT_ONCE, lambda: 2)
         self._held: dict[str, _Held] = {}
         self._owners: Counter[str | None] = Counter()
         """How many of the jobs each caller has."""
@@ -118,7 +119,7 @@ class Messenger:
         elif self._has_room(job.owner):
             self._hold(job)
         else:
-            task = asyncio.create_task(self._refuse(job, pending))
+            task = asyncio.create_task(self._refuse(job.id, job.spec.webhook, pending))
             self._refusals.add(task)
             task.add_done_callback(self._refusals.discard)
 
@@ -164,10 +165,17 @@ class Messenger:
         self._owners[job.owner] += 1
         held.task = asyncio.create_task(self._keep_sending(held))
 
-    async def _refuse(self, job: Job, pending: tuple[Message, ...]) -> None:
-        about(exportId=job.id, key=job.owner, webhook=job.spec.webhook)
+    async def _refuse(self, job_id: str, webhook: str | None, pending: tuple[Message, ...]) -> None:
+        about(exportId=job_id, webhook=webhook)
+        reason = "too many messages wait for their receivers already"
         for message in pending:
-            await self._settle(job.id, message, "too many messages wait for their receivers already")
+            refused = replace(message, status=MessageStatus.FAILED, error=reason)
+            try:
+                await self._store.update(job_id, lambda job, refused=refused: job.with_message(refused))  # type: ignore[misc]  # bound now
+            except StoreAway:
+                # Nobody holds it, so that its lease lapses and whoever has room takes it.
+                return
+            self._failed(message, reason)
 
     async def _keep_sending(self, held: _Held) -> None:
         about(exportId=held.id, key=held.owner, webhook=held.webhook)
