@@ -262,14 +262,21 @@ def test_tls_is_verified(records: str, tmp_path: Path) -> None:
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     config = tmp_path / "polyglot.toml"
     with Receiver(context=context) as receiver:
-        config.write_text(SLOW_CONFIG + receiver.table())
+        other = receiver.table("other").replace("127.0.0.1", "localhost")
+        config.write_text(SLOW_CONFIG + receiver.table() + other)
         with serve(records, config=config) as service:
             seen = told(service, download(service), "failed")
-            assert "certificate" in seen["error"]
+            assert "certificate is not trusted" in seen["error"]
+            assert "127.0.0.1" not in seen["error"]
             assert receiver.deliveries == []
         with serve(records, config=config, env={"SSL_CERT_FILE": str(tmp_path / "ca.pem")}) as service:
             download(service)
             assert receiver.wait_for(1)[0].is_signed(receiver.secret)
+            # It is another machine's, and its owner does not read which one.
+            seen = told(service, download(service, webhook="other"), "failed")
+            assert "mismatch" in seen["error"]
+            assert "localhost" not in seen["error"]
+            assert len(receiver.deliveries) == 1
 
 
 def test_an_unknown_name_is_refused_with_those_that_there_are(service: Service) -> None:

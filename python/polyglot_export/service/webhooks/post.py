@@ -74,9 +74,12 @@ async def post(webhook: Webhook, headers: Mapping[str, str], body: bytes) -> Att
             return await _exchange(webhook, _request(webhook, headers, body))
     except TimeoutError:
         return Attempt(Result.TIMEOUT, f"the receiver did not answer within {webhook.timeout:g} seconds")
+    except ssl.SSLCertVerificationError as error:
+        # Behind a comma OpenSSL names the host.
+        detail = error.verify_message.partition(",")[0]
+        return Attempt(Result.UNREACHABLE, f"the receiver's certificate is not trusted: {detail}")
     except ssl.SSLError as error:
-        detail = getattr(error, "verify_message", None) or error.reason or "TLS failed"
-        return Attempt(Result.UNREACHABLE, f"the receiver cannot be trusted: {detail}")
+        return Attempt(Result.UNREACHABLE, f"TLS failed: {(error.reason or 'no reason').replace('_', ' ').lower()}")
     except socket.gaierror:
         return Attempt(Result.UNREACHABLE, "the name of the receiver's host is not known")
     except OSError as error:
