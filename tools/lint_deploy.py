@@ -48,10 +48,12 @@ VALUES: dict[str, dict[str, Any]] = {
         "metrics": {"public": True, "annotations": True},
         "spool": {"type": "persistentVolumeClaim", "size": "20Gi", "storageClassName": "nfs"},
         "ingress": {"enabled": True, "host": "export.example.org", "tlsSecret": "export-tls"},
+        "webhooks": {"existingSecret": "receivers"},
         "networkPolicy": {
             "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}],
             "database": {"port": 6432, "to": [{"ipBlock": {"cidr": "10.0.0.0/24"}}]},
             "redis": {"port": 6380, "to": [{"podSelector": {"matchLabels": {"app": "redis"}}}]},
+            "webhooks": {"port": 8443, "to": [{"ipBlock": {"cidr": "10.0.1.0/24"}}]},
         },
         "podAnnotations": {"example.org/owner": "reports"},
         "nodeSelector": {"kubernetes.io/arch": "amd64"},

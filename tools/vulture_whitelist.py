@@ -116,3 +116,10 @@ fingerprints
 segment
 first_page
 end_page
+
+# Members of answers and of messages, which clients and receivers read; FastAPI describes the headers of a message.
+next_attempt_at
+truncated
+webhook_id
+webhook_timestamp
+webhook_signature

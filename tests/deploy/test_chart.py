@@ -55,14 +55,30 @@ def test_no_secret_is_in_a_manifest() -> None:
     assert "Secret" not in rendered(VALUES["everything"])
 
 
+def test_the_secrets_of_webhooks_are_files_and_their_receivers_can_be_reached() -> None:
+    with_them, without = VALUES["everything"], dict[str, Any]()
+    mounts = {mount["name"]: mount["mountPath"] for mount in container(with_them)["volumeMounts"]}
+    volumes = rendered(with_them)["Deployment"]["spec"]["template"]["spec"]["volumes"]
+    assert mounts["webhooks"] == "/run/secrets/webhooks"
+    assert {"name": "webhooks", "secret": {"secretName": "receivers"}} in volumes
+    ports = [
+        [port["port"] for rule in rendered(values)["NetworkPolicy"]["spec"]["egress"] for port in rule["ports"]]
+        for values in (with_them, without)
+    ]
+    assert 8443 in ports[0]
+    assert 443 not in ports[1]
+    assert "webhooks" not in {mount["name"] for mount in container(without)["volumeMounts"]}
+
+
 @pytest.mark.parametrize(("grace", "pause"), [(30, 5), (600, 0)])
 def test_kubernetes_waits_longer_than_the_service_needs_to_end(grace: int, pause: int) -> None:
     values = {"shutdownGrace": grace, "preStopSeconds": pause}
     pod = rendered(values)["Deployment"]["spec"]["template"]["spec"]
     assert environment(values)["POLYGLOT_SHUTDOWN_GRACE"] == str(grace)
     assert container(values)["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", str(pause)]
-    # After the grace the service cancels what runs (DRAIN_SECONDS) and stores how it ended (as long again).
-    assert pod["terminationGracePeriodSeconds"] >= grace + pause + 10
+    # After the grace the service cancels what runs (DRAIN_SECONDS), stores how it ended and tells webhooks (as long
+    # again, each).
+    assert pod["terminationGracePeriodSeconds"] >= grace + pause + 15
 
 
 def test_it_has_the_memory_that_it_is_designed_for() -> None:

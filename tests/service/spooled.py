@@ -34,9 +34,9 @@ def closed_gate(dsn: str) -> Iterator[None]:
         yield
 
 
-def begun(service: Service, dsn: str) -> str:
+def begun(service: Service, dsn: str, **spec: object) -> str:
     """An export that is being prepared and waits at the gate; gives its id."""
-    export_id = create(service, dataset="gated", delivery="file")
+    export_id = create(service, dataset="gated", delivery="file", **spec)
     wait_for(lambda: len(backends(dsn, export_id)) >= 2)
     return export_id
 

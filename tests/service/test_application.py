@@ -103,6 +103,7 @@ def test_the_document_lists_what_is_there_and_nothing_else(service: Service) -> 
         "delivery",
         "destination",
         "partSize",
+        "webhook",
         "options",
     } == set(body["properties"])
 

@@ -23,6 +23,8 @@ from polyglot_export.service.replicas import replica as replica_module
 from polyglot_export.service.replicas.active import ActiveRun
 from polyglot_export.service.replicas.replica import Replica
 from polyglot_export.service.replicas.runs import Runs
+from polyglot_export.service.webhooks.configured import Webhook
+from polyglot_export.service.webhooks.messenger import Messenger
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.redis import RedisServer
 from tests.service.client import PATIENCE
@@ -90,6 +92,11 @@ async def test_leases_do_not_depend_on_a_busy_event_loop(
     assert not was_stopped(active)
 
 
+def webhook_of(owner: str | None, name: str) -> Webhook:
+    """No job of these tests has a webhook."""
+    raise AssertionError((owner, name))
+
+
 class Member:
     """One replica of a service that delivers nothing."""
 
@@ -97,7 +104,9 @@ class Member:
         self.store = RedisJobStore(url, "m:", 100, lease=LEASE)
         self.runs = Runs(self.store, replica=name)
         self.taken = Taken()
-        self.replica = Replica(self.store, self.runs, self.taken, name)
+        self.messenger = Messenger(self.store, webhook_of, lambda: 1, name)
+        self.runs.outcomes.on_stored = self.messenger.told
+        self.replica = Replica(self.store, self.runs, self.taken, self.messenger, name)
         self.replica.start()
 
     async def begin(self, **members: Any) -> ActiveRun:

@@ -64,6 +64,8 @@ class Key(Record):
     """By dataset, the only columns that it may read."""
     destinations: tuple[str, ...] = ()
     """Where it may have exports delivered to."""
+    webhooks: tuple[str, ...] = ()
+    """The webhooks that its exports may name; none unless they are listed, since they take data elsewhere."""
 
     def narrow(self, exposure: Exposure) -> Exposure:
         """The part of an exposure that this key may read."""

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from polyglot_export.jobs.clock import now
+from polyglot_export.jobs.messages import Message, message_id, with_new
 from polyglot_export.request.spec import ExportSpec
 
 __all__ = [
@@ -201,6 +202,8 @@ class Job:
     """The replica that was to run it in the background; it has a lease for the time until the first run begins."""
     key: RequestKey | None = None
     """The key of the request, if it had one; no two jobs of an owner have the same."""
+    messages: tuple[Message, ...] = ()
+    """What its webhook (``ExportSpec.webhook``) is still to be told, oldest first, and the latest message."""
 
     @property
     def latest(self) -> Run | None:
@@ -239,23 +242,38 @@ class Job:
         return replace(self, runs=(*self.runs, Run(number, started_at, replica=replica))[-MAX_RUNS:])
 
     def with_run(self, run: Run) -> Job:
-        """The job with a run in its new state; a run that ended starts the retention time again.
+        """The job with a run in its new state; a run that ended starts the retention time again, and is something to
+        tell a webhook.
 
         One that is not listed is added if it is newer than all others: a store may have lost its last moments.
         """
+        changed = self._with_run(run)
+        known = self.run(run.number)
+        if not run.ended or changed.run(run.number) is not run or (known is not None and known.status is run.status):
+            return changed
+        return _telling(changed, run.number, run.finished_at or run.started_at, run.replica, run.started_at, run.status)
+
+    def _with_run(self, run: Run) -> Job:
         runs = tuple(run if known.number == run.number else known for known in self.runs)
         if self.latest is None or run.number > self.latest.number:
             runs = (*runs, run)[-MAX_RUNS:]
         expires_at = run.finished_at + self.retention if run.finished_at is not None else self.expires_at
         return replace(self, runs=runs, expires_at=max(expires_at, self.expires_at))
 
-    def with_lost_run(self, number: int, at: datetime) -> Job:
-        """The job after the replica of a run was declared lost; a run that has ended stays as it is."""
+    def with_lost_run(self, number: int, at: datetime, *, again: bool = False) -> Job:
+        """The job after the replica of a run was declared lost; a run that has ended stays as it is.
+
+        Args:
+            number: Of the run.
+            at: When.
+            again: Whether another run takes its place at once, so that a webhook is told of that one alone.
+        """
         run = self.run(number)
         if run is None or run.ended:
             return self
         error = Failure(REPLICA_LOST, "the replica of the service that ran the export was lost; start it again")
-        return self.with_run(replace(run, status=JobStatus.FAILED, finished_at=at, error=error))
+        lost = replace(run, status=JobStatus.FAILED, finished_at=at, error=error)
+        return self._with_run(lost) if again else self.with_run(lost)
 
     def with_made(self, made: Made) -> Job:
         """The job with what its run has left; the first one stays, since the bytes behind an address never change."""
@@ -263,6 +281,41 @@ class Job:
             return self
         return replace(self, file=made) if isinstance(made, PreparedFile) else replace(self, delivered=made)
 
-    def cancelled(self, at: datetime) -> Job:
-        """The job after its owner has cancelled it."""
-        return self if self.cancelled_at is not None else replace(self, cancelled_at=at)
+    def cancelled(self, at: datetime, replica: str | None = None) -> Job:
+        """The job after its owner has cancelled it.
+
+        Args:
+            at: When.
+            replica: The name of the process that was asked to; it tells the webhook where no run does by its end.
+        """
+        if self.cancelled_at is not None:
+            return self
+        changed = replace(self, cancelled_at=at)
+        return changed if self.latest is not None else _telling(changed, 0, at, replica, JobStatus.CANCELLED)
+
+    def pending_messages(self, replica: str | None) -> tuple[Message, ...]:
+        """What a process has to send, oldest first."""
+        return tuple(message for message in self.messages if message.pending and message.replica == replica)
+
+    def with_message(self, message: Message) -> Job:
+        """The job after an attempt to deliver a message, unless that is settled. Of a failed attempt only the process
+        tells that the message belongs to.
+        """
+        known = next((each for each in self.messages if each.id == message.id), None)
+        if known is None or not known.pending or (message.pending and message.replica != known.replica):
+            return self
+        return replace(self, messages=tuple(message if each is known else each for each in self.messages))
+
+    def with_messages_taken(self, replica: str) -> Job:
+        """The job whose pending messages belong to another process from now on."""
+        return replace(
+            self, messages=tuple(replace(each, replica=replica) if each.pending else each for each in self.messages)
+        )
+
+
+def _telling(job: Job, run: int, at: datetime, replica: str | None, *of: object) -> Job:
+    """The job with a message about an end, if it has a webhook."""
+    if job.spec.webhook is None:
+        return job
+    message = Message(message_id(job.id, run, *of), run, at, at, replica=replica)
+    return replace(job, messages=with_new(job.messages, message))

@@ -176,6 +176,9 @@ class ExportSpec(Record):
     """Over HTTP: the name of the configured destination that the files go to."""
     part_size: int | None = field(default=None, metadata={"ge": DUMP_PART_BYTES, "le": MAX_LIMIT})
     """Over HTTP: bytes of a table's pages that make a file in a destination; one file a dataset when not given."""
+    webhook: str | None = field(default=None, metadata={"min_length": 1})
+    """Over HTTP: the configured webhook that is told of the end of every run. Library and command line have no use for
+    it."""
     options: FormatOptions = field(default=cast("FormatOptions", None), metadata=left_out(read=_unread))
     """Those of the format when not given."""
 

@@ -22,6 +22,7 @@ from polyglot_export.service.http.openapi import describe
 from polyglot_export.service.metrics import RequestCounter
 from polyglot_export.service.pages import router as pages
 from polyglot_export.service.routes import benchmark, datasets, download, events, exports, files, health, metrics
+from polyglot_export.service.webhooks import openapi as webhooks
 
 __all__ = ["create_app", "service_of"]
 
@@ -78,6 +79,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     app.add_middleware(RequestCounter, requests=service.metrics.requests)
     for router in ROUTERS:
         app.include_router(router)
+    app.webhooks.include_router(webhooks.router)
     describe(app, settings.root_path)
     return app
 

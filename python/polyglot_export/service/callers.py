@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from polyglot_export.access.exposure import Exposure
 from polyglot_export.access.keys import Keys
+from polyglot_export.errors import SpecError
 from polyglot_export.service.config.destinations import Destinations
 from polyglot_export.service.errors import Forbidden, Unauthorized
 
@@ -24,20 +26,39 @@ class Caller:
     """What this caller may read."""
     destinations: Destinations = field(default_factory=Destinations)
     """Where this caller may have exports delivered to."""
+    webhooks: tuple[str, ...] = ()
+    """The names of the webhooks that its exports may be told to."""
+
+    def check_webhook(self, name: str | None) -> None:
+        """Whether an export may name this webhook.
+
+        Raises:
+            SpecError: It may not; the sentence has those that it may.
+        """
+        if name is not None and name not in self.webhooks:
+            allowed = f"allowed are {', '.join(sorted(self.webhooks))}" if self.webhooks else "none is allowed"
+            raise SpecError("webhook", f"there is no webhook {name[:40]!r} for this caller; {allowed}")
 
 
 class Callers:
     """Knows every caller: the holders of the configured keys, or anybody on this machine where there are none."""
 
-    def __init__(self, keys: Keys, exposure: Exposure, destinations: Destinations | None = None) -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        exposure: Exposure,
+        destinations: Destinations | None = None,
+        webhooks: Iterable[str] = (),
+    ) -> None:
         """Set up.
 
         Args:
             keys: The configured ones.
             exposure: All that is offered; a key may narrow it.
-            destinations: All that there are; a key names those that it may use.
+            destinations: All that there are; a key has only those that it lists.
+            webhooks: The names of all that there are; a key has only those that it lists.
         """
-        self.apply(keys, exposure, destinations)
+        self.apply(keys, exposure, destinations, webhooks)
 
     def __len__(self) -> int:
         """How many callers there are; anybody counts as one."""
@@ -48,10 +69,16 @@ class Callers:
         """Whether anybody may ask, since there are no keys."""
         return not self._keys
 
-    def apply(self, keys: Keys, exposure: Exposure, destinations: Destinations | None = None) -> None:
+    def apply(
+        self,
+        keys: Keys,
+        exposure: Exposure,
+        destinations: Destinations | None = None,
+        webhooks: Iterable[str] = (),
+    ) -> None:
         """Take a new configuration for all calls from now on."""
         self._keys, self._exposure = keys, exposure
-        self._destinations = destinations or Destinations()
+        self._destinations, self._webhooks = destinations or Destinations(), tuple(webhooks)
 
     def identify(self, authorization: str | None) -> Caller:
         """Who a request comes from.
@@ -89,7 +116,7 @@ class Callers:
 
     def _holder(self, name: str) -> Caller:
         key = self._keys[name]
-        return Caller(name, key.narrow(self._exposure), self._destinations.only(key.destinations))
+        return Caller(name, key.narrow(self._exposure), self._destinations.only(key.destinations), key.webhooks)
 
     def _anybody(self) -> Caller:
-        return Caller(None, self._exposure, self._destinations)
+        return Caller(None, self._exposure, self._destinations, self._webhooks)

@@ -169,6 +169,8 @@ def check_configuration(
     yield _memory(capacity, terms)
     for name, entry in configuration.destinations.items():
         yield _destination(name, entry)
+    for name, webhook in configuration.webhooks.items():
+        yield Finding("webhook", name, None, "https" if webhook.url.scheme == "https" else "http, not encrypted")
     with _connected(terms.dsn) as connection:
         yield Finding("database", None, None, f"PostgreSQL {connection.info.parameter_status('server_version')}")
         for finding in check_exposure(connection, configuration.exposure, configuration.keys):

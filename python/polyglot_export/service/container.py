@@ -40,6 +40,8 @@ from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.service.streams.events import JobEvents
 from polyglot_export.service.streams.file_response import FileTerms
 from polyglot_export.service.streams.pace import LeastPace
+from polyglot_export.service.webhooks.messenger import Messenger
+from polyglot_export.service.webhooks.receivers import Receivers
 
 __all__ = ["Service", "body_room", "build", "export_memory", "export_terms", "set_default_dataset"]
 
@@ -72,6 +74,7 @@ class Service:
     preparations: Preparations
     spool_keeper: SpoolKeeper
     job_events: JobEvents
+    messenger: Messenger
     benchmark: Benchmark
     metrics: Metrics
     check: ConfigurationCheck
@@ -96,6 +99,8 @@ class Service:
         await self.preparations.drain()
         await self.runs.drain()
         await self.preparations.close()
+        # Behind all runs, so that the last ends are told too.
+        await self.messenger.close()
         await self.spool_keeper.close()
         self.database.close()
         if self.replica is not None:
@@ -116,7 +121,10 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
     runs = Runs(store, settings.max_duration, name)
     database = Database(settings.database_url)
     catalogue = Catalogue(database, settings.default_dataset)
-    callers = Callers(configuration.keys, configuration.exposure, configuration.destinations)
+    callers = Callers(configuration.keys, configuration.exposure, configuration.destinations, configuration.webhooks)
+    receivers = Receivers(configuration.webhooks, lambda owner: callers.owner(owner).webhooks)
+    messenger = Messenger(store, receivers.of, lambda: len(callers), name)
+    runs.outcomes.on_stored = messenger.told
     clients = _client_connections(settings)
     connections = Connections(settings.max_connections)
     bodies = body_room(settings)
@@ -136,11 +144,13 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
         settings=settings,
         configuration=configuration,
         callers=callers,
-        reloader=Reloader(callers, configuration, settings.host, check),
+        reloader=Reloader(callers, receivers, configuration, settings.host, check),
         clients=clients,
         store=store,
         runs=runs,
-        replica=Replica(shared, runs, preparations, name) if shared is not None and name is not None else None,
+        replica=Replica(shared, runs, preparations, messenger, name)
+        if shared is not None and name is not None
+        else None,
         database=database,
         catalogue=catalogue,
         connections=connections,
@@ -156,8 +166,11 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
             spool, store, spool_files.unsettled, settings.job_retention, shared=shared is not None
         ),
         job_events=job_events,
+        messenger=messenger,
         benchmark=Benchmark(catalogue, admission, settings.benchmark_rows, settings.queue_timeout),
-        metrics=Metrics(Watched(clients, runs, budget, connections, spool, preparations, bodies, job_events), version),
+        metrics=Metrics(
+            Watched(clients, runs, budget, connections, spool, preparations, bodies, job_events, messenger), version
+        ),
         check=check,
     )
 

@@ -27,6 +27,7 @@ from polyglot_export.service.prepared.downloads import PreparedFiles
 from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.service.streams.events import JobEvents
 from polyglot_export.service.streams.pace import LeastPace
+from polyglot_export.service.webhooks.messenger import Messenger
 
 __all__ = [
     "AdmissionDep",
@@ -40,6 +41,7 @@ __all__ = [
     "DeliveredFilesDep",
     "JobEventsDep",
     "LeastPaceDep",
+    "MessengerDep",
     "MetricsDep",
     "OwnJobDep",
     "PreparationsDep",
@@ -70,6 +72,7 @@ DatabaseDep = Annotated[Database, _part(lambda service: service.database)]
 DeliveredFilesDep = Annotated[DeliveredFiles, _part(lambda service: service.delivered_files)]
 JobEventsDep = Annotated[JobEvents, _part(lambda service: service.job_events)]
 LeastPaceDep = Annotated[LeastPace, _part(lambda service: service.least_pace)]
+MessengerDep = Annotated[Messenger, _part(lambda service: service.messenger)]
 MetricsDep = Annotated[Metrics, _part(lambda service: service.metrics)]
 PreparationsDep = Annotated[Preparations, _part(lambda service: service.preparations)]
 PreparedFilesDep = Annotated[PreparedFiles, _part(lambda service: service.prepared_files)]

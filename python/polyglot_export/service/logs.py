@@ -36,6 +36,7 @@ _NAMES = "".join(f"(?<!{word} )" for word in ("user", "role", "database", "host"
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:/@+-#[]")
 _about: ContextVar[Mapping[str, Any]] = ContextVar("about", default={})  # noqa: B039 - never changed, only replaced
+_WEBHOOK_SECRET = re.compile(r"\bwhsec_[\w+/=-]+")
 _BEARER = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]+", re.IGNORECASE)
 
 
@@ -109,6 +110,7 @@ class _Formatter(logging.Formatter):
         """The text without secrets."""
         if self._secrets is not None:
             text = self._secrets.sub(rf"\1{HIDDEN}\1", text)
+        text = _WEBHOOK_SECRET.sub(f"whsec_{HIDDEN}", text)
         return _BEARER.sub(rf"\1 {HIDDEN}", hide_passwords(text))
 
     def message(self, record: logging.LogRecord) -> str:

@@ -33,6 +33,7 @@ from polyglot_export.service.prepared.spool import Spool
 from polyglot_export.service.replicas.active import ActiveRun
 from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.service.streams.events import JobEvents
+from polyglot_export.service.webhooks.messenger import Messenger
 
 __all__ = ["Metrics", "RequestCounter", "Watched"]
 
@@ -56,6 +57,7 @@ class Watched:
     preparations: Preparations
     bodies: BodyRoom
     job_events: JobEvents
+    messenger: Messenger
 
 
 class Metrics:
@@ -153,6 +155,7 @@ class _Live(Collector):
         yield from self._resources()
         yield from self._clients()
         yield from self._jobs()
+        yield from self._webhooks()
 
     def _exports(self) -> Iterator[Metric]:
         running = GaugeMetricFamily(
@@ -242,6 +245,24 @@ class _Live(Collector):
             for state, count in self._metrics.jobs.items():
                 jobs.add_metric([state], count)
             yield jobs
+
+    def _webhooks(self) -> Iterator[Metric]:
+        messenger = self._watched.messenger
+        messages = CounterMetricFamily(
+            "polyglot_webhook_messages", "Messages to webhooks that are done with.", labels=["status"]
+        )
+        for status, count in messenger.settled.items():
+            messages.add_metric([status], count)
+        yield messages
+        attempts = CounterMetricFamily(
+            "polyglot_webhook_attempts", "Attempts to deliver messages to webhooks.", labels=["result"]
+        )
+        for result, count in messenger.attempts.items():
+            attempts.add_metric([result], count)
+        yield attempts
+        yield GaugeMetricFamily(
+            "polyglot_webhook_queue_length", "Exports whose messages wait for their webhook.", len(messenger.held)
+        )
 
 
 class RequestCounter:

@@ -1,4 +1,4 @@
-"""Reading the configuration file again while the service runs: who may ask, and what is offered."""
+"""Reading the configuration file again while the service runs: who may ask, what is offered, who is told."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from polyglot_export.service.checks import ConfigurationCheck
 from polyglot_export.service.config.file import Configuration, load_configuration
 from polyglot_export.service.logs import event
 from polyglot_export.service.sockets import check_binding
+from polyglot_export.service.webhooks.receivers import Receivers
 
 __all__ = ["Reloader"]
 
@@ -21,17 +22,21 @@ _log = logging.getLogger(__name__)
 class Reloader:
     """Applies a changed configuration file to the running service, or leaves everything as it is."""
 
-    def __init__(self, callers: Callers, first: Configuration, host: str, check: ConfigurationCheck) -> None:
+    def __init__(
+        self, callers: Callers, receivers: Receivers, first: Configuration, host: str, check: ConfigurationCheck
+    ) -> None:
         """Set up.
 
         Args:
             callers: Who is told.
+            receivers: The webhooks, which are told too.
             first: What was read at the start. A file that was there then is never taken for missing later, which would
                 offer everything; and the memory was counted with the stores that it names.
             host: Where the service listens: without keys that must be this machine alone.
             check: Looks at what is applied, and tells what of it cannot run.
         """
         self._callers = callers
+        self._receivers = receivers
         self._path: Path | None = first.path
         self._schemes = first.destinations.schemes()
         self._host = host
@@ -49,7 +54,10 @@ class Reloader:
                 event(_log, logging.ERROR, "configuration not reloaded, the one before stays", reason=str(error))
                 return
             self._path = self._path or configuration.path
-            self._callers.apply(configuration.keys, configuration.exposure, configuration.destinations)
+            self._callers.apply(
+                configuration.keys, configuration.exposure, configuration.destinations, configuration.webhooks
+            )
+            self._receivers.apply(configuration.webhooks)
             event(_log, logging.INFO, "configuration reloaded", keys=len(configuration.keys), config=configuration.path)
         await self._check.run(configuration)
 

@@ -111,7 +111,8 @@ class Lease:
 
     job_id: str
     run: int
-    """The number of a run; 0 for a job that waits for its first one (``Job.taken_by``)."""
+    """The number of a run; 0 for a job that waits for its first one (``Job.taken_by``), ``MESSAGES_LEASE`` for the
+    messages of a job (``Job.messages``)."""
     state: Run | None = None
     """The run as it stands, for others to see."""
 
@@ -128,8 +129,9 @@ class Pulse:
 
 @runtime_checkable
 class SharedJobStore(JobStore, Protocol):
-    """A store of several replicas. Where a job names a replica (``Run.replica``, ``Job.taken_by``), that one has a
-    lease from then on until the run has ended, or the first run has begun.
+    """A store of several replicas. Where a job names a replica (``Run.replica``, ``Job.taken_by``,
+    ``Message.replica``), that one has a lease from then on until the run has ended, the first run has begun, or the
+    messages are settled.
     """
 
     async def renew(self, replica: str, leases: Sequence[Lease]) -> Pulse:

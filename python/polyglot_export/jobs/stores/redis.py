@@ -26,6 +26,7 @@ from redis.exceptions import RedisError
 from polyglot_export.errors import Busy, InternalError, SpecError
 from polyglot_export.jobs.codec import NotAJob, decode_job, decode_run, encode_job, encode_run
 from polyglot_export.jobs.job import EXPIRED_KEPT, Job, JobStatus, Run
+from polyglot_export.jobs.messages import MESSAGES_LEASE
 from polyglot_export.jobs.stores import redis_scripts as scripts
 from polyglot_export.jobs.stores.base import MAX_WEIGHT, Lease, Pulse, StoreAway, check_weight, order_of, parse_cursor
 from polyglot_export.request.spec import ExportSpec
@@ -305,11 +306,14 @@ def _as_told(run: Run, told: Run | None) -> Run:
 
 
 def _leases(job: Job) -> set[str]:
-    """Of the runs that are under way, and of a job that waits in a replica for its first one, as run 0."""
+    """Of the runs that are under way, of a job that waits in a replica for its first one, as run 0, and of messages
+    that wait to be delivered.
+    """
     leases = {f"{job.id}/{run.number}/{run.replica}" for run in job.runs if not run.ended and run.replica is not None}
     if job.taken_by is not None and job.latest is None and job.cancelled_at is None:
         leases.add(f"{job.id}/0/{job.taken_by}")
-    return leases
+    senders = {message.replica for message in job.messages if message.pending and message.replica is not None}
+    return leases | {f"{job.id}/{MESSAGES_LEASE}/{sender}" for sender in senders}
 
 
 def _place(microseconds: int, job_id: str) -> str:

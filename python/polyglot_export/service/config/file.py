@@ -1,4 +1,4 @@
-"""The configuration file of the service: what is offered, and to whom."""
+"""The configuration file of the service: what is offered, to whom, and who is told."""
 
 from __future__ import annotations
 
@@ -15,22 +15,25 @@ from polyglot_export.access.schema import ExposedTables
 from polyglot_export.errors import SpecError
 from polyglot_export.fields import within
 from polyglot_export.service.config.destinations import Destinations, load_destinations
+from polyglot_export.service.webhooks.configured import Webhook, load_webhooks
 
 __all__ = ["DEFAULT_CONFIG", "Configuration", "load_configuration"]
 
 DEFAULT_CONFIG = Path("polyglot.toml")
-_TABLES = ("datasets", "keys", "destinations")
+_TABLES = ("datasets", "keys", "destinations", "webhooks")
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What may be read, by whom, and where to."""
+    """What may be read, by whom, and where the service may send files and messages."""
 
     exposure: Exposure
     keys: Keys
     destinations: Destinations = field(default_factory=Destinations)
     path: Path | None = None
     """The file that says so; ``None`` where there is none."""
+    webhooks: Mapping[str, Webhook] = field(default_factory=dict)
+    """Who may be told of the ends of runs."""
 
 
 def load_configuration(path: Path | None) -> Configuration:
@@ -40,7 +43,8 @@ def load_configuration(path: Path | None) -> Configuration:
         path: The file; ``None`` means ``polyglot.toml`` in the current folder, if it exists.
 
     Returns:
-        Its datasets and keys. Without a file, or with one that names neither, the tables of schema ``public``.
+        Its datasets, keys and webhooks. Without a file, or with one that has neither datasets nor keys, the tables of
+        schema ``public``.
 
     Raises:
         SpecError: It cannot be read, or something in it is wrong; the field is the file and the place in it.
@@ -69,16 +73,17 @@ def _configuration(document: Mapping[str, Any], path: Path) -> Configuration:
     for name in sorted(set(document) - set(_TABLES)):
         raise SpecError(None, f"unknown table {name!r}; allowed are {', '.join(_TABLES)}")
     keys = load_keys(document)
-    destinations = load_destinations(document)
+    destinations, webhooks = load_destinations(document), load_webhooks(document)
     if not document.keys() & {"datasets", "keys"}:
-        return Configuration(ExposedTables.public(), keys, destinations, path)
+        return Configuration(ExposedTables.public(), keys, destinations, path, webhooks)
     # With keys nothing is offered that the file does not name.
     datasets = load_datasets(document)
     for name, key in keys.items():
         with within(f"keys.{name}"):
             _check_scope(key, datasets)
             _check_places(key, destinations)
-    return Configuration(datasets, keys, destinations, path)
+            _check_webhooks(key, webhooks)
+    return Configuration(datasets, keys, destinations, path, webhooks)
 
 
 def _check_places(key: Key, destinations: Destinations) -> None:
@@ -97,3 +102,9 @@ def _check_scope(key: Key, datasets: ConfiguredDatasets) -> None:
         unknown = [column for column in columns if offered is not None and column not in offered]
         if unknown:
             raise SpecError(f"columns.{name}", f"the dataset does not offer the column {unknown[0]!r}")
+
+
+def _check_webhooks(key: Key, webhooks: Mapping[str, Webhook]) -> None:
+    unknown = next((name for name in key.webhooks if name not in webhooks), None)
+    if unknown is not None:
+        raise SpecError("webhooks", f"there is no webhook {unknown!r} in this file")

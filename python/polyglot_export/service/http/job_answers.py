@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from polyglot_export.jobs.job import Failure, Job, JobStatus, PreparedFile, Run
+from polyglot_export.jobs.messages import MessageStatus
 from polyglot_export.request.parse import dump_spec
 from polyglot_export.request.spec import ExportSpec
 from polyglot_export.service.http.answer_model import AnswerModel, Time, time_text
@@ -107,10 +108,26 @@ class JobSummary(AnswerModel):
     delivered: DeliveryView | None
 
 
+class WebhookView(AnswerModel):
+    """The latest message to the webhook of an export."""
+
+    id: str
+    run: int
+    """The run that it is about; 0 for an export that was cancelled before it had one."""
+    status: MessageStatus
+    attempts: int
+    next_attempt_at: Time | None
+    error: str | None
+    """Why the latest attempt failed, or why there is none."""
+    pending: int
+    """Messages of the export that wait, this one included."""
+
+
 class JobView(JobSummary):
     """An export with all its runs."""
 
     runs: list[RunView]
+    webhook: WebhookView | None
 
 
 def job_summary(job: Job) -> JobSummary:
@@ -120,7 +137,7 @@ def job_summary(job: Job) -> JobSummary:
 
 def job_view(job: Job) -> JobView:
     """A job as its owner sees it."""
-    return JobView(**_summary(job), runs=[run_view(run) for run in job.runs])
+    return JobView(**_summary(job), runs=[run_view(run) for run in job.runs], webhook=_webhook(job))
 
 
 def _summary(job: Job) -> dict[str, Any]:
@@ -191,6 +208,21 @@ def _delivered(job: Job) -> DeliveryView | None:
         rows=made.rows,
         manifest_sha256=made.sha256,
         made_at=time_text(made.made_at),
+    )
+
+
+def _webhook(job: Job) -> WebhookView | None:
+    if not job.messages:
+        return None
+    latest = job.messages[-1]
+    return WebhookView(
+        id=latest.id,
+        run=latest.run,
+        status=latest.status,
+        attempts=latest.attempts,
+        next_attempt_at=time_text(latest.due_at) if latest.pending else None,
+        error=latest.error,
+        pending=sum(message.pending for message in job.messages),
     )
 
 

@@ -73,11 +73,13 @@ def _document(app: FastAPI, root_path: str) -> dict[str, Any]:
         version=app.version,
         description=_DESCRIPTION,
         routes=app.routes,
+        webhooks=app.webhooks.routes,
         servers=[{"url": root_path}] if root_path else None,
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     # FastAPI adds its own 422 to every call with parameters; here such an error is a 400 like the others.
-    for call in (call for path in document["paths"].values() for call in path.values()):
+    paths = [*document["paths"].values(), *document.get("webhooks", {}).values()]
+    for call in (call for path in paths for call in path.values()):
         call["responses"].pop("422", None)
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from polyglot_export.errors import PolyglotError
@@ -69,6 +70,8 @@ class Outcomes:
         self._store = store
         self._waiting: dict[tuple[str, int], Outcome] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.on_stored: Callable[[Job], None] = lambda _: None
+        """Told of every job that an end was stored in."""
 
     async def record(self, outcome: Outcome) -> None:
         """Store an end now, or later if the store is away. Goes on when its caller is cancelled.
@@ -89,7 +92,7 @@ class Outcomes:
         """
         for place, outcome in list(self._waiting.items()):
             try:
-                await self._store.update(outcome.job_id, lambda job, outcome=outcome: outcome.into(job, late=True))  # type: ignore[misc]  # bound now
+                await self._put(outcome, late=True)
             except StoreAway:
                 raise
             except PolyglotError as error:
@@ -116,7 +119,7 @@ class Outcomes:
 
     async def _record(self, outcome: Outcome) -> None:
         try:
-            await self._store.update(outcome.job_id, lambda job: outcome.into(job, late=False))
+            await self._put(outcome, late=False)
         except StoreAway as error:
             self._keep(outcome)
             event(
@@ -127,6 +130,11 @@ class Outcomes:
                 run=outcome.run.number,
                 reason=str(error),
             )
+
+    async def _put(self, outcome: Outcome, *, late: bool) -> None:
+        job = await self._store.update(outcome.job_id, lambda job: outcome.into(job, late=late))
+        if job is not None:
+            self.on_stored(job)
 
     def _keep(self, outcome: Outcome) -> None:
         while len(self._waiting) >= MAX_WAITING:

@@ -18,13 +18,14 @@ from typing import Protocol
 
 from polyglot_export.errors import InternalError
 from polyglot_export.jobs.job import Job, now
+from polyglot_export.jobs.messages import MESSAGES_LEASE
 from polyglot_export.jobs.stores.base import Lease, SharedJobStore, StoreAway
 from polyglot_export.service.errors import ReplicaLost
 from polyglot_export.service.logs import event
 from polyglot_export.service.replicas.lease_keeper import LeaseKeeper
 from polyglot_export.service.replicas.runs import Runs
 
-__all__ = ["Background", "Replica", "replica_name"]
+__all__ = ["Background", "Messenger", "Replica", "replica_name"]
 
 BEAT_SECONDS = 0.5
 """Between two renewals, which also tell the progress and bring cancels."""
@@ -63,6 +64,17 @@ class Background(Protocol):
         """Whether one more job may wait for its turn."""
 
 
+class Messenger(Protocol):
+    """What sends the messages of jobs (:class:`polyglot_export.service.webhooks.messenger.Messenger`)."""
+
+    @property
+    def held(self) -> frozenset[str]:
+        """The ids of the jobs whose messages it sends."""
+
+    async def take(self, job_id: str) -> bool:
+        """Send the messages that a lost replica has left; whether the lease is still needed."""
+
+
 def replica_name() -> str:
     """A name that no other process has or had."""
     return f"{socket.gethostname().replace('/', '-')}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -71,18 +83,22 @@ def replica_name() -> str:
 class Replica:
     """The task of this process that keeps in touch with the store."""
 
-    def __init__(self, store: SharedJobStore, runs: Runs, background: Background, name: str) -> None:
+    def __init__(
+        self, store: SharedJobStore, runs: Runs, background: Background, messenger: Messenger, name: str
+    ) -> None:
         """Set up.
 
         Args:
             store: Shared with the other replicas.
             runs: What runs here.
             background: What runs jobs without a client here, and takes up those of others.
+            messenger: What tells webhooks of the ends of runs, and takes up the messages of others.
             name: As in the runs (``Run.replica``).
         """
         self._store = store
         self._runs = runs
         self._background = background
+        self._messenger = messenger
         self._name = name
         self._claims: dict[tuple[str, int], Lease] = {}
         """Claimed leases of jobs that are begun here again."""
@@ -146,7 +162,8 @@ class Replica:
             await self._store.release(self._name, lease)
             del self._claims[(lease.job_id, lease.run)]
         waiting = [Lease(job_id, 0) for job_id in held if not self._runs.runs_here(job_id)]
-        leases = [*self._runs.leases(), *waiting, *self._claims.values()]
+        messages = [Lease(job_id, MESSAGES_LEASE) for job_id in self._messenger.held]
+        leases = [*self._runs.leases(), *waiting, *messages, *self._claims.values()]
         self._keeper.renewed(leases)
         pulse = await self._store.renew(self._name, leases)
         for job_id, number in pulse.lost:
@@ -163,7 +180,11 @@ class Replica:
 
     async def _settle(self, lease: Lease) -> None:
         """Deal with what a lost replica was doing; the lease is ours until that is done."""
-        job = await self._store.update(lease.job_id, lambda job: job.with_lost_run(lease.run, now()))
+        if lease.run == MESSAGES_LEASE:
+            if not await self._messenger.take(lease.job_id):
+                await self._store.release(self._name, lease)
+            return
+        job = await self._store.update(lease.job_id, lambda job: self._judged(job, lease))
         run = job.run(lease.run) if job is not None else None
         if run is not None and run.lost:
             event(_log, logging.WARNING, "replica lost", exportId=lease.job_id, run=lease.run, replica=run.replica)
@@ -175,6 +196,14 @@ class Replica:
             self._claims[(lease.job_id, lease.run)] = lease
         else:
             await self._store.release(self._name, lease)
+
+    def _judged(self, job: Job, lease: Lease) -> Job:
+        """The job whose run was lost. A webhook is not told of what is begun again at once."""
+        at = now()
+        again = job.with_lost_run(lease.run, at, again=True)
+        if _to_be_made(again, lease) and self._background.may_begin(again):
+            return again
+        return job.with_lost_run(lease.run, at)
 
 
 def _to_be_made(job: Job, lease: Lease) -> bool:

@@ -23,6 +23,7 @@ from polyglot_export.service.dependencies import (
     BodyRoomDep,
     CallerDep,
     CatalogueDep,
+    MessengerDep,
     OwnJobDep,
     PreparationsDep,
     RunsDep,
@@ -104,6 +105,7 @@ async def create(
         spec, stem = await asyncio.to_thread(_read_spec, data, catalogue.default_dataset)
         if spec.delivery == "store":
             caller.destinations.named(spec.destination)
+        caller.check_webhook(spec.webhook)
         await catalogue.check(caller.exposure, spec)
         at, retention = now(), timedelta(seconds=settings.job_retention)
         job = Job(
@@ -159,10 +161,15 @@ async def show(job: OwnJobDep, runs: RunsDep) -> ExactJSONResponse:
     response_class=Response,
     responses=other_answer(204, "Cancelled, or forgotten") | problems_for(401, 404, 503),
 )
-async def end(job: OwnJobDep, store: StoreDep, runs: RunsDep, preparations: PreparationsDep) -> Response:
+async def end(
+    job: OwnJobDep, store: StoreDep, runs: RunsDep, preparations: PreparationsDep, messenger: MessengerDep
+) -> Response:
     """Cancel an export that is pending or running, in the database too; forget one that has ended."""
     if job.running or job.status() is JobStatus.PENDING:
-        await store.update(job.id, lambda job: job.cancelled(now()))
+        cancelled = await store.update(job.id, lambda job: job.cancelled(now(), runs.replica))
+        if cancelled is not None and cancelled.latest is None:
+            # Otherwise the end of its run tells.
+            messenger.told(cancelled)
         runs.cancel(job.id)
         preparations.cancel(job.id)
     else:

@@ -1,0 +1,1 @@
+"""Webhooks: configured receivers that are told of the end of runs."""
