@@ -8,13 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeGuard
 
 from psycopg import sql
 
 from polyglot_export import sqlstates
 from polyglot_export.errors import SourceChanged, StatementFailed, StatementTimeout
 from polyglot_export.planning.locate import Located, Moved, Wanted, hold, locate, look_up, settings_for
+from polyglot_export.planning.storage import Storage, storage_of
 from polyglot_export.postgres.catalogue.relations import Relation, ancestors
 from polyglot_export.postgres.leader import Held, Leader
 from polyglot_export.postgres.settings import WORKER_SETTINGS, lock_setting, session_settings
@@ -63,6 +64,7 @@ class Moment:
         self.sources = sources
         self.locked = held.relations
         self.snapshot = snapshot
+        self._storage: dict[int, Storage] | None = None
 
     @classmethod
     def open(
@@ -156,6 +158,20 @@ class Moment:
             raise Moved(held.moved)
         return cls(leader, settings, located, held, leader.export_snapshot())
 
+    def storage(self, relation: Relation | None) -> Storage | None:
+        """How a table of the moment is stored; ``None`` for anything else, and where others inherit from it.
+
+        Raises:
+            PolyglotError: The server does not answer.
+        """
+        if not _is_plain(relation):
+            return None
+        if self._storage is None:
+            self._storage = storage_of(
+                self.leader, [each.relation.oid for each in self.sources if _is_plain(each.relation)]
+            )
+        return self._storage.get(relation.oid)
+
     def see_nothing_new(self, statement: str, title: str) -> None:
         """See that a whole statement reads what the moment holds.
 
@@ -188,6 +204,10 @@ class Moment:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _is_plain(relation: Relation | None) -> TypeGuard[Relation]:
+    return relation is not None and relation.kind == "r" and not relation.has_children
 
 
 def _locked(wanted: Sequence[Wanted], seconds: float, error: StatementFailed) -> StatementTimeout:

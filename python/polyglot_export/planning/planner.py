@@ -48,8 +48,9 @@ def plan(moment: Moment, spec: ExportSpec, limits: Limits, *, source: int = 0, s
     order = sort_keys(leader, found, spec.order_by)
     statement = Statement(tuple(column.expression for column in columns), found.from_, filters, order, spec.limit)
     explained = _explain(leader, found, statement)
+    storage = moment.storage(found.relation)
     read = {choice.column.name for choice in chosen} | {term.column for term in spec.filter}
-    segments = cut(leader, found.relation, statement, explained, columns=read, format_=spec.format)
+    segments = cut(leader, found.relation, statement, explained, columns=read, format_=spec.format, storage=storage)
     targets = [choice.target for choice in chosen]
     manifest = {"source": found.title, "snapshot": moment.snapshot}
     return Plan(
@@ -66,7 +67,7 @@ def plan(moment: Moment, spec: ExportSpec, limits: Limits, *, source: int = 0, s
         remarks=remarks(columns, spec.format),
         source=found.title,
         estimated_rows=_estimate(explained, spec.limit),
-        largest_row=largest_row(leader, found.relation, (choice.column for choice in chosen), found.types),
+        largest_row=largest_row(leader, found.relation, (choice.column for choice in chosen), found.types, storage),
         stored_once=stored_once(choice.column for choice in chosen),
         watched=_watched(leader, found, statement, segments),
     ).resized(limits)

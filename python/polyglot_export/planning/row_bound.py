@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from psycopg import sql
 
 from polyglot_export.limits import INLINE_ROW_BYTES, PAGE_BYTES
+from polyglot_export.planning.storage import MISSING_VALUES, Storage
 from polyglot_export.postgres.catalogue.columns import SourceColumn
 from polyglot_export.postgres.catalogue.relations import Relation
 from polyglot_export.postgres.catalogue.types import Type, Types
@@ -18,8 +19,6 @@ from polyglot_export.postgres.leader import Leader
 
 __all__ = ["largest_row", "stored_once"]
 
-MISSING_VALUES = 110000
-"""``server_version_num`` of the first version that adds a column with a default without writing the rows anew."""
 FIXED_BYTES = 64
 """No value of a type of fixed length is longer, on the wire or as text (a name has 63 bytes)."""
 CHARACTER_BYTES = 4
@@ -52,7 +51,13 @@ _FIXED = frozenset(
 _CHARACTERS = frozenset({"varchar", "bpchar"})
 
 
-def largest_row(leader: Leader, relation: Relation | None, columns: Iterable[SourceColumn], types: Types) -> int | None:
+def largest_row(
+    leader: Leader,
+    relation: Relation | None,
+    columns: Iterable[SourceColumn],
+    types: Types,
+    storage: Storage | None = None,
+) -> int | None:
     """Bytes of the largest row, or ``None`` where nothing bounds it but the row limit.
 
     Args:
@@ -60,6 +65,7 @@ def largest_row(leader: Leader, relation: Relation | None, columns: Iterable[Sou
         relation: What is read; ``None`` for a query, which can make anything.
         columns: Those of the export.
         types: Their types.
+        storage: Of a table that none inherits from.
     """
     bounds = [(column, _bound(*types.under(column.type, column.modifier))) for column in columns]
     fixed = sum(bound for _, bound in bounds if bound is not None)
@@ -68,7 +74,9 @@ def largest_row(leader: Leader, relation: Relation | None, columns: Iterable[Sou
         return fixed
     if relation is None or relation.kind in "vf" or not stored_once(unbounded):
         return None
-    if _has_large_values(leader, relation, sorted(column.name for column in unbounded)):
+    names = sorted(column.name for column in unbounded)
+    large = storage.has_large_values(names) if storage is not None else _has_large_values(leader, relation, names)
+    if large:
         return None
     return fixed + INLINE_ROW_BYTES
 

@@ -18,6 +18,7 @@ from polyglot_export.formats.registry import Format
 from polyglot_export.planning.parent import parent_decides
 from polyglot_export.planning.plan import Scan
 from polyglot_export.planning.statement import Statement
+from polyglot_export.planning.storage import Storage
 from polyglot_export.postgres.catalogue.relations import Relation
 from polyglot_export.postgres.explain import Explained
 from polyglot_export.postgres.leader import Leader
@@ -61,6 +62,7 @@ def cut(
     *,
     columns: AbstractSet[str],
     format_: Format,
+    storage: Storage | None,
 ) -> Cut:
     """Cut a statement into scans.
 
@@ -71,6 +73,7 @@ def cut(
         explained: The planner's answer for it.
         columns: The names of all columns that it reads.
         format_: Tells how many pages make a segment.
+        storage: Of a table that none inherits from.
     """
     step = format_.record.pages_per_segment
     reason = _cannot_be_cut(leader, relation, statement)
@@ -79,10 +82,10 @@ def cut(
     scans = explained.scans()
     if scans is None:
         return _whole(leader, relation, statement, "the planner reads it in more than one step")
-    if relation.kind == "r":
+    if relation.kind == "r" and storage is not None:
         if not scans or not scans[0].sequential:
             return _whole(leader, relation, statement, "the planner finds the rows by an index")
-        return _cut_table(leader, relation, statement, step)
+        return _cut_table(leader, relation, statement, step, storage.pages)
     leaves = _leaves(leader, relation, [(scan.schema, scan.relation) for scan in scans], columns)
     if not all(leaf.readable for leaf in leaves.values()):
         return _whole(leader, relation, statement, "a partition has a policy, or the login may not read it directly")
@@ -141,13 +144,12 @@ def _whole(leader: Leader, relation: Relation | None, statement: Statement, reas
     return Cut((scan,), (f"one segment: {reason}",) if reason else (), whole=True)
 
 
-def _cut_table(leader: Leader, relation: Relation, statement: Statement, step: int) -> Cut:
-    (row,) = leader.catalogue(sql.SQL("SELECT {}").format(_pages(sql.Literal(relation.oid))))
+def _cut_table(leader: Leader, relation: Relation, statement: Statement, step: int, pages: int) -> Cut:
     before, after = statement.copy_of_range()
     scan = Scan(
         before.as_string(leader.connection),
         after.as_string(leader.connection),
-        int(row[0]),
+        pages,
         step,
         relation.title,
         relation.identifier.as_string(leader.connection),

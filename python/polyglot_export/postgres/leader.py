@@ -66,6 +66,7 @@ class Leader:
         self.version = connection.info.server_version
         self._token = token
         self._parting_words: str | None = None
+        self._parameters: ServerParameters | None = None
         self._any_bytes = connection.info.parameter_status("server_encoding") == "SQL_ASCII"
         if self._any_bytes:
             for type_ in ("text", "name"):
@@ -100,7 +101,9 @@ class Leader:
 
     def parameters(self) -> ServerParameters:
         """What the workers need to reach the same server."""
-        return conninfo.resolved(self.connection)
+        if self._parameters is None:
+            self._parameters = conninfo.resolved(self.connection)
+        return self._parameters
 
     def run(self, statement: str | sql.Composable, parameters: list[Any] | None = None) -> list[Row]:
         """Run one statement (several without parameters: the last one's rows are returned).

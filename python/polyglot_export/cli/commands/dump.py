@@ -20,6 +20,7 @@ from polyglot_export.cli.options import (
     rate_limit_option,
     say,
 )
+from polyglot_export.cli.quick import import_psycopg
 from polyglot_export.compressions import Compression
 from polyglot_export.errors import PolyglotError, SpecError
 from polyglot_export.formats.registry import Format
@@ -175,6 +176,7 @@ def dump_command(
     polyglot dump -o s3://lake/tonight/ --part-size 256MiB --engine dask=tcp://scheduler:8786
     polyglot dump --table 'sales.*' --exclude-table '*_log' -f csv --compression zstd -o 's3://lake/{schema}/{table}/'
     """  # noqa: D301 - click reads the backspace as: do not join these lines
+    import_psycopg()
     from polyglot_export.dumps.request import DumpRequest
     from polyglot_export.dumps.selection import Selection
     from polyglot_export.execution.engines.registry import cluster

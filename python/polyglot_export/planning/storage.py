@@ -1,0 +1,56 @@
+"""How the tables of a moment are stored: asked once for all, since a dump of small tables has little else to do.
+
+What a snapshot sees was on disk before it was taken, and so is in what the server says afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from psycopg import sql
+
+from polyglot_export.limits import PAGE_BYTES
+from polyglot_export.postgres.leader import Leader
+
+__all__ = ["Storage", "storage_of"]
+
+MISSING_VALUES = 110000
+"""``server_version_num`` of the first version that adds a column with a default without writing the rows anew."""
+
+
+class Storage(NamedTuple):
+    """Of one table, without those that inherit from it."""
+
+    pages: int
+    """The size now; ``relpages`` may be stale."""
+    elsewhere: bool
+    """It has values that are not on its pages, or is not stored the usual way."""
+    large_defaults: frozenset[str]
+    """Columns that have a large value in the catalogue, for rows that are older than they are."""
+
+    def has_large_values(self, columns: Sequence[str]) -> bool:
+        """Whether one of these columns may have a value that is larger than a page."""
+        return self.elsewhere or not self.large_defaults.isdisjoint(columns)
+
+
+def storage_of(leader: Leader, tables: Sequence[int]) -> dict[int, Storage]:
+    """How tables are stored, by their OIDs.
+
+    Args:
+        leader: In the export's transaction, with the locks held and the snapshot taken.
+        tables: Their OIDs.
+
+    Raises:
+        PolyglotError: The server does not answer.
+    """
+    kept = sql.SQL("a.attmissingval::text" if leader.version >= MISSING_VALUES else "''")
+    rows = leader.catalogue(
+        sql.SQL(
+            "SELECT c.oid, pg_relation_size(c.oid) / current_setting('block_size')::bigint,"
+            " am.amname IS DISTINCT FROM 'heap' OR coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0) > 0,"
+            " ARRAY(SELECT a.attname::text FROM pg_attribute AS a WHERE a.attrelid = c.oid AND octet_length({}) > {})"
+            " FROM pg_class AS c LEFT JOIN pg_am AS am ON am.oid = c.relam WHERE c.oid = ANY ({}::oid[])"
+        ).format(kept, sql.Literal(PAGE_BYTES), sql.Literal(list(tables)))
+    )
+    return {oid: Storage(int(pages), bool(elsewhere), frozenset(names)) for oid, pages, elsewhere, names in rows}
