@@ -110,6 +110,13 @@ async def settled(member: Member, job_id: str, status: MessageStatus = MessageSt
     return message
 
 
+async def no_leases(member: Member) -> None:
+    """Wait until no replica has a lease of anything."""
+    async with asyncio.timeout(PATIENCE):
+        while await member.store._redis.zcard("w:leases"):  # noqa: ASYNC110 - the beat of a replica
+            await asyncio.sleep(0.02)
+
+
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     with Receiver() as running:
@@ -156,10 +163,20 @@ async def test_what_a_lost_replica_leaves_is_sent_by_another_one(
     message = await settled(other, job_id)
     assert (message.replica, message.attempts) == ("b", 2)
     assert len({delivery.id for delivery in receiver.deliveries}) == 1
-    # Nothing is left of its lease.
-    async with asyncio.timeout(PATIENCE):
-        while await other.store._redis.zcard("w:leases"):  # noqa: ASYNC110 - the beat of the replica
-            await asyncio.sleep(0.02)
+    await no_leases(other)
+
+
+@pytest.mark.anyio
+async def test_nothing_is_left_of_a_job_that_is_gone(members: tuple[Member, Member], receiver: Receiver) -> None:
+    one, other = members
+    receiver.answers = [answer(500)]
+    job_id = await one.end()
+    await until(lambda: len(receiver.deliveries) == 1)
+    await other.store.remove(job_id)
+    await until(lambda: not one.messenger.held)
+    assert one.messenger.settled["failed"] == 1
+    # Its lease lapses, and whoever claims it finds nothing.
+    await no_leases(other)
 
 
 @pytest.mark.anyio
@@ -176,14 +193,21 @@ async def test_a_replica_that_lives_keeps_its_messages(members: tuple[Member, Me
 @pytest.mark.anyio
 async def test_a_replica_that_was_paused_does_not_go_on(members: tuple[Member, Member], receiver: Receiver) -> None:
     one, other = members
-    receiver.answers = [answer(500)]
+    receiver.answers = [answer(500, Retry_After="3")]
     job_id = await one.end()
     await until(lambda: len(receiver.deliveries) == 1)
     # Its leases are not renewed while its timers go on.
     await one.replica.close()
-    await settled(other, job_id)
+    async with asyncio.timeout(PATIENCE):
+        while (message := await one.message(job_id)) is None or message.replica != "b":  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    # The next look is before the message is due: it sees that the message is another one's, and forgets it.
+    one.messenger._held[job_id].news.set()
     await until(lambda: not one.messenger.held)
+    assert len(receiver.deliveries) == 1
+    await settled(other, job_id)
     assert len(receiver.deliveries) == 2
+    assert one.messenger.attempts["delivered"] == 0
 
 
 @pytest.mark.anyio
