@@ -22,7 +22,7 @@ but the spec of an export may be as long as a request."""
 SENTENCE_BYTES = 2 << 10
 """Of the sentence of an error."""
 
-_SHORT = ("format", "dataset", "compression", "compressionAs", "delivery", "webhook", "limit")
+_SHORT = ("format", "dataset", "compression", "compressionAs", "delivery", "destination", "webhook", "limit")
 """Members of a spec that are always short."""
 
 EventType = Literal["export.completed", "export.failed", "export.cancelled"]
