@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from polyglot_export import verify
-from tests.fixtures.object_front import answer, cut
+from tests.fixtures.object_front import answer, cut, deaf
 from tests.fixtures.object_stores import Cloud, GcsCloud, S3Cloud, cloud_of
 from tests.fixtures.process import Service
 from tests.service.client import (
@@ -118,6 +119,8 @@ def test_a_store_that_refuses(s3: S3Cloud, records: str, tmp_path: Path, step: s
         shown = wait_for_status(service, export_id, "failed")
         assert shown["error"]["code"] == "target-failed"
         assert "credentials" in shown["error"]["message"]
+        assert s3.bucket not in shown["error"]["message"]
+        assert s3.bucket in service.log()
         s3.front.heal()
         wait_for(lambda: not s3.keys())
 
@@ -126,8 +129,32 @@ def test_a_store_that_does_not_answer_is_no_job(s3: S3Cloud, records: str, tmp_p
     with delivering(records, tmp_path, s3.url("lake"), env=s3.env) as service:
         s3.front.fail("list", fault=cut())
         spec = {"format": "csv", "dataset": "small", "delivery": "store", "destination": "lake"}
-        assert_problem(post(service, spec), 500, "target-failed", s3.url("lake"))
+        refused = post(service, spec)
+        assert_problem(refused, 500, "target-failed", "cannot write lake")
+        assert s3.bucket not in refused.json()["error"], "where a destination is, is not the client's business"
+        assert s3.bucket in service.log()
         assert call(service, "/exports").json()["exports"] == []
+
+
+def test_a_store_that_says_nothing_keeps_nobody_else_waiting(s3: S3Cloud, records: str, tmp_path: Path) -> None:
+    with delivering(records, tmp_path, s3.url("lake"), env=s3.env, queue_timeout=1) as service:
+        done = deliver(service, dataset="small")
+        s3.front.fail("list", fault=deaf())
+        s3.front.fail("other", fault=deaf())
+        asked = ThreadPoolExecutor(20)
+        spec = {"format": "csv", "dataset": "small", "delivery": "store", "destination": "lake"}
+        posts = [asked.submit(post, service, spec) for _ in range(10)]
+        clicks = [asked.submit(call, service, f"/exports/{done}/files/0") for _ in range(10)]
+        # Meanwhile whoever wants nothing of that store is served.
+        for _ in range(5):
+            other = create(service, dataset="small", delivery="file")
+            wait_for_status(service, other, "completed")
+            assert call(service, f"/exports/{other}/download").status == 200
+        for each in (*posts, *clicks):
+            assert_problem(each.result(), 503, "busy", "destination 'lake' did not answer within 1 seconds")
+        s3.front.heal()
+        asked.shutdown()
+        wait_for(lambda: post(service, spec).status == 201)
 
 
 def test_memory_is_set_aside_for_the_upload(s3: S3Cloud, records: str, tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ the sizes of the plans say how much memory the whole set has.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
 from polyglot_export import _core
@@ -31,6 +33,9 @@ from polyglot_export.request.spec import ExportSpec
 from polyglot_export.text.exact_json import dumps
 
 __all__ = ["Chosen", "SetInTurn"]
+
+POLL_SECONDS = 0.1
+"""How often the thread that waits looks after the leader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,10 @@ class SetInTurn:
         self._tickets = [*self._cut(layout, generation, most_files)]
         self._segments = sum(ticket.plan.segments for ticket in self._tickets)
         self._results: list[PartResult] = []
+        self._begun: set[str] = set()
         self._running: Callable[[], StreamProgress] | None = None
+        self._asking = threading.Lock()
+        """Held by the thread that asks the leader something."""
 
     @property
     def files(self) -> int:
@@ -103,6 +111,9 @@ class SetInTurn:
         engine = LocalEngine(sessions)
         try:
             for ticket in self._tickets:
+                if self._token.cancelled:
+                    raise Cancelled("the export was cancelled")
+                self._begun.add(ticket.path)
                 self._results.append(self._write(ticket, engine))
             # The locks kept the rows where they are, so the leader must have been connected to the end.
             leader.prove_alive()
@@ -115,8 +126,8 @@ class SetInTurn:
 
     @property
     def written(self) -> frozenset[str]:
-        """The paths of the files that are in their place."""
-        return frozenset(result.entry.path for result in self._results)
+        """The paths of all files that were begun: those that are in their place, and one that may be."""
+        return frozenset(self._begun)
 
     def progress(self) -> Progress:
         """How far the set is; never blocks."""
@@ -147,31 +158,54 @@ class SetInTurn:
                 yield Ticket(index, number, path, part.plan, part.first_segment, part.last_segment)
 
     def _write(self, ticket: Ticket, engine: LocalEngine) -> PartResult:
-        leader = self._moment.leader
-        if self._token.cancelled:
-            raise Cancelled("the export was cancelled")
+        """Write one file in another thread, so that this one notices when the leader is lost, however long the server
+        says nothing to the others.
+        """
+        token = CancelToken()
+        forget = self._token.on_cancel(token.cancel)
         try:
-            return write_part(
-                ticket,
-                self._place,
-                engine,
-                rate=self._rate,
-                token=self._token,
-                on_start=self._note,
-                on_planned=self._see_nothing_new,
-                on_chunk=leader.check,
-            )
+            with ThreadPoolExecutor(1, "polyglot-part") as thread:
+                writing = thread.submit(self._part, ticket, engine, token)
+                try:
+                    while not wait([writing], POLL_SECONDS).done:
+                        self._see_leader()
+                except BaseException:
+                    token.cancel()
+                    raise
+            return writing.result()
         except PolyglotError as error:
-            raise cause_of(error, leader, self._token, self._chosen[ticket.relation].name) from None
+            title = self._chosen[ticket.relation].name
+            raise cause_of(error, self._moment.leader, self._token, title) from None
         finally:
+            forget()
             self._running = None
+
+    def _part(self, ticket: Ticket, engine: LocalEngine, token: CancelToken) -> PartResult:
+        return write_part(
+            ticket,
+            self._place,
+            engine,
+            rate=self._rate,
+            token=token,
+            on_start=self._note,
+            on_planned=self._see_nothing_new,
+        )
+
+    def _see_leader(self) -> None:
+        """Look after the leader, unless the other thread asks it something just now, which will notice."""
+        if self._asking.acquire(blocking=False):
+            try:
+                self._moment.leader.check()
+            finally:
+                self._asking.release()
 
     def _note(self, progress: Callable[[], StreamProgress]) -> None:
         self._running = progress
 
     def _see_nothing_new(self, plan: Plan) -> None:
         if plan.watched is not None:
-            self._moment.see_nothing_new(plan.watched, plan.source)
+            with self._asking:
+                self._moment.see_nothing_new(plan.watched, plan.source)
 
     def _described(self) -> Manifest:
         first = self._chosen[0].spec

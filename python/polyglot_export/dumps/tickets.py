@@ -11,7 +11,7 @@ from threading import Event
 from polyglot_export.cancel import CancelToken
 from polyglot_export.destinations.base import Destination
 from polyglot_export.destinations.store import Store
-from polyglot_export.execution.engines.base import ChunkStream, Engine, StreamProgress
+from polyglot_export.execution.engines.base import Engine, StreamProgress
 from polyglot_export.execution.rate import RateLimit
 from polyglot_export.manifest.document import PartEntry
 from polyglot_export.planning.plan import Plan
@@ -52,7 +52,6 @@ def write_part(
     token: CancelToken,
     on_start: Callable[[Callable[[], StreamProgress]], None],
     on_planned: Callable[[Plan], None],
-    on_chunk: Callable[[], None] = lambda: None,
     before_commit: Callable[[], None] = lambda: None,
 ) -> PartResult:
     """Read the rows of a part and write its file, which appears complete or not at all.
@@ -65,7 +64,6 @@ def write_part(
         token: Ends it.
         on_start: Called with what tells how far it is.
         on_planned: Called once the workers have begun to read, where the plan is watched.
-        on_chunk: Called before each chunk is pulled; what it raises ends the part.
         before_commit: Called before the file appears; what it raises keeps it from appearing.
 
     Raises:
@@ -79,7 +77,7 @@ def write_part(
     try:
         on_start(stream.progress)
         with place.file(ticket.path) as file, _stopped(file, token):
-            while (chunk := _next_chunk(stream, on_chunk)) is not None:
+            while (chunk := stream.next_chunk()) is not None:
                 if watched:
                     on_planned(ticket.plan)
                     watched = False
@@ -108,11 +106,6 @@ def write_part(
         last_segment=ticket.last_segment,
     )
     return PartResult(ticket, entry, losses)
-
-
-def _next_chunk(stream: ChunkStream, before: Callable[[], None]) -> bytes | None:
-    before()
-    return stream.next_chunk()
 
 
 @contextmanager

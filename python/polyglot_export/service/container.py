@@ -25,6 +25,7 @@ from polyglot_export.service.checks import ConfigurationCheck
 from polyglot_export.service.config.environment import ServiceSettings
 from polyglot_export.service.config.file import Configuration
 from polyglot_export.service.database import Database
+from polyglot_export.service.delivered.asking import StoreThreads
 from polyglot_export.service.delivered.files import DeliveredFiles
 from polyglot_export.service.delivered.sets import DeliveredSets
 from polyglot_export.service.http.client_connections import ClientConnections, connection_limit, request_memory
@@ -137,7 +138,8 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
     least_pace = LeastPace(settings.slow_client_timeout, settings.min_rate)
     spool = Spool(settings.spool_dir, settings.spool_limit)
     spool_files = SpoolFiles(spool, runs)
-    preparations = _preparations(settings, runs, spool_files, admission, callers, shared=shared is not None)
+    threads = StoreThreads(settings.queue_timeout)
+    preparations = _preparations(settings, runs, spool_files, admission, callers, threads, shared=shared is not None)
     file_terms = FileTerms(budget, settings.queue_timeout, least_pace)
     job_events = JobEvents(runs, store, preparations.may_begin)
     return Service(
@@ -160,7 +162,7 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
         least_pace=least_pace,
         spool=spool,
         prepared_files=PreparedFiles(spool, file_terms),
-        delivered_files=DeliveredFiles(file_terms),
+        delivered_files=DeliveredFiles(file_terms, threads),
         preparations=preparations,
         spool_keeper=SpoolKeeper(
             spool, store, spool_files.unsettled, settings.job_retention, shared=shared is not None
@@ -215,13 +217,14 @@ def _preparations(
     spool_files: SpoolFiles,
     admission: Admission,
     callers: Callers,
+    threads: StoreThreads,
     *,
     shared: bool,
 ) -> Preparations:
     terms = PreparationTerms(
         settings.file_attempts, settings.shutdown_grace, settings.file_queue, lambda: len(callers), shared
     )
-    sets = DeliveredSets(lambda owner: callers.owner(owner).destinations)
+    sets = DeliveredSets(lambda owner: callers.owner(owner).destinations, threads)
     kinds: dict[str, Kind] = {"file": spool_files, "store": sets}
     return Preparations(runs, kinds, admission, lambda owner: callers.owner(owner).exposure, terms)
 

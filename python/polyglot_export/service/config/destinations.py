@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from polyglot_export.access.tables import read_tables
 from polyglot_export.destinations.registry import store
-from polyglot_export.errors import SpecError
+from polyglot_export.destinations.store import Store
+from polyglot_export.errors import SpecError, TargetFailed
 from polyglot_export.fields import Record, within
 
 __all__ = ["DestinationEntry", "Destinations", "load_destinations"]
+
+
+OPENED = 32
+"""Stores whose clients are kept, those used last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,22 @@ class DestinationEntry(Record):
     def of_export(self, export_id: str) -> str:
         """Where the files of an export go."""
         return f"{self.url.rstrip('/')}/{export_id}"
+
+    def opened(self) -> Store:
+        """The store. Its client, and the credentials that it has found, serve all exports."""
+        return _opened(self.url)
+
+    def hidden(self, name: str, error: TargetFailed) -> TargetFailed:
+        """An error as a client may read it: with the name of the destination in place of where it is.
+
+        Args:
+            name: Of the destination.
+            error: What its store has raised.
+        """
+        message = error.message
+        for place in (self.opened().url, self.url.rstrip("/")):
+            message = message.replace(place, name)
+        return TargetFailed(message)
 
 
 class Destinations(Mapping[str, DestinationEntry]):
@@ -61,7 +83,7 @@ class Destinations(Mapping[str, DestinationEntry]):
     def load(self) -> None:
         """Import what their stores work with (:meth:`Store.load`)."""
         for scheme in self.schemes():
-            store(next(entry.url for entry in self._entries.values() if _scheme(entry.url) == scheme)).load()
+            next(entry for entry in self._entries.values() if _scheme(entry.url) == scheme).opened().load()
 
     def schemes(self) -> frozenset[str]:
         """Of their URLs, without those of folders."""
@@ -70,6 +92,11 @@ class Destinations(Mapping[str, DestinationEntry]):
     def only(self, names: tuple[str, ...]) -> Destinations:
         """The part of them that has these names."""
         return Destinations({name: entry for name, entry in self._entries.items() if name in names})
+
+
+@lru_cache(maxsize=OPENED)
+def _opened(url: str) -> Store:
+    return store(url)
 
 
 def _scheme(url: str) -> str:

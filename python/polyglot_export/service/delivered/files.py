@@ -6,25 +6,25 @@ must be the one that the job has.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
-from dataclasses import dataclass, field, replace
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from polyglot_export.destinations.registry import store
 from polyglot_export.destinations.store import Store
-from polyglot_export.errors import PolyglotError
 from polyglot_export.jobs.clock import now
 from polyglot_export.jobs.job import DeliveredSet, Job
 from polyglot_export.limits import MANIFEST_BYTES
 from polyglot_export.manifest.document import MANIFEST, Manifest
 from polyglot_export.service.background.absent import absent
 from polyglot_export.service.callers import Caller
+from polyglot_export.service.config.destinations import DestinationEntry
+from polyglot_export.service.delivered.asking import StoreThreads
 from polyglot_export.service.errors import FileMissing, Forbidden, NotFound, WrongState
 from polyglot_export.service.http.file_headers import file_headers
 from polyglot_export.service.logs import event
@@ -62,11 +62,11 @@ class DeliveredFiles:
 
     Args:
         terms: Memory and pace of what goes through the service.
+        threads: Ask the stores.
     """
 
     terms: FileTerms
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Manifests are read one at a time."""
+    threads: StoreThreads
 
     async def of(self, job: Job, caller: Caller) -> list[DeliveredFile]:
         """All files of a job, in the order of its datasets.
@@ -76,13 +76,13 @@ class DeliveredFiles:
             WrongState: There will be none, or the job is for another delivery.
             Forbidden: The caller may not read any more what is in them, or not use the destination.
             FileMissing: The manifest is not there, or another one.
+            Busy: The store does not answer, or there is no memory for the manifest.
         """
-        delivered = self._delivered(job, caller)
-        async with self._turn:
-            place = store(delivered.url)
-            size = await asyncio.to_thread(_size, place, MANIFEST)
-            with await self.terms.budget.reserve(COPIES * size, self.terms.queue_timeout, caller.name):
-                return await asyncio.to_thread(_read, place, size, delivered, job)
+        entry, delivered = _allowed(job, caller)
+        place, path = entry.opened(), f"{job.id}/{MANIFEST}"
+        size = await self.threads.ask(job, entry, partial(_size, place, path))
+        with await self.terms.budget.reserve(COPIES * size, self.terms.queue_timeout, caller.name):
+            return await self.threads.ask(job, entry, partial(_read, place, path, size, delivered, job))
 
     async def give(self, job: Job, caller: Caller, number: int, request: Request) -> Response:
         """The way to one file: a link that is signed now, or the file itself where its place signs none.
@@ -100,9 +100,9 @@ class DeliveredFiles:
         files = await self.of(job, caller)
         if number >= len(files):
             raise NotFound(f"export {job.id} has {len(files)} files, counted from 0; there is no file {number}")
-        file, delivered = files[number], self._delivered(job, caller)
-        place = store(delivered.url)
-        link = await asyncio.to_thread(place.link, file.path, LINK_SECONDS) if request.method == "GET" else None
+        file, (entry, delivered) = files[number], _allowed(job, caller)
+        stored = _StoredFile(entry.opened(), f"{job.id}/{file.path}", self.threads.executor)
+        link = await self.threads.ask(job, entry, stored.link) if request.method == "GET" else None
         event(
             _log,
             logging.INFO,
@@ -115,26 +115,33 @@ class DeliveredFiles:
         )
         if link is not None:
             return RedirectResponse(link, 302, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+
+        async def opened() -> _StoredFile:
+            if await self.threads.ask(job, entry, stored.size) != file.size:
+                raise _changed(stored.place, stored.path)
+            return stored
+
         entity = Entity(f'"{file.sha256}"', delivered.made_at.replace(microsecond=0), file.size)
         selection = select(request.method, request.headers, entity)
-        opener = partial(_open, place, file)
         headers = _headers(job, file, entity)
-        return FileResponse(opener, self.terms, job.owner, selection, file.size, headers, sha256=file.sha256)
+        return FileResponse(opened, self.terms, job.owner, selection, file.size, headers, sha256=file.sha256)
 
-    def _delivered(self, job: Job, caller: Caller) -> DeliveredSet:
-        if job.spec.delivery != "store":
-            raise WrongState(f'export {job.id} is no "delivery": "store"; its file is at /exports/{job.id}/download')
-        if job.delivered is None:
-            raise absent(job, "the set of files")
-        covered = zip(job.spec.each(), job.delivered.offered, strict=True)
-        if not all(caller.exposure.covers(spec, offered) for spec, offered in covered):
-            raise Forbidden(f"the files of export {job.id} hold what this key may not read any more")
-        entry = caller.destinations.get(job.spec.destination or "")
-        if entry is None:
-            raise Forbidden(f"this key may not use the destination {job.spec.destination!r} any more")
-        if entry.of_export(job.id) != job.delivered.url:
-            raise FileMissing(f"the destination {job.spec.destination!r} is another place than when they were written")
-        return job.delivered
+
+def _allowed(job: Job, caller: Caller) -> tuple[DestinationEntry, DeliveredSet]:
+    """Where the files of a job are, if its owner may read them now."""
+    if job.spec.delivery != "store":
+        raise WrongState(f'export {job.id} is no "delivery": "store"; its file is at /exports/{job.id}/download')
+    if job.delivered is None:
+        raise absent(job, "the set of files")
+    covered = zip(job.spec.each(), job.delivered.offered, strict=True)
+    if not all(caller.exposure.covers(spec, offered) for spec, offered in covered):
+        raise Forbidden(f"the files of export {job.id} hold what this key may not read any more")
+    entry = caller.destinations.get(job.spec.destination or "")
+    if entry is None:
+        raise Forbidden(f"this key may not use the destination {job.spec.destination!r} any more")
+    if entry.of_export(job.id) != job.delivered.url:
+        raise FileMissing(f"the destination {job.spec.destination!r} is another place than when they were written")
+    return entry, job.delivered
 
 
 class _StoredFile:
@@ -142,9 +149,22 @@ class _StoredFile:
     (an :class:`~polyglot_export.service.streams.file_response.OpenFile`).
     """
 
-    def __init__(self, place: Store, path: str) -> None:
-        self._place = place
-        self._path = path
+    def __init__(self, place: Store, path: str, executor: Executor) -> None:
+        self.place = place
+        self.path = path
+        self.executor = executor
+
+    def link(self) -> str | None:
+        """A link to it; ``None`` where its place signs none."""
+        return self.place.link(self.path, LINK_SECONDS)
+
+    def size(self) -> int:
+        """Its size now.
+
+        Raises:
+            FileMissing: It is gone.
+        """
+        return _size(self.place, self.path)
 
     def read(self, size: int, at: int) -> bytes:
         """Bytes from a place on.
@@ -153,19 +173,13 @@ class _StoredFile:
             EOFError: The file is shorter by now.
             TargetFailed: The store does not give them.
         """
-        chunk = self._place.read(self._path, at, size)
+        chunk = self.place.read(self.path, at, size)
         if not chunk:
             raise EOFError(f"the file ends at byte {at}")
         return chunk
 
     def close(self) -> None:
         """Nothing is open."""
-
-
-async def _open(place: Store, file: DeliveredFile) -> _StoredFile:
-    if await asyncio.to_thread(_size, place, file.path) != file.size:
-        raise _changed(place, file.path)
-    return _StoredFile(place, file.path)
 
 
 def _size(place: Store, path: str) -> int:
@@ -181,14 +195,11 @@ def _changed(place: Store, path: str) -> FileMissing:
     return FileMissing("what was delivered has been changed since; create the export again")
 
 
-def _read(place: Store, size: int, delivered: DeliveredSet, job: Job) -> list[DeliveredFile]:
-    content = place.read(MANIFEST, 0, min(size, MANIFEST_BYTES))
+def _read(place: Store, path: str, size: int, delivered: DeliveredSet, job: Job) -> list[DeliveredFile]:
+    content = place.read(path, 0, min(size, MANIFEST_BYTES))
     if hashlib.sha256(content).hexdigest() != delivered.sha256:
-        raise _changed(place, MANIFEST)
-    try:
-        manifest = Manifest.from_json(content)
-    except PolyglotError:
-        raise _changed(place, MANIFEST) from None
+        raise _changed(place, path)
+    manifest = Manifest.from_json(content)
     ending = _ending(job)
     files: list[DeliveredFile] = []
     for relation in manifest.relations:

@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from polyglot_export.cancel import CancelToken
-from polyglot_export.destinations.registry import store, store_kind_of
 from polyglot_export.dumps.in_turn import Chosen, SetInTurn
+from polyglot_export.errors import TargetFailed
 from polyglot_export.execution.run import Progress
 from polyglot_export.jobs.job import DeliveredSet, Job
 from polyglot_export.limits import DELIVERY_BYTES, DELIVERY_FILES
 from polyglot_export.service.admission.opening import Admitted, Opened
 from polyglot_export.service.background.thread import in_thread
-from polyglot_export.service.config.destinations import Destinations
+from polyglot_export.service.config.destinations import DestinationEntry, Destinations
+from polyglot_export.service.delivered.asking import StoreThreads, refused
 from polyglot_export.service.delivered.place import DeliveryPlace
 from polyglot_export.service.replicas.active import ActiveRun
 
@@ -37,10 +38,12 @@ class DeliveredSets:
 
     Args:
         destinations_of: Where the owner of a job may have it delivered to now; raises Forbidden where its key is gone.
+        threads: Ask the stores.
     """
 
-    def __init__(self, destinations_of: Callable[[str | None], Destinations]) -> None:
+    def __init__(self, destinations_of: Callable[[str | None], Destinations], threads: StoreThreads) -> None:
         self._destinations_of = destinations_of
+        self._threads = threads
         self._made: dict[tuple[str, int], _Delivery] = {}
         """What runs, by job and run."""
 
@@ -50,19 +53,24 @@ class DeliveredSets:
         Raises:
             SpecError: The owner may not use it, or not any more.
             TargetFailed: It cannot be written.
+            Busy: Its store does not answer.
         """
-        await asyncio.to_thread(store(self._url(job)).check)
+        entry = self._entry(job)
+        await self._threads.ask(job, entry, entry.opened().check)
 
     def held_bytes(self, job: Job) -> int:
         """What an upload holds, and the manifest."""
-        kind = store_kind_of(self._url(job))
-        return DELIVERY_BYTES + (kind.capabilities.memory_bytes if kind is not None else 0)
+        return DELIVERY_BYTES + self._entry(job).opened().capabilities.memory_bytes
 
     async def make(self, active: ActiveRun, admitted: Admitted) -> DeliveredSet:
         """Write the files; see :class:`Kind`."""
-        place = DeliveryPlace(self._url(active.job), active.job, active.run.number)
+        entry = self._entry(active.job)
+        place = DeliveryPlace(entry.of_export(active.job.id), active.job, active.run.number)
         delivery = self._made[_key(active)] = _Delivery(active, admitted, place)
-        written = await in_thread(delivery.write, "polyglot-delivery")
+        try:
+            written = await in_thread(delivery.write, "polyglot-delivery")
+        except TargetFailed as error:
+            raise refused(active.job, entry, error) from None
         return DeliveredSet(
             active.run.number,
             place.url,
@@ -87,8 +95,8 @@ class DeliveredSets:
     async def forget(self, job: Job) -> None:
         """The files stay: they are not the service's but the destination's owner's."""
 
-    def _url(self, job: Job) -> str:
-        return self._destinations_of(job.owner).named(job.spec.destination).of_export(job.id)
+    def _entry(self, job: Job) -> DestinationEntry:
+        return self._destinations_of(job.owner).named(job.spec.destination)
 
 
 class _Delivery:

@@ -120,6 +120,8 @@ class PreparedFiles:
 class SpooledFile:
     """An open file of the spool (an :class:`~polyglot_export.service.streams.file_response.OpenFile`)."""
 
+    executor = None
+
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._written_at = os.fstat(descriptor).st_mtime_ns

@@ -12,6 +12,7 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,6 +38,10 @@ _log = logging.getLogger(__name__)
 
 class OpenFile(Protocol):
     """A file that can be read; its methods are called in threads."""
+
+    @property
+    def executor(self) -> Executor | None:
+        """Whose threads read it; ``None`` for those of the event loop."""
 
     def read(self, size: int, at: int) -> bytes:
         """Bytes from a place on, at least one.
@@ -213,7 +218,7 @@ class _Sending:
         return self._sent - self._connection.unacknowledged() if self._sending else None
 
     async def _read(self, size: int, at: int) -> bytes:
-        reading = asyncio.get_running_loop().run_in_executor(None, self._file.read, size, at)
+        reading = asyncio.get_running_loop().run_in_executor(self._file.executor, self._file.read, size, at)
         try:
             return await asyncio.shield(reading)
         except asyncio.CancelledError:
