@@ -28,7 +28,8 @@ from polyglot_export.cancel import CancelToken
 from polyglot_export.destinations.folder import FolderStore
 from polyglot_export.dumps.cluster import task
 from polyglot_export.dumps.cluster.room import Room
-from polyglot_export.dumps.tickets import PartResult, write_part
+from polyglot_export.dumps.routed import write_ticket
+from polyglot_export.dumps.tickets import PartResult
 from polyglot_export.errors import Cancelled, PolyglotError
 from tests.cli.helpers import wait_until
 from tests.dumps.helpers import files
@@ -130,9 +131,9 @@ def test_a_part_that_appears_in_the_last_moment_is_taken_back(
     monkeypatch.setattr(FolderStore, "unfinished", lambda _: iter(()))
 
     def unseen(*what: Any, **how: Any) -> PartResult:
-        return write_part(*what, **{**how, "before_commit": lambda: None})
+        return write_ticket(*what, **{**how, "before_commit": lambda: None})
 
-    monkeypatch.setattr(task, "write_part", unseen)
+    monkeypatch.setattr(task, "write_ticket", unseen)
     with psycopg.connect(tables, autocommit=True) as conn:
         answer = late(tables, tmp_path, conn)
     assert "does not see the claim of the dump" in answer["error"]["reason"]

@@ -36,6 +36,7 @@ OPTIONS = {
     "exclude_table": "--exclude-table",
     "part_size": "--part-size",
     "partition_folders": "--partition-folders",
+    "partition_by": "--partition-by",
     "watermark": "--watermark",
     "dataset": "SOURCE",
 }

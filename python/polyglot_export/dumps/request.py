@@ -35,6 +35,11 @@ class DumpRequest:
     """Bytes of a relation's pages that make a part; ``None`` for one part a relation."""
     partition_folders: bool = False
     """A folder for each partition of a table that is read by its partitions."""
+    partition_by: Mapping[str, str] = field(default_factory=dict)
+    """``schema.table`` (or ``table``) → column, or ``column:day`` and the like, by which its rows are laid into
+    folders."""
+    keep_partition_column: bool = False
+    """Leave a column in the files although their folders stand for it."""
     watermarks: Mapping[str, str] = field(default_factory=dict)
     """``schema.table`` (or ``table``) → column whose greatest value the manifest tells."""
     fingerprints: bool = False
