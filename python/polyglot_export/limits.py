@@ -139,9 +139,9 @@ ROUTE_PARTS = 16
 files a value has that all of them meet."""
 ROUTE_PART_BYTES = 32 * MIB
 """Bytes of pages that such a part has at least: a smaller table is not worth several files for each value."""
-ROUTE_BYTES = 8 * MIB
+ROUTE_BYTES = 12 * MIB
 """Bytes of rows that wait in such a part until they are written; the buffers that they are in grow by a quarter. With
-1,000 values in random order a file gets 8 to 16 KiB of rows at a time."""
+1,000 values in random order a file gets 12 to 24 KiB of rows at a time."""
 ROUTE_FILES = 64
 """Files that such a part has open at a time, each with a descriptor and a chunk of :data:`ROUTE_CHUNK_BYTES`."""
 ROUTE_ALL_FILES = 256
@@ -152,7 +152,7 @@ ROUTE_UPLOADS = 2
 """The same where files are uploads, each of which holds :data:`UPLOAD_BYTES`."""
 ROUTE_CHUNK_BYTES = 64 * KIB
 """Bytes of a chunk of such a file (``rust/src/routing/mod.rs``)."""
-ROUTE_FOOTERS_BYTES = 8 * MIB
+ROUTE_FOOTERS_BYTES = 4 * MIB
 """What the open files of such a part hold until their ends (``rust/src/routing/router.rs``)."""
 MESSAGE_BYTES = 1 * KIB
 """Bytes of a message that are kept, sent or logged: a server quotes the value that it cannot read, which may be a

@@ -27,6 +27,7 @@ from polyglot_export.planning.planner import plan
 
 __all__ = ["Relations", "naming_relation"]
 
+FEWER_FILES = "choose a column with fewer values, a longer time, or a query that orders its rows by it"
 PART_ENTRY_BYTES = 300
 """Of a part in the manifest, beside its path: numbers of up to 19 digits, the digest, their names and the indent."""
 
@@ -201,7 +202,7 @@ class Relations:
             return
         if sum(len(each.entries) for each in state.results) > DUMP_FILES:
             reason = f"the values of {partition.column.name!r} make more than {DUMP_FILES:,} files of {state.title}"
-            raise SpecError(None, f"{reason}: choose a column with fewer values, or a longer time")
+            raise SpecError(None, f"{reason}: {FEWER_FILES}")
         self._see_entries(result.entries)
 
     def fail(self, index: int, error: PolyglotError) -> frozenset[str]:

@@ -11,6 +11,7 @@ from threading import Event
 from polyglot_export.cancel import CancelToken
 from polyglot_export.destinations.base import Destination
 from polyglot_export.destinations.store import Store
+from polyglot_export.dumps.relations import FEWER_FILES
 from polyglot_export.dumps.tickets import PartResult, Ticket, write_part
 from polyglot_export.dumps.values import value_file, value_folder
 from polyglot_export.errors import ConnectionLost, InternalError, PolyglotError, SpecError
@@ -193,11 +194,8 @@ class _Files:
     def _begin(self, number: int, value: str | None) -> None:
         if len(self._entries) + len(self._open) >= DUMP_FILES:
             source = self._ticket.plan.source
-            reason = (
-                f"the values of {self._route.column!r} would make more than {DUMP_FILES:,} files of {source}: choose a"
-                " column with fewer values, or a longer time"
-            )
-            raise SpecError("partition_by", reason)
+            reason = f"the values of {self._route.column!r} make more than {DUMP_FILES:,} files of {source}"
+            raise SpecError(None, f"{reason}: {FEWER_FILES}")
         folder = value_folder(self._route.key, value)
         known = folder.name.casefold()
         again = self._in_folder.get(known, 0)

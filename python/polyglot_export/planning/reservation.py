@@ -82,8 +82,8 @@ def export_bytes(shape: Shape, limits: Limits, *, segments: int | None = None) -
 
 
 def _routed_bytes(shape: Shape, limits: Limits, route: Route, destination_bytes: int) -> int:
-    """The same for rows that are laid into several files: no segment waits behind another one, and a row group has no
-    more than the rows that wait for it.
+    """The same for rows that are laid into several files: no segment waits behind another one, a row group has no more
+    than the rows that wait for it, and the one worker appends it itself.
     """
     files = destination_bytes + ROUTE_CHUNK_BYTES
     if shape.compression is not None:
@@ -92,8 +92,9 @@ def _routed_bytes(shape: Shape, limits: Limits, route: Route, destination_bytes:
     chunk = min(limits.chunk_bytes, ROUTE_CHUNK_BYTES)
     one = export_bytes(replace(shape, row_group_bytes=group), replace(limits, chunk_bytes=chunk), segments=1)
     waiting = route.waiting_bytes * 5 // 4 + 2 * limits.chunk_bytes
-    footers = ROUTE_FOOTERS_BYTES if Format(shape.format).record.memory.row_groups else 0
-    return one + waiting + footers + route.open_files * files
+    if Format(shape.format).record.memory.row_groups:
+        one += ROUTE_FOOTERS_BYTES - (APPENDED_ROW_GROUPS - 1) * group
+    return one + waiting + route.open_files * files
 
 
 def row_allowance(shape: Shape, limits: Limits) -> int:

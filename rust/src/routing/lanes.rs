@@ -6,7 +6,7 @@ use super::open_file::OpenFile;
 use crate::error::{Error, Result};
 
 /// What a lane takes beside its rows and its value: itself, and its places in the tables.
-const LANE_BYTES: usize = 256;
+const LANE_BYTES: usize = 192;
 /// Before each row that waits: its length.
 const LENGTH_BYTES: usize = 4;
 /// By what part of itself a buffer of rows grows: twice its size would be twice the memory that is counted.
@@ -24,7 +24,7 @@ pub(super) struct Lane {
     pub(super) waiting: usize,
     /// Of the waiting rows, those whose value the folder does not tell.
     pub(super) replaced: u64,
-    pub(super) file: Option<OpenFile>,
+    pub(super) file: Option<Box<OpenFile>>,
 }
 
 impl Lane {

@@ -40,7 +40,8 @@ impl Routed {
 impl Encoding for Routed {
     fn segment_encoder(&self, pool: &Arc<ChunkPool>) -> Result<Box<dyn SegmentEncoder>> {
         let encoder = self.inner.segment_encoder(pool)?;
-        Ok(Box::new(Router::new(encoder, Arc::clone(&self.inner), self.route.clone(), self.segments, self.columns)))
+        let files = Files { encoding: Arc::clone(&self.inner), pool: Arc::clone(pool) };
+        Ok(Box::new(Router::new(encoder, files, self.route.clone(), self.segments, self.columns)))
     }
 
     fn file_assembler(&self) -> Result<Box<dyn FileAssembler>> {
@@ -75,8 +76,30 @@ impl FileAssembler for PassOn {
     }
 }
 
-/// A chunk of a file on its way through the merger; `rows` end in it.
-fn piece_of(chunk: Chunk, mark: FileMark, rows: u64) -> Piece {
-    let chunk = Chunk { mark: Some(mark), ..chunk };
-    Piece { rows, bytes: chunk.len(), body: Body::Own(Box::new(chunk)) }
+/// What a piece takes beside its bytes, so that no number of empty ones can wait.
+const PIECE_BYTES: usize = 256;
+
+/// What files are made with.
+struct Files {
+    encoding: Arc<dyn Encoding>,
+    pool: Arc<ChunkPool>,
+}
+
+impl Files {
+    /// A chunk of a file on its way through the merger; `rows` end in it.
+    fn piece(&self, mut chunk: Chunk, mark: FileMark, rows: u64) -> Piece {
+        chunk.mark = Some(mark);
+        let length = chunk.body.len();
+        if length < chunk.body.capacity() / 2 {
+            // A file may get a few hundred bytes at a time, and many such pieces wait.
+            let body = chunk.body.as_slice().to_vec();
+            self.pool.give_back(std::mem::replace(&mut chunk.body, body));
+        }
+        Piece { rows, bytes: chunk.len().saturating_add(PIECE_BYTES), body: Body::Own(Box::new(chunk)) }
+    }
+
+    /// One without bytes.
+    fn mark(&self, mark: FileMark, rows: u64) -> Piece {
+        self.piece(Chunk::default(), mark, rows)
+    }
 }

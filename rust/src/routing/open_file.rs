@@ -1,10 +1,8 @@
 //! A file that is begun and not finished.
 
-use super::piece_of;
+use super::Files;
 use crate::error::Result;
-use crate::formats::base::{
-    Encoding, FileAssembler, FileEnd, FileMark, Piece, PieceSink, SegmentEncoder, SegmentEnd, Totals,
-};
+use crate::formats::base::{FileAssembler, FileEnd, FileMark, Piece, PieceSink, SegmentEncoder, SegmentEnd, Totals};
 
 /// Memory: that of its assembler, and at most one chunk.
 pub(super) struct OpenFile {
@@ -25,11 +23,11 @@ impl OpenFile {
     pub(super) fn begin(
         number: u32,
         value: Option<String>,
-        encoding: &dyn Encoding,
+        files: &Files,
         pieces: &mut dyn PieceSink,
     ) -> Result<OpenFile> {
-        let assembler = encoding.file_assembler()?;
-        pieces.push(piece_of(Default::default(), FileMark::Begin { number, value }, 0))?;
+        let assembler = files.encoding.file_assembler()?;
+        pieces.push(files.mark(FileMark::Begin { number, value }, 0))?;
         let (rows, rows_untold, losses) = (0, 0, Vec::new());
         Ok(OpenFile { number, assembler, rows, rows_untold, losses, replaced: 0, raw: 0, used: 0 })
     }
@@ -38,10 +36,11 @@ impl OpenFile {
     pub(super) fn append(
         &mut self,
         encoder: &mut dyn SegmentEncoder,
+        files: &Files,
         pieces: &mut dyn PieceSink,
         feed: &mut dyn FnMut(&mut dyn SegmentEncoder, &mut dyn PieceSink) -> Result<()>,
     ) -> Result<SegmentEnd> {
-        let mut into = Into { file: self, pieces };
+        let mut into = Into { file: self, files, pieces };
         feed(encoder, &mut into)?;
         let rows = encoder.rows();
         let end = encoder.finish(&mut into)?;
@@ -56,20 +55,20 @@ impl OpenFile {
         self.assembler.memory_bytes()
     }
 
-    pub(super) fn finish(mut self, pieces: &mut dyn PieceSink) -> Result<()> {
+    pub(super) fn finish(mut self, files: &Files, pieces: &mut dyn PieceSink) -> Result<()> {
         let OpenFile { number, rows, replaced, .. } = self;
         let losses = std::mem::take(&mut self.losses);
         let totals = Totals { rows, losses };
         self.assembler.finish(&totals)?;
-        self.hand_on(pieces)?;
+        self.hand_on(files, pieces)?;
         let end = FileEnd { rows, losses: totals.losses, replaced };
-        pieces.push(piece_of(Default::default(), FileMark::End { number, end }, self.rows_untold))
+        pieces.push(files.mark(FileMark::End { number, end }, self.rows_untold))
     }
 
-    fn hand_on(&mut self, pieces: &mut dyn PieceSink) -> Result<()> {
+    fn hand_on(&mut self, files: &Files, pieces: &mut dyn PieceSink) -> Result<()> {
         while let Some(chunk) = self.assembler.take_chunk() {
             let rows = std::mem::take(&mut self.rows_untold);
-            pieces.push(piece_of(chunk, FileMark::Body { number: self.number }, rows))?;
+            pieces.push(files.piece(chunk, FileMark::Body { number: self.number }, rows))?;
         }
         Ok(())
     }
@@ -78,6 +77,7 @@ impl OpenFile {
 /// Where the encoder's pieces go: through the assembler of the file.
 struct Into<'a> {
     file: &'a mut OpenFile,
+    files: &'a Files,
     pieces: &'a mut dyn PieceSink,
 }
 
@@ -85,7 +85,7 @@ impl PieceSink for Into<'_> {
     fn push(&mut self, piece: Piece) -> Result<()> {
         self.file.rows_untold += piece.rows;
         self.file.assembler.piece(piece.body)?;
-        self.file.hand_on(self.pieces)
+        self.file.hand_on(self.files, self.pieces)
     }
 }
 

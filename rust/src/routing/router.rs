@@ -7,13 +7,13 @@
 //! on the rows and their order alone.
 
 use std::cmp::Reverse;
-use std::sync::Arc;
 
+use super::Files;
 use super::lanes::Lanes;
 use super::open_file::{OpenFile, add};
 use crate::copy::frame::Tuple;
 use crate::error::{Error, Result};
-use crate::formats::base::{Encoding, PieceSink, SegmentEncoder, SegmentEnd};
+use crate::formats::base::{PieceSink, SegmentEncoder, SegmentEnd};
 use crate::plan::Route;
 
 /// The folder of rows without a value, as Hive names it. A text that reads so goes there too.
@@ -28,13 +28,13 @@ const LEAST_BYTES: usize = 64 << 10;
 const LEFT: usize = 7;
 const EMPTIED: usize = 8;
 /// What all open files may hold until their ends (the footers of Parquet).
-const FOOTERS_BYTES: usize = 8 << 20;
+const FOOTERS_BYTES: usize = 4 << 20;
 
 /// Memory: `waiting_bytes` of the route and a quarter of it, `open_files` with a chunk each, [`FOOTERS_BYTES`], and
 /// that of one encoder.
 pub(super) struct Router {
     encoder: Box<dyn SegmentEncoder>,
-    encoding: Arc<dyn Encoding>,
+    make: Files,
     route: Route,
     lanes: Lanes,
     /// Lanes with an open file.
@@ -53,14 +53,14 @@ pub(super) struct Router {
 impl Router {
     pub(super) fn new(
         encoder: Box<dyn SegmentEncoder>,
-        encoding: Arc<dyn Encoding>,
+        make: Files,
         route: Route,
         segments: u64,
         columns: usize,
     ) -> Self {
         Router {
             encoder,
-            encoding,
+            make,
             route,
             lanes: Lanes::default(),
             open: Vec::new(),
@@ -105,7 +105,7 @@ impl Router {
         file.used = self.clock;
         file.replaced += waiting.replaced;
         file.raw = file.raw.saturating_add(waiting.counted);
-        let end = file.append(&mut *self.encoder, pieces, &mut |encoder, pieces| {
+        let end = file.append(&mut *self.encoder, &self.make, pieces, &mut |encoder, pieces| {
             for row in waiting.rows() {
                 encoder.row(Tuple::of_fields(row), pieces)?;
             }
@@ -129,7 +129,7 @@ impl Router {
         let lane = self.lanes.lane(number)?;
         let value = (!lane.value.is_empty()).then(|| String::from_utf8(lane.value.to_vec())).transpose();
         let value = value.map_err(|_| Error::protocol("a partition value that is not UTF-8"))?;
-        lane.file = Some(OpenFile::begin(self.files, value, &*self.encoding, pieces)?);
+        lane.file = Some(Box::new(OpenFile::begin(self.files, value, &self.make, pieces)?));
         self.files = self.files.checked_add(1).ok_or_else(|| Error::Internal("too many files".into()))?;
         self.open.push(number);
         Ok(())
@@ -139,7 +139,7 @@ impl Router {
     fn close(&mut self, number: usize, pieces: &mut dyn PieceSink) -> Result<()> {
         self.open.retain(|each| *each != number);
         if let Some(file) = self.lanes.lane(number)?.file.take() {
-            file.finish(pieces)?;
+            file.finish(&self.make, pieces)?;
         }
         self.lanes.forget_if_empty(number);
         Ok(())
@@ -149,7 +149,7 @@ impl Router {
     fn bound_footers(&mut self, pieces: &mut dyn PieceSink) -> Result<()> {
         let mut held = Vec::with_capacity(self.open.len());
         for each in &self.open {
-            held.push((self.lanes.lane(*each)?.file.as_ref().map_or(0, OpenFile::memory_bytes), *each));
+            held.push((self.lanes.lane(*each)?.file.as_ref().map_or(0, |file| file.memory_bytes()), *each));
         }
         let sum: usize = held.iter().map(|(bytes, _)| bytes).sum();
         match held.into_iter().max() {
