@@ -37,6 +37,7 @@ OPTIONS = {
     "part_size": "--part-size",
     "partition_folders": "--partition-folders",
     "partition_by": "--partition-by",
+    "keep_partition_column": "--keep-partition-column",
     "watermark": "--watermark",
     "dataset": "SOURCE",
 }

@@ -45,6 +45,10 @@ class _State:
     """``None`` until it is planned."""
     parts: int = 0
     results: list[PartResult] = field(default_factory=list)
+    files: int = 0
+    """Of the results, and so are these."""
+    rows_written: int = 0
+    bytes_written: int = 0
     failure: str | None = None
 
     @property
@@ -197,10 +201,13 @@ class Relations:
         index = result.ticket.relation
         state = self._states[index]
         state.results.append(result)
+        state.files += len(result.entries)
+        state.rows_written += sum(each.rows for each in result.entries)
+        state.bytes_written += sum(each.bytes for each in result.entries)
         partition = self._partitions.get(index)
         if partition is None:
             return
-        if sum(len(each.entries) for each in state.results) > DUMP_FILES:
+        if state.files > DUMP_FILES:
             reason = f"the values of {partition.column.name!r} make more than {DUMP_FILES:,} files of {state.title}"
             raise SpecError(None, f"{reason}: {FEWER_FILES}")
         self._see_entries(result.entries)
@@ -211,6 +218,7 @@ class Relations:
         state.failure = error.message
         written = frozenset(entry.path for each in state.results for entry in each.entries)
         state.results.clear()
+        state.files = state.rows_written = state.bytes_written = 0
         return written
 
     @property
@@ -233,13 +241,12 @@ class Relations:
             rows: Of the parts that run.
             bytes_: Of the same.
         """
-        results = [result for state in self._states for result in state.results]
         return DumpProgress(
             relations=sum(state.is_complete or state.failure is not None for state in self._states),
             relations_total=len(self._states),
-            files=sum(each.files for each in results),
-            rows=rows + sum(each.rows for each in results),
-            bytes=bytes_ + sum(each.bytes for each in results),
+            files=sum(each.files for each in self._states),
+            rows=rows + sum(each.rows_written for each in self._states),
+            bytes=bytes_ + sum(each.bytes_written for each in self._states),
             estimated_rows=sum(state.rows or 0 for state in self._states),
         )
 
@@ -355,13 +362,14 @@ def naming_relation(error: PolyglotError, title: str) -> PolyglotError:
 
 def _entry(entry: RelationEntry, results: list[PartResult]) -> RelationEntry:
     ordered = sorted(results, key=lambda each: each.ticket.number)
+    parts = tuple(entry for each in ordered for entry in each.entries)
     losses: dict[str, int] = {}
     for each in ordered:
         for column, count in each.losses.items():
             losses[column] = losses.get(column, 0) + count
     return replace(
         entry,
-        rows=sum(each.rows for each in ordered),
+        rows=sum(part.rows for part in parts),
         losses=losses,
-        parts=tuple(entry for each in ordered for entry in each.entries),
+        parts=parts,
     )

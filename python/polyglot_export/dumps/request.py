@@ -52,6 +52,13 @@ class DumpRequest:
     def __post_init__(self) -> None:
         if self.part_size is not None and self.part_size < DUMP_PART_BYTES:
             raise SpecError("part_size", f"must be at least {DUMP_PART_BYTES >> 20} MiB (got {self.part_size} bytes)")
+        for name, by in self.partition_by.items():
+            if not isinstance(name, str) or not isinstance(by, str):
+                raise SpecError(
+                    "partition_by", f"must be the names of relations with a column each (got {name!r}: {by!r})"
+                )
+        if self.keep_partition_column and not self.partition_by:
+            raise SpecError("keep_partition_column", "is for relations with partition_by, and there is none")
 
 
 class DumpProgress(NamedTuple):

@@ -44,21 +44,6 @@ class PartResult:
     """In the order of their paths."""
     losses: Mapping[str, int]
 
-    @property
-    def files(self) -> int:
-        """How many there are."""
-        return len(self.entries)
-
-    @property
-    def rows(self) -> int:
-        """Of all of them."""
-        return sum(each.rows for each in self.entries)
-
-    @property
-    def bytes(self) -> int:
-        """The same."""
-        return sum(each.bytes for each in self.entries)
-
 
 def write_part(
     ticket: Ticket,

@@ -65,7 +65,7 @@ def value_file(part: str, folder: str, again: int) -> str:
 
 
 def part_of(path: str) -> str:
-    """The path of the part that a file is of: what :func:`value_file` was given. Any other path stays as it is."""
+    """The path of the part that the file of a value is of: what :func:`value_file` was given."""
     match = _VALUE_FILE.fullmatch(path)
     return path if match is None else "/".join(filter(None, (match[1], f"{match[2]}{match[3]}")))
 

@@ -144,9 +144,10 @@ def _by_time(found: Located, column: SourceColumn, type_: Type, transform: str) 
         words = "a timestamp" if transform == "hour" else "a date or timestamp"
         reason = f"{transform} needs {words}, and {column.name!r} of {found.title} is {column.display}"
         raise SpecError(FIELD, reason)
-    names = {each.name for each in found.exposed}
+    # Some readers do not tell capital letters from small ones.
+    names = {each.name.casefold() for each in found.exposed}
     key = transform if transform not in names else f"{column.name}_{transform}"
-    while key in names:
+    while key.casefold() in names:
         key += "_"
     return Partition(column, key, _unless_null(column.reference, TRANSFORMS[transform](column.reference)), True)
 

@@ -21,7 +21,7 @@ const DEFAULT_PARTITION: &[u8] = b"__HIVE_DEFAULT_PARTITION__";
 /// A value longer than this cannot stand for a folder: it is in the manifest with each of its files.
 const VALUE_BYTES: usize = 4 << 10;
 /// A row from this size on is not copied: the rows before it are written, and it behind them.
-const LARGE_ROW_BYTES: usize = 256 << 10;
+const LARGE_ROW_BYTES: usize = 1 << 20;
 /// What an open file gets at least at a time, as long as other lanes have more: each time makes a row group.
 const LEAST_BYTES: usize = 64 << 10;
 /// What is left waiting when lanes are emptied, of [`EMPTIED`] parts: the lanes are looked through less often.

@@ -247,7 +247,7 @@ fn no_value_empty_text_and_the_name_of_the_folder_share_it_and_are_counted() {
 
 #[test]
 fn a_large_row_comes_behind_those_that_wait() {
-    let large = "x".repeat(300 << 10);
+    let large = "x".repeat(1 << 20);
     let segments = [vec![row("a", "first"), row("b", "other"), row("a", &large), row("a", "last"), row("", &large)]];
     let out = routed(&segments, route(4, 1 << 20, None)).unwrap();
     assert_eq!(by_value(&out), expected(&segments));

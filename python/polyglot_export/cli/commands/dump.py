@@ -86,7 +86,8 @@ INCOMPLETE = 1
 @click.option(
     "--part-size",
     metavar="SIZE",
-    help="Cut tables into files of about so many bytes of their pages, as 256MiB. Default: one file a table.",
+    help="Cut tables into files of about so many bytes of their pages, as 256MiB. Default: one file a table. With "
+    "--partition-by, bytes of its rows after which a file ends.",
 )
 @click.option(
     "--partition-folders",

@@ -135,7 +135,7 @@ class ClusterWriter:
         """
         with suppress(PolyglotError):
             for each in self._place.unfinished():
-                if part_of(each.path) in self._begun:
+                if not self._begun.isdisjoint((each.path, part_of(each.path))):
                     self._place.end(each)
 
     def _answer(self, text: str, token: CancelToken) -> str:
