@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from polyglot_export.dumps.selection import Selection
 from polyglot_export.errors import SpecError
@@ -52,11 +52,11 @@ class DumpRequest:
     def __post_init__(self) -> None:
         if self.part_size is not None and self.part_size < DUMP_PART_BYTES:
             raise SpecError("part_size", f"must be at least {DUMP_PART_BYTES >> 20} MiB (got {self.part_size} bytes)")
-        for name, by in self.partition_by.items():
+        given: Mapping[Any, object] = self.partition_by
+        for name, by in given.items():
             if not isinstance(name, str) or not isinstance(by, str):
-                raise SpecError(
-                    "partition_by", f"must be the names of relations with a column each (got {name!r}: {by!r})"
-                )
+                reason = f"must be the names of relations with a column each (got {name!r}: {by!r})"
+                raise SpecError("partition_by", reason)
         if self.keep_partition_column and not self.partition_by:
             raise SpecError("keep_partition_column", "is for relations with partition_by, and there is none")
 
