@@ -119,6 +119,32 @@ def test_a_part_whose_connection_is_lost_is_read_again(tables: str, tmp_path: Pa
     assert verify(tmp_path / "b").ok
 
 
+def test_a_connection_that_is_lost_between_segments(tables: str, tmp_path: Path) -> None:
+    """Rows of segments that were read before wait in the worker, and files of others are complete."""
+    how: dict[str, Any] = {
+        "tables": "events",
+        "format": "csv",
+        "part_size": 2 << 20,
+        "partition_by": {"events": "kind"},
+    }
+    expected = digests(dump(tables, tmp_path / "a", **how).manifest)
+    lost: list[int] = []
+
+    def lose(told: DumpProgress) -> None:
+        if told.bytes and not lost:
+            with psycopg.connect(tables, autocommit=True) as conn:
+                query = (
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND query LIKE 'COPY %'"
+                )
+                lost.extend(conn.execute(query).fetchone() or ())
+
+    result = dump(tables, tmp_path / "b", workers=1, rate_limit=10_000_000, on_progress=lose, **how)
+    assert lost == [1]
+    assert digests(result.manifest) == expected
+    assert verify(tmp_path / "b", tables).ok
+
+
 def test_one_whose_connections_are_all_lost_fails(tables: str, tmp_path: Path) -> None:
     with gate(tables):
         begun = Begun(tables, tmp_path, queries=GATED, format="csv", partition_by=BY_KIND)
