@@ -26,6 +26,7 @@ xml_binary
 parquet_compression
 unrepresentable_as_null
 row_group_rows
+file_bytes
 compression_level
 sslmode
 sslrootcert
@@ -104,7 +105,6 @@ system_identifier
 lsn
 taken_at
 part_size
-partition_by
 partition_folders
 keep_partition_column
 file_type

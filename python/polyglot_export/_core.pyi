@@ -111,6 +111,58 @@ class Sessions:
         """End those that wait; those in use are ended when they are given back."""
 
 @final
+class RoutedChunk:
+    """What happens to one of the files of a :class:`RoutedStream`."""
+
+    @property
+    def number(self) -> int:
+        """Of the file; they are numbered from 0 as they begin."""
+    @property
+    def begins(self) -> bool:
+        """Whether it begins, without bytes yet."""
+    @property
+    def value(self) -> str | None:
+        """Where it begins: the value of its rows; ``None`` for those that have none."""
+    @property
+    def content(self) -> bytes:
+        """Its next bytes."""
+    @property
+    def ends(self) -> bool:
+        """Whether it is complete."""
+    @property
+    def rows(self) -> int:
+        """Where it ends: how many it has."""
+    @property
+    def losses(self) -> list[int]:
+        """Where it ends: declared losses by column, in the order of the plan."""
+    @property
+    def replaced(self) -> int:
+        """Where it ends: rows with a value that no folder can tell from having none."""
+
+@final
+class RoutedStream:
+    """The files of one export whose plan has a route, by one worker; otherwise as :class:`ChunkStream`.
+
+    Memory:
+        Rows that wait (``route.waiting_bytes`` and a quarter of it), and a chunk of 64 KB for each open file.
+    """
+
+    def __new__(cls, plan: Plan, sessions: Sessions | None = None) -> RoutedStream: ...
+    def next_chunk(self) -> RoutedChunk | None:
+        """Wait, with the GIL released, for what comes next; ``None`` means that all files are complete.
+
+        Raises:
+            PolyglotError: Any of ``polyglot_export.errors``; every later call raises it again. A connection that is
+                lost is not replaced, since rows of earlier segments may wait.
+        """
+    def cancel(self) -> None:
+        """Cancel the queries in the server; ``next_chunk`` raises ``Cancelled`` from now on. Does not block."""
+    def close(self) -> None:
+        """Cancel what still runs and wait until every worker and connection is gone."""
+    def progress(self) -> Progress:
+        """How far the export is; never blocks."""
+
+@final
 class ChunkStream:
     """The bytes of one export, pulled in order.
 

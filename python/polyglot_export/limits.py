@@ -35,6 +35,15 @@ __all__ = [
     "PAGES_PER_SEGMENT",
     "PARQUET_PAGES_PER_SEGMENT",
     "PARQUET_ROW_BYTES",
+    "ROUTE_ALL_FILES",
+    "ROUTE_BYTES",
+    "ROUTE_CHUNK_BYTES",
+    "ROUTE_FILES",
+    "ROUTE_FOOTERS_BYTES",
+    "ROUTE_PARTS",
+    "ROUTE_PART_BYTES",
+    "ROUTE_UPLOADS",
+    "ROUTE_ZSTD_FILES",
     "ROW_BYTES",
     "UPLOAD_BYTES",
     "UPLOAD_PARTS",
@@ -129,6 +138,26 @@ DUMP_FILES = 50_000
 DUMP_PART_BYTES = 1 * MIB
 """The smallest size that parts of a dump can be asked to have: a segment is larger, so that a smaller one would promise
 what cannot be kept."""
+ROUTE_PARTS = 16
+"""Parts of a relation whose rows are laid into folders by a value, at most: so many workers can share it, and so many
+files a value has that all of them meet."""
+ROUTE_PART_BYTES = 32 * MIB
+"""Bytes of pages that such a part has at least: a smaller table is not worth several files for each value."""
+ROUTE_BYTES = 12 * MIB
+"""Bytes of rows that wait in such a part until they are written; the buffers that they are in grow by a quarter. With
+1,000 values in random order a file gets 12 to 24 KiB of rows at a time."""
+ROUTE_FILES = 64
+"""Files that such a part has open at a time, each with a descriptor and a chunk of :data:`ROUTE_CHUNK_BYTES`."""
+ROUTE_ALL_FILES = 256
+"""The same for all parts of a process: systems give it 1,024 descriptors, macOS 256 to some shells."""
+ROUTE_ZSTD_FILES = 4
+"""The same for zstd, of which each stream holds :data:`ZSTD_BYTES`."""
+ROUTE_UPLOADS = 2
+"""The same where files are uploads, each of which holds :data:`UPLOAD_BYTES`."""
+ROUTE_CHUNK_BYTES = 64 * KIB
+"""Bytes of a chunk of such a file (``rust/src/routing/mod.rs``)."""
+ROUTE_FOOTERS_BYTES = 4 * MIB
+"""What the open files of such a part hold until their ends (``rust/src/routing/router.rs``)."""
 MESSAGE_BYTES = 1 * KIB
 """Bytes of a message that are kept, sent or logged: a server quotes the value that it cannot read, which may be a
 text of a megabyte."""

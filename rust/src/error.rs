@@ -107,6 +107,16 @@ impl Error {
         self
     }
 
+    /// Forgets the row, where its number would mean nothing.
+    #[must_use]
+    #[cold]
+    pub fn without_row(mut self) -> Self {
+        if let Error::Value(e) | Error::TooLarge(e) = &mut self {
+            e.row = None;
+        }
+        self
+    }
+
     /// Turns a row within a segment into a row of the export, given the rows of the segments before it.
     #[must_use]
     pub fn after_rows(mut self, before: u64) -> Self {

@@ -13,6 +13,7 @@ pub mod formats;
 pub mod pipeline;
 pub mod plan;
 mod py;
+pub mod routing;
 pub mod types;
 pub mod wire;
 
@@ -22,6 +23,8 @@ mod _core {
     use crate::py::counting::PyRowCounter;
     #[pymodule_export]
     use crate::py::registry::{PyType, formats, types};
+    #[pymodule_export]
+    use crate::py::routed::{PyRoutedChunk, PyRoutedStream};
     #[pymodule_export]
     use crate::py::sessions::PySessions;
     #[pymodule_export]

@@ -16,6 +16,28 @@ pub struct Plan {
     pub format: Arc<dyn Format>,
     pub compression: Compression,
     pub limits: Limits,
+    /// Where the rows go into several files.
+    pub route: Option<Route>,
+}
+
+/// How rows are laid into files by a value, which each scan gives as text in front of the columns. One worker does it.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Whose value it is, or is made of.
+    pub column: String,
+    /// Files that may be open at a time.
+    pub open_files: usize,
+    /// Bytes of rows that may wait for their file.
+    pub waiting_bytes: usize,
+    /// Bytes of rows, as they are read, after which a file ends.
+    pub file_bytes: Option<usize>,
+}
+
+impl Plan {
+    /// How many fields each scan gives.
+    pub fn fields(&self) -> usize {
+        self.columns.len() + usize::from(self.route.is_some())
+    }
 }
 
 /// Where the rows come from, and the moment they are seen at.

@@ -50,7 +50,10 @@ def client(cluster: DaskCluster) -> Iterator[Client]:
         yield connected
 
 
-@pytest.mark.parametrize("how", [{}, {"compression": "zstd"}], ids=["csv", "csv.zst"])
+VALUES = {"queries": {"by_value": "SELECT id % 7 AS key, pad FROM large"}, "partition_by": {"by_value": "key"}}
+
+
+@pytest.mark.parametrize("how", [{}, {"compression": "zstd"}, VALUES], ids=["csv", "csv.zst", "folders for values"])
 def test_a_cluster_writes_the_bytes_of_one_machine(
     tables: str, client: Client, tmp_path: Path, how: dict[str, Any]
 ) -> None:

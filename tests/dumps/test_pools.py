@@ -28,7 +28,8 @@ from polyglot_export.cancel import CancelToken
 from polyglot_export.destinations.folder import FolderStore
 from polyglot_export.dumps.cluster import task
 from polyglot_export.dumps.cluster.room import Room
-from polyglot_export.dumps.tickets import PartResult, write_part
+from polyglot_export.dumps.routed import write_ticket
+from polyglot_export.dumps.tickets import PartResult
 from polyglot_export.errors import Cancelled, PolyglotError
 from tests.cli.helpers import wait_until
 from tests.dumps.helpers import files
@@ -91,7 +92,7 @@ def test_a_worker_that_sees_another_folder_is_refused(tables: str, tmp_path: Pat
     assert files(tmp_path) == []
 
 
-def late(tables: str, folder: Path, conn: psycopg.Connection) -> dict[str, Any]:
+def late(tables: str, folder: Path, conn: psycopg.Connection, **how: Any) -> dict[str, Any]:
     """The answer of a worker that was taken for dead, and whose dump has ended meanwhile."""
     conn.execute("SET application_name = 'beacon'")
     beacon = {"beacon": conn.info.backend_pid, "beacon_name": "beacon"}
@@ -107,7 +108,7 @@ def late(tables: str, folder: Path, conn: psycopg.Connection) -> dict[str, Any]:
 
     with Dead(lambda given: given["terms"].update(beacon)) as pool, gate(tables) as open_gate:
         with pytest.raises(ConnectionLost, match="taken for dead"):
-            dump(tables, folder, queries=GATED, format="csv", engine=pool, overwrite=True)
+            dump(tables, folder, queries=GATED, format="csv", engine=pool, overwrite=True, **how)
         open_gate()
         answer: dict[str, Any] = json.loads(running[0].result(30))
     return answer
@@ -123,18 +124,19 @@ def test_a_part_that_comes_too_late_does_not_appear(tables: str, tmp_path: Path)
     assert verify(tmp_path).ok
 
 
+@pytest.mark.parametrize("how", [{}, {"partition_by": {"gated": "one"}}], ids=["a file", "files of values"])
 def test_a_part_that_appears_in_the_last_moment_is_taken_back(
-    tables: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tables: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: dict[str, Any]
 ) -> None:
     """The dump ends between the look at its claim and the part, and does not find the temporary file."""
     monkeypatch.setattr(FolderStore, "unfinished", lambda _: iter(()))
 
     def unseen(*what: Any, **how: Any) -> PartResult:
-        return write_part(*what, **{**how, "before_commit": lambda: None})
+        return write_ticket(*what, **{**how, "before_commit": lambda: None})
 
-    monkeypatch.setattr(task, "write_part", unseen)
+    monkeypatch.setattr(task, "write_ticket", unseen)
     with psycopg.connect(tables, autocommit=True) as conn:
-        answer = late(tables, tmp_path, conn)
+        answer = late(tables, tmp_path, conn, **how)
     assert "does not see the claim of the dump" in answer["error"]["reason"]
     assert files(tmp_path) == []
 

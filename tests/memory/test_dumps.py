@@ -1,4 +1,4 @@
-"""A dump takes the same memory whatever it is of: a thousand tables, or a row of 100 MB."""
+"""A dump takes the same memory whatever it is of: a thousand tables, a row of 100 MB, or folders for ten thousand values."""
 
 from __future__ import annotations
 
@@ -17,9 +17,18 @@ LIMIT = 200_000_000
 TABLES = 1_000
 DUMP = "import sys; from polyglot_export import dump; dump(sys.argv[1], sys.argv[2], format=sys.argv[3], workers=2)"
 
+VALUES = 10_000
+PARTITIONED = """
+import os, sys
+from polyglot_export import dump
+os.fsync = lambda _: None  # Not the disk is measured, and there are many files.
+dump(sys.argv[1], sys.argv[2], format=sys.argv[3], workers=2, partition_by={"random": "key"})
+"""
+"""The rows of one value are everywhere in the table."""
 
-def peak(dsn: str, folder: Path, format_: str) -> int:
-    usage = measure([sys.executable, "-c", DUMP, dsn, str(folder), format_], env=dict(os.environ), timeout=150)
+
+def peak(dsn: str, folder: Path, format_: str, program: str = DUMP) -> int:
+    usage = measure([sys.executable, "-c", program, dsn, str(folder), format_], env=dict(os.environ), timeout=150)
     assert usage.exit_code == 0, usage.errors
     return usage.peak
 
@@ -43,3 +52,16 @@ def test_large_tables_beside_a_row_of_a_hundred_megabytes(dsn: str, conn: psycop
         "CREATE TABLE long AS SELECT g AS id, md5(g::text) AS a, md5(g::text) AS b FROM generate_series(1, 400000) g"
     )
     assert peak(dsn, tmp_path, "csv") <= LIMIT
+
+
+@pytest.mark.parametrize("format_", ["parquet", "csv"])
+def test_a_folder_for_each_of_ten_thousand_values_in_random_order(
+    dsn: str, conn: psycopg.Connection, tmp_path: Path, format_: str
+) -> None:
+    conn.execute(
+        f"CREATE TABLE random AS SELECT g AS id, (hashint4(g) & 2147483647) % {VALUES} AS key, repeat(md5(g::text), 30)"
+        " AS pad FROM generate_series(1, 60000) g"
+    )
+    assert peak(dsn, tmp_path, format_, PARTITIONED) <= LIMIT
+    assert len(list((tmp_path / "public.random").iterdir())) > 0.99 * VALUES
+    assert {path.name[:10] for path in (tmp_path / "public.random").glob("*/*")} == {"part-00000", "part-00001"}

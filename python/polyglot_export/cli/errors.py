@@ -36,6 +36,8 @@ OPTIONS = {
     "exclude_table": "--exclude-table",
     "part_size": "--part-size",
     "partition_folders": "--partition-folders",
+    "partition_by": "--partition-by",
+    "keep_partition_column": "--keep-partition-column",
     "watermark": "--watermark",
     "dataset": "SOURCE",
 }

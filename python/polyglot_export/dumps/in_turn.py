@@ -24,7 +24,7 @@ from polyglot_export.execution.engines.local import LocalEngine
 from polyglot_export.execution.rate import RateLimit
 from polyglot_export.execution.run import Progress
 from polyglot_export.fields import write_record
-from polyglot_export.manifest.document import Manifest, RelationEntry
+from polyglot_export.manifest.document import Manifest, PartEntry, RelationEntry
 from polyglot_export.manifest.moment import TOOL, constraints_of, options_of, origin_of, relation_of
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.parts import parts_of
@@ -134,8 +134,8 @@ class SetInTurn:
         done = list(self._results)
         asked = self._running
         now = asked() if asked is not None else None
-        rows = sum(each.entry.rows for each in done) + (now.rows if now is not None else 0)
-        size = sum(each.entry.bytes for each in done) + (now.bytes if now is not None else 0)
+        rows = sum(each.rows for each in _entries(done)) + (now.rows if now is not None else 0)
+        size = sum(each.bytes for each in _entries(done)) + (now.bytes if now is not None else 0)
         segments = sum(each.ticket.plan.segments for each in done) + (now.segments_done if now is not None else 0)
         return Progress(
             rows=rows,
@@ -229,11 +229,12 @@ class SetInTurn:
 
     def _with_results(self, index: int, entry: RelationEntry) -> RelationEntry:
         results = [each for each in self._results if each.ticket.relation == index]
+        parts = tuple(_entries(results))
         return replace(
             entry,
-            rows=sum(each.entry.rows for each in results),
+            rows=sum(each.rows for each in parts),
             losses=dict(sum((Counter(each.losses) for each in results), Counter[str]())),
-            parts=tuple(each.entry for each in results),
+            parts=parts,
         )
 
     def _losses(self, results: Sequence[PartResult]) -> Mapping[str, int]:
@@ -243,3 +244,7 @@ class SetInTurn:
             prefix = f"{self._chosen[each.ticket.relation].name}." if len(self._chosen) > 1 else ""
             losses.update({f"{prefix}{column}": count for column, count in each.losses.items()})
         return losses
+
+
+def _entries(results: Sequence[PartResult]) -> Iterator[PartEntry]:
+    return (entry for result in results for entry in result.entries)

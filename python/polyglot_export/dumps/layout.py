@@ -1,9 +1,10 @@
 """Where the files of a dump are: folders and names that every store and file system can have.
 
 ``DEST/manifest.json``, ``DEST/<schema>.<table>/part-00000.parquet``; ``DEST/<schema>.<table>/<schema>.<leaf>/…`` where
-each partition has a folder. With ``{schema}`` or ``{table}`` in DEST, the manifest is where the first of them begins,
-and the rest names the folders of the relations. A manifest that was given a name of its own is in that folder or above
-it, and may lie among files that are none of its business.
+each partition has a folder, and ``DEST/<schema>.<table>/day=2026-11-25/…`` where each value has one (``values.py``).
+With ``{schema}`` or ``{table}`` in DEST, the manifest is where the first of them begins, and the rest names the folders
+of the relations. A manifest that was given a name of its own is in that folder or above it, and may lie among files
+that are none of its business.
 """
 
 from __future__ import annotations
@@ -30,7 +31,11 @@ _SAFE = re.compile(r"[A-Za-z0-9_-]")
 _NAME = r"[A-Za-z0-9_%~-]+"
 """What stands for a name, as it is encoded here."""
 _LEAF = rf"{_NAME}\.{_NAME}"
-_PART = rf"part-\d{{{PART_DIGITS},}}(?:-(\d+))?(?:\.[a-z0-9]+)+"
+_VALUE = r"[^/=]+=[^/]*"
+"""The folder of a value."""
+_PART = rf"part-\d{{{PART_DIGITS},}}(?:_\d+)?(?:-(\d+))?(?:\.[a-z0-9]+)+"
+_INSIDE = rf"(?:/{_LEAF}|/{_VALUE})?"
+"""A folder in that of a relation."""
 _PLACEHOLDER = re.compile(r"\{(schema|table)\}")
 
 
@@ -122,9 +127,9 @@ def _pattern_of(template: str) -> str:
     """What the paths of parts look like, where the folder of a relation is called so."""
     if template == DEFAULT:
         # A query has no schema.
-        return rf"(?:{_NAME}|{_NAME}\.{_NAME}(?:/{_LEAF})?)/{_PART}"
+        return rf"(?:{_NAME}(?:/{_VALUE})?|{_NAME}\.{_NAME}{_INSIDE})/{_PART}"
     pieces = _PLACEHOLDER.split(template)
-    return "".join(_NAME if at % 2 else re.escape(piece) for at, piece in enumerate(pieces)) + f"(?:/{_LEAF})?/{_PART}"
+    return "".join(_NAME if at % 2 else re.escape(piece) for at, piece in enumerate(pieces)) + f"{_INSIDE}/{_PART}"
 
 
 def _apart(root: str, manifest: str) -> tuple[str, str, str]:

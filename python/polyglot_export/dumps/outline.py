@@ -11,6 +11,7 @@ from polyglot_export.dumps.place import layout_of, see_place
 from polyglot_export.dumps.relations import Relations
 from polyglot_export.dumps.request import DumpRequest
 from polyglot_export.dumps.selection import Chosen
+from polyglot_export.dumps.tickets import Ticket
 from polyglot_export.execution.engines.executor import ExecutorEngine
 from polyglot_export.limits import PAGE_BYTES
 from polyglot_export.planning.moment import Moment
@@ -35,18 +36,28 @@ def outline(
         PolyglotError: As :func:`polyglot_export.dumps.run.dump_set`, for what can be known before anything is written.
     """
     layout = layout_of(request)
-    see_place(request, layout)
+    place, _ = see_place(request, layout)
     with leader_of(request, dsn, token) as leader:
         moment, chosen = open_moment(leader, request)
-        relations = Relations(request, layout, moment, chosen, part_workers=part_workers(engine))
+        relations = Relations(
+            request,
+            layout,
+            moment,
+            chosen,
+            part_workers=part_workers(engine),
+            upload_bytes=place.capabilities.memory_bytes,
+        )
         rows = [_row(relations, moment, index, pages=pages) for index, pages in enumerate(_pages(moment, chosen))]
     header = ("relation", "kind", "rows", "size", "files", "workers", "folder")
     readers = counted(request.run.limits().workers, "worker") + (f" on {engine.title}" if engine is not None else "")
-    written = f"{counted(sum(each.files for each in rows), 'file')} and {layout.manifest}"
+    least = "at least " if any(each.laid for each in rows) else ""
+    written = f"{least}{counted(sum(each.files for each in rows), 'file')} and {layout.manifest}"
     total = size_text(sum(each.bytes for each in rows))
+    laid = [each.laid for each in rows if each.laid]
     return [
         *aligned(header, [each.cells() for each in rows], right=(2, 3, 4, 5)).splitlines(),
         f"{counted(len(rows), 'relation')}, {written}, {readers}",
+        *laid,
         f"ACCESS SHARE locks on {counted(len(moment.locked), 'table')}; about {total} to read",
         *(f"left out: {each.schema}.{each.name}: {each.reason}" for each in chosen.unreadable),
     ]
@@ -62,10 +73,20 @@ class _Row(NamedTuple):
     files: int
     workers: int
     folder: str
+    laid: str
+    """How its rows are laid into folders; empty where they are not."""
 
     def cells(self) -> list[str]:
         size = size_text(self.bytes) if self.bytes else "?"
-        return [self.title, self.kind, f"~{self.rows:,}", size, str(self.files), str(self.workers), self.folder]
+        return [
+            self.title,
+            self.kind,
+            f"~{self.rows:,}",
+            size,
+            f"{self.files}{'+' if self.laid else ''}",
+            str(self.workers),
+            self.folder,
+        ]
 
 
 def _row(relations: Relations, moment: Moment, index: int, pages: int) -> _Row:
@@ -79,6 +100,17 @@ def _row(relations: Relations, moment: Moment, index: int, pages: int) -> _Row:
         len(tickets),
         max(each.plan.limits.workers for each in tickets),
         relations.folder(index),
+        _laid(relations.title(index), tickets),
+    )
+
+
+def _laid(title: str, tickets: tuple[Ticket, ...]) -> str:
+    route = tickets[0].plan.route
+    if route is None:
+        return ""
+    parts = counted(len(tickets), "part")
+    return (
+        f"{title}: a folder {route.key}=… for each value, by {route.column}, read in {parts}; a file or more for each"
     )
 
 

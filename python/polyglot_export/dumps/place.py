@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from polyglot_export.destinations.registry import store
@@ -12,7 +13,7 @@ from polyglot_export.dumps.request import DumpRequest
 from polyglot_export.errors import ManifestError, PolyglotError, SpecError
 from polyglot_export.manifest.location import read_manifest
 
-__all__ = ["Before", "holds", "layout_of", "look", "remove", "see_place"]
+__all__ = ["Before", "holds", "layout_of", "look", "of_generation", "remove", "see_place"]
 
 SHOWN = 3
 """How many files that are no dump's are named."""
@@ -151,6 +152,25 @@ def holds(place: Store, path: str, content: bytes) -> bool:
         return place.size(path) == len(content) and place.read(path, 0, len(content)) == content
     except PolyglotError:
         return False
+
+
+def of_generation(place: Store, layout: Layout, folders: Iterable[str], generation: int) -> frozenset[str]:
+    """The files of a dump in folders of its relations, whoever wrote them; none if the store does not say.
+
+    Args:
+        place: That holds them.
+        layout: How they are called.
+        folders: Of the relations, relative to the set.
+        generation: Of the names of the dump's own files.
+    """
+    found: set[str] = set()
+    for folder in folders:
+        try:
+            paths = [each.path for each in place.files(folder)]
+        except PolyglotError:
+            continue
+        found.update(path for path in paths if layout.generation_of(path) == generation)
+    return frozenset(found)
 
 
 def remove(place: Store, paths: frozenset[str]) -> tuple[str, ...]:

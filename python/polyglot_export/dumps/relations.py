@@ -8,23 +8,26 @@ from dataclasses import dataclass, field, replace
 
 from psycopg import sql
 
+from polyglot_export.compressions import Compression
 from polyglot_export.dumps.layout import Layout
 from polyglot_export.dumps.request import DumpProgress, DumpRequest
 from polyglot_export.dumps.selection import Chosen
 from polyglot_export.dumps.tickets import PartResult, Ticket
 from polyglot_export.errors import PolyglotError, SpecError, cut
 from polyglot_export.fields import write_record
-from polyglot_export.limits import DUMP_FILES, MANIFEST_BYTES, Limits
+from polyglot_export.limits import DUMP_FILES, MANIFEST_BYTES, ROUTE_FILES, ROUTE_UPLOADS, ROUTE_ZSTD_FILES, Limits
 from polyglot_export.manifest import text
-from polyglot_export.manifest.document import MissingRelation, RelationEntry, Watermark
+from polyglot_export.manifest.document import MissingRelation, PartEntry, RelationEntry, Watermark
 from polyglot_export.manifest.moment import constraints_of, relation_of
 from polyglot_export.planning.moment import Moment
-from polyglot_export.planning.parts import Part, parts_of
+from polyglot_export.planning.partition import Partition, partition_of
+from polyglot_export.planning.parts import Part, parts_of, routed_bytes
 from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.planner import plan
 
 __all__ = ["Relations", "naming_relation"]
 
+FEWER_FILES = "choose a column with fewer values, a longer time, or a query that orders its rows by it"
 PART_ENTRY_BYTES = 300
 """Of a part in the manifest, beside its path: numbers of up to 19 digits, the digest, their names and the indent."""
 
@@ -42,6 +45,10 @@ class _State:
     """``None`` until it is planned."""
     parts: int = 0
     results: list[PartResult] = field(default_factory=list)
+    files: int = 0
+    """Of the results, and so are these."""
+    rows_written: int = 0
+    bytes_written: int = 0
     failure: str | None = None
 
     @property
@@ -62,9 +69,10 @@ class Relations:
         moment: That they are read in.
         chosen: What the selection means in it.
         part_workers: The most workers of one part; ``None`` where a part may have all of them.
+        upload_bytes: What the place holds of each file that is being written.
 
     Raises:
-        SpecError: A watermark is of no relation or column of the dump.
+        SpecError: A watermark or partitioning is of no relation or column of the dump, or the column does not allow it.
     """
 
     def __init__(
@@ -75,8 +83,10 @@ class Relations:
         chosen: Chosen,
         *,
         part_workers: int | None = None,
+        upload_bytes: int = 0,
     ) -> None:
         self._part_workers = part_workers
+        self._upload_bytes = upload_bytes
         self._request = request
         self._layout = layout
         self._moment = moment
@@ -95,6 +105,7 @@ class Relations:
         self._constraints = constraints_of(moment)
         self._manifest_bytes = 0
         self._watermarks = self._marked(request.watermarks)
+        self._partitions = self._partitioned(request)
 
     def in_order(self) -> Iterator[int]:
         """The largest first, so that no large one is left alone at the end. What has no size may be of any."""
@@ -127,9 +138,18 @@ class Relations:
     def _plan(self, index: int, generation: int) -> tuple[Ticket, ...]:
         state = self._states[index]
         spec = replace(self._request.form, dataset=state.title, query=None)
-        planned = plan(self._moment, spec, self._limits, source=index, session=self._request.run.session())
-        by_leaf = self._request.partition_folders
-        parts = parts_of(planned, self._request.part_size, DUMP_FILES, by_leaf=by_leaf)
+        partition = self._partitions.get(index)
+        planned = plan(
+            self._moment,
+            spec,
+            self._limits,
+            source=index,
+            session=self._request.run.session(),
+            partition=partition,
+        )
+        by_leaf = self._request.partition_folders and partition is None
+        size = self._request.part_size if partition is None else routed_bytes(planned)
+        parts = parts_of(planned, size, DUMP_FILES, by_leaf=by_leaf)
         state.entry = replace(
             relation_of(
                 self._moment,
@@ -142,6 +162,7 @@ class Relations:
             name=state.name,
             folder=state.folder,
             watermark=self._watermark(index),
+            partition_columns=() if partition is None else (partition.key,),
         )
         state.rows = planned.estimated_rows
         state.parts = len(parts)
@@ -171,15 +192,33 @@ class Relations:
         return self._states[index].failure is not None
 
     def done(self, result: PartResult) -> None:
-        """Note that a part was written."""
-        self._states[result.ticket.relation].results.append(result)
+        """Note that a part was written.
+
+        Raises:
+            SpecError: The relation has more files than a manifest has room for, which nobody knows before where values
+                make them.
+        """
+        index = result.ticket.relation
+        state = self._states[index]
+        state.results.append(result)
+        state.files += len(result.entries)
+        state.rows_written += sum(each.rows for each in result.entries)
+        state.bytes_written += sum(each.bytes for each in result.entries)
+        partition = self._partitions.get(index)
+        if partition is None:
+            return
+        if state.files > DUMP_FILES:
+            reason = f"the values of {partition.column.name!r} make more than {DUMP_FILES:,} files of {state.title}"
+            raise SpecError(None, f"{reason}: {FEWER_FILES}")
+        self._see_entries(result.entries)
 
     def fail(self, index: int, error: PolyglotError) -> frozenset[str]:
         """Note that a relation has failed; gives its files that were written."""
         state = self._states[index]
         state.failure = error.message
-        written = frozenset(each.entry.path for each in state.results)
+        written = frozenset(entry.path for each in state.results for entry in each.entries)
         state.results.clear()
+        state.files = state.rows_written = state.bytes_written = 0
         return written
 
     @property
@@ -202,20 +241,29 @@ class Relations:
             rows: Of the parts that run.
             bytes_: Of the same.
         """
-        results = [result for state in self._states for result in state.results]
         return DumpProgress(
             relations=sum(state.is_complete or state.failure is not None for state in self._states),
             relations_total=len(self._states),
-            files=len(results),
-            rows=rows + sum(each.entry.rows for each in results),
-            bytes=bytes_ + sum(each.entry.bytes for each in results),
+            files=sum(each.files for each in self._states),
+            rows=rows + sum(each.rows_written for each in self._states),
+            bytes=bytes_ + sum(each.bytes_written for each in self._states),
             estimated_rows=sum(state.rows or 0 for state in self._states),
         )
 
     def _see_room(self, entry: RelationEntry, tickets: tuple[Ticket, ...]) -> None:
         """See, before the rows are read, that the manifest will not be larger than it can be read."""
         self._manifest_bytes += len(text.write(write_record(entry)))
-        self._manifest_bytes += sum(PART_ENTRY_BYTES + len(json.dumps(each.path)) for each in tickets)
+        if entry.partition_columns:
+            # Of these parts the files are known when they are there.
+            tickets = ()
+        self._see_manifest(sum(PART_ENTRY_BYTES + len(json.dumps(each.path)) for each in tickets))
+
+    def _see_entries(self, entries: tuple[PartEntry, ...]) -> None:
+        values = sum(len(json.dumps(each.path)) + len(json.dumps(write_record(each)["partition"])) for each in entries)
+        self._see_manifest(PART_ENTRY_BYTES * len(entries) + values)
+
+    def _see_manifest(self, more: int) -> None:
+        self._manifest_bytes += more
         if self._manifest_bytes > MANIFEST_BYTES:
             raise SpecError(
                 None,
@@ -228,27 +276,64 @@ class Relations:
         workers = max(1, -(-self._limits.workers // count))
         if self._part_workers is not None:
             workers = min(workers, self._part_workers)
+        if part.plan.route is not None:
+            return self._routed(part.plan)
         return part.plan.resized(replace(part.plan.limits, workers=workers))
+
+    def _routed(self, plan: Plan) -> Plan:
+        """The plan of a part of many files. One worker keeps its rows apart, and what files there are depends on no
+        number of workers.
+        """
+        files = ROUTE_UPLOADS if self._upload_bytes else ROUTE_FILES
+        if plan.compression == Compression.ZSTD.value:
+            files = min(files, ROUTE_ZSTD_FILES)
+        assert plan.route is not None  # noqa: S101 - who calls has seen it
+        route = plan.route._replace(open_files=files, file_bytes=self._request.part_size)
+        return replace(plan.resized(replace(plan.limits, workers=1)), route=route)
 
     def _marked(self, given: Mapping[str, str]) -> dict[int, str]:
         """The columns of watermarks, by the number of their relation."""
         found: dict[int, str] = {}
         for name, column in given.items():
-            matching = [
-                index
-                for index, state in enumerate(self._states)
-                if name == state.title or (name == state.name and "." not in name)
-            ]
-            if len(matching) != 1:
-                problem = "is no relation of this dump" if not matching else "is several: write SCHEMA.NAME"
-                raise SpecError("watermark", problem, given=name)
-            known = [each.name for each in self._moment.sources[matching[0]].exposed]
+            index = self._named("watermark", name)
+            known = [each.name for each in self._moment.sources[index].exposed]
             if column not in known:
                 raise SpecError(
                     "watermark", f"there is no column {column!r} in it; it has {', '.join(known)}", given=name
                 )
-            found[matching[0]] = column
+            found[index] = column
         return found
+
+    def _partitioned(self, request: DumpRequest) -> dict[int, Partition]:
+        """What the rows are laid into folders by, by the number of their relation."""
+        found: dict[int, Partition] = {}
+        for name, by in request.partition_by.items():
+            index = self._named("partition_by", name)
+            located = self._moment.sources[index]
+            relation = located.relation
+            if index in found:
+                raise SpecError("partition_by", f"{self.title(index)} is named twice", given=name)
+            if request.partition_folders and relation is not None and relation.kind == "p":
+                reason = "its own partitions have folders already, by partition_folders: leave out one of the two"
+                raise SpecError("partition_by", reason, given=name)
+            found[index] = partition_of(located, by, keep=request.keep_partition_column)
+        return found
+
+    def routed_folders(self, index: int | None = None) -> tuple[str, ...]:
+        """The folders, or that of one relation, in which the values of rows have folders."""
+        return tuple(self._states[each].folder for each in self._partitions if index in (None, each))
+
+    def _named(self, field: str, name: str) -> int:
+        """The number of the relation that a request names."""
+        matching = [
+            index
+            for index, state in enumerate(self._states)
+            if name == state.title or (name == state.name and "." not in name)
+        ]
+        if len(matching) != 1:
+            problem = "is no relation of this dump" if not matching else "is several: write SCHEMA.NAME"
+            raise SpecError(field, problem, given=name)
+        return matching[0]
 
     def _watermark(self, index: int) -> Watermark | None:
         """The greatest value of the column, in the snapshot of the rows."""
@@ -277,13 +362,14 @@ def naming_relation(error: PolyglotError, title: str) -> PolyglotError:
 
 def _entry(entry: RelationEntry, results: list[PartResult]) -> RelationEntry:
     ordered = sorted(results, key=lambda each: each.ticket.number)
+    parts = tuple(entry for each in ordered for entry in each.entries)
     losses: dict[str, int] = {}
     for each in ordered:
         for column, count in each.losses.items():
             losses[column] = losses.get(column, 0) + count
     return replace(
         entry,
-        rows=sum(each.entry.rows for each in ordered),
+        rows=sum(part.rows for part in parts),
         losses=losses,
-        parts=tuple(each.entry for each in ordered),
+        parts=parts,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from polyglot_export.dumps.selection import Selection
 from polyglot_export.errors import SpecError
@@ -35,6 +35,11 @@ class DumpRequest:
     """Bytes of a relation's pages that make a part; ``None`` for one part a relation."""
     partition_folders: bool = False
     """A folder for each partition of a table that is read by its partitions."""
+    partition_by: Mapping[str, str] = field(default_factory=dict)
+    """``schema.table`` (or ``table``) → column, or ``column:day`` and the like, by which its rows are laid into
+    folders."""
+    keep_partition_column: bool = False
+    """Leave a column in the files although their folders stand for it."""
     watermarks: Mapping[str, str] = field(default_factory=dict)
     """``schema.table`` (or ``table``) → column whose greatest value the manifest tells."""
     fingerprints: bool = False
@@ -47,6 +52,13 @@ class DumpRequest:
     def __post_init__(self) -> None:
         if self.part_size is not None and self.part_size < DUMP_PART_BYTES:
             raise SpecError("part_size", f"must be at least {DUMP_PART_BYTES >> 20} MiB (got {self.part_size} bytes)")
+        given: Mapping[Any, object] = self.partition_by
+        for name, by in given.items():
+            if not isinstance(name, str) or not isinstance(by, str):
+                reason = f"must be the names of relations with a column each (got {name!r}: {by!r})"
+                raise SpecError("partition_by", reason)
+        if self.keep_partition_column and not self.partition_by:
+            raise SpecError("keep_partition_column", "is for relations with partition_by, and there is none")
 
 
 class DumpProgress(NamedTuple):

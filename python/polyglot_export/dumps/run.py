@@ -11,12 +11,14 @@ from dataclasses import replace
 from polyglot_export import _core
 from polyglot_export.cancel import CancelToken
 from polyglot_export.dumps.cluster.writer import ClusterWriter, Held, part_workers
+from polyglot_export.dumps.layout import Layout
 from polyglot_export.dumps.moment import leader_of, open_moment
-from polyglot_export.dumps.place import Before, holds, layout_of, look, remove, see_place
+from polyglot_export.dumps.place import Before, holds, layout_of, look, of_generation, remove, see_place
 from polyglot_export.dumps.relations import Relations, naming_relation
 from polyglot_export.dumps.request import DumpRequest, DumpResult, OnDumpProgress
+from polyglot_export.dumps.routed import write_ticket
 from polyglot_export.dumps.schedule import OnStart, Schedule
-from polyglot_export.dumps.tickets import PartResult, Ticket, write_part
+from polyglot_export.dumps.tickets import PartResult, Ticket
 from polyglot_export.errors import Cancelled, ConnectionLost, PolyglotError, SpecError, TargetFailed
 from polyglot_export.execution.cause import cause_of
 from polyglot_export.execution.engines.executor import ExecutorEngine
@@ -70,13 +72,20 @@ def dump_set(
     with leader_of(request, dsn, token) as leader:
         # What is wrong with the request is known before anything is made.
         moment, chosen = open_moment(leader, request)
-        relations = Relations(request, layout, moment, chosen, part_workers=part_workers(engine))
+        relations = Relations(
+            request,
+            layout,
+            moment,
+            chosen,
+            part_workers=part_workers(engine),
+            upload_bytes=place.capabilities.memory_bytes,
+        )
         with claim:
             before = look(place, layout)
             claim.see_first(before.claims)
             before.see_writable(place, overwrite=request.overwrite)
             held = Held(place, layout.root, layout.manifest, claim, leader, dsn)
-            dump = _Dump(request, held, moment, relations, before, engine, token)
+            dump = _Dump(request, held, layout, moment, relations, before, engine, token)
             with dump.taken_back_on_failure():
                 manifest = dump.write(on_progress, chosen.unreadable)
                 leader.close()
@@ -93,6 +102,7 @@ class _Dump:
         self,
         request: DumpRequest,
         held: Held,
+        layout: Layout,
         moment: Moment,
         relations: Relations,
         before: Before,
@@ -101,6 +111,7 @@ class _Dump:
     ) -> None:
         self._request = request
         self._held = held
+        self._layout = layout
         self._place = held.place
         self._engine = engine
         self._moment = moment
@@ -128,7 +139,12 @@ class _Dump:
             tool=TOOL,
             complete=not failed,
             source=origin,
-            options=replace(options_of(self._request.form), part_size=self._request.part_size),
+            options=replace(
+                options_of(self._request.form),
+                part_size=self._request.part_size,
+                partition_by=dict(self._request.partition_by),
+                keep_partition_column=self._request.keep_partition_column,
+            ),
             relations=self._relations.entries(),
             missing=(*unreadable, *failed),
         )
@@ -150,10 +166,17 @@ class _Dump:
         except BaseException as error:
             if self._is_published():
                 raise
-            left = remove(self._place, frozenset(self._written))
+            left = remove(self._place, frozenset(self._written) | self._written_elsewhere())
             if left:
                 error.add_note(f"{len(left):,} files could not be removed from {self._place.url}; they are no dump")
             raise
+
+    def _written_elsewhere(self, relation: int | None = None) -> frozenset[str]:
+        """Files of parts that make many, by machines that may have died before they told of them."""
+        if self._engine is None:
+            return frozenset()
+        folders = self._relations.routed_folders(relation)
+        return of_generation(self._place, self._layout, folders, self._before.generation)
 
     def _is_published(self) -> bool:
         return bool(self._published) and holds(self._place, self._before.manifest, self._published)
@@ -171,7 +194,7 @@ class _Dump:
                 on_progress(self._relations.progress(*schedule.progress()))
 
         def write(ticket: Ticket, token: CancelToken, on_start: OnStart) -> PartResult:
-            return write_part(
+            return write_ticket(
                 ticket,
                 self._place,
                 local,
@@ -179,6 +202,7 @@ class _Dump:
                 token=token,
                 on_start=on_start,
                 on_planned=self._see_nothing_new,
+                on_file=self._written.add,
             )
 
         limits = self._request.run.limits()
@@ -199,7 +223,8 @@ class _Dump:
                     while not schedule.has_room(ticket):
                         self._settle(schedule)
                     if self._relations.wants(ticket):
-                        self._written.add(ticket.path)
+                        if elsewhere is not None:
+                            self._written.add(ticket.path)
                         schedule.start(ticket)
                 while not schedule.idle:
                     self._settle(schedule)
@@ -252,9 +277,15 @@ class _Dump:
             if isinstance(outcome, PolyglotError):
                 self._failed(schedule, ticket, outcome)
             elif self._relations.has_failed(ticket.relation):
-                remove(self._place, frozenset([ticket.path]))
+                remove(self._place, frozenset(each.path for each in outcome.entries))
             else:
-                self._relations.done(outcome)
+                self._done(schedule, outcome)
+
+    def _done(self, schedule: Schedule, result: PartResult) -> None:
+        try:
+            self._relations.done(result)
+        except SpecError as error:
+            self._failed(schedule, result.ticket, error)
 
     def _failed(self, schedule: Schedule, ticket: Ticket, error: PolyglotError) -> None:
         relation = ticket.relation
@@ -268,7 +299,7 @@ class _Dump:
         if not self._request.keep_going:
             raise cause from None
         schedule.cancel(lambda ticket: ticket.relation == relation)
-        remove(self._place, self._relations.fail(relation, cause))
+        remove(self._place, self._relations.fail(relation, cause) | self._written_elsewhere(relation))
 
     def _see_nothing_new(self, plan: Plan) -> None:
         """Called by the thread of a part."""

@@ -12,7 +12,7 @@ from polyglot_export.cancel import CancelToken
 from polyglot_export.dumps.tickets import PartResult, Ticket
 from polyglot_export.errors import PolyglotError
 from polyglot_export.execution.engines.base import StreamProgress
-from polyglot_export.limits import DUMP_BYTES, DUMP_LARGE_BYTES
+from polyglot_export.limits import DUMP_BYTES, DUMP_LARGE_BYTES, ROUTE_ALL_FILES
 from polyglot_export.planning.reservation import reservation
 
 __all__ = ["OnStart", "Schedule"]
@@ -39,6 +39,8 @@ def _fit(parts: list[Running]) -> bool:
     """Whether parts may run side by side."""
     large = [each for each in parts if each.ticket.plan.largest_row is None]
     reserved = sum(each.bytes for each in parts)
+    if sum(each.ticket.plan.route.open_files for each in parts if each.ticket.plan.route) > ROUTE_ALL_FILES:
+        return False
     return reserved <= DUMP_BYTES or (len(large) == 1 and reserved <= DUMP_LARGE_BYTES)
 
 

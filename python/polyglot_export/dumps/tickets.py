@@ -1,4 +1,4 @@
-"""The unit of work of a dump: one part, made into one complete file."""
+"""The unit of work of a dump: one part, made into one complete file (or into many, by ``routed.py``)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class Ticket:
     """Which source of the moment it is of."""
     number: int
     path: str
-    """Of the file, relative to the set."""
+    """Of the file, relative to the set. Where the plan has a route, that of no file: ``values.py`` makes theirs of
+    it."""
     plan: Plan
     """Restricted to the segments of the part."""
     first_segment: int
@@ -36,10 +37,11 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class PartResult:
-    """A file that is complete and in its place."""
+    """The files of a part, which are complete and in their places."""
 
     ticket: Ticket
-    entry: PartEntry
+    entries: tuple[PartEntry, ...]
+    """In the order of their paths."""
     losses: Mapping[str, int]
 
 
@@ -105,7 +107,7 @@ def write_part(
         first_segment=ticket.first_segment,
         last_segment=ticket.last_segment,
     )
-    return PartResult(ticket, entry, losses)
+    return PartResult(ticket, (entry,), losses)
 
 
 @contextmanager

@@ -43,6 +43,8 @@ def dump(
     options: Mapping[str, Any] | None = None,
     part_size: int | None = None,
     partition_folders: bool = False,
+    partition_by: Mapping[str, str] | None = None,
+    keep_partition_column: bool = False,
     watermarks: Mapping[str, str] | None = None,
     fingerprints: bool = False,
     overwrite: bool = False,
@@ -78,6 +80,10 @@ def dump(
         part_size: Bytes of a table's pages, about, that make a file; ``None`` for one file a table.
         partition_folders: Give each partition of a partitioned table a folder of its own in that of the table. A table
             that cannot be read by its partitions (row-level security, a foreign one) keeps the one folder.
+        partition_by: ``schema.table`` (or a query's name) → column, or ``column:day`` (``year``, ``month``, ``hour``):
+            its rows are laid into a folder for each value, as Hive names them (``day=2026-11-25``). Files of such a
+            relation end after ``part_size`` bytes of their rows.
+        keep_partition_column: Leave a column in the files although their folders stand for it.
         watermarks: ``schema.table`` → column whose greatest value, in the same snapshot, the manifest tells.
         fingerprints: Note in the manifest what the server says of each segment's rows, so that :func:`verify` can tell
             later what changed since.
@@ -117,6 +123,8 @@ def dump(
         form=make_spec(format=format, compression=compression, options=options),
         part_size=part_size,
         partition_folders=partition_folders,
+        partition_by=dict(partition_by or {}),
+        keep_partition_column=keep_partition_column,
         watermarks=dict(watermarks or {}),
         fingerprints=fingerprints,
         overwrite=overwrite,
@@ -145,6 +153,8 @@ async def adump(
     options: Mapping[str, Any] | None = None,
     part_size: int | None = None,
     partition_folders: bool = False,
+    partition_by: Mapping[str, str] | None = None,
+    keep_partition_column: bool = False,
     watermarks: Mapping[str, str] | None = None,
     fingerprints: bool = False,
     overwrite: bool = False,
@@ -181,6 +191,8 @@ async def adump(
                 options=options,
                 part_size=part_size,
                 partition_folders=partition_folders,
+                partition_by=partition_by,
+                keep_partition_column=keep_partition_column,
                 watermarks=watermarks,
                 fingerprints=fingerprints,
                 overwrite=overwrite,

@@ -17,7 +17,7 @@ from polyglot_export import sqlstates
 from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import ManifestError, PolyglotError, StatementFailed
 from polyglot_export.fields import read_record
-from polyglot_export.manifest.document import Manifest, RelationEntry, SegmentFingerprint
+from polyglot_export.manifest.document import Manifest, PartEntry, RelationEntry, SegmentFingerprint
 from polyglot_export.manifest.moment import system_identifier_of
 from polyglot_export.manifest.report import Fault, FaultKind, Unchecked
 from polyglot_export.planning.filters import filter_terms
@@ -119,14 +119,21 @@ class _Comparison:
         if self._terms or self._limit is not None:
             return
         counts = {each.segment: each.count for each in prints}
+        for run, parts in self._runs().items():
+            known = [counts[each] for each in run if each in counts and each not in changed]
+            rows = sum(part.rows for part in parts)
+            if len(known) == len(run) and sum(known) != rows:
+                have = "the file has" if len(parts) == 1 else f"the {len(parts):,} files of them have"
+                reason = f"its segments are unchanged since, and have {sum(known):,} rows; {have} {rows:,}"
+                yield Fault(FaultKind.DATABASE, parts[0].path, reason)
+
+    def _runs(self) -> dict[range, list[PartEntry]]:
+        """The files of each run of segments: several where their rows were laid into folders by a value."""
+        found: dict[range, list[PartEntry]] = {}
         for part in self._relation.parts:
-            if part.first_segment is None or part.last_segment is None:
-                continue
-            segments = range(part.first_segment, part.last_segment + 1)
-            known = [counts[each] for each in segments if each in counts and each not in changed]
-            if len(known) == len(segments) and sum(known) != part.rows:
-                reason = f"its segments are unchanged since, and have {sum(known):,} rows; the file has {part.rows:,}"
-                yield Fault(FaultKind.DATABASE, part.path, reason)
+            if part.first_segment is not None and part.last_segment is not None:
+                found.setdefault(range(part.first_segment, part.last_segment + 1), []).append(part)
+        return found
 
     def _is_unchanged(self, segment: SegmentFingerprint) -> bool:
         # The name comes from outside: the server reads it, and its catalogue says how it is written.

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from polyglot_export.errors import SpecError
-from polyglot_export.limits import PAGE_BYTES
+from polyglot_export.limits import PAGE_BYTES, ROUTE_PART_BYTES, ROUTE_PARTS
 from polyglot_export.planning.plan import Plan, Scan
 
-__all__ = ["Part", "parts_of"]
+__all__ = ["Part", "parts_of", "routed_bytes"]
 
 
 class Part(NamedTuple):
@@ -66,6 +66,14 @@ def parts_of(plan: Plan, part_bytes: int | None, most: int, *, by_leaf: bool = F
             room -= size
     parts.append(_part(plan, scans, first, last))
     return tuple(parts)
+
+
+def routed_bytes(plan: Plan) -> int:
+    """Bytes of pages of a part whose rows are laid into several files: few parts, since each may have a file of every
+    value.
+    """
+    pages = sum(scan.pages or 0 for scan in plan.scans)
+    return max(ROUTE_PART_BYTES, -(-pages * PAGE_BYTES // ROUTE_PARTS))
 
 
 def _leaf(scan: Scan) -> tuple[str, str]:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from polyglot_export.formats.base import EncoderOptions
 from polyglot_export.formats.registry import Format
-from polyglot_export.limits import Limits
+from polyglot_export.limits import ROUTE_BYTES, ROUTE_FILES, Limits
 from polyglot_export.postgres.parameters import ServerParameters
 
-__all__ = ["Column", "Plan", "Scan"]
+__all__ = ["Column", "Plan", "Route", "Scan"]
 
 
 class Scan(NamedTuple):
@@ -60,6 +60,25 @@ class Column(NamedTuple):
     """For people: the type as PostgreSQL prints it."""
 
 
+class Route(NamedTuple):
+    """How rows are laid into several files. Each scan gives the value, as text, in front of the columns, and one worker
+    keeps the rows apart.
+    """
+
+    column: str
+    """Whose value it is, or is made of."""
+    key: str
+    """What the value is called in the name of a folder."""
+    in_file: bool
+    """Whether the column is in the files too."""
+    open_files: int = ROUTE_FILES
+    """Files that are written side by side."""
+    waiting_bytes: int = ROUTE_BYTES
+    """Bytes of rows that may wait for their file."""
+    file_bytes: int | None = None
+    """Bytes of rows, as they are read, after which a file ends."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything the core needs to run one export."""
@@ -93,6 +112,8 @@ class Plan:
     watched: str | None = None
     """A whole statement that may come to read more than the moment holds, since a partition or child table can be added
     at any time: to be planned again once the workers have begun."""
+    route: Route | None = None
+    """Where the rows go into several files."""
 
     @property
     def segments(self) -> int:

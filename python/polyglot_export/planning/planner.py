@@ -12,7 +12,8 @@ from polyglot_export.planning.filters import filter_terms
 from polyglot_export.planning.locate import Located, denied
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.order import sort_keys
-from polyglot_export.planning.plan import Plan
+from polyglot_export.planning.partition import Partition
+from polyglot_export.planning.plan import Plan, Route
 from polyglot_export.planning.row_bound import largest_row, stored_once
 from polyglot_export.planning.segments import Cut, cut
 from polyglot_export.planning.session import worker_session
@@ -26,7 +27,15 @@ if TYPE_CHECKING:
 __all__ = ["plan"]
 
 
-def plan(moment: Moment, spec: ExportSpec, limits: Limits, *, source: int = 0, session: tuple[str, ...] = ()) -> Plan:
+def plan(
+    moment: Moment,
+    spec: ExportSpec,
+    limits: Limits,
+    *,
+    source: int = 0,
+    session: tuple[str, ...] = (),
+    partition: Partition | None = None,
+) -> Plan:
     """Plan the export of one of the moment's sources.
 
     Args:
@@ -35,6 +44,7 @@ def plan(moment: Moment, spec: ExportSpec, limits: Limits, *, source: int = 0, s
         limits: The sizes granted; fewer workers than that are used where there is less to share.
         source: Which source of the moment is read.
         session: Further ``SET LOCAL`` statements of the workers, which win over those of every export.
+        partition: By what the rows are laid into several files. Such a plan is for parts, and one worker reads each.
 
     Raises:
         SpecError: Something in the request is wrong; ``field`` names it.
@@ -43,13 +53,21 @@ def plan(moment: Moment, spec: ExportSpec, limits: Limits, *, source: int = 0, s
     """
     leader, found = moment.leader, moment.sources[source]
     chosen = choose_columns(found.exposed, spec, found.unnamed)
+    if partition is not None and not partition.in_file:
+        chosen = [choice for choice in chosen if choice.column is not partition.column]
     columns = read_as(chosen, found.types, spec)
     filters = filter_terms(leader, found, spec.filter)
     order = sort_keys(leader, found, spec.order_by)
-    statement = Statement(tuple(column.expression for column in columns), found.from_, filters, order, spec.limit)
+    expressions = [column.expression for column in columns]
+    stored = [choice.column for choice in chosen]
+    if partition is not None:
+        # In front, so that what follows it is the row of the file.
+        expressions.insert(0, partition.expression)
+        stored += [partition.column] if not partition.in_file else []
+    statement = Statement(tuple(expressions), found.from_, filters, order, spec.limit)
     explained = _explain(leader, found, statement)
     storage = moment.storage(found.relation)
-    read = {choice.column.name for choice in chosen} | {term.column for term in spec.filter}
+    read = {column.name for column in stored} | {term.column for term in spec.filter}
     segments = cut(leader, found.relation, statement, explained, columns=read, format_=spec.format, storage=storage)
     targets = [choice.target for choice in chosen]
     manifest = {"source": found.title, "snapshot": moment.snapshot}
@@ -67,9 +85,10 @@ def plan(moment: Moment, spec: ExportSpec, limits: Limits, *, source: int = 0, s
         remarks=remarks(columns, spec.format),
         source=found.title,
         estimated_rows=_estimate(explained, spec.limit),
-        largest_row=largest_row(leader, found.relation, (choice.column for choice in chosen), found.types, storage),
-        stored_once=stored_once(choice.column for choice in chosen),
+        largest_row=largest_row(leader, found.relation, stored, found.types, storage),
+        stored_once=stored_once(stored),
         watched=_watched(leader, found, statement, segments),
+        route=None if partition is None else Route(partition.column.name, partition.key, partition.in_file),
     ).resized(limits)
 
 

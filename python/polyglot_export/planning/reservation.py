@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from polyglot_export.compressions import Compression
 from polyglot_export.formats.registry import Format
@@ -14,10 +14,12 @@ from polyglot_export.limits import (
     LEADER_BYTES,
     PAGE_BYTES,
     READ_BUFFER_BYTES,
+    ROUTE_CHUNK_BYTES,
+    ROUTE_FOOTERS_BYTES,
     ROW_GROUP_BYTES,
     Limits,
 )
-from polyglot_export.planning.plan import Plan
+from polyglot_export.planning.plan import Plan, Route
 
 __all__ = ["Shape", "export_bytes", "reservation", "row_allowance", "row_factor"]
 
@@ -49,6 +51,8 @@ def reservation(plan: Plan, destination_bytes: int = 0) -> int:
         plan: Of the export.
         destination_bytes: What its destination holds (``Capabilities.memory_bytes``).
     """
+    if plan.route is not None:
+        return _routed_bytes(Shape.of(plan), plan.limits, plan.route, destination_bytes)
     return export_bytes(Shape.of(plan), plan.limits, segments=plan.segments) + destination_bytes
 
 
@@ -75,6 +79,22 @@ def export_bytes(shape: Shape, limits: Limits, *, segments: int | None = None) -
         worker += compression.worker_bytes
         shared += compression.shared_bytes
     return limits.workers * worker + shared
+
+
+def _routed_bytes(shape: Shape, limits: Limits, route: Route, destination_bytes: int) -> int:
+    """The same for rows that are laid into several files: no segment waits behind another one, a row group has no more
+    than the rows that wait for it, and the one worker appends it itself.
+    """
+    files = destination_bytes + ROUTE_CHUNK_BYTES
+    if shape.compression is not None:
+        files += Compression(shape.compression).record.shared_bytes
+    group = min(shape.row_group_bytes, route.waiting_bytes)
+    chunk = min(limits.chunk_bytes, ROUTE_CHUNK_BYTES)
+    one = export_bytes(replace(shape, row_group_bytes=group), replace(limits, chunk_bytes=chunk), segments=1)
+    waiting = route.waiting_bytes * 5 // 4 + 2 * limits.chunk_bytes
+    if Format(shape.format).record.memory.row_groups:
+        one += ROUTE_FOOTERS_BYTES - (APPENDED_ROW_GROUPS - 1) * group
+    return one + waiting + route.open_files * files
 
 
 def row_allowance(shape: Shape, limits: Limits) -> int:

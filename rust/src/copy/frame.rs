@@ -86,6 +86,16 @@ pub struct Field<'a> {
 }
 
 impl<'a> Tuple<'a> {
+    /// The fields of a row that [`Tuple::rest`] gave.
+    pub fn of_fields(fields: &'a [u8]) -> Self {
+        Tuple { cursor: Cursor::new(fields) }
+    }
+
+    /// The fields that were not taken yet, as they lie.
+    pub fn rest(&self) -> &'a [u8] {
+        self.cursor.rest()
+    }
+
     /// The next field; `None` is NULL.
     #[inline(always)] // As a call its result would go through memory, for every field.
     pub fn field(&mut self) -> Result<Option<&'a [u8]>> {

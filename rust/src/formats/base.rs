@@ -86,6 +86,10 @@ pub trait FileAssembler: Send {
     fn finish(&mut self, totals: &Totals) -> Result<()>;
     /// The next chunk that is ready to be handed out.
     fn take_chunk(&mut self) -> Option<Chunk>;
+    /// Bytes that it holds until the end of the file, beside a chunk.
+    fn memory_bytes(&self) -> usize {
+        0
+    }
 }
 
 /// Where a segment's pieces go.
@@ -139,6 +143,36 @@ pub struct Totals {
 pub struct Chunk {
     pub prefix: Vec<u8>,
     pub body: Vec<u8>,
+    /// Which file it is of, where an export makes several.
+    pub mark: Option<FileMark>,
+}
+
+/// What a chunk is to one of several files, which are numbered from 0 as they are begun.
+#[derive(Debug, PartialEq, Eq)]
+pub enum FileMark {
+    /// No bytes: a file for the rows of a value is begun.
+    Begin {
+        number: u32,
+        value: Option<String>,
+    },
+    Body {
+        number: u32,
+    },
+    /// No bytes: the file is complete.
+    End {
+        number: u32,
+        end: FileEnd,
+    },
+}
+
+/// What is known of one of several files once it is complete.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct FileEnd {
+    pub rows: u64,
+    /// Declared losses by column; empty where there are none.
+    pub losses: Vec<u64>,
+    /// Rows that have a value which no folder can tell from having none.
+    pub replaced: u64,
 }
 
 impl Chunk {

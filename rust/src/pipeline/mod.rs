@@ -24,8 +24,9 @@ use shared::Shared;
 
 use crate::bytes::chunk_pool::ChunkPool;
 use crate::error::{Error, Result};
-use crate::formats::base::{Chunk, Export, FileAssembler, Totals};
+use crate::formats::base::{Chunk, Encoding, Export, FileAssembler, Totals};
 use crate::plan::Plan;
+use crate::routing::{self, Routed};
 
 /// One running export.
 ///
@@ -53,12 +54,12 @@ impl Consumer {
     fn next_part(&mut self, chunk_bytes: usize) -> Option<Chunk> {
         if self.large.is_none() {
             let chunk = self.assembler.take_chunk()?;
-            if chunk.body.len() <= chunk_bytes.saturating_mul(2) {
+            if chunk.mark.is_some() || chunk.body.len() <= chunk_bytes.saturating_mul(2) {
                 return Some(chunk);
             }
             self.large = Some((chunk.body, 0));
             if !chunk.prefix.is_empty() {
-                return Some(Chunk { prefix: chunk.prefix, body: Vec::new() });
+                return Some(Chunk { prefix: chunk.prefix, ..Chunk::default() });
             }
         }
         let (body, from) = self.large.as_mut()?;
@@ -68,23 +69,21 @@ impl Consumer {
         if *from >= body.len() {
             self.large = None;
         }
-        Some(Chunk { prefix: Vec::new(), body: part })
+        Some(Chunk { body: part, ..Chunk::default() })
     }
 }
 
 impl Pipeline {
     /// With `sessions`, connections are taken from there and given back.
     pub fn new(plan: Plan, sessions: Option<Arc<Sessions>>) -> Result<Self> {
-        let encoding = plan.format.encoding(&Export {
-            columns: &plan.columns,
-            server_version: plan.source.server_version,
-            compression: plan.compression,
-            chunk_bytes: plan.limits.chunk_bytes,
-            workers: plan.limits.workers,
-        })?;
         let segments = Segments::new(&plan.scans);
+        let chunk_bytes = match plan.route {
+            Some(_) => plan.limits.chunk_bytes.min(routing::CHUNK_BYTES),
+            None => plan.limits.chunk_bytes,
+        };
+        let encoding = encoding(&plan, chunk_bytes, segments.total())?;
         let merge = Merge::new(segments.total(), plan.limits.chunk_bytes, plan.limits.window_bytes);
-        let pool = Arc::new(ChunkPool::new(plan.limits.chunk_bytes, plan.limits.window_bytes));
+        let pool = Arc::new(ChunkPool::new(chunk_bytes, plan.limits.window_bytes));
         let assembler = encoding.file_assembler()?;
         let (control, retries) = (Control::default(), AtomicU32::new(0));
         let shared = Arc::new(Shared { plan, segments, encoding, merge, control, pool, retries, sessions });
@@ -199,6 +198,23 @@ impl Pipeline {
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.shared.plan.columns.iter().map(|column| column.source.as_str())
     }
+}
+
+/// What makes the bytes of one file, or of several.
+fn encoding(plan: &Plan, chunk_bytes: usize, segments: u64) -> Result<Arc<dyn Encoding>> {
+    let encoding = plan.format.encoding(&Export {
+        columns: &plan.columns,
+        server_version: plan.source.server_version,
+        compression: plan.compression,
+        chunk_bytes,
+        workers: plan.limits.workers,
+    })?;
+    let Some(route) = &plan.route else { return Ok(encoding) };
+    if plan.limits.workers != 1 {
+        // Its lanes run on from segment to segment.
+        return Err(Error::Internal("one worker routes rows".into()));
+    }
+    Ok(Arc::new(Routed::new(encoding, route.clone(), segments, plan.columns.len())))
 }
 
 impl Drop for Pipeline {

@@ -89,7 +89,7 @@ impl Session {
     }
 
     fn read(&mut self, shared: &Shared, segment: u64, sql: &str) -> Result<SegmentEnd> {
-        let mut frames = Frames::new(shared.plan.columns.len());
+        let mut frames = Frames::new(shared.plan.fields());
         let mut copy = self.connection.copy_out(sql)?;
         let encoder = &mut *self.encoder;
         let mut pieces = Queue { segment, merge: &shared.merge };
@@ -115,8 +115,10 @@ impl Session {
     /// arose elsewhere, in an expression of a view for example, and stays what it was.
     fn name_column(&mut self, shared: &Shared, sql: &str, error: ServerError) -> Error {
         let row = self.encoder.rows();
-        let failing = shared.plan.columns.iter().enumerate().find(|(index, _)| {
-            let columns = shared.plan.columns.len();
+        let columns = shared.plan.fields();
+        // A value that routes the row stands in front of the columns.
+        let first = usize::from(shared.plan.route.is_some());
+        let failing = (first..).zip(&shared.plan.columns).find(|(index, _)| {
             let fails = |session: &mut Session, field: String| {
                 let Some(probe) = one_field(sql, columns, &field, row) else { return false };
                 let outcome = session.restarted(shared).and_then(|()| session.run(&probe));

@@ -51,7 +51,11 @@ fn work(shared: &Arc<Shared>, worker: usize) -> Result<()> {
         match export(shared, worker, &mut session, segment) {
             Ok(end) => shared.merge.end(segment, Ok(end))?,
             // The error of a value waits for its turn; this worker is done, the ones before it go on.
-            Err(error @ (Error::Value(_) | Error::TooLarge(_))) => return shared.merge.end(segment, Err(error)),
+            Err(error @ (Error::Value(_) | Error::TooLarge(_))) => {
+                // Rows that are routed are encoded in another order than they are read in.
+                let error = if shared.plan.route.is_some() { error.without_row() } else { error };
+                return shared.merge.end(segment, Err(error));
+            }
             Err(error) => return leave(shared, Some(segment), error),
         }
     }
@@ -70,7 +74,9 @@ fn export(shared: &Arc<Shared>, worker: usize, session: &mut Option<Session>, se
             Ok(end) => return Ok(end),
             Err(error) => error,
         };
+        // What the router of a session has taken in of earlier segments is lost with it.
         if !is_lost(&error)
+            || shared.plan.route.is_some()
             || !shared.merge.restart(segment)?
             || shared.retries.fetch_add(1, Ordering::Relaxed) >= SEGMENT_RETRIES
         {

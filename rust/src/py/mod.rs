@@ -6,6 +6,7 @@ pub mod errors;
 mod options;
 mod plan;
 pub mod registry;
+pub mod routed;
 pub mod sessions;
 pub mod stream;
 mod words;

@@ -9,7 +9,7 @@ use super::options::PyOptions;
 use super::words::{meaning, refused, unknown};
 use crate::compression::Compression;
 use crate::formats;
-use crate::plan::{Limits, Plan, Scan, Source, TidRanges};
+use crate::plan::{Limits, Plan, Route, Scan, Source, TidRanges};
 use crate::types::{self, Column, ParquetType};
 use crate::wire::params::{ChannelBinding, ConnectParams, Host, Methods, SslMode, SslParams, TcpParams, TlsVersions};
 
@@ -36,6 +36,7 @@ pub struct PyPlan {
     compression: Option<String>,
     compression_level: i32,
     limits: PyLimits,
+    route: Option<PyRoute>,
 }
 
 #[derive(FromPyObject)]
@@ -93,6 +94,14 @@ struct PyLimits {
     row_bytes: usize,
 }
 
+#[derive(FromPyObject)]
+struct PyRoute {
+    column: String,
+    open_files: usize,
+    waiting_bytes: usize,
+    file_bytes: Option<usize>,
+}
+
 impl PyPlan {
     pub fn into_plan(self) -> PyResult<Plan> {
         let (word, level) = (self.compression.as_deref(), self.compression_level);
@@ -116,6 +125,12 @@ impl PyPlan {
                 window_bytes: self.limits.window_bytes,
                 row_bytes: self.limits.row_bytes,
             },
+            route: self.route.map(|route| Route {
+                column: route.column,
+                open_files: route.open_files,
+                waiting_bytes: route.waiting_bytes,
+                file_bytes: route.file_bytes,
+            }),
         })
     }
 }

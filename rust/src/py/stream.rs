@@ -18,6 +18,22 @@ pub struct PyProgress {
     finished: bool,
 }
 
+impl PyProgress {
+    pub fn of(pipeline: &Pipeline) -> Self {
+        let progress = pipeline.progress();
+        let mut losses = progress.losses;
+        losses.resize(pipeline.columns().count(), 0);
+        PyProgress {
+            rows: progress.rows,
+            bytes: progress.bytes,
+            segments_done: pipeline.segments_done(),
+            segments_total: pipeline.segments_total(),
+            losses,
+            finished: progress.finished,
+        }
+    }
+}
+
 #[pyclass(name = "ChunkStream", module = "polyglot_export._core", frozen)]
 pub struct PyChunkStream {
     pipeline: Pipeline,
@@ -50,24 +66,12 @@ impl PyChunkStream {
     }
 
     fn progress(&self, py: Python<'_>) -> PyProgress {
-        py.detach(|| {
-            let progress = self.pipeline.progress();
-            let mut losses = progress.losses;
-            losses.resize(self.pipeline.columns().count(), 0);
-            PyProgress {
-                rows: progress.rows,
-                bytes: progress.bytes,
-                segments_done: self.pipeline.segments_done(),
-                segments_total: self.pipeline.segments_total(),
-                losses,
-                finished: progress.finished,
-            }
-        })
+        py.detach(|| PyProgress::of(&self.pipeline))
     }
 }
 
 /// One copy, into the object that Python owns.
-fn to_bytes<'py>(py: Python<'py>, chunk: &Chunk) -> PyResult<Bound<'py, PyBytes>> {
+pub fn to_bytes<'py>(py: Python<'py>, chunk: &Chunk) -> PyResult<Bound<'py, PyBytes>> {
     if chunk.prefix.is_empty() {
         // Most chunks: `new_with` would first fill the buffer with zeros.
         return Ok(PyBytes::new(py, &chunk.body));

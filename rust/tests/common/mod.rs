@@ -42,6 +42,7 @@ pub fn plan(columns: &[(&str, Kind)], format: Arc<dyn Format>) -> Plan {
         options: None,
     };
     Plan {
+        route: None,
         source: Source { connection, session: Vec::new(), snapshot: String::new(), server_version: VERSION },
         scans: Vec::new(),
         columns: columns

@@ -22,6 +22,7 @@ const TRAILER: &[u8] = b"\xff\xff";
 
 fn plan(port: u16, segments: usize, workers: usize) -> Plan {
     Plan {
+        route: None,
         source: Source {
             connection: params(port, SslMode::Disable),
             session: Vec::new(),

@@ -87,12 +87,25 @@ INCOMPLETE = 1
 @click.option(
     "--part-size",
     metavar="SIZE",
-    help="Cut tables into files of about so many bytes of their pages, as 256MiB. Default: one file a table.",
+    help="Cut tables into files of about so many bytes of their pages, as 256MiB. Default: one file a table. With "
+    "--partition-by, bytes of its rows after which a file ends.",
 )
 @click.option(
     "--partition-folders",
     is_flag=True,
     help="A folder for each partition of a partitioned table, in that of the table.",
+)
+@click.option(
+    "--partition-by",
+    multiple=True,
+    metavar="TABLE:COLUMN[:PART]",
+    help="Lay the rows of this table into a folder for each value of the column, as Hive names them; PART is year, "
+    "month, day or hour of a date or timestamp.",
+)
+@click.option(
+    "--keep-partition-column",
+    is_flag=True,
+    help="Leave columns in the files although their folders stand for them.",
 )
 @click.option(
     "--watermark",
@@ -150,6 +163,8 @@ def dump_command(
     skip_unreadable: bool,
     part_size: str | None,
     partition_folders: bool,
+    partition_by: Sequence[str],
+    keep_partition_column: bool,
     watermark: Sequence[str],
     fingerprints: bool,
     overwrite: bool,
@@ -174,6 +189,7 @@ def dump_command(
     polyglot dump -o tonight/
     polyglot dump --schema sales --schema crm -o s3://lake/2026-11-25/ --part-size 256MiB
     polyglot dump -o s3://lake/tonight/ --part-size 256MiB --engine dask=tcp://scheduler:8786
+    polyglot dump --table sales.events --partition-by sales.events:created_at:day -o s3://lake/events/
     polyglot dump --table 'sales.*' --exclude-table '*_log' -f csv --compression zstd -o 's3://lake/{schema}/{table}/'
     """  # noqa: D301 - click reads the backspace as: do not join these lines
     import_psycopg()
@@ -205,6 +221,8 @@ def dump_command(
         form=parse_spec(form),
         part_size=_size(part_size),
         partition_folders=partition_folders,
+        partition_by=_partitions(partition_by),
+        keep_partition_column=keep_partition_column,
         watermarks=_pairs("watermark", watermark, ":", "TABLE:COLUMN"),
         fingerprints=fingerprints,
         overwrite=overwrite,
@@ -294,6 +312,19 @@ def _size(text: str | None) -> int | None:
         return int(str(parse_size(text)))
     except ValueError as error:
         raise SpecError("part_size", f"{error} (got {text!r})") from None
+
+
+def _partitions(given: Sequence[str]) -> dict[str, str]:
+    """The values of ``--partition-by``: the name of a column may have colons, that of a table not."""
+    found: dict[str, str] = {}
+    for text in given:
+        table, _, by = text.partition(":")
+        if not table or not by:
+            raise SpecError("partition_by", "must be TABLE:COLUMN, or TABLE:COLUMN:day and the like", given=text)
+        if table in found:
+            raise SpecError("partition_by", f"names {table} twice")
+        found[table] = by
+    return found
 
 
 def _pairs(field: str, given: Sequence[str], separator: str, form: str) -> dict[str, str]:

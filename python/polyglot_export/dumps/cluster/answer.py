@@ -1,4 +1,4 @@
-"""What a worker answers: the row of the manifest, or its error, as JSON text."""
+"""What a worker answers: the rows of the manifest, or its error, as JSON text."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ class Answer:
     @classmethod
     def of_result(cls, result: PartResult) -> Answer:
         """The part is in its place."""
-        return cls(json.dumps({"entry": write_record(result.entry), "losses": dict(result.losses)}))
+        return cls(
+            json.dumps({"entries": [write_record(each) for each in result.entries], "losses": dict(result.losses)})
+        )
 
     @classmethod
     def of_error(cls, error: PolyglotError) -> Answer:
@@ -48,7 +50,8 @@ class Answer:
         given = json.loads(self.text)
         if "error" in given:
             raise _error(given["error"])
-        return PartResult(ticket, read_record(PartEntry, given["entry"]), given["losses"])
+        entries = tuple(read_record(PartEntry, each) for each in given["entries"])
+        return PartResult(ticket, entries, given["losses"])
 
 
 def _error(given: dict[str, object]) -> PolyglotError:

@@ -14,12 +14,12 @@ from polyglot_export.dumps.tickets import Ticket
 from polyglot_export.errors import PolyglotError
 from polyglot_export.formats.base import EncoderOptions
 from polyglot_export.limits import Limits
-from polyglot_export.planning.plan import Column, Plan, Scan
+from polyglot_export.planning.plan import Column, Plan, Route, Scan
 from polyglot_export.postgres.parameters import ServerParameters
 
 __all__ = ["PARCEL_VERSION", "Parcel", "Terms"]
 
-PARCEL_VERSION = 1
+PARCEL_VERSION = 2
 """Raised when a worker of today would misread what is sent tomorrow."""
 
 LEFT_OUT = frozenset({"connection", "watched"})
@@ -111,6 +111,7 @@ def _plan(given: dict[str, Any]) -> Plan:
         "columns": tuple(Column(*column) for column in given["columns"]),
         "encoder": EncoderOptions(**{name: _tuples(value) for name, value in given["encoder"].items()}),
         "limits": Limits(**given["limits"]),
+        "route": None if given["route"] is None else Route(*given["route"]),
     }
     return Plan(**made)
 

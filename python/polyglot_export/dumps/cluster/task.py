@@ -15,7 +15,8 @@ from polyglot_export.dumps.cluster.beacon import Watch, see_same_server
 from polyglot_export.dumps.cluster.parcel import Parcel, Terms
 from polyglot_export.dumps.cluster.room import ROOM
 from polyglot_export.dumps.place import remove
-from polyglot_export.dumps.tickets import PartResult, Ticket, write_part
+from polyglot_export.dumps.routed import write_ticket
+from polyglot_export.dumps.tickets import PartResult, Ticket
 from polyglot_export.errors import ConnectionFailed, InternalError, PolyglotError, TargetFailed
 from polyglot_export.execution.engines.local import LOCAL
 from polyglot_export.planning.reservation import reservation
@@ -50,7 +51,7 @@ def _write(parcel: Parcel, here: str) -> PartResult:
         ticket = _at_home(parcel, control)
         bytes_ = reservation(ticket.plan, place.capabilities.memory_bytes)
         with Watch(control, terms, token), ROOM.taken(bytes_, token):
-            result = write_part(
+            result = write_ticket(
                 ticket,
                 place,
                 LOCAL,
@@ -60,7 +61,7 @@ def _write(parcel: Parcel, here: str) -> PartResult:
                 on_planned=lambda _: None,
                 before_commit=lambda: _see_claimed(place, terms, here),
             )
-    _take_back_if_late(place, ticket, terms, here)
+    _take_back_if_late(place, result, terms, here)
     return result
 
 
@@ -93,7 +94,7 @@ def _see_claimed(place: Store, terms: Terms, here: str) -> None:
         )
 
 
-def _take_back_if_late(place: Store, ticket: Ticket, terms: Terms, here: str) -> None:
+def _take_back_if_late(place: Store, result: PartResult, terms: Terms, here: str) -> None:
     """Remove a part that came to its place after the dump had failed, which happens to a worker that was taken for
     dead. After a dump that was completed, the part has the same bytes as the one that another worker wrote.
     """
@@ -101,5 +102,5 @@ def _take_back_if_late(place: Store, ticket: Ticket, terms: Terms, here: str) ->
         _see_claimed(place, terms, here)
     except TargetFailed:
         if place.size(terms.manifest) is None:
-            remove(place, frozenset([ticket.path]))
+            remove(place, frozenset(each.path for each in result.entries))
         raise

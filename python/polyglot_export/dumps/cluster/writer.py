@@ -22,6 +22,7 @@ from polyglot_export.dumps.cluster.beacon import Beacon, see_same_server
 from polyglot_export.dumps.cluster.parcel import Parcel, Terms
 from polyglot_export.dumps.cluster.task import run_part
 from polyglot_export.dumps.tickets import PartResult, Ticket
+from polyglot_export.dumps.values import part_of
 from polyglot_export.errors import Cancelled, ConnectionLost, PolyglotError
 from polyglot_export.execution.engines.base import StreamProgress
 from polyglot_export.execution.engines.executor import ExecutorEngine
@@ -134,7 +135,7 @@ class ClusterWriter:
         """
         with suppress(PolyglotError):
             for each in self._place.unfinished():
-                if each.path in self._begun:
+                if not self._begun.isdisjoint((each.path, part_of(each.path))):
                     self._place.end(each)
 
     def _answer(self, text: str, token: CancelToken) -> str:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from polyglot_export.planning.plan import Plan
 
-__all__ = ["ChunkStream", "Engine", "StreamProgress"]
+__all__ = ["ChunkStream", "Engine", "FileChunk", "FileStream", "StreamProgress"]
 
 
 class StreamProgress(Protocol):
@@ -57,6 +57,62 @@ class ChunkStream(Protocol):
         """Cancel what still runs, and wait until every connection is closed. May be called again."""
 
 
+class FileChunk(Protocol):
+    """What happens to one of several files."""
+
+    @property
+    def number(self) -> int:
+        """Of the file; they are numbered from 0 as they begin."""
+
+    @property
+    def begins(self) -> bool:
+        """Whether it begins, without bytes yet."""
+
+    @property
+    def value(self) -> str | None:
+        """Where it begins: the value of its rows; ``None`` for those that have none."""
+
+    @property
+    def content(self) -> bytes:
+        """Its next bytes."""
+
+    @property
+    def ends(self) -> bool:
+        """Whether it is complete."""
+
+    @property
+    def rows(self) -> int:
+        """Where it ends: how many it has."""
+
+    @property
+    def losses(self) -> Sequence[int]:
+        """Where it ends: as those of :class:`StreamProgress`."""
+
+    @property
+    def replaced(self) -> int:
+        """Where it ends: rows with a value that no folder can tell from having none."""
+
+
+class FileStream(Protocol):
+    """The bytes of one export whose rows go into several files; otherwise as :class:`ChunkStream`."""
+
+    def next_chunk(self) -> FileChunk | None:
+        """Wait for what comes next; ``None`` means that all files are complete.
+
+        Raises:
+            PolyglotError: The export has failed; every later call raises again, so that it never looks complete.
+        """
+
+    def progress(self) -> StreamProgress:
+        """How far the stream is. Never blocks."""
+
+    def cancel(self) -> None:
+        """Cancel the queries in the server; from now on ``next_chunk`` raises ``Cancelled``. Does not block."""
+
+    def close(self) -> None:
+        """Cancel what still runs, and wait until every connection is closed. May be called again."""
+
+
 class Engine(Protocol):
     """Runs plans. The bytes depend on the plan alone, so every engine gives the same."""
 
@@ -66,6 +122,13 @@ class Engine(Protocol):
 
     def open(self, plan: Plan) -> ChunkStream:
         """The bytes of a plan.
+
+        Args:
+            plan: The plan. Its leader must stay connected until the stream has ended.
+        """
+
+    def open_files(self, plan: Plan) -> FileStream:
+        """The bytes of a plan with a route.
 
         Args:
             plan: The plan. Its leader must stay connected until the stream has ended.

@@ -24,5 +24,9 @@ class LocalEngine:
         """The bytes of a plan, made by ``plan.limits.workers`` threads."""
         return _core.ChunkStream(plan, self._sessions)
 
+    def open_files(self, plan: Plan) -> _core.RoutedStream:
+        """The bytes of a plan with a route, made by one thread."""
+        return _core.RoutedStream(plan, self._sessions)
+
 
 LOCAL = LocalEngine()

@@ -97,6 +97,10 @@ impl FileAssembler for ParquetFile {
     }
 
     fn take_chunk(&mut self) -> Option<Chunk> {
-        self.writer.take_chunk().map(|body| Chunk { prefix: Vec::new(), body })
+        self.writer.take_chunk().map(|body| Chunk { body, ..Chunk::default() })
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.writer.memory_bytes()
     }
 }

@@ -1,0 +1,234 @@
+"""Writes a part whose rows are laid into folders by a value: many files, of which some are open at a time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event
+
+from polyglot_export.cancel import CancelToken
+from polyglot_export.destinations.base import Destination
+from polyglot_export.destinations.store import Store
+from polyglot_export.dumps.relations import FEWER_FILES
+from polyglot_export.dumps.tickets import PartResult, Ticket, write_part
+from polyglot_export.dumps.values import value_file, value_folder
+from polyglot_export.errors import ConnectionLost, InternalError, PolyglotError, SpecError
+from polyglot_export.execution.engines.base import Engine, FileChunk, StreamProgress
+from polyglot_export.execution.rate import RateLimit
+from polyglot_export.limits import DUMP_FILES
+from polyglot_export.manifest.document import PartEntry
+from polyglot_export.planning.plan import Plan, Route
+
+__all__ = ["write_ticket"]
+
+ATTEMPTS = 3
+"""How often a part is begun whose connection is lost. The rows that waited are lost with it, so that it is read from
+the start."""
+
+
+def write_ticket(
+    ticket: Ticket,
+    place: Store,
+    engine: Engine,
+    *,
+    rate: RateLimit | None,
+    token: CancelToken,
+    on_start: Callable[[Callable[[], StreamProgress]], None],
+    on_planned: Callable[[Plan], None],
+    on_file: Callable[[str], None] = lambda _: None,
+    before_commit: Callable[[], None] = lambda: None,
+) -> PartResult:
+    """Read the rows of a part and write its file, or its files.
+
+    Args:
+        ticket: The part.
+        place: Where the files go.
+        engine: Reads.
+        rate: What all parts together may read.
+        token: Ends it.
+        on_start: Called with what tells how far it is.
+        on_planned: Called once the workers have begun to read, where the plan is watched.
+        on_file: Called with the path of a file before it is begun.
+        before_commit: Called before a file appears; what it raises keeps it from appearing.
+
+    Raises:
+        PolyglotError: It failed; there is no file of it.
+    """
+    if ticket.plan.route is None:
+        on_file(ticket.path)
+        return write_part(
+            ticket,
+            place,
+            engine,
+            rate=rate,
+            token=token,
+            on_start=on_start,
+            on_planned=on_planned,
+            before_commit=before_commit,
+        )
+    for attempt in range(1, ATTEMPTS + 1):
+        files = _Files(ticket, ticket.plan.route, place, token, on_file, before_commit)
+        try:
+            with files.taken_back_on_failure():
+                _read(ticket, engine, files, rate, token, on_start, on_planned)
+        except ConnectionLost:
+            if attempt == ATTEMPTS or token.cancelled:
+                raise
+        else:
+            return files.result()
+    raise InternalError("a part was neither written nor failed")
+
+
+def _read(
+    ticket: Ticket,
+    engine: Engine,
+    files: _Files,
+    rate: RateLimit | None,
+    token: CancelToken,
+    on_start: Callable[[Callable[[], StreamProgress]], None],
+    on_planned: Callable[[Plan], None],
+) -> None:
+    """Pull the chunks of all files."""
+    stream = engine.open_files(ticket.plan)
+    stopped = Event()
+    forget, forget_wait = token.on_cancel(stream.cancel), token.on_cancel(stopped.set)
+    watched = ticket.plan.watched is not None
+    try:
+        on_start(stream.progress)
+        while (chunk := stream.next_chunk()) is not None:
+            if watched:
+                on_planned(ticket.plan)
+                watched = False
+            if rate is not None and chunk.content:
+                rate.take(len(chunk.content), stopped)
+            files.take(chunk)
+        if watched:
+            on_planned(ticket.plan)
+    finally:
+        forget()
+        forget_wait()
+        stream.close()
+
+
+@dataclass(slots=True)
+class _Open:
+    """A file that is being written."""
+
+    path: str
+    value: str | None
+    tells_all: bool
+    """Whether its folder tells the value."""
+    file: Destination
+    forget: Callable[[], None]
+    """Ends that a cancel stops the file."""
+    hasher: hashlib._Hash
+    bytes: int = 0
+
+
+class _Files:
+    """The files of one pass over a part."""
+
+    def __init__(
+        self,
+        ticket: Ticket,
+        route: Route,
+        place: Store,
+        token: CancelToken,
+        on_file: Callable[[str], None],
+        before_commit: Callable[[], None],
+    ) -> None:
+        self._ticket = ticket
+        self._route = route
+        self._place = place
+        self._token = token
+        self._on_file = on_file
+        self._before_commit = before_commit
+        self._open: dict[int, _Open] = {}
+        self._entries: list[PartEntry] = []
+        self._losses: dict[str, int] = {}
+        self._in_folder: dict[str, int] = {}
+        """How many files each folder has, by its name in small letters: some file systems do not tell them apart."""
+
+    def take(self, chunk: FileChunk) -> None:
+        """Do to a file what a chunk says."""
+        if chunk.begins:
+            self._begin(chunk.number, chunk.value)
+        elif chunk.ends:
+            self._end(chunk)
+        else:
+            file = self._open[chunk.number]
+            content = chunk.content
+            file.file.write(content)
+            file.hasher.update(content)
+            file.bytes += len(content)
+
+    def result(self) -> PartResult:
+        """All files, which are complete."""
+        entries = sorted(self._entries, key=lambda each: each.path)
+        return PartResult(self._ticket, tuple(entries), self._losses)
+
+    @contextmanager
+    def taken_back_on_failure(self) -> Iterator[None]:
+        """Remove the files, those that are complete too, if the block fails."""
+        try:
+            yield
+        except BaseException as error:
+            for each in self._open.values():
+                each.forget()
+                each.file.discard()
+                if each.file.remains is not None:
+                    error.add_note(each.file.remains)
+            self._remove()
+            raise
+
+    def _remove(self) -> None:
+        for each in self._entries:
+            try:
+                self._place.remove(each.path)
+            except PolyglotError:
+                # Whoever wrote it will try again; see ``run.py`` and ``task.py``.
+                continue
+
+    def _begin(self, number: int, value: str | None) -> None:
+        if len(self._entries) + len(self._open) >= DUMP_FILES:
+            source = self._ticket.plan.source
+            reason = f"the values of {self._route.column!r} make more than {DUMP_FILES:,} files of {source}"
+            raise SpecError(None, f"{reason}: {FEWER_FILES}")
+        folder = value_folder(self._route.key, value)
+        known = folder.name.casefold()
+        again = self._in_folder.get(known, 0)
+        self._in_folder[known] = again + 1
+        path = value_file(self._ticket.path, folder.name, again)
+        self._on_file(path)
+        file = self._place.file(path).__enter__()
+        forget = self._token.on_cancel(file.stop)
+        self._open[number] = _Open(path, value, folder.tells_all, file, forget, hashlib.sha256())
+
+    def _end(self, chunk: FileChunk) -> None:
+        done = self._open[chunk.number]
+        self._before_commit()
+        done.file.commit()
+        del self._open[chunk.number]
+        done.forget()
+        self._entries.append(
+            PartEntry(
+                path=done.path,
+                bytes=done.bytes,
+                rows=chunk.rows,
+                sha256=done.hasher.hexdigest(),
+                first_segment=self._ticket.first_segment,
+                last_segment=self._ticket.last_segment,
+                partition={self._route.key: done.value},
+            )
+        )
+        targets = (column.target for column in self._ticket.plan.columns)
+        for target, count in zip(targets, chunk.losses, strict=False):
+            self._lost(target, count)
+        if not self._route.in_file:
+            self._lost(self._route.column, chunk.replaced if done.tells_all else chunk.rows)
+
+    def _lost(self, column: str, count: int) -> None:
+        if count:
+            self._losses[column] = self._losses.get(column, 0) + count

@@ -1,0 +1,167 @@
+"""By what the rows of a relation are laid into folders: a column's value, or the year, month, day or hour of it.
+
+The server makes the value, as text, so that a folder is called what the server prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from psycopg import sql
+
+from polyglot_export.errors import SpecError
+from polyglot_export.planning.locate import Located
+from polyglot_export.postgres.catalogue.columns import SourceColumn
+from polyglot_export.postgres.catalogue.types import Type
+
+__all__ = ["TRANSFORMS", "Partition", "partition_of"]
+
+FIELD: Final = "partition_by"
+
+_TIMES = frozenset({"date", "timestamp", "timestamptz"})
+_VALUES = frozenset(
+    {
+        "bool",
+        "int2",
+        "int4",
+        "int8",
+        "oid",
+        "numeric",
+        "text",
+        "varchar",
+        "bpchar",
+        "name",
+        "char",
+        "date",
+        "time",
+        "timestamp",
+        "timestamptz",
+        "uuid",
+        "inet",
+        "cidr",
+        "macaddr",
+        "macaddr8",
+    }
+)
+"""Types of PostgreSQL whose text is a name for a folder. Of others it is a document, bytes, or not the same twice: the
+text of a float depends on a setting, that of money on the server's language."""
+_NAMES = "a boolean, number without a binary fraction, text, date or time, uuid, network address or enum"
+
+
+class Partition(NamedTuple):
+    """A partitioning that the columns of a relation allow."""
+
+    column: SourceColumn
+    key: str
+    """What stands before the ``=`` in the name of a folder."""
+    expression: sql.Composable
+    """The value as text; NULL where the column is NULL."""
+    in_file: bool
+    """Whether the column is in the files too."""
+
+
+def _as_text(value: sql.Composable) -> sql.Composable:
+    """Not by a cast: somebody may have made one."""
+    return sql.SQL("pg_catalog.format('%s', {})").format(value)
+
+
+def _cut(type_: str, pattern: str, kept: str) -> Callable[[sql.Composable], sql.Composable]:
+    """Of a date or timestamp in ISO form what is kept of it. Infinity and the BC behind a year stay as they are."""
+
+    def cut(reference: sql.Composable) -> sql.Composable:
+        value = _as_text(sql.SQL("CAST({} AS pg_catalog.{})").format(reference, sql.SQL(type_)))
+        if not pattern:
+            return value
+        return sql.SQL("pg_catalog.regexp_replace({}, {}, {})").format(value, sql.SQL(pattern), sql.SQL(kept))
+
+    return cut
+
+
+TRANSFORMS: Final = {
+    "year": _cut("date", r"'^([0-9]+)-[0-9]+-[0-9]+'", r"'\1'"),
+    "month": _cut("date", r"'^([0-9]+-[0-9]+)-[0-9]+'", r"'\1'"),
+    "day": _cut("date", "", ""),
+    "hour": _cut("timestamp", r"'^([0-9]+-[0-9]+-[0-9]+) ([0-9]+):[0-9]+:[0-9.]+'", r"'\1T\2'"),
+}
+"""What a date or timestamp may be cut to, in the time zone of the export; each makes the text. (The settings of every
+session read a backslash in a literal as it stands.)"""
+
+
+def partition_of(found: Located, given: str, *, keep: bool) -> Partition:
+    """What a request means for a relation.
+
+    Args:
+        found: What is read.
+        given: ``column``, or ``column:day`` and the like. The name of a column may have colons itself.
+        keep: Leave a column that the folders stand for in the files too. One that they stand for only in part always
+            stays.
+
+    Raises:
+        SpecError: There is no such column, or it cannot be partitioned by.
+    """
+    name, transform = _divided(found, given)
+    column = _column(found, name)
+    type_, _ = found.types.under(column.type, column.modifier)
+    if transform is not None:
+        return _by_time(found, column, type_, transform)
+    if not _names_folders(type_):
+        cut = f"; {', '.join(TRANSFORMS)} are of dates" if type_.name in _TIMES else ""
+        reason = f"rows of {found.title} cannot be laid into folders by {name!r}, which is {column.display}; its values"
+        raise SpecError(FIELD, f"{reason} must be {_NAMES}{cut}")
+    if not keep and len(found.exposed) == 1:
+        reason = f"{name!r} is the only column of {found.title}: keep it in the files, or they would have none"
+        raise SpecError(FIELD, reason)
+    return Partition(column, name, _value(column.reference, type_), keep)
+
+
+def _divided(found: Located, given: str) -> tuple[str, str | None]:
+    if any(column.name == given for column in found.exposed):
+        return given, None
+    name, colon, transform = given.rpartition(":")
+    if not colon:
+        return given, None
+    if transform not in TRANSFORMS:
+        _column(found, name)
+        reason = f"knows {', '.join(TRANSFORMS)}, or the value itself"
+        raise SpecError(FIELD, f"{reason}, and not {transform!r} of {name!r} in {found.title}")
+    return name, transform
+
+
+def _column(found: Located, name: str) -> SourceColumn:
+    columns = [column for column in found.exposed if column.name == name]
+    if len(columns) == 1:
+        return columns[0]
+    if columns:
+        raise SpecError(FIELD, f"{found.title} has {len(columns)} columns called {name!r}: rename one with AS")
+    known = ", ".join(column.name for column in found.exposed)
+    raise SpecError(FIELD, f"there is no column {name!r} in {found.title}; it has {known}")
+
+
+def _by_time(found: Located, column: SourceColumn, type_: Type, transform: str) -> Partition:
+    allowed = _TIMES - {"date"} if transform == "hour" else _TIMES
+    if type_.schema != "pg_catalog" or type_.name not in allowed:
+        words = "a timestamp" if transform == "hour" else "a date or timestamp"
+        reason = f"{transform} needs {words}, and {column.name!r} of {found.title} is {column.display}"
+        raise SpecError(FIELD, reason)
+    # Some readers do not tell capital letters from small ones.
+    names = {each.name.casefold() for each in found.exposed}
+    key = transform if transform not in names else f"{column.name}_{transform}"
+    while key.casefold() in names:
+        key += "_"
+    return Partition(column, key, _unless_null(column.reference, TRANSFORMS[transform](column.reference)), True)
+
+
+def _names_folders(type_: Type) -> bool:
+    return type_.kind == "e" or (type_.schema == "pg_catalog" and type_.name in _VALUES)
+
+
+def _value(reference: sql.Composable, type_: Type) -> sql.Composable:
+    if type_.name == "bool" and type_.schema == "pg_catalog":
+        # As readers of such folders expect it, and not t and f.
+        return sql.SQL("CASE WHEN {0} THEN 'true' WHEN NOT {0} THEN 'false' END").format(reference)
+    return _unless_null(reference, _as_text(reference))
+
+
+def _unless_null(reference: sql.Composable, value: sql.Composable) -> sql.Composable:
+    return sql.SQL("CASE WHEN {} IS NOT NULL THEN {} END").format(reference, value)
