@@ -3,8 +3,9 @@ r"""The proof of the memory promise for dumps: ``polyglot dump`` and ``polyglot 
     python -m benchmarks.confined_dumps --rows 10000000 --page docs/proofs.md
 
 One command after another, each in a group of its own with the database outside of it: a large table whole and in parts,
-in several formats, into a folder and into a store that drops what it is sent; a thousand tables; rows of 1 MB; 1,600
-columns. What is in a folder is verified against the database by ``polyglot verify --against`` in such a group too.
+in several formats, into a folder, into folders for values, and into a store that drops what it is sent; a thousand
+tables; rows of 1 MB; 1,600 columns. What is in a folder is verified against the database by ``polyglot verify
+--against`` in such a group too.
 Prints a Markdown table, and writes it into a page with ``--page``. Exit code 0 when all is right, 1 when something is
 not, 3 where no group can be made.
 """
@@ -64,6 +65,7 @@ class Sizes:
         tables: Small ones.
         large_rows: Rows of 1 MB.
         wide_rows: Rows of the table with 1,600 columns.
+        keyed_rows: Rows of the table with a key of ten thousand values, in random order.
         part: Of the scenarios in parts, as ``--part-size`` takes it.
     """
 
@@ -71,6 +73,7 @@ class Sizes:
     tables: int = 1_000
     large_rows: int = 300
     wide_rows: int = 20_000
+    keyed_rows: int = 200_000
     part: str = "64MiB"
 
 
@@ -130,6 +133,10 @@ def cases(sizes: Sizes) -> tuple[Case, ...]:
     def records(name: str, *arguments: str, stored: bool = False) -> Case:
         return Case(name, ("-t", "records", *arguments), 1, sizes.rows, stored)
 
+    def keyed(format_: str, title: str) -> Case:
+        arguments = ("-t", "keyed", "-f", format_, "--partition-by", "keyed:key")
+        return Case(f"{title}, folders for 10,000 values in random order", arguments, 1, sizes.keyed_rows)
+
     parts = ("--part-size", sizes.part)
     return (
         records("csv", "-f", "csv"),
@@ -137,6 +144,9 @@ def cases(sizes: Sizes) -> tuple[Case, ...]:
         records("xml", "-f", "xml"),
         records("Parquet", "-f", "parquet"),
         records("Parquet, in parts, fingerprints", "-f", "parquet", *parts, "--fingerprints"),
+        records("Parquet, a folder a day", "-f", "parquet", "--partition-by", "records:created_at:day"),
+        keyed("parquet", "Parquet"),
+        keyed("csv", "csv"),
         records("csv into a store", "-f", "csv", stored=True),
         records("Parquet into a store, in parts", "-f", "parquet", *parts, stored=True),
         Case("many tables, Parquet", ("-n", "many", "-f", "parquet"), sizes.tables, sizes.tables * 50),
@@ -147,8 +157,8 @@ def cases(sizes: Sizes) -> tuple[Case, ...]:
         Case(
             "all of it at one moment, Parquet",
             ("-f", "parquet", *parts),
-            sizes.tables + 3,
-            sizes.rows + sizes.tables * 50 + sizes.large_rows + sizes.wide_rows,
+            sizes.tables + 4,
+            sizes.rows + sizes.tables * 50 + sizes.large_rows + sizes.wide_rows + sizes.keyed_rows,
         ),
     )
 
@@ -237,6 +247,9 @@ def _fill(dsn: str, sizes: Sizes) -> None:
     fill_records(dsn, sizes.rows, lambda _: None)
     with psycopg.connect(dsn, autocommit=True) as connection:
         fill_odd_tables(connection, sizes.wide_rows, sizes.large_rows)
+        columns = "g AS id, (hashint4(g::int) & 2147483647) % 10000 AS key, repeat(md5(g::text), 4) AS text"
+        rows = f"SELECT {columns} FROM generate_series(1, {sizes.keyed_rows}) AS g"
+        connection.execute(f"CREATE TABLE keyed AS {rows}".encode())
         connection.execute("CREATE SCHEMA many")
         for number in range(sizes.tables):
             rows = "SELECT g AS id, 'text ' || g AS text, now() AS at FROM generate_series(1, 50) AS g"

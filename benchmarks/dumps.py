@@ -32,6 +32,7 @@ from polyglot_export.text.tables import aligned
 SMALL_TABLES = 40
 SMALL_ROWS = (1_000, 20_000)
 HEADS = ("FIRST, SECOND", "FIRST s", "SECOND s", "RATIO", "FIRST MB", "SECOND MB")
+DAYS = "records:created_at:day"
 PROGRAM = str(Path(sys.executable).with_name("polyglot"))
 
 
@@ -126,6 +127,12 @@ def exporting(bench: Bench, format_: str) -> Callable[[], Usage]:
     return lambda: bench.polyglot("export", "records", "-o", f"{bench.out}/records.{format_}")
 
 
+def described(bench: Bench, format_: str) -> Callable[[], Usage]:
+    """The same with a manifest, for which the file is hashed as those of a dump are."""
+    file = f"{bench.out}/records.{format_}"
+    return lambda: bench.polyglot("export", "records", "-o", file, "--manifest", f"{file}.json")
+
+
 def comparisons(bench: Bench) -> list[Row]:
     """Everything that is compared."""
     out = str(bench.out)
@@ -141,7 +148,9 @@ def comparisons(bench: Bench) -> list[Row]:
         records = ("dump", "-t", "records", "-f", format_)
         rows += [
             bench.compared(f"{format_}: export, dump", exporting(bench, format_), run(*records)),
+            bench.compared(f"{format_}: export --manifest, dump", described(bench, format_), run(*records)),
             bench.compared(f"{format_}: dump, in parts", run(*records), run(*records, "--part-size", "64MiB")),
+            bench.compared(f"{format_}: dump, folders for days", run(*records), run(*records, "--partition-by", DAYS)),
             bench.compared(f"{format_}: dump, fingerprints", run(*records), run(*records, "--fingerprints")),
         ]
     for count in SMALL_ROWS:

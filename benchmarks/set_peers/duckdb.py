@@ -1,4 +1,4 @@
-"""DuckDB: ``COPY … PER_THREAD_OUTPUT``, with the setting that its guide advises for large exports."""
+"""DuckDB: ``COPY`` into many files, with the setting that its guide advises for large exports."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 from benchmarks.peers.duckdb import DuckDB
 from benchmarks.set_peers.base import SetJob, SetPeer
 
-__all__ = ["DuckDBSet"]
+__all__ = ["DuckDBPartitions", "DuckDBSet"]
 
 
 class DuckDBSet(SetPeer):
@@ -16,6 +16,9 @@ class DuckDBSet(SetPeer):
 
     name: ClassVar[str] = "DuckDB, a file a thread"
     ours: ClassVar[tuple[str, ...]] = ("-f", "parquet", "--part-size", "64MiB")
+    select: ClassVar[str] = "FROM pg.public.{table}"
+    """What is copied."""
+    layout: ClassVar[str] = "PER_THREAD_OUTPUT"
 
     def missing(self) -> str | None:
         """The same as for one file."""
@@ -23,7 +26,8 @@ class DuckDBSet(SetPeer):
 
     def command(self, job: SetJob) -> list[str]:
         """One statement."""
-        copy = f"COPY pg.public.{job.table} TO '{job.folder}' (FORMAT parquet, PER_THREAD_OUTPUT, OVERWRITE_OR_IGNORE)"
+        select = self.select.format(table=job.table)
+        copy = f"COPY ({select}) TO '{job.folder}' (FORMAT parquet, {self.layout}, OVERWRITE_OR_IGNORE)"
         code = (
             "import duckdb\nfrom benchmarks.peers.duckdb import load_statement\n"
             "with duckdb.connect() as connection:\n"
@@ -33,3 +37,12 @@ class DuckDBSet(SetPeer):
             f"    connection.execute({copy!r})\n"
         )
         return [sys.executable, "-c", code]
+
+
+class DuckDBPartitions(DuckDBSet):
+    """A folder a day."""
+
+    name: ClassVar[str] = "DuckDB, PARTITION_BY a day"
+    ours: ClassVar[tuple[str, ...]] = ("-f", "parquet", "--partition-by", "records:created_at:day")
+    select: ClassVar[str] = "SELECT *, strftime(created_at, '%Y-%m-%d') AS day FROM pg.public.{table}"
+    layout: ClassVar[str] = "PARTITION_BY (day)"

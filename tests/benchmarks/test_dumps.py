@@ -19,7 +19,7 @@ def test_one_pair_of_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         fill(server.dsn(), ROWS)
         bench = Bench(server, tmp_path, 1)
         rows = comparisons(bench)
-        assert [row.name for row in rows][:2] == ["csv: export, dump", "csv: dump, in parts"]
+        assert [row.name for row in rows][:2] == ["csv: export, dump", "csv: export --manifest, dump"]
         assert all(row.ratio > 0 for row in rows)
         assert [row.name for row in stored(bench)] == [
             "csv, in parts: folder, store",
