@@ -215,10 +215,11 @@ class _Files:
             self._commits.shutdown()
 
     def _remove(self) -> None:
-        for each in self._entries:
+        """Of files that are not there, the empty folders go."""
+        for path in (*(each.path for each in self._entries), *(each.path for each in self._open.values())):
             # Whoever wrote it will try again; see ``run.py`` and ``task.py``.
             with suppress(PolyglotError):
-                self._place.remove(each.path)
+                self._place.remove(path)
 
     def _begin(self, number: int, value: str | None) -> None:
         if len(self._entries) + len(self._open) >= DUMP_FILES:
