@@ -146,10 +146,10 @@ ROUTE_PART_BYTES = 32 * MIB
 ROUTE_BYTES = 12 * MIB
 """Bytes of rows that wait in such a part until they are written; the buffers that they are in grow by a quarter. With
 1,000 values in random order a file gets 12 to 24 KiB of rows at a time."""
-ROUTE_FILES = 64
+ROUTE_FILES = 48
 """Files that such a part has open at a time, each with a descriptor and a chunk of :data:`ROUTE_CHUNK_BYTES`."""
-ROUTE_ALL_FILES = 256
-"""The same for all parts of a process: systems give it 1,024 descriptors, macOS 256 to some shells."""
+ROUTE_ALL_FILES = 4 * ROUTE_FILES
+"""The same for all parts of a process: Linux gives it 1,024 descriptors, macOS 256."""
 ROUTE_ZSTD_FILES = 4
 """The same for zstd, of which each stream holds :data:`ZSTD_BYTES`."""
 ROUTE_UPLOADS = 2

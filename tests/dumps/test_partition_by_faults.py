@@ -64,9 +64,11 @@ def test_a_value_that_the_format_cannot_hold(tables: str, tmp_path: Path) -> Non
     assert told.value.column == "pad"
     assert told.value.row is None, "rows are not written in the order in which they are read"
     nothing_is_left(tables, tmp_path)
-    result = dump(tables, tmp_path, keep_going=True, part_size=1 << 20, **how)
+    assert list(tmp_path.iterdir()) == []
+    result = dump(tables, tmp_path, keep_going=True, **how)
     assert [each.name for each in result.missing] == ["events"]
     assert files(tmp_path) == ["public.other/part-00000.xml"]
+    assert {path.name for path in tmp_path.iterdir()} == {"manifest.json", "public.other"}, "no empty folders are left"
 
 
 def test_a_file_that_cannot_be_written(tables: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

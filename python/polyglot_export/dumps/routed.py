@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Event
 
@@ -26,6 +28,11 @@ __all__ = ["write_ticket"]
 ATTEMPTS = 3
 """How often a part is begun whose connection is lost. The rows that waited are lost with it, so that it is read from
 the start."""
+
+
+COMMITS = 4
+"""Files that are finished at a time. Each waits for the disk, which serves several that wait as fast as one. An upload
+holds memory until it is finished, so that in an object store one follows the other."""
 
 
 def write_ticket(
@@ -106,6 +113,7 @@ def _read(
             files.take(chunk)
         if watched:
             on_planned(ticket.plan)
+        files.settle()
     finally:
         forget()
         forget_wait()
@@ -125,6 +133,13 @@ class _Open:
     """Ends that a cancel stops the file."""
     hasher: hashlib._Hash
     bytes: int = 0
+
+
+def _discard(file: _Open, error: BaseException) -> None:
+    """Take back what was written of a file, and tell what could not be removed."""
+    file.file.discard()
+    if file.file.remains is not None:
+        error.add_note(file.file.remains)
 
 
 class _Files:
@@ -150,6 +165,9 @@ class _Files:
         self._losses: dict[str, int] = {}
         self._in_folder: dict[str, int] = {}
         """How many files each folder has, by its name in small letters: some file systems do not tell them apart."""
+        self._commits = ThreadPoolExecutor(COMMITS, "polyglot-commit")
+        self._most_pending = 0 if place.capabilities.memory_bytes else COMMITS
+        self._pending: deque[Future[None]] = deque()
 
     def take(self, chunk: FileChunk) -> None:
         """Do to a file what a chunk says."""
@@ -164,6 +182,18 @@ class _Files:
             file.hasher.update(content)
             file.bytes += len(content)
 
+    def settle(self) -> None:
+        """Wait until all files that have ended are in their places.
+
+        Raises:
+            PolyglotError: One is not.
+        """
+        self._settle(0)
+
+    def _settle(self, most: int) -> None:
+        while len(self._pending) > most:
+            self._pending.popleft().result()
+
     def result(self) -> PartResult:
         """All files, which are complete."""
         entries = sorted(self._entries, key=lambda each: each.path)
@@ -175,21 +205,21 @@ class _Files:
         try:
             yield
         except BaseException as error:
+            self._commits.shutdown()
             for each in self._open.values():
                 each.forget()
-                each.file.discard()
-                if each.file.remains is not None:
-                    error.add_note(each.file.remains)
+                _discard(each, error)
             self._remove()
             raise
+        finally:
+            self._commits.shutdown()
 
     def _remove(self) -> None:
-        for each in self._entries:
-            try:
-                self._place.remove(each.path)
-            except PolyglotError:
-                # Whoever wrote it will try again; see ``run.py`` and ``task.py``.
-                continue
+        """Of files that are not there, the empty folders go."""
+        for path in (*(each.path for each in self._entries), *(each.path for each in self._open.values())):
+            # Whoever wrote it will try again; see ``run.py`` and ``task.py``.
+            with suppress(PolyglotError):
+                self._place.remove(path)
 
     def _begin(self, number: int, value: str | None) -> None:
         if len(self._entries) + len(self._open) >= DUMP_FILES:
@@ -207,11 +237,8 @@ class _Files:
         self._open[number] = _Open(path, value, folder.tells_all, file, forget, hashlib.sha256())
 
     def _end(self, chunk: FileChunk) -> None:
-        done = self._open[chunk.number]
-        self._before_commit()
-        done.file.commit()
-        del self._open[chunk.number]
-        done.forget()
+        done = self._open.pop(chunk.number)
+        self._pending.append(self._commits.submit(self._commit, done))
         self._entries.append(
             PartEntry(
                 path=done.path,
@@ -228,6 +255,17 @@ class _Files:
             self._lost(target, count)
         if not self._route.in_file:
             self._lost(self._route.column, chunk.replaced if done.tells_all else chunk.rows)
+        self._settle(self._most_pending)
+
+    def _commit(self, done: _Open) -> None:
+        try:
+            self._before_commit()
+            done.file.commit()
+        except BaseException as error:
+            _discard(done, error)
+            raise
+        finally:
+            done.forget()
 
     def _lost(self, column: str, count: int) -> None:
         if count:

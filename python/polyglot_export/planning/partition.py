@@ -5,7 +5,6 @@ The server makes the value, as text, so that a folder is called what the server 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from psycopg import sql
@@ -66,23 +65,45 @@ def _as_text(value: sql.Composable) -> sql.Composable:
     return sql.SQL("pg_catalog.format('%s', {})").format(value)
 
 
-def _cut(type_: str, pattern: str, kept: str) -> Callable[[sql.Composable], sql.Composable]:
-    """Of a date or timestamp in ISO form what is kept of it. Infinity and the BC behind a year stay as they are."""
+class _Cut(NamedTuple):
+    """How a date or timestamp becomes a part of its text in ISO form, which has its BC and infinity as they are."""
 
-    def cut(reference: sql.Composable) -> sql.Composable:
-        value = _as_text(sql.SQL("CAST({} AS pg_catalog.{})").format(reference, sql.SQL(type_)))
-        if not pattern:
-            return value
-        return sql.SQL("pg_catalog.regexp_replace({}, {}, {})").format(value, sql.SQL(pattern), sql.SQL(kept))
+    type: str
+    least: str
+    most: str
+    """Between the two a year has four digits, so that the part is so long …"""
+    length: int
+    pattern: str
+    """… and beyond them it is what a slower expression finds …"""
+    kept: str
+    """… and keeps."""
 
-    return cut
+    def of(self, reference: sql.Composable) -> sql.Composable:
+        """The part of a value."""
+        value = sql.SQL("CAST({} AS pg_catalog.{})").format(reference, sql.SQL(self.type))
+        return sql.SQL(
+            "CASE WHEN {value} OPERATOR(pg_catalog.>=) {least} AND {value} OPERATOR(pg_catalog.<=) {most}"
+            " THEN pg_catalog.translate(pg_catalog.left({text}, {length}), ' ', 'T')"
+            " ELSE pg_catalog.regexp_replace({text}, {pattern}, {kept}) END"
+        ).format(
+            value=value,
+            text=_as_text(value),
+            least=sql.SQL(f"'{self.least}'::pg_catalog.{self.type}"),
+            most=sql.SQL(f"'{self.most}'::pg_catalog.{self.type}"),
+            length=sql.SQL(str(self.length)),
+            pattern=sql.SQL(self.pattern),
+            kept=sql.SQL(self.kept),
+        )
 
+
+_DATES = ("date", "0001-01-01", "9999-12-31")
+_TIMESTAMPS = ("timestamp", "0001-01-01 00:00:00", "9999-12-31 23:59:59.999999")
 
 TRANSFORMS: Final = {
-    "year": _cut("date", r"'^([0-9]+)-[0-9]+-[0-9]+'", r"'\1'"),
-    "month": _cut("date", r"'^([0-9]+-[0-9]+)-[0-9]+'", r"'\1'"),
-    "day": _cut("date", "", ""),
-    "hour": _cut("timestamp", r"'^([0-9]+-[0-9]+-[0-9]+) ([0-9]+):[0-9]+:[0-9.]+'", r"'\1T\2'"),
+    "year": _Cut(*_DATES, 4, r"'^([0-9]+)-[0-9]+-[0-9]+'", r"'\1'"),
+    "month": _Cut(*_DATES, 7, r"'^([0-9]+-[0-9]+)-[0-9]+'", r"'\1'"),
+    "day": _Cut(*_DATES, 10, r"'^([0-9]+-[0-9]+-[0-9]+)'", r"'\1'"),
+    "hour": _Cut(*_TIMESTAMPS, 13, r"'^([0-9]+-[0-9]+-[0-9]+) ([0-9]+):[0-9]+:[0-9.]+'", r"'\1T\2'"),
 }
 """What a date or timestamp may be cut to, in the time zone of the export; each makes the text. (The settings of every
 session read a backslash in a literal as it stands.)"""
@@ -149,7 +170,7 @@ def _by_time(found: Located, column: SourceColumn, type_: Type, transform: str) 
     key = transform if transform not in names else f"{column.name}_{transform}"
     while key.casefold() in names:
         key += "_"
-    return Partition(column, key, _unless_null(column.reference, TRANSFORMS[transform](column.reference)), True)
+    return Partition(column, key, _unless_null(column.reference, TRANSFORMS[transform].of(column.reference)), True)
 
 
 def _names_folders(type_: Type) -> bool:
