@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from polyglot_export.cancel import CancelToken
-from polyglot_export.dumps.cluster.writer import part_workers
+from polyglot_export.dumps.cluster.held import part_workers
 from polyglot_export.dumps.moment import leader_of, open_moment
 from polyglot_export.dumps.place import layout_of, see_place
 from polyglot_export.dumps.relations import Relations
 from polyglot_export.dumps.request import DumpRequest
 from polyglot_export.dumps.selection import Chosen
 from polyglot_export.dumps.tickets import Ticket
-from polyglot_export.execution.engines.executor import ExecutorEngine
 from polyglot_export.limits import PAGE_BYTES
 from polyglot_export.planning.moment import Moment
 from polyglot_export.postgres.catalogue.relations import KINDS
 from polyglot_export.text.sizes import counted, size_text
 from polyglot_export.text.tables import aligned
+
+if TYPE_CHECKING:
+    from polyglot_export.execution.engines.executor import ExecutorEngine
 
 __all__ = ["outline"]
 

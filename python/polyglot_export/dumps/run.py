@@ -7,10 +7,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from polyglot_export import _core
 from polyglot_export.cancel import CancelToken
-from polyglot_export.dumps.cluster.writer import ClusterWriter, Held, part_workers
+from polyglot_export.dumps.cluster.held import Held, part_workers
 from polyglot_export.dumps.layout import Layout
 from polyglot_export.dumps.moment import leader_of, open_moment
 from polyglot_export.dumps.place import Before, holds, layout_of, look, of_generation, remove, see_place
@@ -21,13 +22,16 @@ from polyglot_export.dumps.schedule import OnStart, Schedule
 from polyglot_export.dumps.tickets import PartResult, Ticket
 from polyglot_export.errors import Cancelled, ConnectionLost, PolyglotError, SpecError, TargetFailed
 from polyglot_export.execution.cause import cause_of
-from polyglot_export.execution.engines.executor import ExecutorEngine
 from polyglot_export.execution.engines.local import LocalEngine
 from polyglot_export.execution.rate import RateLimit
 from polyglot_export.manifest.document import Manifest, MissingRelation
 from polyglot_export.manifest.moment import TOOL, options_of, origin_of
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.plan import Plan
+
+if TYPE_CHECKING:
+    from polyglot_export.dumps.cluster.writer import ClusterWriter
+    from polyglot_export.execution.engines.executor import ExecutorEngine
 
 __all__ = ["dump_set"]
 
@@ -241,6 +245,8 @@ class _Dump:
     def _elsewhere(self) -> ClusterWriter | None:
         if self._engine is None:
             return None
+        from polyglot_export.dumps.cluster.writer import ClusterWriter
+
         return ClusterWriter(self._engine, self._held, token=self._token, on_planned=self._see_nothing_new)
 
     def _tickets(self) -> Iterator[Ticket]:

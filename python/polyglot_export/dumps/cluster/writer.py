@@ -9,16 +9,15 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 from psycopg import sql
 
 from polyglot_export.cancel import CancelToken
 from polyglot_export.destinations.folder import FolderStore
-from polyglot_export.destinations.store import Store
-from polyglot_export.dumps.claim import Claim
 from polyglot_export.dumps.cluster.answer import Answer
 from polyglot_export.dumps.cluster.beacon import Beacon, see_same_server
+from polyglot_export.dumps.cluster.held import Held
 from polyglot_export.dumps.cluster.parcel import Parcel, Terms
 from polyglot_export.dumps.cluster.task import run_part
 from polyglot_export.dumps.tickets import PartResult, Ticket
@@ -30,7 +29,7 @@ from polyglot_export.manifest.moment import system_identifier_of
 from polyglot_export.planning.plan import Plan
 from polyglot_export.postgres.leader import Leader
 
-__all__ = ["ClusterWriter", "Held", "part_workers"]
+__all__ = ["ClusterWriter"]
 
 ATTEMPTS = 3
 """How often a part is begun on a pool that does not itself begin it again."""
@@ -39,25 +38,6 @@ POLL_SECONDS = 0.2
 END_SECONDS = 15.0
 """How long the parts may take to end that nobody wants any more. Workers notice within ``beacon.ASK_SECONDS``; one that
 cannot be heard is left to itself, and finds that the claim is gone."""
-
-
-def part_workers(engine: ExecutorEngine | None) -> int | None:
-    """The most workers of one part: a task has one of a pool's slots, and the others are for other tasks."""
-    return None if engine is None else 1
-
-
-class Held(NamedTuple):
-    """What a dump holds while its parts are written."""
-
-    place: Store
-    url: str
-    """The place as it was asked for."""
-    manifest: str
-    """Its path in it."""
-    claim: Claim
-    leader: Leader
-    """In the transaction of the moment."""
-    dsn: str | None
 
 
 class ClusterWriter:
