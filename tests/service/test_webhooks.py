@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 import ssl
 from collections.abc import Iterator
@@ -142,6 +143,22 @@ def test_a_prepared_file_is_told_with_its_file(service: Service, receiver: Recei
     assert body["type"] == "export.completed"
     assert body["data"]["file"] == job(service, export_id)["file"]
     assert len(body["data"]["file"]["sha256"]) == 64
+
+
+def test_a_delivery_is_told_with_its_files(records: str, tmp_path: Path, receiver: Receiver) -> None:
+    config = tmp_path / "polyglot.toml"
+    config.write_text(f'{CONFIG}{receiver.table()}[destinations.lake]\nurl = "{tmp_path / "lake"}"\n')
+    with serve(records, config=config, workers=2) as running:
+        spec = {"delivery": "store", "destination": "lake", "webhook": "hook", "datasets": ["small", "records"]}
+        export_id = create(running, **spec)
+        told(running, export_id, "delivered")
+    message = receiver.deliveries[-1].json()
+    assert (message["type"], message["data"]["exportId"]) == ("export.completed", export_id)
+    delivered = message["data"]["delivered"]
+    assert (delivered["destination"], delivered["folder"], delivered["files"]) == ("lake", export_id, 2)
+    manifest = (tmp_path / "lake" / export_id / "manifest.json").read_bytes()
+    assert delivered["manifestSha256"] == hashlib.sha256(manifest).hexdigest()
+    assert str(tmp_path) not in receiver.deliveries[-1].body.decode()
 
 
 def test_failed_attempts_are_made_again_with_the_same_id(service: Service, receiver: Receiver) -> None:
