@@ -155,6 +155,27 @@ async def test_running_jobs_are_never_forgotten(store: JobStore) -> None:
     assert await store.get(running[2].id) is None
 
 
+async def test_what_waits_for_its_turn_in_the_background_is_never_forgotten(store: JobStore) -> None:
+    """It was accepted: nobody would run it, and nobody would hear of that."""
+    spec = parse_spec({"format": "csv", "dataset": "x", "delivery": "file"})
+    waiting = [make_job(spec=spec) for _ in range(4)]
+    stream = make_job()
+    for job in (*waiting, stream):
+        await store.add(job)
+    await store.add(make_job(spec=spec))
+    assert await store.get(stream.id) is None, "that one nobody has asked for yet"
+    with pytest.raises(Busy, match="wait for their turn"):
+        await store.add(make_job())
+    await store.update(waiting[1].id, lambda job: ended(job.with_new_run(START), JobStatus.FAILED))
+    await store.add(make_job())
+    assert await store.get(waiting[1].id) is None
+    await store.update(waiting[2].id, lambda job: job.cancelled(START))
+    await store.add(make_job(spec=spec))
+    await store.add(make_job(spec=spec))
+    assert await store.get(waiting[2].id) is None
+    assert await store.get(waiting[0].id) is not None
+
+
 async def test_jobs_are_counted_by_state(store: JobStore) -> None:
     at = now()
     running = make_job(at=at).with_new_run(at)

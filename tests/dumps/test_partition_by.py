@@ -14,7 +14,8 @@ import pytest
 import zstandard
 
 from polyglot_export import SpecError, dump, verify
-from polyglot_export.dumps import relations, routed
+from polyglot_export.destinations.folder import FolderFile, FolderStore
+from polyglot_export.dumps import file_count, relations
 from tests.cli.helpers import complaint, succeeded
 from tests.dumps.helpers import files, held_by, manifest_of
 from tests.dumps.partitions import ODD, asked, by_duckdb, by_pyarrow, fill
@@ -338,12 +339,7 @@ def test_a_request_that_is_wrong_by_itself(tables: str, tmp_path: Path) -> None:
 
 def test_too_many_files(tables: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     message = "the values of 'shop' make more than 11 files of public.events: choose a column with fewer values"
-    monkeypatch.setattr(routed, "DUMP_FILES", 11)
-    with pytest.raises(SpecError, match=message):
-        dump(tables, tmp_path, tables="events", partition_by=BY_SHOP)
-    assert files(tmp_path) == []
-    monkeypatch.undo()
-    monkeypatch.setattr(relations, "DUMP_FILES", 11)
+    monkeypatch.setattr(file_count, "DUMP_FILES", 11)
     with pytest.raises(SpecError, match=message):
         dump(tables, tmp_path, tables="events", partition_by=BY_SHOP)
     assert files(tmp_path) == []
@@ -353,7 +349,36 @@ def test_too_many_files(tables: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not verify(tmp_path).ok
 
 
+def test_files_are_counted_for_all_parts_together(
+    module_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each part alone has fewer than the limit; it is met when the first file too many is begun, and not at the end."""
+    with psycopg.connect(module_dsn, autocommit=True) as conn:
+        conn.execute(
+            "CREATE TABLE counted AS SELECT g AS id, (hashint4(g) & 2147483647) % 40 AS key,"
+            " repeat(md5(g::text), 30) AS pad FROM generate_series(1, 70000) g"
+        )
+    begun: list[str] = []
+    original = FolderStore.file
+
+    def file(store: FolderStore, path: str) -> FolderFile:
+        begun.append(path)
+        return original(store, path)
+
+    monkeypatch.setattr(FolderStore, "file", file)
+    monkeypatch.setattr(file_count, "DUMP_FILES", 60)
+    with pytest.raises(SpecError, match=r"make more than 60 files of public\.counted"):
+        dump(module_dsn, tmp_path, tables="counted", format="csv", workers=2, partition_by={"counted": "key"})
+    assert len([path for path in begun if "counted" in path]) <= 60
+    assert files(tmp_path) == []
+
+
 def test_a_manifest_that_would_be_too_large(tables: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_count, "MANIFEST_BYTES", 3_000)
+    with pytest.raises(SpecError, match=r"the values of 'shop' make a manifest of more than 0 MiB of public\.events"):
+        dump(tables, tmp_path, tables="events", partition_by=BY_SHOP)
+    assert files(tmp_path) == []
+    monkeypatch.undo()
     monkeypatch.setattr(relations, "MANIFEST_BYTES", 3_000)
     with pytest.raises(SpecError, match="the manifest would be larger"):
         dump(tables, tmp_path, tables="events", partition_by=BY_SHOP)

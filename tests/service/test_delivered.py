@@ -203,6 +203,9 @@ def test_what_was_changed_is_not_given(service: Service, folder: Path) -> None:
     manifest = lake / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"rows": 600000', '"rows": 600001'))
     assert_problem(call(service, f"/exports/{export_id}/files"), 503, "file-missing", "has been changed")
+    with manifest.open("ab") as file:
+        file.truncate(300 << 20)
+    assert_problem(call(service, f"/exports/{export_id}/files"), 503, "file-missing", "has been changed")
     manifest.unlink()
     assert_problem(call(service, f"/exports/{export_id}/files"), 503, "file-missing", "not in its destination")
 
@@ -220,9 +223,10 @@ def test_deleting_an_export_leaves_its_files(service: Service, folder: Path) -> 
 def test_a_failure_leaves_nothing(service: Service, folder: Path) -> None:
     export_id = create(service, delivery="store", destination="lake", datasets=["records", "small", "wrong"])
     shown = wait_for_status(service, export_id, "failed")
+    assert not (folder / "lake" / export_id).exists(), "who hears that it failed finds nothing of it"
     assert (shown["error"]["code"], shown["delivered"]) == ("statement-failed", None)
+    assert shown["error"]["message"] == "wrong: division by zero", "of which dataset it is said"
     assert_problem(call(service, f"/exports/{export_id}/files"), 409, "wrong-state", "division by zero", "create a new")
-    wait_for(lambda: not [name for name in in_lake(folder) if export_id in name])
 
 
 def test_a_cancel_leaves_nothing(service: Service, records: str, folder: Path) -> None:
@@ -286,6 +290,7 @@ def test_the_service_ends_in_the_middle(records: str, tmp_path: Path) -> None:
         ({"datasets": ["small"], "dataset": "small"}, ("dataset", "cannot stand beside datasets")),
         ({"datasets": ["small"], "limit": 1}, ("limit", "cannot stand beside datasets")),
         ({"datasets": ["small"], "orderBy": [{"column": "id"}]}, ("orderBy", "cannot stand beside datasets")),
+        ({"datasets": [{"dataset": "small", "name": "x" * 201}]}, ("datasets.0.name", "at most 200 characters")),
         ({"datasets": ["small", "nothing"]}, ("datasets.1", "nothing")),
         ({"datasets": [{"dataset": "small", "columns": ["x"]}]}, ("datasets.0.columns.0.source", "x")),
         ({"datasets": [{"dataset": "small", "rows": 1}]}, ("datasets.0", "unknown member 'rows'")),

@@ -133,6 +133,11 @@ class FolderStore(Store):
                 folder.rmdir()
                 folder = folder.parent
 
+    def remove_if_empty(self) -> None:
+        """Remove the folder where nothing is in it. Never raises."""
+        with suppress(OSError):
+            self._folder.rmdir()
+
     def unfinished(self) -> Iterator[Unfinished]:
         """The temporary files in it; or, where it is a file, those of that one. Of neither there may be any, but the
         folder above must be there: a name that is misspelt is none that has nothing to clean.

@@ -108,6 +108,9 @@ class Store(ABC):
     def remove(self, path: str) -> None:
         """Remove a file, and the folders that are empty then. It is no error if there is none."""
 
+    def remove_if_empty(self) -> None:  # noqa: B027 - only folders are there without a file
+        """Remove the place itself where nothing is in it. Never raises."""
+
     @abstractmethod
     def unfinished(self) -> Iterator[Unfinished]:
         """What killed processes left, and what running ones write just now: the store cannot tell them apart."""

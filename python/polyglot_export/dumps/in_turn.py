@@ -16,6 +16,7 @@ from polyglot_export import _core
 from polyglot_export.cancel import CancelToken
 from polyglot_export.destinations.store import Store
 from polyglot_export.dumps.layout import Layout
+from polyglot_export.dumps.relations import naming_relation
 from polyglot_export.dumps.tickets import PartResult, Ticket, write_part
 from polyglot_export.errors import Cancelled, PolyglotError, SpecError
 from polyglot_export.execution.cause import cause_of
@@ -175,7 +176,8 @@ class SetInTurn:
             return writing.result()
         except PolyglotError as error:
             title = self._chosen[ticket.relation].name
-            raise cause_of(error, self._moment.leader, self._token, title) from None
+            cause = cause_of(error, self._moment.leader, self._token, title)
+            raise (naming_relation(cause, title) if len(self._chosen) > 1 else cause) from None
         finally:
             forget()
             self._running = None

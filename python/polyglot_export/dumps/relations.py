@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from psycopg import sql
 
 from polyglot_export.compressions import Compression
+from polyglot_export.dumps.file_count import ENTRY_BYTES, FileCount
 from polyglot_export.dumps.layout import Layout
 from polyglot_export.dumps.request import DumpProgress, DumpRequest
 from polyglot_export.dumps.selection import Chosen
@@ -17,7 +18,7 @@ from polyglot_export.errors import PolyglotError, SpecError, cut
 from polyglot_export.fields import write_record
 from polyglot_export.limits import DUMP_FILES, MANIFEST_BYTES, ROUTE_FILES, ROUTE_UPLOADS, ROUTE_ZSTD_FILES, Limits
 from polyglot_export.manifest import text
-from polyglot_export.manifest.document import MissingRelation, PartEntry, RelationEntry, Watermark
+from polyglot_export.manifest.document import MissingRelation, RelationEntry, Watermark
 from polyglot_export.manifest.moment import constraints_of, relation_of
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.partition import Partition, partition_of
@@ -26,10 +27,6 @@ from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.planner import plan
 
 __all__ = ["Relations", "naming_relation"]
-
-FEWER_FILES = "choose a column with fewer values, a longer time, or a query that orders its rows by it"
-PART_ENTRY_BYTES = 300
-"""Of a part in the manifest, beside its path: numbers of up to 19 digits, the digest, their names and the indent."""
 
 
 @dataclass(slots=True)
@@ -104,6 +101,7 @@ class Relations:
         self._states += [_State(None, name, layout.folder(None, name), 0, None) for name in request.selection.queries]
         self._constraints = constraints_of(moment)
         self._manifest_bytes = 0
+        self._counts: dict[int, FileCount] = {}
         self._watermarks = self._marked(request.watermarks)
         self._partitions = self._partitioned(request)
 
@@ -204,18 +202,26 @@ class Relations:
         state.files += len(result.entries)
         state.rows_written += sum(each.rows for each in result.entries)
         state.bytes_written += sum(each.bytes for each in result.entries)
-        partition = self._partitions.get(index)
-        if partition is None:
+        if index not in self._partitions:
             return
-        if state.files > DUMP_FILES:
-            reason = f"the values of {partition.column.name!r} make more than {DUMP_FILES:,} files of {state.title}"
-            raise SpecError(None, f"{reason}: {FEWER_FILES}")
-        self._see_entries(result.entries)
+        if self._part_workers is not None:
+            # Other machines have counted those of their parts only.
+            count = self.counted(index)
+            for entry in result.entries:
+                for value in (entry.partition or {}).values():
+                    count.add(entry.path, value)
+        self._see_manifest(0)
+
+    def counted(self, index: int) -> FileCount:
+        """Counts the files that values make of a relation."""
+        # Asked by the threads of parts too: of two that make one, the first is kept.
+        return self._counts.setdefault(index, FileCount(self._partitions[index].column.name, self.title(index)))
 
     def fail(self, index: int, error: PolyglotError) -> frozenset[str]:
         """Note that a relation has failed; gives its files that were written."""
         state = self._states[index]
         state.failure = error.message
+        self._counts.pop(index, None)
         written = frozenset(entry.path for each in state.results for entry in each.entries)
         state.results.clear()
         state.files = state.rows_written = state.bytes_written = 0
@@ -256,15 +262,12 @@ class Relations:
         if entry.partition_columns:
             # Of these parts the files are known when they are there.
             tickets = ()
-        self._see_manifest(sum(PART_ENTRY_BYTES + len(json.dumps(each.path)) for each in tickets))
-
-    def _see_entries(self, entries: tuple[PartEntry, ...]) -> None:
-        values = sum(len(json.dumps(each.path)) + len(json.dumps(write_record(each)["partition"])) for each in entries)
-        self._see_manifest(PART_ENTRY_BYTES * len(entries) + values)
+        self._see_manifest(sum(ENTRY_BYTES + len(json.dumps(each.path)) for each in tickets))
 
     def _see_manifest(self, more: int) -> None:
         self._manifest_bytes += more
-        if self._manifest_bytes > MANIFEST_BYTES:
+        of_values = sum(count.manifest_bytes for count in list(self._counts.values()))
+        if self._manifest_bytes + of_values > MANIFEST_BYTES:
             raise SpecError(
                 None,
                 f"the manifest would be larger than {MANIFEST_BYTES >> 20} MiB, which is what can be read: dump fewer"

@@ -13,13 +13,12 @@ from threading import Event
 from polyglot_export.cancel import CancelToken
 from polyglot_export.destinations.base import Destination
 from polyglot_export.destinations.store import Store
-from polyglot_export.dumps.relations import FEWER_FILES
+from polyglot_export.dumps.file_count import FileCount
 from polyglot_export.dumps.tickets import PartResult, Ticket, write_part
 from polyglot_export.dumps.values import value_file, value_folder
-from polyglot_export.errors import ConnectionLost, InternalError, PolyglotError, SpecError
+from polyglot_export.errors import ConnectionLost, InternalError, PolyglotError
 from polyglot_export.execution.engines.base import Engine, FileChunk, StreamProgress
 from polyglot_export.execution.rate import RateLimit
-from polyglot_export.limits import DUMP_FILES
 from polyglot_export.manifest.document import PartEntry
 from polyglot_export.planning.plan import Plan, Route
 
@@ -45,6 +44,7 @@ def write_ticket(
     on_start: Callable[[Callable[[], StreamProgress]], None],
     on_planned: Callable[[Plan], None],
     on_file: Callable[[str], None] = lambda _: None,
+    count: FileCount | None = None,
     before_commit: Callable[[], None] = lambda: None,
 ) -> PartResult:
     """Read the rows of a part and write its file, or its files.
@@ -58,6 +58,7 @@ def write_ticket(
         on_start: Called with what tells how far it is.
         on_planned: Called once the workers have begun to read, where the plan is watched.
         on_file: Called with the path of a file before it is begun.
+        count: Of all files of its relation; ``None`` counts those of the part.
         before_commit: Called before a file appears; what it raises keeps it from appearing.
 
     Raises:
@@ -76,7 +77,7 @@ def write_ticket(
             before_commit=before_commit,
         )
     for attempt in range(1, ATTEMPTS + 1):
-        files = _Files(ticket, ticket.plan.route, place, token, on_file, before_commit)
+        files = _Files(ticket, ticket.plan.route, place, token, on_file, count, before_commit)
         try:
             with files.taken_back_on_failure():
                 _read(ticket, engine, files, rate, token, on_start, on_planned)
@@ -152,6 +153,7 @@ class _Files:
         place: Store,
         token: CancelToken,
         on_file: Callable[[str], None],
+        count: FileCount | None,
         before_commit: Callable[[], None],
     ) -> None:
         self._ticket = ticket
@@ -159,9 +161,11 @@ class _Files:
         self._place = place
         self._token = token
         self._on_file = on_file
+        self._count = count or FileCount(route.column, ticket.plan.source)
         self._before_commit = before_commit
         self._open: dict[int, _Open] = {}
         self._entries: list[PartEntry] = []
+        self._begun: list[tuple[str, str | None]] = []
         self._losses: dict[str, int] = {}
         self._in_folder: dict[str, int] = {}
         """How many files each folder has, by its name in small letters: some file systems do not tell them apart."""
@@ -210,6 +214,8 @@ class _Files:
                 each.forget()
                 _discard(each, error)
             self._remove()
+            for path, value in self._begun:
+                self._count.remove(path, value)
             raise
         finally:
             self._commits.shutdown()
@@ -222,15 +228,13 @@ class _Files:
                 self._place.remove(path)
 
     def _begin(self, number: int, value: str | None) -> None:
-        if len(self._entries) + len(self._open) >= DUMP_FILES:
-            source = self._ticket.plan.source
-            reason = f"the values of {self._route.column!r} make more than {DUMP_FILES:,} files of {source}"
-            raise SpecError(None, f"{reason}: {FEWER_FILES}")
         folder = value_folder(self._route.key, value)
         known = folder.name.casefold()
         again = self._in_folder.get(known, 0)
         self._in_folder[known] = again + 1
         path = value_file(self._ticket.path, folder.name, again)
+        self._count.add(path, value)
+        self._begun.append((path, value))
         self._on_file(path)
         file = self._place.file(path).__enter__()
         forget = self._token.on_cancel(file.stop)

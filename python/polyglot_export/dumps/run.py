@@ -207,6 +207,7 @@ class _Dump:
                 on_start=on_start,
                 on_planned=self._see_nothing_new,
                 on_file=self._written.add,
+                count=self._relations.counted(ticket.relation) if ticket.plan.route is not None else None,
             )
 
         limits = self._request.run.limits()

@@ -220,6 +220,11 @@ class Job:
         """Whether any run is under way."""
         return any(not run.ended for run in self.runs)
 
+    @property
+    def awaited(self) -> bool:
+        """Whether it was accepted for the background, and waits for its first run."""
+        return self.spec.in_background and not self.runs and self.cancelled_at is None
+
     def status(self, at: datetime | None = None) -> JobStatus:
         """The job's state at a time (now, by default)."""
         if self.cancelled_at is not None:

@@ -24,6 +24,9 @@ destination."""
 MAX_LIMIT = 2**63 - 1
 """The largest count of PostgreSQL's LIMIT."""
 
+MAX_NAME = 200
+"""Characters of the name of a dataset in a set: of a folder, and of the file that a browser saves."""
+
 Scalar = bool | Decimal | str
 """Numbers are decimals: a double would round them. Dates, times and UUIDs of Python become the text of theirs."""
 
@@ -141,6 +144,8 @@ class DatasetChoice(Record):
             object.__setattr__(self, "name", self.dataset)
 
     def _check(self) -> None:
+        if len(self.name) > MAX_NAME:
+            raise SpecError("name", f"must have at most {MAX_NAME} characters (got {len(self.name)})")
         _refuse_equal_targets(self.columns)
 
     @classmethod

@@ -39,14 +39,15 @@ class JobStore(Protocol):
     """Keeps jobs. Every method may raise :class:`StoreAway` while the store cannot be reached."""
 
     async def add(self, job: Job) -> Job:
-        """Keep a new job. Beyond the store's limits jobs that are not running are forgotten: those that have expired,
-        then the oldest of whoever has most, so that nobody can make the store forget what others have.
+        """Keep a new job. Beyond the store's limits jobs are forgotten that neither run nor wait for their turn: those
+        that have expired, then the oldest of whoever has most, so that nobody can make the store forget what others
+        have.
 
         Returns: The job; or, unchanged, the one of the same owner that already has its key (``Job.key``). Of two calls
             at the same time one is the first.
 
         Raises:
-            Busy: All jobs that may be forgotten are running.
+            Busy: All jobs that may be forgotten are running, or wait for their turn in the background.
             SpecError: The job is larger than all jobs together may be.
         """
 

@@ -117,7 +117,9 @@ class MemoryJobStore:
             self._forget(job.id)
 
     def _forget_one(self, new: Job, measure: Callable[[Job], int]) -> Job:
-        """Forget an expired job before others, then the oldest of whoever has most, never one that is running."""
+        """Forget an expired job before others, then the oldest of whoever has most, never one that is running
+        or waits for its turn in the background.
+        """
         at = now()
         has: Counter[str | None] = Counter()
         for job in (*self._jobs.values(), new):
@@ -126,10 +128,14 @@ class MemoryJobStore:
         idle = [
             job
             for job in self._jobs.values()
-            if not job.running and (job.expires_at <= at or job.owner == new.owner or has[job.owner] > has[new.owner])
+            if not job.running
+            and (
+                job.expires_at <= at
+                or (not job.awaited and (job.owner == new.owner or has[job.owner] > has[new.owner]))
+            )
         ]
         if not idle:
-            raise Busy("all exports of this caller that are kept are running; try again later")
+            raise Busy("all exports of this caller that are kept are running or wait for their turn; try again later")
         oldest = min(idle, key=lambda job: (job.expires_at > at, -has[job.owner], order_of(job)))
         return self._forget(oldest.id)
 

@@ -112,7 +112,7 @@ class RedisJobStore:
         if known == job.id:
             return job
         if not known:
-            raise Busy("all exports of this caller that are kept are running; try again later")
+            raise Busy("all exports of this caller that are kept are running or wait for their turn; try again later")
         earlier = await self.get(known)
         if earlier is None:
             # Forgotten by our clock and not yet by the server's.
@@ -241,6 +241,7 @@ class RedisJobStore:
         known = _leases(before) if before is not None else set()
         return {
             "running": job.running,
+            "awaited": job.awaited,
             "cancelled": job.status() is JobStatus.CANCELLED,
             "created": order_of(job)[0],
             "expires": _milliseconds(job.expires_at),

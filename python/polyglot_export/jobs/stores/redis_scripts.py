@@ -15,6 +15,7 @@ Keys, behind the prefix:
     leases          zset    "id/run/replica", by the time the lease ends (milliseconds)
     suspects        hash    members of leases that have lapsed → their score and when that was seen
     cancelled       set     ids of jobs that are running and were cancelled by their owner
+    awaited         set     ids of jobs that wait for their turn in the background
 
 They are built from the prefix inside of the scripts, so they are for one server and its replicas, not for Redis
 Cluster.
@@ -61,6 +62,7 @@ local function forget(id)
   redis.call('ZREM', P .. 'idle', id)
   redis.call('ZREM', P .. 'expiry', id)
   redis.call('SREM', P .. 'cancelled', id)
+  redis.call('SREM', P .. 'awaited', id)
   redis.call('HDEL', P .. 'due', id)
   if meta.key ~= '' then redis.call('DEL', P .. 'key:' .. meta.key) end
 end
@@ -103,6 +105,7 @@ local function put(id, doc, rev, token, state, raw_meta)
     if meta.key ~= '' then redis.call('SET', P .. 'key:' .. meta.key, id, 'PXAT', gone) end
   end
   redis.call(state.running and state.cancelled and 'SADD' or 'SREM', P .. 'cancelled', id)
+  redis.call(state.awaited and 'SADD' or 'SREM', P .. 'awaited', id)
   for _, member in ipairs(state.leases) do redis.call('ZADD', P .. 'leases', now + state.lease, member) end
   for _, member in ipairs(state.ended) do redis.call('ZREM', P .. 'leases', member) end
 end
@@ -133,7 +136,7 @@ ADD = (
     _COMMON
     + """
 -- ARGV: kept, id, doc, token, state, meta, most jobs, most weight
--- → the id that has the key; '' when all jobs that may go are running
+-- → the id that has the key; '' when all jobs that may go are running or wait for their turn
 local id, state, meta = ARGV[2], cjson.decode(ARGV[5]), cjson.decode(ARGV[6])
 forget_due()
 if meta.key ~= '' then
@@ -153,7 +156,7 @@ local function oldest_idle(owner)
       local found = string.sub(place, string.find(place, '-', 1, true) + 1)
       if redis.call('EXISTS', P .. 'job:' .. found) == 0 then
         redis.call('ZREM', P .. 'owner:' .. owner, place)
-      elseif redis.call('ZSCORE', P .. 'idle', found) then
+      elseif redis.call('ZSCORE', P .. 'idle', found) and redis.call('SISMEMBER', P .. 'awaited', found) == 0 then
         return found
       end
     end

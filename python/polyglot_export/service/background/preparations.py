@@ -218,14 +218,17 @@ class Preparations:
         kind = self._kind(active.job)
         outcome = await self._outcome(active, admitted, kind)
         try:
-            await self._record(active, outcome)
-        except ReplicaLost as lost:
-            # Another replica makes it anew.
-            outcome = lost
-        finally:
-            # It may have been complete when its owner cancelled the export.
-            if isinstance(outcome, BaseException) or isinstance(active.reason, Cancelled):
+            if isinstance(outcome, BaseException):
+                # Who hears that it failed finds nothing of it.
                 await kind.take_back(active)
+            await self._record(active, outcome)
+            if isinstance(active.reason, Cancelled):
+                # It may have been complete when its owner cancelled the export.
+                await kind.take_back(active)
+        except ReplicaLost:
+            # Another replica makes it anew.
+            await kind.take_back(active)
+        finally:
             kind.settled(active)
 
     async def _outcome(self, active: ActiveRun, admitted: Admitted, kind: Kind) -> Made | BaseException:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import suppress
+from typing import TypeVar, cast
 
 from polyglot_export.errors import Busy, TargetFailed
 from polyglot_export.jobs.job import Job
@@ -20,7 +21,7 @@ from polyglot_export.service.logs import event
 __all__ = ["StoreThreads", "refused"]
 
 AT_ONCE = 8
-"""Requests to stores at a time, of all destinations."""
+"""Requests to the store of a destination at a time."""
 
 T = TypeVar("T")
 
@@ -28,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class StoreThreads:
-    """The threads.
+    """The threads, some for each destination, so that one which says nothing keeps nobody from another one.
 
     Args:
         seconds: How long a request may wait for one, and for its answer.
@@ -36,8 +37,8 @@ class StoreThreads:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._room = asyncio.Semaphore(AT_ONCE)
-        self.executor: Executor = ThreadPoolExecutor(AT_ONCE, "polyglot-store")
+        self._rooms: dict[str, asyncio.Semaphore] = {}
+        """By the URL of the destination."""
 
     async def ask(self, job: Job, entry: DestinationEntry, work: Callable[[], T]) -> T:
         """Ask the store of a destination.
@@ -51,13 +52,11 @@ class StoreThreads:
             Busy: The store does not answer in time.
             TargetFailed: It refuses; the sentence does not say where it is.
         """
-        loop = asyncio.get_running_loop()
+        room = self._rooms.setdefault(entry.url, asyncio.Semaphore(AT_ONCE))
         try:
             async with asyncio.timeout(self._seconds):
-                await self._room.acquire()
-                asked = loop.run_in_executor(self.executor, work)
-                # Its thread is in use until the store has answered, whoever still waits for that.
-                asked.add_done_callback(self._done)
+                await room.acquire()
+                asked = _in_thread(work, room.release)
                 return await asyncio.shield(asked)
         except TimeoutError:
             raise Busy(
@@ -67,11 +66,41 @@ class StoreThreads:
         except TargetFailed as error:
             raise refused(job, entry, error) from None
 
-    def _done(self, asked: asyncio.Future[T]) -> None:
-        self._room.release()
-        if not asked.cancelled():
+
+def _in_thread(work: Callable[[], T], over: Callable[[], None]) -> asyncio.Future[T]:
+    """Work in a thread that nobody has to wait for: a store that says nothing must not keep the process from ending, as
+    a thread of a pool would.
+
+    Args:
+        work: What is done.
+        over: Called in the event loop when the thread ends, whoever still waits for the answer.
+    """
+    loop = asyncio.get_running_loop()
+    asked: asyncio.Future[T] = loop.create_future()
+
+    def settle(found: T | None, error: BaseException | None) -> None:
+        over()
+        if asked.done():
+            return
+        if error is not None:
+            asked.set_exception(error)
             # Looked at, since nobody may wait for it any more.
             asked.exception()
+        else:
+            asked.set_result(cast("T", found))
+
+    def run() -> None:
+        found, failure = None, None
+        try:
+            found = work()
+        except BaseException as error:  # noqa: BLE001 - handed to the task that waits
+            failure = error
+        # The loop of a service that has ended is closed.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(settle, found, failure)
+
+    threading.Thread(target=run, name="polyglot-store", daemon=True).start()
+    return asked
 
 
 def refused(job: Job, entry: DestinationEntry, error: TargetFailed) -> TargetFailed:

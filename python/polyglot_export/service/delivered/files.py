@@ -7,8 +7,8 @@ must be the one that the job has.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -20,7 +20,7 @@ from polyglot_export.destinations.store import Store
 from polyglot_export.jobs.clock import now
 from polyglot_export.jobs.job import DeliveredSet, Job
 from polyglot_export.limits import MANIFEST_BYTES
-from polyglot_export.manifest.document import MANIFEST, Manifest
+from polyglot_export.manifest.document import MANIFEST
 from polyglot_export.service.background.absent import absent
 from polyglot_export.service.callers import Caller
 from polyglot_export.service.config.destinations import DestinationEntry
@@ -81,8 +81,13 @@ class DeliveredFiles:
         entry, delivered = _allowed(job, caller)
         place, path = entry.opened(), f"{job.id}/{MANIFEST}"
         size = await self.threads.ask(job, entry, partial(_size, place, path))
+        if size > MANIFEST_BYTES:
+            raise _changed(place, path)
         with await self.terms.budget.reserve(COPIES * size, self.terms.queue_timeout, caller.name):
-            return await self.threads.ask(job, entry, partial(_read, place, path, size, delivered, job))
+            content = await self.threads.ask(job, entry, partial(place.read, path, 0, size))
+            if hashlib.sha256(content).hexdigest() != delivered.sha256:
+                raise _changed(place, path)
+            return _listed(content, job)
 
     async def give(self, job: Job, caller: Caller, number: int, request: Request) -> Response:
         """The way to one file: a link that is signed now, or the file itself where its place signs none.
@@ -101,8 +106,8 @@ class DeliveredFiles:
         if number >= len(files):
             raise NotFound(f"export {job.id} has {len(files)} files, counted from 0; there is no file {number}")
         file, (entry, delivered) = files[number], _allowed(job, caller)
-        stored = _StoredFile(entry.opened(), f"{job.id}/{file.path}", self.threads.executor)
-        link = await self.threads.ask(job, entry, stored.link) if request.method == "GET" else None
+        stored = _StoredFile(self.threads, job, entry, f"{job.id}/{file.path}")
+        link = await stored.link() if request.method == "GET" else None
         event(
             _log,
             logging.INFO,
@@ -117,8 +122,8 @@ class DeliveredFiles:
             return RedirectResponse(link, 302, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
 
         async def opened() -> _StoredFile:
-            if await self.threads.ask(job, entry, stored.size) != file.size:
-                raise _changed(stored.place, stored.path)
+            if await stored.size() != file.size:
+                raise _changed(entry.opened(), stored.path)
             return stored
 
         entity = Entity(f'"{file.sha256}"', delivered.made_at.replace(microsecond=0), file.size)
@@ -149,31 +154,31 @@ class _StoredFile:
     (an :class:`~polyglot_export.service.streams.file_response.OpenFile`).
     """
 
-    def __init__(self, place: Store, path: str, executor: Executor) -> None:
-        self.place = place
+    def __init__(self, threads: StoreThreads, job: Job, entry: DestinationEntry, path: str) -> None:
+        self._ask = partial(threads.ask, job, entry)
+        self._place = entry.opened()
         self.path = path
-        self.executor = executor
 
-    def link(self) -> str | None:
+    async def link(self) -> str | None:
         """A link to it; ``None`` where its place signs none."""
-        return self.place.link(self.path, LINK_SECONDS)
+        return await self._ask(partial(self._place.link, self.path, LINK_SECONDS))
 
-    def size(self) -> int:
+    async def size(self) -> int:
         """Its size now.
 
         Raises:
             FileMissing: It is gone.
         """
-        return _size(self.place, self.path)
+        return await self._ask(partial(_size, self._place, self.path))
 
-    def read(self, size: int, at: int) -> bytes:
+    async def read(self, size: int, at: int) -> bytes:
         """Bytes from a place on.
 
         Raises:
             EOFError: The file is shorter by now.
             TargetFailed: The store does not give them.
         """
-        chunk = self.place.read(self.path, at, size)
+        chunk = await self._ask(partial(self._place.read, self.path, at, size))
         if not chunk:
             raise EOFError(f"the file ends at byte {at}")
         return chunk
@@ -195,18 +200,19 @@ def _changed(place: Store, path: str) -> FileMissing:
     return FileMissing("what was delivered has been changed since; create the export again")
 
 
-def _read(place: Store, path: str, size: int, delivered: DeliveredSet, job: Job) -> list[DeliveredFile]:
-    content = place.read(path, 0, min(size, MANIFEST_BYTES))
-    if hashlib.sha256(content).hexdigest() != delivered.sha256:
-        raise _changed(place, path)
-    manifest = Manifest.from_json(content)
+def _listed(content: bytes, job: Job) -> list[DeliveredFile]:
+    """The files that a manifest names. It is the one that was written, so that nothing in it needs to be checked, which
+    would take a hundred times as long.
+    """
     ending = _ending(job)
     files: list[DeliveredFile] = []
-    for relation in manifest.relations:
-        name = relation.dataset or relation.name
-        for number, part in enumerate(relation.parts):
-            saved = f"{name}-{number:05}{ending}" if len(relation.parts) > 1 else f"{name}{ending}"
-            files.append(DeliveredFile(len(files), name, part.path, saved, part.bytes, part.rows, part.sha256))
+    for relation in json.loads(content)["relations"]:
+        name, parts = relation["dataset"], relation["parts"]
+        for number, part in enumerate(parts):
+            saved = f"{name}-{number:05}{ending}" if len(parts) > 1 else f"{name}{ending}"
+            files.append(
+                DeliveredFile(len(files), name, part["path"], saved, part["bytes"], part["rows"], part["sha256"])
+            )
     return files
 
 

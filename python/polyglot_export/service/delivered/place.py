@@ -76,6 +76,7 @@ class DeliveryPlace:
         # Without its manifest, a half set is none.
         manifest = [MANIFEST] if self._published else []
         left = [*remove(self.store, frozenset(manifest)), *remove(self.store, paths)]
+        self.store.remove_if_empty()
         if left:
             event(_log, logging.WARNING, "files of a failed delivery not removed", place=self.url, files=len(left))
 

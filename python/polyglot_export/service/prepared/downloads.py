@@ -120,18 +120,24 @@ class PreparedFiles:
 class SpooledFile:
     """An open file of the spool (an :class:`~polyglot_export.service.streams.file_response.OpenFile`)."""
 
-    executor = None
-
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._written_at = os.fstat(descriptor).st_mtime_ns
 
-    def read(self, size: int, at: int) -> bytes:
+    async def read(self, size: int, at: int) -> bytes:
         """Bytes from a place on.
 
         Raises:
             OSError: They cannot be read, or somebody has written to the file.
         """
+        reading = asyncio.get_running_loop().run_in_executor(None, self._read, size, at)
+        try:
+            return await asyncio.shield(reading)
+        except asyncio.CancelledError:
+            await asyncio.wait({reading})
+            raise
+
+    def _read(self, size: int, at: int) -> bytes:
         chunk = os.pread(self._descriptor, size, at)
         if not chunk:
             raise EOFError(f"the file ends at byte {at}")

@@ -7,12 +7,10 @@ our own.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,14 +35,11 @@ _log = logging.getLogger(__name__)
 
 
 class OpenFile(Protocol):
-    """A file that can be read; its methods are called in threads."""
+    """A file that can be read."""
 
-    @property
-    def executor(self) -> Executor | None:
-        """Whose threads read it; ``None`` for those of the event loop."""
-
-    def read(self, size: int, at: int) -> bytes:
-        """Bytes from a place on, at least one.
+    async def read(self, size: int, at: int) -> bytes:
+        """Bytes from a place on, at least one. When the task is cancelled, nothing reads from the file any more that
+        :meth:`close` could disturb.
 
         Raises:
             Exception: They cannot be read, or the file is another one by now.
@@ -202,7 +197,7 @@ class _Sending:
     async def _deliver_part(self, part: Part) -> None:
         at = part.start
         while at < part.end:
-            chunk = await self._read(min(CHUNK, part.end - at), at)
+            chunk = await self._file.read(min(CHUNK, part.end - at), at)
             if self._digest is not None:
                 self._digest.update(chunk)
             at += len(chunk)
@@ -216,14 +211,6 @@ class _Sending:
 
     def _taken(self) -> int | None:
         return self._sent - self._connection.unacknowledged() if self._sending else None
-
-    async def _read(self, size: int, at: int) -> bytes:
-        reading = asyncio.get_running_loop().run_in_executor(self._file.executor, self._file.read, size, at)
-        try:
-            return await asyncio.shield(reading)
-        except asyncio.CancelledError:
-            await asyncio.wait({reading})
-            raise
 
 
 def _body(
