@@ -107,7 +107,7 @@ clients: install ## What every client sees of a cut, directly and behind proxies
 # --- checks ------------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: test-rust test-python ## Every test, against a real PostgreSQL (POLYGLOT_TEST_POSTGRES chooses one)
+test: test-python test-rust ## Every test, against a real PostgreSQL (POLYGLOT_TEST_POSTGRES chooses one)
 
 .PHONY: test-rust
 test-rust: ## The tests of the core alone
