@@ -85,7 +85,7 @@ def dump_set(
             upload_bytes=place.capabilities.memory_bytes,
         )
         with claim:
-            before = look(place, layout)
+            before = look(place, layout, layout.folders)
             claim.see_first(before.claims)
             before.see_writable(place, overwrite=request.overwrite)
             held = Held(place, layout.root, layout.manifest, claim, leader, dsn)
