@@ -78,9 +78,16 @@ class _Cut(NamedTuple):
     kept: str
     """… and keeps."""
 
-    def of(self, reference: sql.Composable) -> sql.Composable:
-        """The part of a value."""
-        value = sql.SQL("CAST({} AS pg_catalog.{})").format(reference, sql.SQL(self.type))
+    def of(self, reference: sql.Composable, type_name: str) -> sql.Composable:
+        """The part of a value.
+
+        Args:
+            reference: The column.
+            type_name: Its type, without domains.
+        """
+        # Without its zone, the first or last of all timestamps is out of range in most zones; as text it never is.
+        read_as = type_name if self.type == "timestamp" else self.type
+        value = sql.SQL("CAST({} AS pg_catalog.{})").format(reference, sql.SQL(read_as))
         return sql.SQL(
             "CASE WHEN {value} OPERATOR(pg_catalog.>=) {least} AND {value} OPERATOR(pg_catalog.<=) {most}"
             " THEN pg_catalog.translate(pg_catalog.left({text}, {length}), ' ', 'T')"
@@ -88,8 +95,8 @@ class _Cut(NamedTuple):
         ).format(
             value=value,
             text=_as_text(value),
-            least=sql.SQL(f"'{self.least}'::pg_catalog.{self.type}"),
-            most=sql.SQL(f"'{self.most}'::pg_catalog.{self.type}"),
+            least=sql.SQL(f"'{self.least}'::pg_catalog.{read_as}"),
+            most=sql.SQL(f"'{self.most}'::pg_catalog.{read_as}"),
             length=sql.SQL(str(self.length)),
             pattern=sql.SQL(self.pattern),
             kept=sql.SQL(self.kept),
@@ -103,7 +110,7 @@ TRANSFORMS: Final = {
     "year": _Cut(*_DATES, 4, r"'^([0-9]+)-[0-9]+-[0-9]+'", r"'\1'"),
     "month": _Cut(*_DATES, 7, r"'^([0-9]+-[0-9]+)-[0-9]+'", r"'\1'"),
     "day": _Cut(*_DATES, 10, r"'^([0-9]+-[0-9]+-[0-9]+)'", r"'\1'"),
-    "hour": _Cut(*_TIMESTAMPS, 13, r"'^([0-9]+-[0-9]+-[0-9]+) ([0-9]+):[0-9]+:[0-9.]+'", r"'\1T\2'"),
+    "hour": _Cut(*_TIMESTAMPS, 13, r"'^([0-9]+-[0-9]+-[0-9]+) ([0-9]+):[0-9]+:[0-9.]+([-+][0-9:]+)?'", r"'\1T\2'"),
 }
 """What a date or timestamp may be cut to, in the time zone of the export; each makes the text. (The settings of every
 session read a backslash in a literal as it stands.)"""
@@ -170,7 +177,8 @@ def _by_time(found: Located, column: SourceColumn, type_: Type, transform: str) 
     key = transform if transform not in names else f"{column.name}_{transform}"
     while key.casefold() in names:
         key += "_"
-    return Partition(column, key, _unless_null(column.reference, TRANSFORMS[transform].of(column.reference)), True)
+    value = TRANSFORMS[transform].of(column.reference, type_.name)
+    return Partition(column, key, _unless_null(column.reference, value), True)
 
 
 def _names_folders(type_: Type) -> bool:
