@@ -329,6 +329,19 @@ def test_what_cannot_be(tables: str, tmp_path: Path, by: dict[str, str], message
     assert files(tmp_path) == []
 
 
+@pytest.mark.parametrize("keep", [False, True])
+def test_columns_that_differ_only_in_capital_letters(dsn: str, tmp_path: Path, keep: bool) -> None:
+    """Readers would give the value of the folder for both."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("CREATE TABLE dup AS SELECT 1 AS id, 'x'::text AS \"Day\", date '2026-11-25' AS \"day\"")
+    message = r"partition_by: 'day' and 'Day' of public.dup differ only in capital letters.*use --query"
+    with pytest.raises(SpecError, match=message):
+        dump(dsn, tmp_path, partition_by={"dup": "day"}, keep_partition_column=keep)
+    query = {"named": 'SELECT id, "Day", "day" AS at FROM dup'}
+    dump(dsn, tmp_path, queries=query, partition_by={"named": "at"}, keep_partition_column=keep)
+    assert by_duckdb(tmp_path / "named", 'id, "Day", "at"::text') == [(1, "x", "2026-11-25")]
+
+
 def test_a_column_whose_name_is_too_long_for_a_folder(dsn: str, tmp_path: Path) -> None:
     """Each character takes three in the name of a folder."""
     with psycopg.connect(dsn, autocommit=True) as conn:

@@ -140,7 +140,18 @@ def partition_of(found: Located, given: str, *, keep: bool) -> Partition:
     if not keep and len(found.exposed) == 1:
         reason = f"{name!r} is the only column of {found.title}: keep it in the files, or they would have none"
         raise SpecError(FIELD, reason)
+    _see_unlike_others(found, name)
     return Partition(column, name, _value(column.reference, type_), keep)
+
+
+def _see_unlike_others(found: Located, name: str) -> None:
+    """Readers expect the folder to be called as the column is, and some do not tell capital letters from small ones:
+    they would give the value of the folder for another column of the files, also where the column stays in them.
+    """
+    alike = next((each.name for each in found.exposed if each.name != name and each.name.lower() == name.lower()), None)
+    if alike is not None:
+        reason = f"{name!r} and {alike!r} of {found.title} differ only in capital letters, which readers of folders do"
+        raise SpecError(FIELD, f"{reason} not tell apart: use --query, with another name for one of them")
 
 
 def _divided(found: Located, given: str) -> tuple[str, str | None]:
