@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from polyglot_export.cancel import CancelToken
 from polyglot_export.dumps.cluster.held import part_workers
 from polyglot_export.dumps.moment import leader_of, open_moment
+from polyglot_export.dumps.partitions import with_partitions
 from polyglot_export.dumps.place import layout_of, look, see_place
 from polyglot_export.dumps.relations import Relations
 from polyglot_export.dumps.request import DumpRequest
@@ -41,6 +42,7 @@ def outline(
     place, _ = see_place(request, layout)
     with leader_of(request, dsn, token) as leader:
         moment, chosen = open_moment(leader, request)
+        request = with_partitions(request, moment)
         relations = Relations(
             request,
             layout,

@@ -14,7 +14,7 @@ from polyglot_export.planning.locate import Located
 from polyglot_export.postgres.catalogue.columns import SourceColumn
 from polyglot_export.postgres.catalogue.types import Type
 
-__all__ = ["TRANSFORMS", "Partition", "partition_of"]
+__all__ = ["TRANSFORMS", "Partition", "partition_of", "reads_column"]
 
 FIELD: Final = "partition_by"
 
@@ -116,6 +116,11 @@ TRANSFORMS: Final = {
 session read a backslash in a literal as it stands.)"""
 
 
+def reads_column(found: Located, given: str) -> bool:
+    """Whether ``column``, or ``column:day`` and the like, names a column that is there."""
+    return any(column.name in (given, _cut(given)[0]) for column in found.exposed)
+
+
 def partition_of(found: Located, given: str, *, keep: bool) -> Partition:
     """What a request means for a relation.
 
@@ -154,8 +159,19 @@ def _see_unlike_others(found: Located, name: str) -> None:
         raise SpecError(FIELD, f"{reason} not tell apart: use --query, with another name for one of them")
 
 
+def _cut(given: str) -> tuple[str, str | None]:
+    """Without and with what a date may be cut to."""
+    name, colon, transform = given.rpartition(":")
+    return (name, transform) if colon and transform in TRANSFORMS else (given, None)
+
+
 def _divided(found: Located, given: str) -> tuple[str, str | None]:
-    if any(column.name == given for column in found.exposed):
+    names = {column.name for column in found.exposed}
+    if given in names:
+        name, transform = _cut(given)
+        if transform is not None and name in names:
+            reason = f"{given!r} of {found.title} may mean that column or the {transform} of {name!r}"
+            raise SpecError(FIELD, f"{reason}: use --query, with another name for one of them")
         return given, None
     name, colon, transform = given.rpartition(":")
     if not colon:
