@@ -389,6 +389,14 @@ def test_a_request_that_is_wrong_by_itself(tables: str, tmp_path: Path) -> None:
         dump(tables, tmp_path, keep_partition_column=True)
     with pytest.raises(SpecError, match="partition_by: must be the names of relations with a column each"):
         dump(tables, tmp_path, partition_by=wrong)
+    for wrong in (["moods:id"], "moods:id", [], "", 1):
+        message = r'partition_by: must be a mapping, as \{"schema.table": "column:day"\} \(got '
+        with pytest.raises(SpecError, match=message):
+            dump(tables, tmp_path, partition_by=wrong)
+        with pytest.raises(SpecError, match="queries: must be a mapping"):
+            dump(tables, tmp_path, queries=wrong)
+        with pytest.raises(SpecError, match="watermarks: must be a mapping"):
+            dump(tables, tmp_path, watermarks=wrong)
 
 
 def test_too_many_files(tables: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -431,7 +439,7 @@ def test_on_the_command_line(cli: Cli, tables: str, tmp_path: Path) -> None:
     assert "--partition-by: there is no column 'nope'" in told
     assert "must be TABLE:COLUMN" in complaint(cli(*line, "--partition-by", "events", dsn=tables), 2)
     again = ("--partition-by", "events:id") * 2
-    assert "names events twice" in complaint(cli(*line, *again, dsn=tables), 2)
+    assert "names events twice" in complaint(cli(*line, *again, "--overwrite", dsn=tables), 2)
 
 
 @pytest.mark.parametrize("make", [lambda: {"rate_limit": 40e6}, lambda: {"workers": 3, "part_size": 8 << 20}])
