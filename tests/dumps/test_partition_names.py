@@ -18,6 +18,7 @@ CREATE TABLE "S p"."T:a.b" AS SELECT 1 AS id, 'k' AS "x:y", date '2026-11-25' AS
 CREATE TABLE t AS SELECT 1 AS id, 'k' AS "a:b", timestamp '2026-11-25 13:00' AS at, 'z' AS day;
 CREATE TABLE "t:a" AS SELECT 2 AS id, 'k' AS c, date '2026-11-25' AS "x:at", 'q' AS ":";
 CREATE TABLE dual AS SELECT 3 AS id, date '2026-11-25' AS at, 'v' AS "at:day";
+CREATE TABLE texts AS SELECT 5 AS id, 'x' AS at, 'v' AS "at:day", date '2026-11-25' AS "on", 'w' AS "on:hour";
 CREATE TABLE one AS SELECT 4 AS id, 'k' AS "two:c";
 CREATE TABLE "one:two" AS SELECT 4 AS id, 'k' AS c;
 """
@@ -39,6 +40,8 @@ MEANT = [
     ("t:day", {"t": "day"}),
     ("t:a:c", {"t:a": "c"}),
     ("t:a:x:at:year", {"t:a": "x:at:year"}),
+    ("texts:at:day", {"texts": "at:day"}),
+    ("texts:on:hour", {"texts": "on:hour"}),
     ("public.t:a::", {"public.t:a": ":"}),
 ]
 

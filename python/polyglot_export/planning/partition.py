@@ -166,10 +166,12 @@ def _cut(given: str) -> tuple[str, str | None]:
 
 
 def _divided(found: Located, given: str) -> tuple[str, str | None]:
-    names = {column.name for column in found.exposed}
-    if given in names:
+    if any(column.name == given for column in found.exposed):
         name, transform = _cut(given)
-        if transform is not None and name in names:
+        if transform is not None and any(
+            column.name == name and _may_be_cut(found.types.under(column.type, column.modifier)[0], transform)
+            for column in found.exposed
+        ):
             reason = f"{given!r} of {found.title} may mean that column or the {transform} of {name!r}"
             raise SpecError(FIELD, f"{reason}: use --query, with another name for one of them")
         return given, None
@@ -194,8 +196,7 @@ def _column(found: Located, name: str) -> SourceColumn:
 
 
 def _by_time(found: Located, column: SourceColumn, type_: Type, transform: str) -> Partition:
-    allowed = _TIMES - {"date"} if transform == "hour" else _TIMES
-    if type_.schema != "pg_catalog" or type_.name not in allowed:
+    if not _may_be_cut(type_, transform):
         words = "a timestamp" if transform == "hour" else "a date or timestamp"
         reason = f"{transform} needs {words}, and {column.name!r} of {found.title} is {column.display}"
         raise SpecError(FIELD, reason)
@@ -206,6 +207,11 @@ def _by_time(found: Located, column: SourceColumn, type_: Type, transform: str) 
         key += "_"
     value = TRANSFORMS[transform].of(column.reference, type_.name)
     return Partition(column, key, _unless_null(column.reference, value), True)
+
+
+def _may_be_cut(type_: Type, transform: str) -> bool:
+    allowed = _TIMES - {"date"} if transform == "hour" else _TIMES
+    return type_.schema == "pg_catalog" and type_.name in allowed
 
 
 def _names_folders(type_: Type) -> bool:
