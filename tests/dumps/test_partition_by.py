@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -329,12 +330,74 @@ def test_what_cannot_be(tables: str, tmp_path: Path, by: dict[str, str], message
     assert files(tmp_path) == []
 
 
+@pytest.mark.parametrize("keep", [False, True])
+def test_columns_that_differ_only_in_capital_letters(dsn: str, tmp_path: Path, keep: bool) -> None:
+    """Readers would give the value of the folder for both."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("CREATE TABLE dup AS SELECT 1 AS id, 'x'::text AS \"Day\", date '2026-11-25' AS \"day\"")
+    message = r"partition_by: 'day' and 'Day' of public.dup differ only in capital letters.*use --query"
+    with pytest.raises(SpecError, match=message):
+        dump(dsn, tmp_path, partition_by={"dup": "day"}, keep_partition_column=keep)
+    query = {"named": 'SELECT id, "Day", "day" AS at FROM dup'}
+    dump(dsn, tmp_path, queries=query, partition_by={"named": "at"}, keep_partition_column=keep)
+    assert by_duckdb(tmp_path / "named", 'id, "Day", "at"::text') == [(1, "x", "2026-11-25")]
+
+
+def test_a_column_whose_name_is_too_long_for_a_folder(dsn: str, tmp_path: Path) -> None:
+    """Each character takes three in the name of a folder."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute(f'CREATE TABLE t (id int, day text, "{"%" * 63}" date)'.encode())
+        conn.execute("INSERT INTO t VALUES (1, 'x', '2026-11-25'), (2, 'y', '2026-11-26'), (3, 'z', NULL)")
+    by = {"t": "%" * 63 + ":day"}
+    result = dump(dsn, tmp_path, tables="t", partition_by=by)
+    names = sorted(Path(name).parts[1].split("=") for name in files(tmp_path))
+    assert [value for _, value in names] == ["2026-11-25", "2026-11-26", "__HIVE_DEFAULT_PARTITION__"]
+    assert len({key for key, _ in names}) == 1
+    assert verify(tmp_path, dsn).ok
+    assert result.losses == {}
+    dump(dsn, tmp_path, tables="t", partition_by=by, overwrite=True)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York", "UTC"])
+@pytest.mark.parametrize("transform", PICTURES)
+def test_the_last_and_first_times_that_there_are(dsn: str, tmp_path: Path, zone: str, transform: str) -> None:
+    """In the zone of the export they may be beyond what a timestamp can be, and are printed all the same."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute(
+            "CREATE TABLE ends (id int, at timestamptz); INSERT INTO ends VALUES"
+            " (1, '294276-12-31 23:00:00Z'), (2, '4714-11-24 00:00:00Z BC'), (3, '1800-01-01 00:00Z'),"
+            " (4, '0001-01-01 00:00Z'), (5, '10000-01-01 00:00Z'), (6, 'infinity'), (7, '2026-11-25 23:59:59.999999Z')"
+        )
+    how: dict[str, Any] = {"format": "csv", "options": {"timeZone": zone}, "partition_by": {"ends": f"at:{transform}"}}
+    manifest = dump(dsn, tmp_path, **how).manifest
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute(f"SET TimeZone = '{zone}'")
+        printed = [text for (text,) in conn.execute("SELECT at::text FROM ends").fetchall()]
+    length = {"year": 1, "month": 2, "day": 3, "hour": 4}[transform]
+    expected = set()
+    for text in printed:
+        pieces = re.match(r"(\d+)-(\d+)-(\d+) (\d+)", text)
+        cut = text if pieces is None else "-".join(pieces.groups()[: min(length, 3)])
+        hour = f"T{pieces[4]}" if pieces is not None and transform == "hour" else ""
+        expected.add(cut + hour + (" BC" if text.endswith(" BC") else ""))
+    [relation] = manifest.relations
+    assert {(part.partition or {})[transform] for part in relation.parts} == expected
+
+
 def test_a_request_that_is_wrong_by_itself(tables: str, tmp_path: Path) -> None:
     wrong: Any = {"moods": 1}
     with pytest.raises(SpecError, match="keep_partition_column: is for relations with partition_by"):
         dump(tables, tmp_path, keep_partition_column=True)
     with pytest.raises(SpecError, match="partition_by: must be the names of relations with a column each"):
         dump(tables, tmp_path, partition_by=wrong)
+    for wrong in (["moods:id"], "moods:id", [], "", 1):
+        message = r'partition_by: must be a mapping, as \{"schema.table": "column:day"\} \(got '
+        with pytest.raises(SpecError, match=message):
+            dump(tables, tmp_path, partition_by=wrong)
+        with pytest.raises(SpecError, match="queries: must be a mapping"):
+            dump(tables, tmp_path, queries=wrong)
+        with pytest.raises(SpecError, match="watermarks: must be a mapping"):
+            dump(tables, tmp_path, watermarks=wrong)
 
 
 def test_too_many_files(tables: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -401,7 +464,7 @@ def test_on_the_command_line(cli: Cli, tables: str, tmp_path: Path) -> None:
     assert "--partition-by: there is no column 'nope'" in told
     assert "must be TABLE:COLUMN" in complaint(cli(*line, "--partition-by", "events", dsn=tables), 2)
     again = ("--partition-by", "events:id") * 2
-    assert "names events twice" in complaint(cli(*line, *again, dsn=tables), 2)
+    assert "names events twice" in complaint(cli(*line, *again, "--overwrite", dsn=tables), 2)
 
 
 @pytest.mark.parametrize("make", [lambda: {"rate_limit": 40e6}, lambda: {"workers": 3, "part_size": 8 << 20}])

@@ -156,6 +156,52 @@ def test_files_of_another_layout_are_no_dumps(tables: str, tmp_path: Path) -> No
     assert files(tmp_path / "placed") == ["public/t=a/part-00000-1.csv", "public/t=b/part-00000-1.csv"]
 
 
+OTHERS = [
+    "other/day=2026-01-01/part-00000.gz",
+    "other/day=2026-01-01/part-00000.csv",
+    "public.other/part-00000.csv",
+    "public.a/part-00000.gz",
+    "public.a/day=1/part-00000.tar.gz",
+    "public.a/part-00000.parquet.gz",
+]
+"""Called as files of a dump are, or nearly so."""
+
+
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("complete", [False, True])
+def test_a_file_that_only_looks_like_a_part_is_never_removed(
+    cli: Cli, tables: str, tmp_path: Path, other: str, complete: bool
+) -> None:
+    if complete:
+        dump(tables, tmp_path, tables="a", format="csv")
+    (tmp_path / other).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / other).write_text("mine")
+    before = files(tmp_path)
+    with pytest.raises(SpecError, match=f"holds files that are no dump's: {other}"):
+        dump(tables, tmp_path, tables="a", format="csv", overwrite=True)
+    told = complaint(cli("dump", "-o", str(tmp_path), "-t", "a", "--overwrite", "--dry-run", dsn=tables), 2)
+    assert f"holds files that are no dump's: {other}" in told
+    assert files(tmp_path) == before
+    assert (tmp_path / other).read_text() == "mine"
+
+
+@pytest.mark.parametrize("left", ["public.a/part-00001-1.csv.zst", "public.b/day=1/part-00000-1.parquet"])
+def test_what_a_killed_one_left_beside_a_set_is_replaced(tables: str, tmp_path: Path, left: str) -> None:
+    """It is in a folder of a relation of the set, or of the new one."""
+    dump(tables, tmp_path, format="csv")
+    (tmp_path / left).parent.mkdir(exist_ok=True)
+    (tmp_path / left).write_text("half")
+    dump(tables, tmp_path, tables="a", format="csv", overwrite=True)
+    assert files(tmp_path) == ["public.a/part-00000-2.csv"]
+
+
+def test_a_manifest_that_is_none_is_never_replaced(tables: str, tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).write_text('{"name": "mine"}')
+    with pytest.raises(SpecError, match="there is such a file already, which is no manifest"):
+        dump(tables, tmp_path, format="csv", overwrite=True)
+    assert (tmp_path / MANIFEST).read_text() == '{"name": "mine"}'
+
+
 def test_a_dry_run_says_what_is_there(cli: Cli, tables: str, tmp_path: Path) -> None:
     dump(tables, tmp_path, format="csv")
     told = complaint(cli("dump", "-o", str(tmp_path), "--dry-run", dsn=tables), 2)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from polyglot_export.compressions import Compression
@@ -33,7 +34,19 @@ _NAME = r"[A-Za-z0-9_%~-]+"
 _LEAF = rf"{_NAME}\.{_NAME}"
 _VALUE = r"[^/=]+=[^/]*"
 """The folder of a value."""
-_PART = rf"part-\d{{{PART_DIGITS},}}(?:_\d+)?(?:-(\d+))?(?:\.[a-z0-9]+)+"
+
+
+def _endings() -> Iterator[str]:
+    """What the names of all files end in that this program writes."""
+    for format_ in Format:
+        ending = format_.record.endings[0]
+        yield ending
+        if format_.record.is_text:
+            yield from (ending + compression.record.ending for compression in Compression)
+
+
+_ENDING = "|".join(re.escape(each) for each in _endings())
+_PART = rf"part-\d{{{PART_DIGITS},}}(?:_\d+)?(?:-(\d+))?(?:{_ENDING})"
 _INSIDE = rf"(?:/{_LEAF}|/{_VALUE})?"
 """A folder in that of a relation."""
 _PLACEHOLDER = re.compile(r"\{(schema|table)\}")
@@ -67,6 +80,7 @@ class Layout:
             self.root, self.below, self.manifest = _apart(self.root, manifest)
         self._ending = format_.record.endings[0] + (compression.record.ending if compression is not None else "")
         self._folders: dict[str, tuple[str | None, str]] = {}
+        self._given: set[str] = set()
         self._prefix = f"{self.below}/" if self.below else ""
         self._pattern = re.compile(re.escape(self._prefix) + _pattern_of(self._template))
 
@@ -80,7 +94,13 @@ class Layout:
             # On a file system that does not tell upper from lower case the two would be one.
             wanted = _with_hash(wanted, f"{schema or ''}.{name}")
             self._folders[wanted.casefold()] = (schema, name)
+        self._given.add(wanted)
         return wanted
+
+    @property
+    def folders(self) -> frozenset[str]:
+        """Those that :meth:`folder` gave to relations so far."""
+        return frozenset(self._given)
 
     def leaf(self, folder: str, schema: str, name: str) -> str:
         """The folder of a partition in that of its table."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from polyglot_export.cancel import CancelToken
 from polyglot_export.dumps.cluster.held import part_workers
 from polyglot_export.dumps.moment import leader_of, open_moment
-from polyglot_export.dumps.place import layout_of, see_place
+from polyglot_export.dumps.partitions import with_partitions
+from polyglot_export.dumps.place import layout_of, look, see_place
 from polyglot_export.dumps.relations import Relations
 from polyglot_export.dumps.request import DumpRequest
 from polyglot_export.dumps.selection import Chosen
@@ -41,6 +42,7 @@ def outline(
     place, _ = see_place(request, layout)
     with leader_of(request, dsn, token) as leader:
         moment, chosen = open_moment(leader, request)
+        request = with_partitions(request, moment)
         relations = Relations(
             request,
             layout,
@@ -49,6 +51,7 @@ def outline(
             part_workers=part_workers(engine),
             upload_bytes=place.capabilities.memory_bytes,
         )
+        look(place, layout, layout.folders).see_writable(place, overwrite=request.overwrite)
         rows = [_row(relations, moment, index, pages=pages) for index, pages in enumerate(_pages(moment, chosen))]
     header = ("relation", "kind", "rows", "size", "files", "workers", "folder")
     readers = counted(request.run.limits().workers, "worker") + (f" on {engine.title}" if engine is not None else "")

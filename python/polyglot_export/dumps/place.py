@@ -11,6 +11,7 @@ from polyglot_export.dumps.claim import Claim
 from polyglot_export.dumps.layout import Layout
 from polyglot_export.dumps.request import DumpRequest
 from polyglot_export.errors import ManifestError, PolyglotError, SpecError
+from polyglot_export.manifest.document import RelationEntry
 from polyglot_export.manifest.location import read_manifest
 
 __all__ = ["Before", "holds", "layout_of", "look", "of_generation", "remove", "see_place"]
@@ -25,7 +26,7 @@ class Before:
 
     parts: frozenset[str]
     """Files that are called as parts are: those of the set that is replaced, or of one that was never complete. Where
-    sets lie side by side, those that the manifest names."""
+    sets lie side by side, those that the manifest names; else those in folders of relations too."""
     generation: int
     """What the names of new parts need, so that none replaces an old one before the new manifest is there."""
     claims: tuple[int, ...]
@@ -96,10 +97,17 @@ def see_place(request: DumpRequest, layout: Layout) -> tuple[Store, Claim]:
     return place, claim
 
 
-def look(place: Store, layout: Layout) -> Before:
+def look(place: Store, layout: Layout, folders: frozenset[str] | None = None) -> Before:
     """List a place.
 
+    Args:
+        place: That is listed.
+        layout: How the files of the dump are called.
+        folders: Of its relations: files in others are not its own unless the manifest that is there names them or
+            their folders, however they are called. ``None`` where the relations are not known yet.
+
     Raises:
+        SpecError: There is a file of the manifest's name that is none.
         TargetFailed: The store does not answer.
     """
     parts: set[str] = set()
@@ -107,7 +115,7 @@ def look(place: Store, layout: Layout) -> Before:
     others: list[str] = []
     last = -1
     complete = place.size(layout.manifest) is not None
-    own = None if layout.is_alone else _named(place, layout.manifest) if complete else frozenset()
+    own = _Own(place, layout, folders, complete=complete)
     for file in place.files("" if layout.is_alone else layout.below):
         generation = layout.generation_of(file.path)
         claim = layout.claim_number(file.path)
@@ -115,7 +123,7 @@ def look(place: Store, layout: Layout) -> Before:
             continue
         if generation is not None:
             last = max(last, generation)
-        if generation is not None and (own is None or file.path in own):
+        if generation is not None and own.has(file.path):
             parts.add(file.path)
         elif claim is not None:
             claims.append(claim)
@@ -132,18 +140,38 @@ def look(place: Store, layout: Layout) -> Before:
     )
 
 
-def _named(place: Store, manifest: str) -> frozenset[str]:
-    """The files of a manifest that somebody gave a name. One that is there must be a manifest, since it is replaced.
+class _Own:
+    """Which of the files that are called as parts are may be replaced."""
+
+    def __init__(self, place: Store, layout: Layout, folders: frozenset[str] | None, *, complete: bool) -> None:
+        self._all = layout.is_alone and folders is None
+        self._paths: frozenset[str] = frozenset()
+        self._folders: frozenset[str] = frozenset()
+        if self._all:
+            return
+        relations = _named(place, layout.manifest) if complete else ()
+        self._paths = frozenset(part.path for relation in relations for part in relation.parts)
+        if folders is not None and layout.is_alone:
+            self._folders = folders.union(relation.folder for relation in relations)
+
+    def has(self, path: str) -> bool:
+        """Whether one may."""
+        folder = path.rpartition("/")[0]
+        # That of a value or a partition is in that of its relation.
+        return self._all or path in self._paths or not self._folders.isdisjoint((folder, folder.rpartition("/")[0]))
+
+
+def _named(place: Store, manifest: str) -> tuple[RelationEntry, ...]:
+    """The relations of the manifest that is there. It must be one, since it is replaced.
 
     Raises:
         SpecError: It is none.
     """
     try:
-        found = read_manifest(place, manifest)
+        return read_manifest(place, manifest).relations
     except ManifestError as error:
         reason = f"there is such a file already, which is no manifest: {error.message}"
         raise SpecError("manifest", reason) from None
-    return frozenset(part.path for relation in found.relations for part in relation.parts)
 
 
 def holds(place: Store, path: str, content: bytes) -> bool:

@@ -38,6 +38,8 @@ class DumpRequest:
     partition_by: Mapping[str, str] = field(default_factory=dict)
     """``schema.table`` (or ``table``) → column, or ``column:day`` and the like, by which its rows are laid into
     folders."""
+    partition_texts: tuple[str, ...] = ()
+    """The same, each as one text, ``TABLE:COLUMN[:PART]``: what it means is known when the relations are."""
     keep_partition_column: bool = False
     """Leave a column in the files although their folders stand for it."""
     watermarks: Mapping[str, str] = field(default_factory=dict)
@@ -57,7 +59,7 @@ class DumpRequest:
             if not isinstance(name, str) or not isinstance(by, str):
                 reason = f"must be the names of relations with a column each (got {name!r}: {by!r})"
                 raise SpecError("partition_by", reason)
-        if self.keep_partition_column and not self.partition_by:
+        if self.keep_partition_column and not self.partition_by and not self.partition_texts:
             raise SpecError("keep_partition_column", "is for relations with partition_by, and there is none")
 
 

@@ -16,6 +16,9 @@ __all__ = ["DEFAULT_PARTITION", "ValueFolder", "part_of", "value_file", "value_f
 
 DEFAULT_PARTITION: Final = "__HIVE_DEFAULT_PARTITION__"
 """What stands for NULL."""
+KEY_BYTES = 150
+"""The most of a name that its key has, whatever the value, since all folders of a relation need the same one. Names of
+columns are shorter, but for some with dozens of characters that are percent-encoded; any time or UUID fits behind."""
 
 _ESCAPED = re.compile(r"[\x00-\x1f\"#%'*/:=?\\\x7f{}\[\]^]")
 _HALF_ESCAPE = re.compile(r"%[0-9A-F]?$")
@@ -35,17 +38,16 @@ def value_folder(key: str, value: str | None) -> ValueFolder:
     """The folder of a value.
 
     Args:
-        key: What stands before the ``=``.
-        value: As the server prints it; ``None`` for NULL. One that would make the name too long is shortened, and has
-            a digest of all of it behind.
+        key: What stands before the ``=``. One of more than ``KEY_BYTES`` is shortened.
+        value: As the server prints it; ``None`` for NULL. One that would make the name too long is shortened. What is
+            shortened has a digest of all of it behind.
     """
-    name = f"{_escaped(key)}={DEFAULT_PARTITION if value is None else _escaped(value)}"
-    encoded = name.encode()
-    if value is None or len(encoded) <= NAME_BYTES:
-        return ValueFolder(name, True)
-    digest = hashlib.sha256(value.encode()).hexdigest()[:HASH_DIGITS]
-    head = encoded[: NAME_BYTES - HASH_DIGITS - 1].decode(errors="ignore")
-    return ValueFolder(f"{_HALF_ESCAPE.sub('', head)}~{digest}", False)
+    head = f"{_shortened(key, KEY_BYTES)}="
+    if value is None:
+        return ValueFolder(f"{head}{DEFAULT_PARTITION}", True)
+    room = NAME_BYTES - len(head.encode())
+    told = _shortened(value, room)
+    return ValueFolder(f"{head}{told}", told == _escaped(value))
 
 
 def value_file(part: str, folder: str, again: int) -> str:
@@ -68,6 +70,17 @@ def part_of(path: str) -> str:
     """The path of the part that the file of a value is of: what :func:`value_file` was given."""
     match = _VALUE_FILE.fullmatch(path)
     return path if match is None else "/".join(filter(None, (match[1], f"{match[2]}{match[3]}")))
+
+
+def _shortened(text: str, room: int) -> str:
+    """A text as it is in names, in so many bytes."""
+    escaped = _escaped(text)
+    encoded = escaped.encode()
+    if len(encoded) <= room:
+        return escaped
+    digest = hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
+    head = encoded[: room - HASH_DIGITS - 1].decode(errors="ignore")
+    return f"{_HALF_ESCAPE.sub('', head)}~{digest}"
 
 
 def _escaped(text: str) -> str:

@@ -108,7 +108,7 @@ def dump(
         exclude_schemas=_names("exclude_schemas", exclude_schemas),
         exclude_tables=_names("exclude_tables", exclude_tables),
         views=views,
-        queries=dict(queries or {}),
+        queries=_mapping("queries", queries, '{"top": "SELECT …"}'),
         skip_unreadable=skip_unreadable,
     )
     pool = ExecutorEngine(engine) if isinstance(engine, Executor) else engine
@@ -123,9 +123,9 @@ def dump(
         form=make_spec(format=format, compression=compression, options=options),
         part_size=part_size,
         partition_folders=partition_folders,
-        partition_by=dict(partition_by or {}),
+        partition_by=_mapping("partition_by", partition_by, '{"schema.table": "column:day"}'),
         keep_partition_column=keep_partition_column,
-        watermarks=dict(watermarks or {}),
+        watermarks=_mapping("watermarks", watermarks, '{"schema.table": "column"}'),
         fingerprints=fingerprints,
         overwrite=overwrite,
         keep_going=keep_going,
@@ -221,3 +221,11 @@ def _names(field: str, given: object) -> tuple[str, ...]:
         if all(isinstance(each, str) for each in found):
             return found
     raise SpecError(field, f"must be a pattern or a list of patterns (got {given!r})")
+
+
+def _mapping(field: str, given: object, example: str) -> dict[Any, Any]:
+    if given is None:
+        return {}
+    if isinstance(given, Mapping):
+        return dict(given)
+    raise SpecError(field, f"must be a mapping, as {example} (got {given!r})")

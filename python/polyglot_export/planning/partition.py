@@ -14,7 +14,7 @@ from polyglot_export.planning.locate import Located
 from polyglot_export.postgres.catalogue.columns import SourceColumn
 from polyglot_export.postgres.catalogue.types import Type
 
-__all__ = ["TRANSFORMS", "Partition", "partition_of"]
+__all__ = ["TRANSFORMS", "Partition", "partition_of", "reads_column"]
 
 FIELD: Final = "partition_by"
 
@@ -78,9 +78,16 @@ class _Cut(NamedTuple):
     kept: str
     """… and keeps."""
 
-    def of(self, reference: sql.Composable) -> sql.Composable:
-        """The part of a value."""
-        value = sql.SQL("CAST({} AS pg_catalog.{})").format(reference, sql.SQL(self.type))
+    def of(self, reference: sql.Composable, type_name: str) -> sql.Composable:
+        """The part of a value.
+
+        Args:
+            reference: The column.
+            type_name: Its type, without domains.
+        """
+        # Without its zone, the first or last of all timestamps is out of range in most zones; as text it never is.
+        read_as = type_name if self.type == "timestamp" else self.type
+        value = sql.SQL("CAST({} AS pg_catalog.{})").format(reference, sql.SQL(read_as))
         return sql.SQL(
             "CASE WHEN {value} OPERATOR(pg_catalog.>=) {least} AND {value} OPERATOR(pg_catalog.<=) {most}"
             " THEN pg_catalog.translate(pg_catalog.left({text}, {length}), ' ', 'T')"
@@ -88,8 +95,8 @@ class _Cut(NamedTuple):
         ).format(
             value=value,
             text=_as_text(value),
-            least=sql.SQL(f"'{self.least}'::pg_catalog.{self.type}"),
-            most=sql.SQL(f"'{self.most}'::pg_catalog.{self.type}"),
+            least=sql.SQL(f"'{self.least}'::pg_catalog.{read_as}"),
+            most=sql.SQL(f"'{self.most}'::pg_catalog.{read_as}"),
             length=sql.SQL(str(self.length)),
             pattern=sql.SQL(self.pattern),
             kept=sql.SQL(self.kept),
@@ -103,10 +110,15 @@ TRANSFORMS: Final = {
     "year": _Cut(*_DATES, 4, r"'^([0-9]+)-[0-9]+-[0-9]+'", r"'\1'"),
     "month": _Cut(*_DATES, 7, r"'^([0-9]+-[0-9]+)-[0-9]+'", r"'\1'"),
     "day": _Cut(*_DATES, 10, r"'^([0-9]+-[0-9]+-[0-9]+)'", r"'\1'"),
-    "hour": _Cut(*_TIMESTAMPS, 13, r"'^([0-9]+-[0-9]+-[0-9]+) ([0-9]+):[0-9]+:[0-9.]+'", r"'\1T\2'"),
+    "hour": _Cut(*_TIMESTAMPS, 13, r"'^([0-9]+-[0-9]+-[0-9]+) ([0-9]+):[0-9]+:[0-9.]+([-+][0-9:]+)?'", r"'\1T\2'"),
 }
 """What a date or timestamp may be cut to, in the time zone of the export; each makes the text. (The settings of every
 session read a backslash in a literal as it stands.)"""
+
+
+def reads_column(found: Located, given: str) -> bool:
+    """Whether ``column``, or ``column:day`` and the like, names a column that is there."""
+    return any(column.name in (given, _cut(given)[0]) for column in found.exposed)
 
 
 def partition_of(found: Located, given: str, *, keep: bool) -> Partition:
@@ -133,11 +145,35 @@ def partition_of(found: Located, given: str, *, keep: bool) -> Partition:
     if not keep and len(found.exposed) == 1:
         reason = f"{name!r} is the only column of {found.title}: keep it in the files, or they would have none"
         raise SpecError(FIELD, reason)
+    _see_unlike_others(found, name)
     return Partition(column, name, _value(column.reference, type_), keep)
+
+
+def _see_unlike_others(found: Located, name: str) -> None:
+    """Readers expect the folder to be called as the column is, and some do not tell capital letters from small ones:
+    they would give the value of the folder for another column of the files, also where the column stays in them.
+    """
+    alike = next((each.name for each in found.exposed if each.name != name and each.name.lower() == name.lower()), None)
+    if alike is not None:
+        reason = f"{name!r} and {alike!r} of {found.title} differ only in capital letters, which readers of folders do"
+        raise SpecError(FIELD, f"{reason} not tell apart: use --query, with another name for one of them")
+
+
+def _cut(given: str) -> tuple[str, str | None]:
+    """Without and with what a date may be cut to."""
+    name, colon, transform = given.rpartition(":")
+    return (name, transform) if colon and transform in TRANSFORMS else (given, None)
 
 
 def _divided(found: Located, given: str) -> tuple[str, str | None]:
     if any(column.name == given for column in found.exposed):
+        name, transform = _cut(given)
+        if transform is not None and any(
+            column.name == name and _may_be_cut(found.types.under(column.type, column.modifier)[0], transform)
+            for column in found.exposed
+        ):
+            reason = f"{given!r} of {found.title} may mean that column or the {transform} of {name!r}"
+            raise SpecError(FIELD, f"{reason}: use --query, with another name for one of them")
         return given, None
     name, colon, transform = given.rpartition(":")
     if not colon:
@@ -160,8 +196,7 @@ def _column(found: Located, name: str) -> SourceColumn:
 
 
 def _by_time(found: Located, column: SourceColumn, type_: Type, transform: str) -> Partition:
-    allowed = _TIMES - {"date"} if transform == "hour" else _TIMES
-    if type_.schema != "pg_catalog" or type_.name not in allowed:
+    if not _may_be_cut(type_, transform):
         words = "a timestamp" if transform == "hour" else "a date or timestamp"
         reason = f"{transform} needs {words}, and {column.name!r} of {found.title} is {column.display}"
         raise SpecError(FIELD, reason)
@@ -170,7 +205,13 @@ def _by_time(found: Located, column: SourceColumn, type_: Type, transform: str) 
     key = transform if transform not in names else f"{column.name}_{transform}"
     while key.casefold() in names:
         key += "_"
-    return Partition(column, key, _unless_null(column.reference, TRANSFORMS[transform].of(column.reference)), True)
+    value = TRANSFORMS[transform].of(column.reference, type_.name)
+    return Partition(column, key, _unless_null(column.reference, value), True)
+
+
+def _may_be_cut(type_: Type, transform: str) -> bool:
+    allowed = _TIMES - {"date"} if transform == "hour" else _TIMES
+    return type_.schema == "pg_catalog" and type_.name in allowed
 
 
 def _names_folders(type_: Type) -> bool:

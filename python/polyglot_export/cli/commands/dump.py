@@ -221,7 +221,7 @@ def dump_command(
         form=parse_spec(form),
         part_size=_size(part_size),
         partition_folders=partition_folders,
-        partition_by=_partitions(partition_by),
+        partition_texts=_partitions(partition_by),
         keep_partition_column=keep_partition_column,
         watermarks=_pairs("watermark", watermark, ":", "TABLE:COLUMN"),
         fingerprints=fingerprints,
@@ -314,17 +314,15 @@ def _size(text: str | None) -> int | None:
         raise SpecError("part_size", f"{error} (got {text!r})") from None
 
 
-def _partitions(given: Sequence[str]) -> dict[str, str]:
-    """The values of ``--partition-by``: the name of a column may have colons, that of a table not."""
-    found: dict[str, str] = {}
+def _partitions(given: Sequence[str]) -> tuple[str, ...]:
+    """The values of ``--partition-by``, of which each name may have colons: which one divides them, only the relations
+    of the dump tell.
+    """
     for text in given:
         table, _, by = text.partition(":")
         if not table or not by:
             raise SpecError("partition_by", "must be TABLE:COLUMN, or TABLE:COLUMN:day and the like", given=text)
-        if table in found:
-            raise SpecError("partition_by", f"names {table} twice")
-        found[table] = by
-    return found
+    return tuple(given)
 
 
 def _pairs(field: str, given: Sequence[str], separator: str, form: str) -> dict[str, str]:
