@@ -152,7 +152,7 @@ class _Own:
         relations = _named(place, layout.manifest) if complete else ()
         self._paths = frozenset(part.path for relation in relations for part in relation.parts)
         if folders is not None and layout.is_alone:
-            self._folders = folders.union(relation.folder for relation in relations)
+            self._folders = folders.union(relation.folder for relation in relations if relation.folder)
 
     def has(self, path: str) -> bool:
         """Whether one may."""
