@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from polyglot_export.testing.usage import measure
+from tests.fixtures.process import command, environment
 
 pytestmark = pytest.mark.memory
 
@@ -65,3 +66,15 @@ def test_a_folder_for_each_of_ten_thousand_values_in_random_order(
     assert peak(dsn, tmp_path, "parquet", PARTITIONED) <= LIMIT
     assert len(list((tmp_path / "public.random").iterdir())) > 0.99 * VALUES
     assert {path.name[:10] for path in (tmp_path / "public.random").glob("*/*")} == {"part-00000", "part-00001"}
+
+
+def test_a_folder_a_day_by_the_command(dsn: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    """The rows of a day are some megabytes, which wait in blocks that grow: what these leave is given back."""
+    conn.execute(
+        "CREATE TABLE days AS SELECT g AS id, timestamptz '2026-01-01Z' + g * interval '8 seconds' AS at,"
+        " repeat(md5(g::text), 8) AS pad FROM generate_series(1, 700000) g"
+    )
+    arguments = ["dump", "-o", str(tmp_path), "--workers", "2", "--partition-by", "days:at:day", "--quiet"]
+    usage = measure([*command(), *arguments], env=environment(dsn), timeout=150)
+    assert usage.exit_code == 0, usage.errors
+    assert usage.peak <= 120_000_000, "half as much again where it is kept"

@@ -1,5 +1,5 @@
-"""Sets up glibc's allocator for a process of ours: a service gives freed memory back to the system, a command that runs
-one export keeps it.
+"""Sets up glibc's allocator for a process of ours: a service gives freed memory back to the system, and so does a
+command whose blocks have many sizes; one that runs one export keeps it.
 
 Only the processes of our own programs are set up, never one that uses the library. Other C libraries are left alone.
 """
@@ -35,7 +35,7 @@ TRIM_SECONDS = 1.0
 
 
 def give_back() -> None:
-    """Set up a service, which runs close to a hard memory limit. Call it before any thread is started.
+    """Set up a service, or a command, that runs close to a hard memory limit. Call it before any thread is started.
 
     Without it each thread gets a heap of its own, up to eight for each CPU, and keeps there what it has freed.
     """

@@ -250,7 +250,11 @@ def _run(request: DumpRequest, dsn: str | None, pool: ExecutorEngine | None, *, 
     from polyglot_export.dumps.run import dump_set
     from polyglot_export.execution import allocator
 
-    allocator.keep()
+    if request.partition_by or request.partition_texts:
+        # Rows wait in blocks that grow to some megabytes, of which a heap that keeps what it is given back keeps all.
+        allocator.give_back()
+    else:
+        allocator.keep()
     meter = dump_meter(quiet=quiet)
     try:
         with raising_interrupted():
