@@ -33,7 +33,7 @@ def verify(secret: str, headers: Mapping[str, str], body: bytes) -> None:
 
     Args:
         secret: ``whsec_…``, as it is in the configuration of the service.
-        headers: Of the request.
+        headers: Of the request, with their names in lower case.
         body: Exactly as it came; JSON that was read and written again has another signature.
 
     Raises:
@@ -62,7 +62,8 @@ class Receiver(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", "0"))
         body = self.rfile.read(min(length, MAX_BODY))
         try:
-            verify(os.environ["WEBHOOK_SECRET"], self.headers, body)  # type: ignore[arg-type]  # a mapping of names
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            verify(os.environ["WEBHOOK_SECRET"], headers, body)
         except ValueError as error:
             self.send_error(400, str(error))
             return

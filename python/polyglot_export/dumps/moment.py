@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, NamedTuple
 
 from polyglot_export.cancel import CancelToken
+from polyglot_export.destinations.store import Store
+from polyglot_export.dumps.cluster.held import part_workers
+from polyglot_export.dumps.layout import Layout
+from polyglot_export.dumps.partitions import with_partitions
+from polyglot_export.dumps.relations import Relations
 from polyglot_export.dumps.request import DumpRequest
 from polyglot_export.dumps.selection import Chosen, Selection, select
 from polyglot_export.errors import SpecError
@@ -13,7 +19,10 @@ from polyglot_export.postgres.leader import Leader
 from polyglot_export.sources.query import QuerySource
 from polyglot_export.sources.table import TableSource
 
-__all__ = ["leader_of", "open_moment"]
+if TYPE_CHECKING:
+    from polyglot_export.execution.engines.executor import ExecutorEngine
+
+__all__ = ["Opened", "leader_of", "opened"]
 
 
 def leader_of(request: DumpRequest, dsn: str | None, token: CancelToken | None) -> Leader:
@@ -27,7 +36,7 @@ def leader_of(request: DumpRequest, dsn: str | None, token: CancelToken | None) 
     return Leader.open(dsn, application_name=name, token=token)
 
 
-def open_moment(leader: Leader, request: DumpRequest) -> tuple[Moment, Chosen]:
+def _take_moment(leader: Leader, request: DumpRequest) -> tuple[Moment, Chosen]:
     """Lock what a dump is of and take its snapshot. A table that was made or dropped between its look-up and the
     snapshot is found by looking again within the snapshot.
 
@@ -51,6 +60,43 @@ def open_moment(leader: Leader, request: DumpRequest) -> tuple[Moment, Chosen]:
         again=found.choose,
     )
     return moment, found.chosen
+
+
+class Opened(NamedTuple):
+    """A dump whose moment is taken; nothing is written yet."""
+
+    request: DumpRequest
+    """With all of its names as relations of the moment."""
+    moment: Moment
+    chosen: Chosen
+    relations: Relations
+
+
+def opened(leader: Leader, request: DumpRequest, layout: Layout, place: Store, engine: ExecutorEngine | None) -> Opened:
+    """Take the moment of a dump and see what its request means in it.
+
+    Args:
+        leader: Connected, outside a transaction. The moment holds it.
+        request: What is asked for.
+        layout: How its files are called; gets the folders of the relations.
+        place: Where they go.
+        engine: Writes them elsewhere.
+
+    Raises:
+        SpecError: The selection is empty, a pattern or query is wrong, or a name means no relation or no column.
+        PolyglotError: As :meth:`polyglot_export.planning.moment.Moment.open`.
+    """
+    moment, chosen = _take_moment(leader, request)
+    request = with_partitions(request, moment)
+    relations = Relations(
+        request,
+        layout,
+        moment,
+        chosen,
+        part_workers=part_workers(engine),
+        upload_bytes=place.capabilities.memory_bytes,
+    )
+    return Opened(request, moment, chosen, relations)
 
 
 class _Found:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from polyglot_export.cancel import CancelToken
-from polyglot_export.dumps.cluster.held import part_workers
-from polyglot_export.dumps.moment import leader_of, open_moment
-from polyglot_export.dumps.partitions import with_partitions
+from polyglot_export.dumps.moment import leader_of, opened
 from polyglot_export.dumps.place import layout_of, look, see_place
 from polyglot_export.dumps.relations import Relations
 from polyglot_export.dumps.request import DumpRequest
@@ -41,16 +39,7 @@ def outline(
     layout = layout_of(request)
     place, _ = see_place(request, layout)
     with leader_of(request, dsn, token) as leader:
-        moment, chosen = open_moment(leader, request)
-        request = with_partitions(request, moment)
-        relations = Relations(
-            request,
-            layout,
-            moment,
-            chosen,
-            part_workers=part_workers(engine),
-            upload_bytes=place.capabilities.memory_bytes,
-        )
+        request, moment, chosen, relations = opened(leader, request, layout, place, engine)
         look(place, layout, layout.folders).see_writable(place, overwrite=request.overwrite)
         rows = [_row(relations, moment, index, pages=pages) for index, pages in enumerate(_pages(moment, chosen))]
     header = ("relation", "kind", "rows", "size", "files", "workers", "folder")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from polyglot_export.dumps.request import DumpRequest
+from polyglot_export.dumps.request import DumpRequest, is_named
 from polyglot_export.errors import SpecError
 from polyglot_export.planning.locate import Located
 from polyglot_export.planning.moment import Moment
@@ -73,5 +73,4 @@ def _readings(text: str, sources: tuple[Located, ...]) -> Iterator[_Reading]:
 
 
 def _is_called(source: Located, name: str) -> bool:
-    relation = source.relation
-    return name == source.title or (relation is not None and name == relation.name and "." not in name)
+    return is_named(name, source.title, source.title if source.relation is None else source.relation.name)

@@ -11,7 +11,7 @@ from psycopg import sql
 from polyglot_export.compressions import Compression
 from polyglot_export.dumps.file_count import ENTRY_BYTES, FileCount
 from polyglot_export.dumps.layout import Layout
-from polyglot_export.dumps.request import DumpProgress, DumpRequest
+from polyglot_export.dumps.request import DumpProgress, DumpRequest, is_named
 from polyglot_export.dumps.selection import Chosen
 from polyglot_export.dumps.tickets import PartResult, Ticket
 from polyglot_export.errors import PolyglotError, SpecError, cut
@@ -23,7 +23,7 @@ from polyglot_export.manifest.moment import constraints_of, relation_of
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.partition import Partition, partition_of
 from polyglot_export.planning.parts import Part, parts_of, routed_bytes
-from polyglot_export.planning.plan import Plan
+from polyglot_export.planning.plan import Plan, Route
 from polyglot_export.planning.planner import plan
 
 __all__ = ["Relations", "naming_relation"]
@@ -280,18 +280,17 @@ class Relations:
         if self._part_workers is not None:
             workers = min(workers, self._part_workers)
         if part.plan.route is not None:
-            return self._routed(part.plan)
+            return self._routed(part.plan, part.plan.route)
         return part.plan.resized(replace(part.plan.limits, workers=workers))
 
-    def _routed(self, plan: Plan) -> Plan:
+    def _routed(self, plan: Plan, route: Route) -> Plan:
         """The plan of a part of many files. One worker keeps its rows apart, and what files there are depends on no
         number of workers.
         """
         files = ROUTE_UPLOADS if self._upload_bytes else ROUTE_FILES
         if plan.compression == Compression.ZSTD.value:
             files = min(files, ROUTE_ZSTD_FILES)
-        assert plan.route is not None  # noqa: S101 - who calls has seen it
-        route = plan.route._replace(open_files=files, file_bytes=self._request.part_size)
+        route = route._replace(open_files=files, file_bytes=self._request.part_size)
         return replace(plan.resized(replace(plan.limits, workers=1)), route=route)
 
     def _marked(self, given: Mapping[str, str]) -> dict[int, str]:
@@ -328,11 +327,7 @@ class Relations:
 
     def _named(self, field: str, name: str) -> int:
         """The number of the relation that a request names."""
-        matching = [
-            index
-            for index, state in enumerate(self._states)
-            if name == state.title or (name == state.name and "." not in name)
-        ]
+        matching = [index for index, state in enumerate(self._states) if is_named(name, state.title, state.name)]
         if len(matching) != 1:
             problem = "is no relation of this dump" if not matching else "is several: write SCHEMA.NAME"
             raise SpecError(field, problem, given=name)

@@ -13,7 +13,7 @@ from polyglot_export.limits import DUMP_PART_BYTES
 from polyglot_export.manifest.document import Manifest, MissingRelation
 from polyglot_export.request.spec import ExportSpec
 
-__all__ = ["DumpProgress", "DumpRequest", "DumpResult", "OnDumpProgress"]
+__all__ = ["DumpProgress", "DumpRequest", "DumpResult", "OnDumpProgress", "is_named"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +61,17 @@ class DumpRequest:
                 raise SpecError("partition_by", reason)
         if self.keep_partition_column and not self.partition_by and not self.partition_texts:
             raise SpecError("keep_partition_column", "is for relations with partition_by, and there is none")
+
+
+def is_named(wanted: str, title: str, name: str) -> bool:
+    """Whether a request means a relation: by ``schema.name``, or by its name alone where that has no dot.
+
+    Args:
+        wanted: As the request has it.
+        title: Of the relation, with its schema if it has one.
+        name: Of the relation.
+    """
+    return wanted == title or (wanted == name and "." not in wanted)
 
 
 class DumpProgress(NamedTuple):

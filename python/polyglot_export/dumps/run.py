@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from polyglot_export import _core
 from polyglot_export.cancel import CancelToken
-from polyglot_export.dumps.cluster.held import Held, part_workers
+from polyglot_export.dumps.cluster.held import Held
 from polyglot_export.dumps.layout import Layout
-from polyglot_export.dumps.moment import leader_of, open_moment
-from polyglot_export.dumps.partitions import with_partitions
+from polyglot_export.dumps.moment import leader_of, opened
 from polyglot_export.dumps.place import Before, holds, layout_of, look, of_generation, remove, see_place
 from polyglot_export.dumps.relations import Relations, naming_relation
 from polyglot_export.dumps.request import DumpRequest, DumpResult, OnDumpProgress
@@ -76,16 +75,7 @@ def dump_set(
     place, claim = see_place(request, layout)
     with leader_of(request, dsn, token) as leader:
         # What is wrong with the request is known before anything is made.
-        moment, chosen = open_moment(leader, request)
-        request = with_partitions(request, moment)
-        relations = Relations(
-            request,
-            layout,
-            moment,
-            chosen,
-            part_workers=part_workers(engine),
-            upload_bytes=place.capabilities.memory_bytes,
-        )
+        request, moment, chosen, relations = opened(leader, request, layout, place, engine)
         with claim:
             before = look(place, layout, layout.folders)
             claim.see_first(before.claims)

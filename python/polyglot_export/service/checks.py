@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -25,6 +25,7 @@ from polyglot_export.postgres.connect import connect
 from polyglot_export.request.parse import parse_spec
 from polyglot_export.service.admission.opening import ExportTerms
 from polyglot_export.service.admission.sizes import Needs
+from polyglot_export.service.background.thread import unwaited
 from polyglot_export.service.config.destinations import DestinationEntry
 from polyglot_export.service.config.file import Configuration
 from polyglot_export.service.logs import event
@@ -79,8 +80,9 @@ class ConfigurationCheck:
         known: list[Finding] | None = None
         while turn == self._latest:
             try:
-                findings = await _in_thread(
-                    lambda: list(check_configuration(configuration, self._grants.terms, *self._limits()))
+                findings = await unwaited(
+                    lambda: list(check_configuration(configuration, self._grants.terms, *self._limits())),
+                    "polyglot-check",
                 )
             except (ConnectionFailed, ConnectionLost):
                 # The health check says so.
@@ -120,35 +122,6 @@ class ConfigurationCheck:
                 event(
                     _log, logging.WARNING, "cannot run", what=finding.about, name=finding.name, reason=finding.problem
                 )
-
-
-async def _in_thread(work: Callable[[], list[Finding]]) -> list[Finding]:
-    """Wait for work in a thread that no one has to wait for: a database that says nothing must not keep a service from
-    ending, as a thread of the loop's own pool would.
-    """
-    loop = asyncio.get_running_loop()
-    outcome: asyncio.Future[list[Finding]] = loop.create_future()
-
-    def settle(found: list[Finding] | None, error: BaseException | None) -> None:
-        if outcome.done():
-            return
-        if error is not None:
-            outcome.set_exception(error)
-        else:
-            outcome.set_result(found or [])
-
-    def run() -> None:
-        found, failure = None, None
-        try:
-            found = work()
-        except Exception as error:  # noqa: BLE001 - handed to the task that waits
-            failure = error
-        # The loop of a service that has ended is closed.
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(settle, found, failure)
-
-    threading.Thread(target=run, name="polyglot-check", daemon=True).start()
-    return await outcome
 
 
 def check_configuration(

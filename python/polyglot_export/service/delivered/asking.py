@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import Callable
-from contextlib import suppress
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from polyglot_export.errors import Busy, TargetFailed
 from polyglot_export.jobs.job import Job
+from polyglot_export.service.background.thread import unwaited
 from polyglot_export.service.config.destinations import DestinationEntry
 from polyglot_export.service.logs import event
 
@@ -56,7 +55,10 @@ class StoreThreads:
         try:
             async with asyncio.timeout(self._seconds):
                 await room.acquire()
-                asked = _in_thread(work, room.release)
+                asked = unwaited(work, "polyglot-store")
+                # Its thread is in use until the store has answered, whoever still waits for that.
+                asked.add_done_callback(lambda _: room.release())
+                asked.add_done_callback(_looked_at)
                 return await asyncio.shield(asked)
         except TimeoutError:
             raise Busy(
@@ -67,40 +69,10 @@ class StoreThreads:
             raise refused(job, entry, error) from None
 
 
-def _in_thread(work: Callable[[], T], over: Callable[[], None]) -> asyncio.Future[T]:
-    """Work in a thread that nobody has to wait for: a store that says nothing must not keep the process from ending, as
-    a thread of a pool would.
-
-    Args:
-        work: What is done.
-        over: Called in the event loop when the thread ends, whoever still waits for the answer.
-    """
-    loop = asyncio.get_running_loop()
-    asked: asyncio.Future[T] = loop.create_future()
-
-    def settle(found: T | None, error: BaseException | None) -> None:
-        over()
-        if asked.done():
-            return
-        if error is not None:
-            asked.set_exception(error)
-            # Looked at, since nobody may wait for it any more.
-            asked.exception()
-        else:
-            asked.set_result(cast("T", found))
-
-    def run() -> None:
-        found, failure = None, None
-        try:
-            found = work()
-        except BaseException as error:  # noqa: BLE001 - handed to the task that waits
-            failure = error
-        # The loop of a service that has ended is closed.
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(settle, found, failure)
-
-    threading.Thread(target=run, name="polyglot-store", daemon=True).start()
-    return asked
+def _looked_at(asked: asyncio.Future[T]) -> None:
+    """Nobody may wait for its error any more, of which asyncio would complain."""
+    if not asked.cancelled():
+        asked.exception()
 
 
 def refused(job: Job, entry: DestinationEntry, error: TargetFailed) -> TargetFailed:
