@@ -97,6 +97,34 @@ def test_a_place_that_cannot_be(tables: str, tmp_path: Path) -> None:
         dump(tables, "ftp://x/y")
 
 
+@pytest.mark.parametrize("linked", ["public.other", "outside"])
+def test_a_folder_behind_a_link_is_seen(dsn: str, conn: psycopg.Connection, tmp_path: Path, linked: str) -> None:
+    """Files are written and removed through it, so what is there counts."""
+    conn.execute("CREATE TABLE other AS SELECT g AS id FROM generate_series(1, 10) g")
+    first, second = tmp_path / "first", tmp_path / "second"
+    dump(dsn, first, tables="other", format="csv")
+    if linked == "outside":
+        (first / "public.other").rename(tmp_path / "outside")
+        (first / "public.other").symlink_to(tmp_path / "outside")
+    second.mkdir()
+    (second / "public.other").symlink_to(first / "public.other")
+    conn.execute("INSERT INTO other VALUES (11)")
+    with pytest.raises(SpecError, match="never complete"):
+        dump(dsn, second, tables="other", format="csv")
+    # A replacement that fails leaves what was there.
+    queries = {"failing": "SELECT 1 / (g - 3) AS x FROM generate_series(1, 5) g"}
+    with pytest.raises(PolyglotError, match="division by zero"):
+        dump(dsn, first, tables="other", queries=queries, format="csv", overwrite=True)
+    assert verify(first).ok
+
+
+def test_a_link_that_leads_back_up_ends(dsn: str, conn: psycopg.Connection, tmp_path: Path) -> None:
+    conn.execute("CREATE TABLE looped AS SELECT 1 AS id")
+    dump(dsn, tmp_path, tables="looped", format="csv")
+    (tmp_path / "public.looped" / "up").symlink_to(tmp_path)
+    assert verify(tmp_path).ok
+
+
 def test_two_at_once_one_wins(tables: str, tmp_path: Path) -> None:
     (tmp_path / ".manifest.json.0.claim").write_bytes(claim(1))
     with pytest.raises(SpecError, match=r"another dump is being written .* since 2026-11-25 .*process 1 on"):

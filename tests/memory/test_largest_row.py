@@ -96,6 +96,19 @@ def test_a_value_that_only_the_catalogue_keeps(dsn: str, conn: psycopg.Connectio
     assert _plan(dsn, "t", columns=["id", "note"]).largest_row is not None
 
 
+@pytest.mark.parametrize("kind", ["table", "child"])
+def test_many_values_that_only_the_catalogue_keeps(dsn: str, conn: psycopg.Connection, kind: str) -> None:
+    """Each fits a page, and all of them together are a large row."""
+    conn.execute("CREATE TABLE t (id int); INSERT INTO t SELECT generate_series(1, 3)")
+    if kind == "child":
+        conn.execute("CREATE TABLE c () INHERITS (t)")
+    more = ", ".join(f"ADD c{number} text DEFAULT repeat('x', 8000)" for number in range(100))
+    conn.execute(f"ALTER TABLE t {more}".encode())
+    assert _largest_sent(dsn, "SELECT * FROM t") > INLINE_ROW_BYTES
+    assert _plan(dsn, "t").largest_row is None
+    assert _plan(dsn, "t", columns=["id", "c1"]).largest_row is not None
+
+
 def test_a_column_that_is_computed_as_it_is_read(dsn: str, conn: psycopg.Connection) -> None:
     kind = "VIRTUAL" if conn.info.server_version >= 180000 else "STORED"
     conn.execute(

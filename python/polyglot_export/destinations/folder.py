@@ -181,12 +181,16 @@ def _in_folder(folder: Path, make: Callable[[], None]) -> None:
 def _walk(folder: Path, before: str) -> Iterator[StoredFile]:
     """The files below a folder, those of each folder between its neighbours by name."""
     temporary = part_pattern()
-    waiting = [before]
+    waiting: list[tuple[str, frozenset[tuple[int, int]]]] = [(before, frozenset())]
     while waiting:
-        path = waiting.pop()
+        path, above = waiting.pop()
         target = folder / path.removeprefix(before)
         if path == before or path.endswith("/"):
-            waiting += sorted((f"{path}{name}" for name in _names(target)), reverse=True)
+            here = _identity(target)
+            # A link that leads back up has nothing that is not listed already.
+            if here not in above:
+                below = sorted((f"{path}{name}" for name in _names(target)), reverse=True)
+                waiting += [(each, above | {here}) for each in below]
         elif temporary.fullmatch(target.name) is None:
             size = _size(target)
             if size is not None:
@@ -194,9 +198,17 @@ def _walk(folder: Path, before: str) -> Iterator[StoredFile]:
 
 
 def _names(folder: Path) -> list[str]:
-    """What is in a folder. Folders have a slash behind them, with which all paths stand in their order."""
+    """What is in a folder. Folders have a slash behind them, with which all paths stand in their order; links to
+    folders too, since files are written and removed through them.
+    """
     with naming(str(folder), "read"), os.scandir(folder) as entries:
-        return [f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name for entry in entries]
+        return [f"{entry.name}/" if entry.is_dir() else entry.name for entry in entries]
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    with naming(str(folder), "read"):
+        found = folder.stat()
+    return found.st_dev, found.st_ino
 
 
 def _size(path: Path) -> int | None:

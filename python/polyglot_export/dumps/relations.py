@@ -258,16 +258,18 @@ class Relations:
 
     def _see_room(self, entry: RelationEntry, tickets: tuple[Ticket, ...]) -> None:
         """See, before the rows are read, that the manifest will not be larger than it can be read."""
-        self._manifest_bytes += len(text.write(write_record(entry)))
         if entry.partition_columns:
             # Of these parts the files are known when they are there.
             tickets = ()
-        self._see_manifest(sum(ENTRY_BYTES + len(json.dumps(each.path)) for each in tickets))
+        parts = sum(ENTRY_BYTES + len(json.dumps(each.path)) for each in tickets)
+        self._see_manifest(len(text.write(write_record(entry))) + parts)
 
     def _see_manifest(self, more: int) -> None:
         self._manifest_bytes += more
         of_values = sum(count.manifest_bytes for count in list(self._counts.values()))
         if self._manifest_bytes + of_values > MANIFEST_BYTES:
+            # What is refused will not be in it.
+            self._manifest_bytes -= more
             raise SpecError(
                 None,
                 f"the manifest would be larger than {MANIFEST_BYTES >> 20} MiB, which is what can be read: dump fewer"

@@ -233,8 +233,8 @@ class _Files:
         again = self._in_folder.get(known, 0)
         self._in_folder[known] = again + 1
         path = value_file(self._ticket.path, folder.name, again)
-        self._count.add(path, value)
         self._begun.append((path, value))
+        self._count.add(path, value)
         self._on_file(path)
         file = self._place.file(path).__enter__()
         forget = self._token.on_cancel(file.stop)

@@ -100,20 +100,23 @@ def _bound(type_: Type, modifier: int) -> int | None:
 
 def _has_large_values(leader: Leader, relation: Relation, columns: Iterable[str]) -> bool:
     """Whether the relation or one below it has values that are not on its pages: its TOAST table has a page, it is not
-    stored the usual way, or one of the columns has a large value in the catalogue, for rows that are older than it.
+    stored the usual way, or the catalogue has large values of the columns, for rows that are older than these.
     """
     kept = sql.SQL("a.attmissingval::text" if leader.version >= MISSING_VALUES else "''")
     rows = leader.catalogue(
         sql.SQL(
-            "WITH RECURSIVE tree(oid) AS (SELECT {}::oid UNION SELECT i.inhrelid FROM tree JOIN pg_inherits AS i ON "
+            "WITH RECURSIVE tree(oid) AS (SELECT {oid}::oid UNION SELECT i.inhrelid FROM tree JOIN pg_inherits AS i ON "
             "i.inhparent = tree.oid)"
             " SELECT bool_or(c.relkind = 'f' OR (c.relkind <> 'p' AND am.amname IS DISTINCT FROM 'heap')"
             " OR coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0) > 0"
-            " OR EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname IN ({})"
-            " AND octet_length({}) > {}))"
+            " OR (SELECT coalesce(sum(octet_length({kept})), 0) FROM pg_attribute AS a WHERE a.attrelid = c.oid"
+            " AND a.attname IN ({columns})) > {page})"
             " FROM tree JOIN pg_class AS c ON c.oid = tree.oid LEFT JOIN pg_am AS am ON am.oid = c.relam"
         ).format(
-            sql.Literal(relation.oid), sql.SQL(", ").join(map(sql.Literal, columns)), kept, sql.Literal(PAGE_BYTES)
+            oid=sql.Literal(relation.oid),
+            columns=sql.SQL(", ").join(map(sql.Literal, columns)),
+            kept=kept,
+            page=sql.Literal(PAGE_BYTES),
         )
     )
     return rows[0][0] is not False

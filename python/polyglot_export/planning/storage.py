@@ -5,7 +5,7 @@ What a snapshot sees was on disk before it was taken, and so is in what the serv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from psycopg import sql
@@ -26,12 +26,12 @@ class Storage(NamedTuple):
     """The size now; ``relpages`` may be stale."""
     elsewhere: bool
     """It has values that are not on its pages, or is not stored the usual way."""
-    large_defaults: frozenset[str]
-    """Columns that have a large value in the catalogue, for rows that are older than they are."""
+    defaults: Mapping[str, int]
+    """Bytes of the values that the catalogue has, for rows that are older than their columns."""
 
     def has_large_values(self, columns: Sequence[str]) -> bool:
-        """Whether one of these columns may have a value that is larger than a page."""
-        return self.elsewhere or not self.large_defaults.isdisjoint(columns)
+        """Whether a row of these columns may be larger than a page."""
+        return self.elsewhere or sum(self.defaults.get(name, 0) for name in columns) > PAGE_BYTES
 
 
 def storage_of(leader: Leader, tables: Sequence[int]) -> dict[int, Storage]:
@@ -49,8 +49,14 @@ def storage_of(leader: Leader, tables: Sequence[int]) -> dict[int, Storage]:
         sql.SQL(
             "SELECT c.oid, pg_relation_size(c.oid) / current_setting('block_size')::bigint,"
             " am.amname IS DISTINCT FROM 'heap' OR coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0) > 0,"
-            " ARRAY(SELECT a.attname::text FROM pg_attribute AS a WHERE a.attrelid = c.oid AND octet_length({}) > {})"
-            " FROM pg_class AS c LEFT JOIN pg_am AS am ON am.oid = c.relam WHERE c.oid = ANY ({}::oid[])"
-        ).format(kept, sql.Literal(PAGE_BYTES), sql.Literal(list(tables)))
+            " ARRAY(SELECT a.attname::text FROM pg_attribute AS a WHERE a.attrelid = c.oid AND octet_length({kept}) > 0"
+            " ORDER BY a.attnum),"
+            " ARRAY(SELECT octet_length({kept}) FROM pg_attribute AS a WHERE a.attrelid = c.oid"
+            " AND octet_length({kept}) > 0 ORDER BY a.attnum)"
+            " FROM pg_class AS c LEFT JOIN pg_am AS am ON am.oid = c.relam WHERE c.oid = ANY ({tables}::oid[])"
+        ).format(kept=kept, tables=sql.Literal(list(tables)))
     )
-    return {oid: Storage(int(pages), bool(elsewhere), frozenset(names)) for oid, pages, elsewhere, names in rows}
+    return {
+        oid: Storage(int(pages), bool(elsewhere), dict(zip(names, sizes, strict=True)))
+        for oid, pages, elsewhere, names, sizes in rows
+    }
