@@ -152,13 +152,19 @@ class _Own:
         relations = _named(place, layout.manifest) if complete else ()
         self._paths = frozenset(part.path for relation in relations for part in relation.parts)
         if folders is not None and layout.is_alone:
-            self._folders = folders.union(relation.folder for relation in relations if relation.folder)
+            self._folders = folders.union(each.folder for each in relations if _has_files_in_its_folder(each))
 
     def has(self, path: str) -> bool:
         """Whether one may."""
         folder = path.rpartition("/")[0]
         # That of a value or a partition is in that of its relation.
         return self._all or path in self._paths or not self._folders.isdisjoint((folder, folder.rpartition("/")[0]))
+
+
+def _has_files_in_its_folder(relation: RelationEntry) -> bool:
+    """Whether the folder that a manifest tells is the one that it has files in; that of a single file is none."""
+    inside = f"{relation.folder}/"
+    return bool(relation.folder) and any(part.path.startswith(inside) for part in relation.parts)
 
 
 def _named(place: Store, manifest: str) -> tuple[RelationEntry, ...]:

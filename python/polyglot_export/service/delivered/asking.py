@@ -55,7 +55,11 @@ class StoreThreads:
         try:
             async with asyncio.timeout(self._seconds):
                 await room.acquire()
-                asked = unwaited(work, "polyglot-store")
+                try:
+                    asked = unwaited(work, "polyglot-store")
+                except BaseException:
+                    room.release()
+                    raise
                 # Its thread is in use until the store has answered, whoever still waits for that.
                 asked.add_done_callback(lambda _: room.release())
                 asked.add_done_callback(_looked_at)
