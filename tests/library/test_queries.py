@@ -59,7 +59,8 @@ def test_a_query_gives_what_the_server_gives(dsn: str, conn: psycopg.Connection,
 
 
 BAD = {
-    "a program": "select 1) to program 'touch {path}' --",
+    # It reads what it is given: one that has ended before the server writes to it would break the pipe.
+    "a program": "select 1) to program 'cat > {path}' --",
     "a program behind a semicolon": "select 1; copy (select 1) to program 'touch {path}'",
     "a program in a second line": "select 1)\nto program 'touch {path}'; --",
     "a comment left open": "select 1) to program 'touch {path}' /*",
