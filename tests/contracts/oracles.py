@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
+import pyarrow.ipc
 import pyarrow.parquet
 import zstandard
 from lxml import etree
@@ -83,6 +84,14 @@ def _parquet(file: bytes) -> list[Row]:
     return [list(row.items()) for row in table.to_pylist()]
 
 
+def _arrow(file: bytes) -> list[Row]:
+    return [list(row.items()) for row in pyarrow.ipc.open_stream(file).read_all().to_pylist()]
+
+
+def _feather(file: bytes) -> list[Row]:
+    return [list(row.items()) for row in pyarrow.ipc.open_file(file).read_all().to_pylist()]
+
+
 def _as_written(file: bytes) -> bytes:
     return file
 
@@ -100,6 +109,8 @@ ORACLES: dict[Format, Oracle] = {
     Format.NDJSON: Oracle(ndjson, _as_written, (b"{",)),
     Format.XML: Oracle(_texts, _xml, (b"<?xml ",)),
     Format.PARQUET: Oracle(_rows, _parquet, (b"PAR1",)),
+    Format.ARROW: Oracle(_rows, _arrow, (b"\xff\xff\xff\xff",)),
+    Format.FEATHER: Oracle(_rows, _feather, (b"ARROW1",)),
 }
 
 BEGINS: dict[Compression, bytes] = {Compression.GZIP: b"\x1f\x8b", Compression.ZSTD: b"\x28\xb5\x2f\xfd"}

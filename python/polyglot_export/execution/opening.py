@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from polyglot_export.access.exposure import EVERYTHING, Exposure
 from polyglot_export.cancel import CancelToken
+from polyglot_export.execution.engines.base import Engine
+from polyglot_export.execution.engines.local import LOCAL
 from polyglot_export.execution.export import Export, start
 from polyglot_export.execution.run import RunSettings
 from polyglot_export.planning.moment import Moment
@@ -33,6 +35,7 @@ def open_export(
     exposure: Exposure = EVERYTHING,
     run: RunSettings | None = None,
     token: CancelToken | None = None,
+    engine: Engine = LOCAL,
 ) -> Export:
     """Connect, lock, take the snapshot and plan; no byte is read yet.
 
@@ -42,6 +45,7 @@ def open_export(
         exposure: What may be read.
         run: Workers and sizes.
         token: Cancelling it also ends the opening, even while that waits for a lock.
+        engine: What runs the plan.
 
     Raises:
         SpecError: The request is wrong; ``field`` says where.
@@ -63,6 +67,7 @@ def open_export(
             started=started,
             rate_limit=run.rate_limit,
             idle_timeout=run.idle_timeout,
+            engine=engine,
         )
     except BaseException:
         moment.close()

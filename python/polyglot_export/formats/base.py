@@ -58,6 +58,9 @@ class EncoderOptions(NamedTuple):
     row_group_bytes: int = ROW_GROUP_BYTES
     row_group_rows: int = ROW_GROUP_ROWS
     metadata: tuple[tuple[str, str], ...] = ()
+    # arrow
+    arrow_container: str = "stream"
+    arrow_compression: str = "none"
 
 
 class Memory(NamedTuple):
@@ -73,6 +76,10 @@ class Memory(NamedTuple):
     """… and at most of all its columns."""
     row_groups: bool = False
     """Whether each worker collects a row group before it hands anything out."""
+    batch_bytes: int = 0
+    """Values that a worker collects before it hands them out as one batch …"""
+    batch_factor: int = 0
+    """… and how often it holds them meanwhile."""
 
 
 DEFAULT_MEMORY = Memory()

@@ -8,7 +8,7 @@ from typing import Literal
 
 from polyglot_export.errors import SpecError
 from polyglot_export.formats.base import EncoderOptions, FormatRecord, Memory
-from polyglot_export.formats.columnar import ColumnarOptions
+from polyglot_export.formats.columnar import MANIFEST, ColumnarOptions
 from polyglot_export.limits import (
     PARQUET_COLUMN_BYTES,
     PARQUET_COLUMNS_BYTES,
@@ -17,10 +17,7 @@ from polyglot_export.limits import (
     PARQUET_ROW_FACTOR,
 )
 
-__all__ = ["MANIFEST", "PARQUET", "ParquetOptions"]
-
-MANIFEST = "polyglot.{}"
-"""Keys of the manifest in a Parquet footer."""
+__all__ = ["PARQUET", "ParquetOptions"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Self
 
+from polyglot_export.formats.arrow import ARROW, FEATHER, ArrowOptions
 from polyglot_export.formats.base import FormatRecord
 from polyglot_export.formats.csv import CSV, TSV, CsvOptions
 from polyglot_export.formats.json import JSON, NDJSON, JsonOptions
@@ -13,7 +14,7 @@ from polyglot_export.formats.xml import XML, XmlOptions
 
 __all__ = ["Format", "FormatOptions"]
 
-FormatOptions = CsvOptions | JsonOptions | XmlOptions | ParquetOptions
+FormatOptions = CsvOptions | JsonOptions | XmlOptions | ParquetOptions | ArrowOptions
 
 
 class Format(StrEnum):
@@ -35,3 +36,5 @@ class Format(StrEnum):
     NDJSON = NDJSON
     XML = XML
     PARQUET = PARQUET
+    ARROW = ARROW
+    FEATHER = FEATHER
