@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -52,7 +53,7 @@ def test_what_the_login_raises_is_the_answer_of_the_app(app: App) -> None:
         ({"rows": {"orders": "tenant = 3"}}, "rows.orders: must be columns with their values"),
     ],
 )
-def test_rights_that_mean_nothing_open_nothing(app: App, rights: dict[str, object], reason: str) -> None:
+def test_rights_that_mean_nothing_open_nothing(app: App, rights: dict[str, Any], reason: str) -> None:
     assert ask(app, "/datasets", login(**rights)).status == 500
     wait_for(lambda: reason in app.log())
 

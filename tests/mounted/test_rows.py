@@ -162,7 +162,7 @@ def test_a_prepared_file_has_the_rows_of_its_creation(app: App, data: str) -> No
         ({"datasets": ["people"]}, False),
     ],
 )
-def test_who_may_read_less_now_does_not_get_the_file(app: App, rights: dict[str, object], may: bool) -> None:
+def test_who_may_read_less_now_does_not_get_the_file(app: App, rights: dict[str, Any], may: bool) -> None:
     export_id = finished(app, THREE, delivery="file", limit=5)
     answer = ask(app, f"/exports/{export_id}/download", login(**rights))
     if may:

@@ -64,22 +64,6 @@ def _equal(column: object, value: object) -> FilterTerm:
         return read_record(FilterTerm, {"column": name, "op": op, "value": value})
 
 
-def _settings(given: object) -> Mapping[str, str]:
-    if not isinstance(given, Mapping):
-        raise SpecError(None, 'must be a table of names and values, such as {"app.tenant": "3"}')
-    return {read_text(name): _setting(str(name), value) for name, value in given.items()}
-
-
-def _setting(name: str, value: object) -> str:
-    with within(name):
-        if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
-        text = read_text(value)
-        if "\0" in text:
-            raise SpecError(None, "must not hold the character U+0000, which no PostgreSQL text can hold")
-        return text
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights(Record):
     """What a caller may read, and where it may have it sent to."""
@@ -91,10 +75,6 @@ class Rights(Record):
     rows: Mapping[str, tuple[FilterTerm, ...]] = field(default_factory=dict, metadata={"read": _rows})
     """By dataset, what every row fulfils that it may read: terms that are joined by AND, with those of the request
     too. They may be about columns that it may not read."""
-    role: str | None = field(default=None, metadata={"min_length": 1})
-    """The role of the database with whose rights it reads; ``None`` for the login's own."""
-    settings: Mapping[str, str] = field(default_factory=dict, metadata={"read": _settings})
-    """What is set for it in the database before anything is read, by name, for policies to look at."""
     destinations: tuple[str, ...] = ()
     """Where it may have exports delivered to."""
     webhooks: tuple[str, ...] = ()
@@ -131,11 +111,9 @@ class Rights(Record):
                 raise SpecError(f"columns.{name}", f"the dataset does not offer the column {unknown[0]!r}")
 
     def cover(self, made: Rights, spec: ExportSpec) -> bool:
-        """Whether who has these rights may read the file that an export has made under others: the same role and
-        settings, and no filter that is not in the file's. (Datasets and columns: ``Exposure.covers``.)
+        """Whether who has these rights may read the file that an export has made under others: no row is filtered out
+        now that was not then. (Datasets and columns: ``Exposure.covers``.)
         """
-        if (self.role, dict(self.settings)) != (made.role, dict(made.settings)):
-            return False
         return all(
             set(self.rows.get(each.dataset or "", ())) <= set(made.rows.get(each.dataset or "", ()))
             for each in spec.each()

@@ -85,7 +85,6 @@ class Benchmark:
             f"benchmark {uuid.uuid4()}",
             self._queue_timeout,
             caller.name,
-            rights=caller.rights,
         )
         with await admit as admitted:
             return await _measured(name, ChunkFeed(admitted.open))

@@ -17,7 +17,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from polyglot_export.access.exposure import Exposure
-from polyglot_export.access.rights import Rights
 from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import Busy, Cancelled, SpecError
 from polyglot_export.execution.export import Export, start
@@ -73,7 +72,6 @@ class Admission:
         seconds: float | None,
         caller: str | None = None,
         *,
-        rights: Rights | None = None,
         weight: int = 0,
         held: int = 0,
     ) -> Admitted:
@@ -85,7 +83,6 @@ class Admission:
             export_id: Shown in ``pg_stat_activity``.
             seconds: To wait at most, now and again once the plan is known; ``None`` waits as long as it takes.
             caller: Whose share it is taken from.
-            rights: Of the caller, for the role and the settings with which is read.
             weight: Of the request (``Job.weight``).
             held: Bytes that its destination holds.
 
@@ -101,7 +98,6 @@ class Admission:
             exposure,
             export_id=export_id,
             seconds=seconds,
-            rights=rights or Rights(),
             weight=weight,
             held=held,
         )
@@ -132,7 +128,6 @@ class Admitted:
         *,
         export_id: str,
         seconds: float | None,
-        rights: Rights,
         weight: int,
         held: int,
     ) -> None:

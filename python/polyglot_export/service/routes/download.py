@@ -74,7 +74,6 @@ async def download(
             job.id,
             settings.queue_timeout,
             caller.name,
-            rights=caller.rights,
             weight=job.weight,
         )
     )
