@@ -86,6 +86,8 @@ def test_a_backend_that_dies_breaks_the_transfer(served: App, big: str, tmp_path
         said = complaint(client)
     # The body has no end.
     assert client.returncode == 18, said
+    # Not every server sees that an answer is not complete; all see an app that raises.
+    wait_for(lambda: "BrokenTransfer: an export failed after its answer had begun" in served.log())
     wait_for(lambda: status(served, export_id) == "failed")
     assert error(served, export_id) == "database-lost"
 

@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Send
 
 __all__ = ["AppConnection", "BrokenTransfer"]
 
 PIECE = 64 << 10
 """Bytes that the server is given at once. It waits for room before it takes more, and that is all that shows how much a
 client has taken."""
-_OF_ONE_CONNECTION = frozenset({b"connection", b"upgrade"})
-"""Headers that HTTP/2 and later do not allow (RFC 9113, section 8.2.2)."""
 
 
 class BrokenTransfer(Exception):
@@ -30,12 +28,11 @@ class BrokenTransfer(Exception):
 class AppConnection:
     """The same for a response as :class:`~polyglot_export.service.http.connection.Connection`."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, receive: Receive, send: Send) -> None:
         self.aborted = False
         """Whether the answer must not look complete."""
         self.gone = False
         """Whether the client has left, so that there is nobody to show it to."""
-        self._one_connection = str(scope.get("http_version", "1.1")).startswith("1")
         self._receive = receive
         self._send = send
         self._pending = 0
@@ -70,9 +67,6 @@ class AppConnection:
         """Give the server a message, in pieces; nothing once the answer was cut."""
         if self.aborted:
             return
-        if message["type"] == "http.response.start" and not self._one_connection:
-            headers = [(name, value) for name, value in message["headers"] if name.lower() not in _OF_ONE_CONNECTION]
-            message = {**message, "headers": headers}
         body: bytes = message.get("body", b"")
         if len(body) <= PIECE:
             self._pending = len(body)
