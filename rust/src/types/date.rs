@@ -5,7 +5,8 @@ use arrow_array::types::Int32Type;
 use super::calendar::{short_date, write_date};
 use super::parquet_type::ParquetType;
 use super::record::{
-    ArrayElement, Binary, Formula, Json, JsonType, Printing, Text, Type, Xml, XmlText, fast_quoted, no_infinity, quoted,
+    ArrayElement, Binary, Cell, Formula, Json, JsonType, Printing, Text, Type, Xml, XmlText, fast_quoted, no_infinity,
+    quoted,
 };
 use crate::bytes::cursor::exact;
 use crate::bytes::flusher::Flusher;
@@ -24,6 +25,7 @@ pub static DATE: Type = Type {
     array: ArrayElement::WithoutEscapes,
     // -infinity is no number to a spreadsheet.
     formula: Formula::Possible,
+    cell: Cell::Date(date),
     big_number: false,
     column,
 };

@@ -14,7 +14,7 @@ use arrow_array::types::{Float32Type, Float64Type};
 
 use super::parquet_type::ParquetType;
 use super::record::{
-    ArrayElement, FastText, Formula, Json, JsonType, Printing, Text, Type, Write, Xml, XmlText, quoted,
+    ArrayElement, Cell, FastText, Formula, Json, JsonType, Printing, Text, Type, Write, Xml, XmlText, quoted,
 };
 use crate::bytes::block::push_small;
 use crate::bytes::cursor::exact;
@@ -32,6 +32,7 @@ pub static FLOAT4: Type = Type {
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
+    cell: Cell::Number,
     big_number: false,
     column: float4_column,
 };
@@ -46,6 +47,7 @@ pub static FLOAT8: Type = Type {
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
+    cell: Cell::Number,
     big_number: false,
     column: float8_column,
 };

@@ -4,7 +4,7 @@ use arrow_array::types::{Int32Type, Int64Type};
 
 use super::parquet_type::ParquetType;
 use super::record::{
-    ArrayElement, FastText, Formula, Json, JsonType, Printing, Text, Type, Write, Xml, XmlText, quoted,
+    ArrayElement, Cell, FastText, Formula, Json, JsonType, Printing, Text, Type, Write, Xml, XmlText, quoted,
 };
 use crate::bytes::cursor::exact;
 use crate::bytes::digits::{short_signed, signed, unsigned};
@@ -22,6 +22,7 @@ pub static INT2: Type = Type {
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
+    cell: Cell::Number,
     big_number: false,
     column: int2_column,
 };
@@ -36,6 +37,7 @@ pub static INT4: Type = Type {
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
+    cell: Cell::Number,
     big_number: false,
     column: int4_column,
 };
@@ -50,6 +52,7 @@ pub static INT8: Type = Type {
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
+    cell: Cell::Number,
     big_number: true,
     column: int8_column,
 };
@@ -65,6 +68,7 @@ pub static OID: Type = Type {
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
+    cell: Cell::Number,
     big_number: false,
     column: oid_column,
 };

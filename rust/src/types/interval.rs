@@ -1,7 +1,9 @@
 //! interval in the `postgres` style (`EncodeInterval`, `INTSTYLE_POSTGRES`).
 
 use super::calendar::{MICROS_PER_SECOND, write_at_least_two, write_fraction};
-use super::record::{ArrayElement, Formula, Json, JsonType, Printing, Text, Type, Xml, XmlText, no_column, quoted};
+use super::record::{
+    ArrayElement, Cell, Formula, Json, JsonType, Printing, Text, Type, Xml, XmlText, no_column, quoted,
+};
 use crate::bytes::cursor::Cursor;
 use crate::bytes::digits::signed;
 use crate::error::Result;
@@ -18,6 +20,7 @@ pub static INTERVAL: Type = Type {
     array: ArrayElement::WithoutEscapes,
     // -1 days is no number to a spreadsheet.
     formula: Formula::Possible,
+    cell: Cell::Text,
     big_number: false,
     column: no_column,
 };

@@ -2,7 +2,8 @@
 //! passed on as it is.
 
 use super::record::{
-    ArrayElement, Document, Formula, InField, Json, JsonType, Large, Printing, Text, Type, Xml, XmlText, no_column,
+    ArrayElement, Cell, Document, Formula, InField, Json, JsonType, Large, Printing, Text, Type, Xml, XmlText,
+    no_column,
 };
 use crate::bytes::escape::check_text;
 use crate::bytes::flusher::Flusher;
@@ -23,6 +24,7 @@ pub static JSONB: Type = Type {
     large: Some(Large { text: jsonb_large_text, json: jsonb_large_json }),
     array: ArrayElement::Any,
     formula: Formula::Never,
+    cell: Cell::Text,
     big_number: false,
     column: no_column,
 };
@@ -37,6 +39,7 @@ const DOCUMENT: Type = Type {
     large: Some(Large { text: large_text, json: large_json }),
     array: ArrayElement::Any,
     formula: Formula::BehindBlank,
+    cell: Cell::Text,
     big_number: false,
     column: no_column,
 };

@@ -66,6 +66,8 @@ pub struct Type {
     pub array: ArrayElement,
     /// Whether a spreadsheet could run the text as a formula.
     pub formula: Formula,
+    /// What a value is in a cell of a spreadsheet.
+    pub cell: Cell,
     /// Whether values can have more digits than a double or a spreadsheet keeps.
     pub big_number: bool,
     /// The builder of a column of that Parquet type; none where the two do not go together. `STRING` and `JSON` are
@@ -161,6 +163,22 @@ pub enum Formula {
     Possible,
     /// Only behind a blank that a spreadsheet may skip.
     BehindBlank,
+}
+
+/// What a value is in a cell of a spreadsheet, and how it is read for that.
+#[derive(Clone, Copy)]
+pub enum Cell {
+    /// The type's text.
+    Text,
+    /// The type's text, as a number.
+    Number,
+    Boolean(fn(&[u8]) -> Result<bool>),
+    /// Days since 2000-01-01, with the infinities of the type.
+    Date(fn(&[u8]) -> Result<i32>),
+    /// Microseconds since midnight, up to and including a whole day.
+    Time(fn(&[u8]) -> Result<i64>),
+    /// Microseconds since 2000-01-01 00:00, with the infinities of the type.
+    Timestamp(fn(&[u8]) -> Result<i64>),
 }
 
 impl fmt::Debug for Type {

@@ -5,7 +5,7 @@
 //! what COPY would write; it is not looked into.
 
 use super::record::{
-    ArrayElement, Formula, InField, Json, JsonType, Large, Printing, Text, Type, Xml, XmlText, no_column,
+    ArrayElement, Cell, Formula, InField, Json, JsonType, Large, Printing, Text, Type, Xml, XmlText, no_column,
 };
 use crate::bytes::escape::{SHORT, any_byte, check_text, json_content, json_string};
 use crate::bytes::flusher::Flusher;
@@ -26,6 +26,7 @@ pub(super) const ANY_TEXT: Type = Type {
     large: Some(Large { text: large_text, json: large_json }),
     array: ArrayElement::Any,
     formula: Formula::Possible,
+    cell: Cell::Text,
     big_number: false,
     column: no_column,
 };

@@ -5,7 +5,7 @@ use arrow_array::types::Int64Type;
 use super::calendar::{MICROS_PER_DAY, write_at_least_two, write_time};
 use super::parquet_type::ParquetType;
 use super::record::{
-    ArrayElement, Formula, Json, JsonType, Printing, Text, Type, Write, Xml, XmlText, no_column, quoted,
+    ArrayElement, Cell, Formula, Json, JsonType, Printing, Text, Type, Write, Xml, XmlText, no_column, quoted,
 };
 use crate::bytes::cursor::{Cursor, exact};
 use crate::columns::builders::{Builder, Numbers};
@@ -21,6 +21,7 @@ pub static TIME: Type = Type {
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
+    cell: Cell::Time(time),
     big_number: false,
     column,
 };
@@ -35,6 +36,7 @@ pub static TIMETZ: Type = Type {
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
+    cell: Cell::Text,
     big_number: false,
     column: no_column,
 };

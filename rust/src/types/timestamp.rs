@@ -5,7 +5,7 @@ use arrow_array::types::Int64Type;
 use super::calendar::{Style, push_timestamp, write_timestamp};
 use super::parquet_type::ParquetType;
 use super::record::{
-    ArrayElement, Binary, FastText, Formula, Json, JsonType, Text, Type, Write, Xml, XmlText, no_infinity,
+    ArrayElement, Binary, Cell, FastText, Formula, Json, JsonType, Text, Type, Write, Xml, XmlText, no_infinity,
 };
 use super::text::ANY_TEXT;
 use crate::bytes::cursor::exact;
@@ -34,6 +34,7 @@ pub static TIMESTAMP: Type = Type {
     large: None,
     array: ArrayElement::WithoutEscapes,
     formula: Formula::Possible,
+    cell: Cell::Timestamp(timestamp),
     big_number: false,
     column: timestamp_column,
 };
@@ -59,6 +60,7 @@ pub static TIMESTAMPTZ: Type = Type {
     large: None,
     array: ArrayElement::WithoutEscapes,
     formula: Formula::Possible,
+    cell: Cell::Text,
     big_number: false,
     column: timestamptz_column,
 };
