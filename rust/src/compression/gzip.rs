@@ -77,7 +77,7 @@ impl SegmentDeflate {
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<RawSum> {
         self.run(&[], FlushCompress::Sync, out)?;
         self.deflate.reset();
-        Ok(std::mem::replace(&mut self.sum, RawSum::default()))
+        Ok(std::mem::take(&mut self.sum))
     }
 
     fn run(&mut self, raw: &[u8], flush: FlushCompress, out: &mut Vec<u8>) -> Result<()> {

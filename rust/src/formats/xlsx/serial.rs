@@ -34,7 +34,7 @@ pub(super) fn date(days: i32) -> Option<i64> {
 #[inline]
 pub(super) fn time(micros: i64) -> Option<Serial> {
     let micros = u64::try_from(micros).ok().filter(|micros| *micros < MICROS_PER_DAY)?;
-    Some(Serial { days: part_of_day(micros), fraction: micros % SECOND != 0 })
+    Some(Serial { days: part_of_day(micros), fraction: !micros.is_multiple_of(SECOND) })
 }
 
 /// The number of a timestamp, in microseconds since 2000-01-01 00:00; none where it would not tell the microseconds.
@@ -44,7 +44,7 @@ pub(super) fn timestamp(micros: i64) -> Option<Serial> {
     // Between 0 and a day, so that the sign is gone.
     let time = micros.rem_euclid(MICROS_PER_DAY as i64) as u64;
     let is_told = day < COARSE || time.is_multiple_of(MILLISECOND);
-    let serial = Serial { days: day as f64 + part_of_day(time), fraction: time % SECOND != 0 };
+    let serial = Serial { days: day as f64 + part_of_day(time), fraction: !time.is_multiple_of(SECOND) };
     (is_told && (FIRST..=LAST).contains(&day)).then_some(serial)
 }
 

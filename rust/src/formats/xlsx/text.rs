@@ -151,7 +151,7 @@ fn push_special(text: &[u8], out: &mut Vec<u8>) -> usize {
             push_escape(u16::from(b'_'), out);
         }
         [0xEF, 0xBF, last @ (0xBE | 0xBF), ..] => {
-            push_escape(0xFF00 | u16::from(*last) + 0x40, out);
+            push_escape(0xFF40 + u16::from(*last), out);
             return 3;
         }
         [control @ ..0x20, ..] => push_escape(u16::from(*control), out),
