@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,6 +12,7 @@ from polyglot_export.access.catalog import Dataset, describe_dataset, list_datas
 from polyglot_export.fields import within
 from polyglot_export.planning.choose import unknown_column
 from polyglot_export.postgres.caller import CallerSettings
+from polyglot_export.request.spec import REST
 from polyglot_export.service.admission.hiding import callers_rights_hidden
 from polyglot_export.service.callers import Caller
 from polyglot_export.service.database import Database
@@ -76,17 +77,32 @@ class Catalogue:
         dataset = await self.find(caller, spec.dataset or self.default_dataset)
         columns = {column.name: column for column in dataset.columns}
         for field, name in _named_columns(spec):
-            if name not in columns:
+            if name not in columns and (name != REST or not field.startswith("columns.")):
                 raise unknown_column(name, columns, field)
-        targets = [choice.target for choice in spec.columns] if spec.columns is not None else [*columns]
-        spec.format.record.encoder_options(spec.options, targets, {})
+        spec.format.record.encoder_options(spec.options, _targets(spec, [*columns]), {})
 
 
 def _named_columns(spec: ExportSpec) -> Iterable[tuple[str, str]]:
     """Every column that a spec names, with the field that names it."""
     for index, choice in enumerate(spec.columns or ()):
         yield f"columns.{index}.source", choice.source
+    for index, name in enumerate(spec.exclude):
+        yield f"exclude.{index}", name
     for index, term in enumerate(spec.filter):
         yield f"filter.{index}.column", term.column
     for index, key in enumerate(spec.order_by):
         yield f"orderBy.{index}.column", key.column
+
+
+def _targets(spec: ExportSpec, columns: Sequence[str]) -> list[str]:
+    """The names in the file, of a dataset that has these columns."""
+    if spec.columns is None:
+        return [name for name in columns if name not in spec.exclude]
+    asked = {choice.source for choice in spec.columns}
+    targets: list[str] = []
+    for choice in spec.columns:
+        if choice.source == REST and REST not in columns:
+            targets += [name for name in columns if name not in asked and name not in spec.exclude]
+        else:
+            targets.append(choice.target)
+    return targets
