@@ -25,12 +25,14 @@ to_polars
 # The core reads the members of a plan and of its connection (rust/src/py/plan.rs).
 crlf
 long_numbers_as_text
+replace_unencodable
 big_numbers_as_strings
 xml_binary
 parquet_compression
 unrepresentable_as_null
 arrow_container
 arrow_compression
+truncate_long_text
 row_group_rows
 file_bytes
 compression_level

@@ -18,6 +18,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from polyglot_export.errors import SpecError
+from polyglot_export.request.spec import REST
 from polyglot_export.sources.base import Source
 from polyglot_export.sources.query import QuerySource
 from polyglot_export.sources.table import TableSource
@@ -47,13 +48,15 @@ class Exposure(ABC):
         """The source of an export.
 
         Raises:
-            SpecError: Neither dataset nor query is given, or a query where none is allowed.
+            SpecError: Neither dataset nor query is given, or SQL where none is allowed.
             UnknownDataset: As in :meth:`resolve`.
         """
+        if spec.sql_where is not None and not self.allows_queries:
+            raise SpecError("sqlWhere", "SQL is not taken here; give a filter")
         if spec.query is not None:
             if not self.allows_queries:
                 raise SpecError("query", "SQL is not taken here; name a dataset")
-            return QuerySource(spec.query)
+            return QuerySource(spec.query, condition=spec.sql_where)
         if spec.dataset is None:
             raise SpecError("dataset", "name the table, view or dataset to export")
         return self.resolve(spec.dataset)
@@ -72,7 +75,10 @@ class Exposure(ABC):
             return False
         if allowed is None:
             return True
-        exported = offered if spec.columns is None else tuple(choice.source for choice in spec.columns)
+        chosen = tuple(choice.source for choice in spec.columns) if spec.columns is not None else (REST,)
+        exported: tuple[str, ...] | None = chosen
+        if REST in chosen:
+            exported = None if offered is None else (*offered, *(name for name in chosen if name != REST))
         told = {term.column for term in spec.filter} | {term.column for term in spec.order_by}
         return exported is not None and told.union(exported) <= set(allowed)
 
@@ -82,6 +88,10 @@ class _Everything(Exposure):
 
     def resolve(self, name: str) -> TableSource:
         return TableSource(name)
+
+    def source_of(self, spec: ExportSpec) -> Source:
+        source = super().source_of(spec)
+        return source._replace(condition=spec.sql_where) if isinstance(source, TableSource) else source
 
 
 EVERYTHING: Exposure = _Everything()

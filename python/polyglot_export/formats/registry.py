@@ -10,11 +10,12 @@ from polyglot_export.formats.base import FormatRecord
 from polyglot_export.formats.csv import CSV, TSV, CsvOptions
 from polyglot_export.formats.json import JSON, NDJSON, JsonOptions
 from polyglot_export.formats.parquet import PARQUET, ParquetOptions
+from polyglot_export.formats.xlsx import XLSX, XlsxOptions
 from polyglot_export.formats.xml import XML, XmlOptions
 
 __all__ = ["Format", "FormatOptions"]
 
-FormatOptions = CsvOptions | JsonOptions | XmlOptions | ParquetOptions | ArrowOptions
+FormatOptions = CsvOptions | JsonOptions | XmlOptions | ParquetOptions | ArrowOptions | XlsxOptions
 
 
 class Format(StrEnum):
@@ -38,3 +39,4 @@ class Format(StrEnum):
     PARQUET = PARQUET
     ARROW = ARROW
     FEATHER = FEATHER
+    XLSX = XLSX

@@ -67,7 +67,7 @@ def export_bytes(shape: Shape, limits: Limits, *, segments: int | None = None) -
     """
     worker = CONNECTION_BYTES + READ_BUFFER_BYTES + 2 * limits.chunk_bytes + COLUMN_BYTES * shape.columns
     memory = Format(shape.format).record.memory
-    worker += min(memory.column_bytes * shape.columns, memory.columns_bytes)
+    worker += memory.worker_bytes + min(memory.column_bytes * shape.columns, memory.columns_bytes)
     if memory.row_groups:
         worker += shape.row_group_bytes
     batch = min(memory.batch_bytes, shape.row_group_bytes)

@@ -13,13 +13,27 @@ from polyglot_export.errors import SpecError
 from polyglot_export.fields import Record, camel, left_out, read_record, within
 from polyglot_export.formats.registry import Format, FormatOptions
 from polyglot_export.limits import DUMP_PART_BYTES, MAX_COLUMNS, MAX_DATASETS, MAX_FILTER_TERMS, MAX_SORT_KEYS
+from polyglot_export.request.sql_text import SqlText, read_sql_text
 from polyglot_export.request.words import FilterOp
 
-__all__ = ["ColumnChoice", "DatasetChoice", "Delivery", "ExportSpec", "FilterTerm", "OrderTerm", "Scalar"]
+__all__ = [
+    "REST",
+    "ColumnChoice",
+    "DatasetChoice",
+    "Delivery",
+    "ExportSpec",
+    "FilterTerm",
+    "OrderTerm",
+    "Scalar",
+]
 
 Delivery = Literal["stream", "file", "store"]
 """How an export over HTTP reaches its caller: a stream, a file that is prepared first, or files in a configured
 destination."""
+
+REST = "*"
+"""As the source of a column: all that are not named beside it, in their own order. A column that is really called so
+is meant where there is one."""
 
 MAX_LIMIT = 2**63 - 1
 """The largest count of PostgreSQL's LIMIT."""
@@ -63,6 +77,10 @@ def _filter_value(value: object) -> Scalar | tuple[Scalar, ...] | None:
     if value is None:
         return None
     return tuple(_scalar(item) for item in value) if isinstance(value, list | tuple) else _scalar(value)
+
+
+def _condition(value: object) -> SqlText | None:
+    return None if value is None else read_sql_text(value)
 
 
 def _unread(value: object) -> object:
@@ -157,15 +175,19 @@ class DatasetChoice(Record):
 class ExportSpec(Record):
     """An export, complete: what, in which format, and how.
 
-    ``dataset`` is a table, view or configured name (``schema.table`` or ``table``); ``query`` is SQL and is taken only
-    from library and command line, never over HTTP.
+    ``dataset`` is a table, view or configured name (``schema.table`` or ``table``); ``query`` and ``sql_where`` are SQL
+    and are taken only from library and command line, never over HTTP.
     """
 
     format: Format
     dataset: str | None = field(default=None, metadata={"min_length": 1})
     query: str | None = field(default=None, metadata={"min_length": 1})
     columns: tuple[ColumnChoice, ...] | None = field(default=None, metadata=COLUMNS)
+    exclude: tuple[str, ...] = field(default=(), metadata={"max_length": MAX_COLUMNS})
+    """Columns that are left out where all are meant, by ``columns`` that are not given or by ``*`` in them."""
     filter: tuple[FilterTerm, ...] = field(default=(), metadata=FILTER)
+    sql_where: SqlText | None = field(default=None, metadata={"read": _condition})
+    """A condition in SQL, beside the filter."""
     order_by: tuple[OrderTerm, ...] = field(default=(), metadata=ORDER_BY)
     limit: int | None = field(default=None, metadata=LIMIT)
     datasets: tuple[DatasetChoice, ...] | None = field(
@@ -229,6 +251,7 @@ class ExportSpec(Record):
             codec = f"for {record.name} set options.compression, the codec inside the file"
             raise SpecError("compression", f"is for text formats; {codec}")
         _refuse_equal_targets(self.columns)
+        _refuse_excluded(self.columns, self.exclude)
         self._check_delivery()
         self._check_datasets()
 
@@ -244,7 +267,7 @@ class ExportSpec(Record):
     def _check_datasets(self) -> None:
         if self.datasets is None:
             return
-        for name in ("dataset", "query", "columns", "filter", "order_by", "limit"):
+        for name in ("dataset", "query", "columns", "exclude", "filter", "sql_where", "order_by", "limit"):
             if getattr(self, name) not in (None, ()):
                 raise SpecError(camel(name), "cannot stand beside datasets: each of them has its own")
         names = [choice.name.casefold() for choice in self.datasets]
@@ -260,3 +283,10 @@ def _refuse_equal_targets(columns: tuple[ColumnChoice, ...] | None) -> None:
         if column.target in seen:
             raise SpecError("columns", f"two columns have the target {column.target!r}; targets must differ")
         seen.add(column.target)
+
+
+def _refuse_excluded(columns: tuple[ColumnChoice, ...] | None, exclude: tuple[str, ...]) -> None:
+    chosen = {column.source for column in columns or ()}
+    for index, name in enumerate(exclude):
+        if name in chosen:
+            raise SpecError(f"exclude.{index}", f"{name!r} is among the columns that are asked for")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from polyglot_export.request.spec import FilterTerm
+    from polyglot_export.request.sql_text import Parameters, SqlText
 
 __all__ = ["QueryText", "Reads", "RelationName", "Source"]
 
@@ -23,6 +27,8 @@ class QueryText(NamedTuple):
     """One SELECT, which the server parses and describes alone before it is read as a subquery."""
 
     text: str
+    parameters: Parameters | None = None
+    """The values of its placeholders; ``None`` where it has none."""
 
 
 Reads: TypeAlias = RelationName | QueryText
@@ -41,6 +47,16 @@ class Source(Protocol):
     @property
     def columns(self) -> tuple[str, ...] | None:
         """The only columns that may be read; ``None`` for all."""
+
+    @property
+    def rows(self) -> tuple[FilterTerm, ...]:
+        """What every row fulfils that may be read, beside what a caller asks for. These terms may name any column of
+        the source, also those that may not be read.
+        """
+
+    @property
+    def condition(self) -> SqlText | None:
+        """What else every row fulfils, as SQL; only from those who may write SQL."""
 
     @property
     def title(self) -> str:

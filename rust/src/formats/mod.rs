@@ -2,7 +2,7 @@
 //!
 //! `base` says what a format is. The text formats (csv, json, xml) write rows with a separator between them, a header
 //! and a footer; `text` makes the two halves of a [`Format`] out of that. Parquet and Arrow make their own, of columns
-//! that `columnar` builds.
+//! that `columnar` builds, and xlsx too, of sheets in a zip.
 
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ pub mod json;
 pub mod options;
 pub mod parquet;
 pub mod text;
+pub mod xlsx;
 pub mod xml;
 
 pub use base::Format;
@@ -30,6 +31,7 @@ pub static FORMATS: &[(&str, Open)] = &[
     ("xml", xml::open),
     ("parquet", parquet::open),
     ("arrow", arrow::open),
+    ("xlsx", xlsx::open),
 ];
 
 /// The format of that name, with its options.

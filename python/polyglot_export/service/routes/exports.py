@@ -7,6 +7,7 @@ import uuid
 from datetime import timedelta
 from itertools import accumulate
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -106,7 +107,7 @@ async def create(
         if spec.delivery == "store":
             caller.destinations.named(spec.destination)
         caller.check_webhook(spec.webhook)
-        await catalogue.check(caller.exposure, spec)
+        await catalogue.check(caller, spec)
         at, retention = now(), timedelta(seconds=settings.job_retention)
         job = Job(
             str(uuid.uuid4()),
@@ -119,11 +120,13 @@ async def create(
             weight=held_bytes(size, spec),
             taken_by=runs.replica if spec.in_background else None,
             key=idempotency.request_key(request.headers, spec, stem),
+            rights=caller.kept,
         )
         about(exportId=job.id, key=caller.name)
         kept = await _keep(job, store, preparations)
-        place = f"{settings.root_path}/exports/{kept.id}"
-        return ExactJSONResponse(job_view(runs.live(kept)).members(), 201, {"Location": place})
+        # What a proxy has taken off, then where an app has mounted the service.
+        above = settings.root_path + quote(request.scope.get("root_path", ""))
+        return ExactJSONResponse(job_view(runs.live(kept)).members(), 201, {"Location": f"{above}/exports/{kept.id}"})
 
 
 @router.get(
@@ -210,10 +213,12 @@ def _read_spec(data: dict[str, Any], default_dataset: str) -> tuple[ExportSpec, 
     """The spec of a request, complete, and the stem of its file's name."""
     if "query" in data:
         raise SpecError("query", "SQL is not taken over HTTP; name a dataset (GET /datasets lists them)")
+    if "sqlWhere" in data or "sql_where" in data:
+        raise SpecError("sqlWhere", "SQL is not taken over HTTP; give a filter")
     names = ExportSpec.members()
     unknown = next((name for name in data if name not in names and name not in names.values()), None)
     if unknown is not None:
-        allowed = ", ".join(name for name in names if name != "query")
+        allowed = ", ".join(name for name in names if name not in ("query", "sqlWhere"))
         raise SpecError(None, f"unknown member {unknown!r}; allowed are {allowed}")
     named = data.get("dataset") is not None or data.get("datasets") is not None
     spec = parse_spec(data if named else {**data, "dataset": default_dataset})
