@@ -14,8 +14,6 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
-from starlette.applications import Starlette
-from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 from polyglot_export.integrations import Caller, asgi
@@ -85,9 +83,6 @@ async def unblock() -> str:
     """Let the blocked login go on."""
     BLOCKED.set()
     return "unblocked"
-
-
-by_starlette = Starlette(routes=[Mount("/data", exports)], lifespan=exports.lifespan)
 
 
 async def plain(scope: Scope, receive: Receive, send: Send) -> None:

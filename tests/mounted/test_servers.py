@@ -165,10 +165,9 @@ def test_the_end_of_the_app_in_the_middle_of_a_download(big: str, tmp_path: Path
         wait_for(lambda: not backends(big, export_id), seconds=GONE_SECONDS)
 
 
-@pytest.mark.parametrize("name", ["by_starlette", "plain"])
-def test_in_starlette_and_behind_a_router_that_is_none(data: str, lake: Path, name: str) -> None:
+def test_behind_a_router_that_is_none(data: str, lake: Path) -> None:
     port = free_port()
-    with running(uvicorn(port, f"tests.mounted.app:{name}"), port, data, offering(lake)) as app:
+    with running(uvicorn(port, "tests.mounted.app:plain"), port, data, offering(lake)) as app:
         assert download(app, ANN, dataset="people") == b"id,name\n1,ann\n2,bob\n"
         assert ask(app, "/datasets", {}).status == 401
 
