@@ -15,7 +15,7 @@ LEAST_MEMORY = 16 << 20
 """Bytes below which hardly an export of one worker fits."""
 DEFAULT_CONNECTIONS = 20
 """Connections of all exports of the process, leaders included: a fifth of what PostgreSQL has by default."""
-_ADVICE = "polyglot_export.integrations.limits.limits(memory=…) changes that"
+_ADVICE = "limits(memory=…) of polyglot_export.integrations.limits changes that"
 
 
 class Allowed:

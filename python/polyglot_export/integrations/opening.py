@@ -16,7 +16,7 @@ from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.integrations.limits import budget
-from polyglot_export.library.keywords import Columns, Filter, Order, Where, make_spec
+from polyglot_export.library.keywords import Columns, Filter, Order, Settings, Where, make_spec
 from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.reservation import Shape
 from polyglot_export.request.spec import ExportSpec
@@ -46,6 +46,8 @@ def wanted(
     limit: int | None = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
+    role: str | None = None,
+    settings: Settings | None = None,
     workers: int | None = None,
     rate_limit: float | None = None,
     lock_timeout: float | None = None,
@@ -67,7 +69,7 @@ def wanted(
         compression=compression,
         options=options,
     )
-    run = RunSettings(workers=workers, rate_limit=rate_limit, lock_timeout=lock_timeout)
+    run = RunSettings(workers=workers, rate_limit=rate_limit, lock_timeout=lock_timeout, role=role, settings=settings)
     run.limits()  # refuses what is out of bounds
     return Wanted(dsn, spec, run)
 

@@ -25,7 +25,7 @@ from polyglot_export.integrations.answers import HTTP_1_0, RANGED, Refusal, file
 from polyglot_export.integrations.cut import CutBroken, break_off, is_guarded
 from polyglot_export.integrations.opening import Opening, Wanted, wanted
 from polyglot_export.integrations.pace import IDLE_SECONDS, Watch
-from polyglot_export.library.keywords import Columns, Filter, Order, Where
+from polyglot_export.library.keywords import Columns, Filter, Order, Settings, Where
 
 if TYPE_CHECKING:
     from starlette.background import BackgroundTask
@@ -69,6 +69,8 @@ class ExportResponse(Response):
         limit: int | None = None,
         compression: Compression | str | None = None,
         options: Mapping[str, Any] | None = None,
+        role: str | None = None,
+        settings: Settings | None = None,
         workers: int | None = None,
         rate_limit: float | None = None,
         lock_timeout: float | None = None,
@@ -93,6 +95,8 @@ class ExportResponse(Response):
             limit: At most so many rows.
             compression: Of the whole file, which stays compressed: ``orders.csv.gz``.
             options: Of the format.
+            role: The database role under which everything is read.
+            settings: What is set in every session before it reads, for policies and views: ``{"app.tenant": 3}``.
             workers: Connections and threads, at most.
             rate_limit: Bytes a second that are read at most.
             lock_timeout: Seconds to wait for a table that another session has locked.
@@ -117,6 +121,8 @@ class ExportResponse(Response):
                 limit=limit,
                 compression=compression,
                 options=options,
+                role=role,
+                settings=settings,
                 workers=workers,
                 rate_limit=rate_limit,
                 lock_timeout=lock_timeout,
