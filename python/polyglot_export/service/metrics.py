@@ -20,11 +20,11 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from polyglot_export.admission.budget import MemoryBudget
 from polyglot_export.formats.registry import Format
 from polyglot_export.jobs.job import Run
 from polyglot_export.request.spec import Delivery
 from polyglot_export.service.admission.bodies import BodyRoom
-from polyglot_export.service.admission.budget import MemoryBudget
 from polyglot_export.service.admission.connections import Connections
 from polyglot_export.service.background.preparations import Preparations
 from polyglot_export.service.http.client_connections import ClientConnections
