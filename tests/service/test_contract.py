@@ -50,7 +50,7 @@ def test_create(service: Service) -> None:
 
 def test_all_columns_but(service: Service) -> None:
     spec = {"format": "csv", "dataset": "small", "limit": 0}
-    given = [
+    given: list[tuple[dict[str, object], bytes]] = [
         ({"exclude": ["name"]}, b"id,amount\n"),
         ({"columns": ["amount", "*"], "options": {"forceQuote": ["id"]}}, b"amount,id,name\n"),
         ({"columns": ["*", {"source": "id", "target": "key"}], "exclude": ["name"]}, b"amount,key\n"),
