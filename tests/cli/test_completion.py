@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -27,6 +27,7 @@ while IFS= read -r line; do
     printf '%s\\n' "${COMPREPLY[*]}"
 done
 """
+ATTEMPTS = 4
 PATIENCE = 20.0
 """Seconds within which a completion ends whose database never answers; it gives up after :data:`SECONDS`, and a busy
 machine needs some for the start."""
@@ -59,6 +60,18 @@ def bash(folder: Path, lines: list[str], **variables: str) -> list[list[str]]:
     return [line.split("\n")[0].split() for line in done.stdout.splitlines()]
 
 
+def eventually(offer: Callable[[], list[list[str]]], expected: list[list[str]]) -> None:
+    """See that this is offered. On a machine that is very busy a database needs more than a second, and a person presses
+    the key once more.
+    """
+    found: list[list[str]] = []
+    for _ in range(ATTEMPTS):
+        found = offer()
+        if found == expected:
+            return
+    assert found == expected
+
+
 def test_bash(items: str, tmp_path: Path) -> None:
     """Names come from the database of the line or of the environment; what a shell would have to quote is not
     offered.
@@ -77,11 +90,10 @@ def test_bash(items: str, tmp_path: Path) -> None:
         "polyglot show sales.dear --where no": "note",
     }
     elsewhere = items.replace(f":{port}/", ":1/")
-    assert bash(tmp_path, list(offered), DATABASE_URL=items) == [text.split() for text in offered.values()]
-    assert bash(tmp_path, [f"polyglot export -d {items} it", "polyglot export it"], DATABASE_URL=elsewhere) == [
-        ["items"],
-        [],
-    ]
+    expected = [text.split() for text in offered.values()]
+    eventually(lambda: bash(tmp_path, list(offered), DATABASE_URL=items), expected)
+    lines = [f"polyglot export -d {items} it", "polyglot export it"]
+    eventually(lambda: bash(tmp_path, lines, DATABASE_URL=elsewhere), [["items"], []])
 
 
 @pytest.mark.parametrize(
@@ -132,7 +144,7 @@ def test_names_of_connections(cli: Cli, tmp_path: Path) -> None:
     folder = tmp_path / "polyglot"
     folder.mkdir()
     (folder / "connections.toml").write_text('default = "shop"\nshop = "host=/nowhere password=x"\n[lake]\nport = 1\n')
-    os.chmod(folder / "connections.toml", 0o644)
+    (folder / "connections.toml").chmod(0o644)
     asked = {"_POLYGLOT_COMPLETE": "bash_complete", "COMP_LINE": "polyglot show --dsn @", "COMP_BREAKS": ""}
     done = cli(env={**asked, "XDG_CONFIG_HOME": str(tmp_path)})
     assert succeeded(done).split() == [b"plain,@shop", b"plain,@lake"]

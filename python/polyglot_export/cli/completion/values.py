@@ -57,9 +57,10 @@ def complete_connection(_context: click.Context, _parameter: click.Parameter, in
     from polyglot_export.cli.completion.names import silent
     from polyglot_export.cli.connections import MARK, connection_names
 
+    found: list[str] = []
     with silent():
-        return [name for each in connection_names() if (name := MARK + each).startswith(incomplete)]
-    return []
+        found += [MARK + name for name in connection_names()]
+    return [name for name in found if name.startswith(incomplete)]
 
 
 def complete_file(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
