@@ -28,6 +28,7 @@ __all__ = [
     "rate_limit_option",
     "say",
     "show",
+    "tell",
 ]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -184,10 +185,15 @@ def one_line(text: str) -> str:
 
 def say(message: str) -> None:
     """Write one line to standard error, where everything goes that is not data."""
+    tell(f"polyglot: {one_line(message)}")
+
+
+def tell(line: str) -> None:
+    """Write a line to standard error as it is, for a program that reads it."""
     if sys.stderr is None:
         return
     try:
-        print(f"polyglot: {one_line(message)}", file=sys.stderr, flush=True)
+        print(line, file=sys.stderr, flush=True)
     except OSError:
         # Standard error is closed; the exit code still tells.
         return

@@ -31,7 +31,8 @@ def dataset_names(dsn: str | None) -> list[str]:
         from polyglot_export.postgres.connect import connect
 
         with connect(database(dsn), application_name="polyglot completion") as connection:
-            return [each.name.removeprefix(COMMON_SCHEMA) for each in list_datasets(connection, EVERYTHING)]
+            found = list_datasets(connection, EVERYTHING, extensions=False)
+            return [each.name.removeprefix(COMMON_SCHEMA) for each in found]
 
     return _in_time(read)
 
