@@ -15,6 +15,7 @@ from polyglot_export.access.exposure import Exposure
 from polyglot_export.access.schema import ExposedTables
 from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import PolyglotError, UnknownDataset
+from polyglot_export.postgres.caller import CallerSettings, caller_settings
 from polyglot_export.postgres.catalogue.columns import primary_keys
 from polyglot_export.postgres.catalogue.relations import KINDS, find_relation, privileged
 from polyglot_export.postgres.catalogue.types import read_types
@@ -27,6 +28,7 @@ from polyglot_export.sources.base import QueryText, Source
 
 __all__ = ["Dataset", "DatasetColumn", "describe_dataset", "list_datasets"]
 
+AS_THE_LOGIN = CallerSettings()
 _RELATIONS = sql.SQL(
     "WITH closed AS MATERIALIZED (SELECT relation FROM pg_locks WHERE locktype = 'relation' AND mode = "
     "'AccessExclusiveLock'"
@@ -92,34 +94,48 @@ class Dataset:
 
 
 def list_datasets(
-    connection: psycopg.Connection, exposure: Exposure, *, schema: str | None = None, extensions: bool = True
+    connection: psycopg.Connection,
+    exposure: Exposure,
+    caller: CallerSettings = AS_THE_LOGIN,
+    *,
+    schema: str | None = None,
+    extensions: bool = True,
 ) -> list[Dataset]:
     """All that the exposure offers and the login may read.
 
     Args:
         connection: In autocommit mode.
         exposure: What may be read. A configured dataset that does not exist (any more) is left out.
+        caller: The role and the settings under which is looked.
         schema: Where everything is offered, only what is in this schema.
         extensions: Where everything is offered, what belongs to an extension too.
 
     Raises:
         PolyglotError: The database refused a query.
     """
-    with _reading(connection) as leader:
+    with _reading(connection, caller) as leader:
         if isinstance(exposure, ConfiguredDatasets):
-            return [found for name in exposure.datasets if (found := _configured(leader, exposure, name)) is not None]
-        if isinstance(exposure, ExposedTables):
+            every = [_configured(leader, exposure, name) for name in exposure.datasets]
+            found = [each for each in every if each is not None]
+        elif isinstance(exposure, ExposedTables):
             views = not privileged(leader) if exposure.views is None else exposure.views
             kinds = [kind for kind in KINDS if kind != "v" or views]
-            return _relations(leader, _in_schema(exposure.schema), kinds, bare=True)
-        terms: list[sql.Composable] = [_USERS if schema is None else _in_schema(schema)]
-        if not extensions:
-            terms.append(_NO_EXTENSIONS)
-        return _relations(leader, sql.SQL(" AND ").join(terms), list(KINDS), bare=False)
+            found = _relations(leader, _in_schema(exposure.schema), kinds, bare=True)
+        else:
+            terms: list[sql.Composable] = [_USERS if schema is None else _in_schema(schema)]
+            if not extensions:
+                terms.append(_NO_EXTENSIONS)
+            found = _relations(leader, sql.SQL(" AND ").join(terms), list(KINDS), bare=False)
+    return [_without_sizes(each, caller) for each in found]
 
 
 def describe_dataset(
-    connection: psycopg.Connection, exposure: Exposure, name: str, *, details: bool = False
+    connection: psycopg.Connection,
+    exposure: Exposure,
+    name: str,
+    caller: CallerSettings = AS_THE_LOGIN,
+    *,
+    details: bool = False,
 ) -> Dataset:
     """One dataset.
 
@@ -127,6 +143,7 @@ def describe_dataset(
         connection: In autocommit mode.
         exposure: What may be read.
         name: Of the dataset.
+        caller: The role and the settings under which is looked.
         details: Ask for comments and the primary key too.
 
     Raises:
@@ -134,16 +151,21 @@ def describe_dataset(
         PolyglotError: The database refused a query.
     """
     source = exposure.resolve(name)
-    with _reading(connection) as leader:
-        return _describe(leader, source, name, details=details)
+    with _reading(connection, caller) as leader:
+        return _without_sizes(_describe(leader, source, name, details=details), caller)
+
+
+def _without_sizes(dataset: Dataset, caller: CallerSettings) -> Dataset:
+    """For a role, or with settings, policies may leave rows out, of which the sizes would tell."""
+    return dataset if caller == AS_THE_LOGIN else replace(dataset, estimated_rows=None, estimated_bytes=None)
 
 
 @contextmanager
-def _reading(connection: psycopg.Connection) -> Iterator[Leader]:
+def _reading(connection: psycopg.Connection, caller: CallerSettings) -> Iterator[Leader]:
     """A read-only transaction that is rolled back."""
     try:
         leader = Leader(connection, CancelToken())
-        leader.begin(NAME_SETTINGS, None)
+        leader.begin((*NAME_SETTINGS, *caller_settings(connection, caller)), None)
         try:
             yield leader
         finally:
