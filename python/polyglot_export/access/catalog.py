@@ -195,7 +195,7 @@ def _in_schema(schema: str) -> sql.Composable:
 def _describe(leader: Leader, source: Source, name: str, *, details: bool = False) -> Dataset:
     reads = source.reads
     if isinstance(reads, QueryText):
-        described = describe_query(leader, reads.text).described
+        described = describe_query(leader, reads).described
         types = read_types(leader, (type_ for _, type_, _ in described.columns))
         columns = tuple(DatasetColumn(column, types[type_].display, True) for column, type_, _ in described.columns)
         return Dataset(name, "query", _allowed(columns, source.columns), None, None)
