@@ -26,6 +26,7 @@ big_numbers_as_strings
 xml_binary
 parquet_compression
 unrepresentable_as_null
+truncate_long_text
 row_group_rows
 file_bytes
 compression_level

@@ -68,6 +68,9 @@ class EncoderOptions(NamedTuple):
     row_group_bytes: int = ROW_GROUP_BYTES
     row_group_rows: int = ROW_GROUP_ROWS
     metadata: tuple[tuple[str, str], ...] = ()
+    # xlsx
+    sheet: str = "Sheet1"
+    truncate_long_text: bool = False
 
 
 class Memory(NamedTuple):
@@ -81,6 +84,8 @@ class Memory(NamedTuple):
     """A worker's buffers of one column …"""
     columns_bytes: int = 0
     """… and at most of all its columns."""
+    worker_bytes: int = 0
+    """A worker's other buffers."""
     row_groups: bool = False
     """Whether each worker collects a row group before it hands anything out."""
 

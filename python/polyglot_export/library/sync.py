@@ -17,7 +17,7 @@ from polyglot_export.execution.opening import explain as explain_spec
 from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, RunSettings
 from polyglot_export.formats.registry import Format
-from polyglot_export.library.keywords import Columns, Filter, Order, Where, make_spec
+from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where, make_spec
 from polyglot_export.limits import CHUNK_BYTES, FILE_CHUNK_BYTES
 from polyglot_export.planning.plan import Plan
 
@@ -36,10 +36,13 @@ def export(
     columns: Columns | None = None,
     filter: Filter = (),  # noqa: A002
     where: Where = (),
+    sql_where: SqlWhere | None = None,
     order_by: Order = (),
     limit: int | None = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
+    role: str | None = None,
+    settings: Settings | None = None,
     workers: int | None = None,
     rate_limit: float | None = None,
     lock_timeout: float | None = None,
@@ -55,10 +58,14 @@ def export(
         columns: Which ones and in which order: names, or source → target.
         filter: Terms that must all hold: :class:`FilterTerm`, or mappings with its members.
         where: More of them as the command line takes them: ``"id <= 3"``, or a list of such texts.
+        sql_where: A condition in SQL, ``"a >= now() - interval '1 month'"``, or a pair of it and the values of its
+            placeholders, ``("a >= %s", [month])``. It is parsed alone before it becomes a part of the statement.
         order_by: Sort keys: ``"name"``, ``"name:desc"``, or :class:`OrderTerm`; the primary key is added behind them.
         limit: At most so many rows.
         compression: A :class:`Compression` of the whole file, or its name; not for Parquet, which compresses inside.
         options: The format's options.
+        role: The database role under which everything is looked up and read, of which the login is a member.
+        settings: What is set in every session before it reads, for policies and views: ``{"app.tenant": 3}``.
         workers: Connections and threads.
         rate_limit: Bytes a second that are read at most.
         lock_timeout: Seconds to wait for a table that another session has locked; ``None`` waits as long as it takes.
@@ -78,12 +85,20 @@ def export(
         columns=columns,
         filter=filter,
         where=where,
+        sql_where=sql_where,
         order_by=order_by,
         limit=limit,
         compression=compression,
         options=options,
     )
-    run = RunSettings(workers=workers, rate_limit=rate_limit, lock_timeout=lock_timeout, idle_timeout=idle_timeout)
+    run = RunSettings(
+        workers=workers,
+        rate_limit=rate_limit,
+        lock_timeout=lock_timeout,
+        idle_timeout=idle_timeout,
+        role=role,
+        settings=settings,
+    )
     return open_export(spec, dsn=dsn, run=run)
 
 
@@ -96,10 +111,13 @@ def explain(
     columns: Columns | None = None,
     filter: Filter = (),  # noqa: A002
     where: Where = (),
+    sql_where: SqlWhere | None = None,
     order_by: Order = (),
     limit: int | None = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
+    role: str | None = None,
+    settings: Settings | None = None,
     workers: int | None = None,
     rate_limit: float | None = None,
     lock_timeout: float | None = None,
@@ -118,6 +136,7 @@ def explain(
         columns=columns,
         filter=filter,
         where=where,
+        sql_where=sql_where,
         order_by=order_by,
         limit=limit,
         compression=compression,
@@ -129,6 +148,8 @@ def explain(
         lock_timeout=lock_timeout,
         idle_timeout=idle_timeout,
         application_name="polyglot explain",
+        role=role,
+        settings=settings,
     )
     return explain_spec(spec, dsn=dsn, run=run)
 
@@ -145,10 +166,13 @@ def export_to_file(
     columns: Columns | None = None,
     filter: Filter = (),  # noqa: A002
     where: Where = (),
+    sql_where: SqlWhere | None = None,
     order_by: Order = (),
     limit: int | None = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
+    role: str | None = None,
+    settings: Settings | None = None,
     workers: int | None = None,
     rate_limit: float | None = None,
     lock_timeout: float | None = None,
@@ -171,10 +195,13 @@ def export_to_file(
         columns: As in :func:`export`.
         filter: As in :func:`export`.
         where: As in :func:`export`.
+        sql_where: As in :func:`export`.
         order_by: As in :func:`export`.
         limit: As in :func:`export`.
         compression: Needed only where the name does not say it.
         options: As in :func:`export`.
+        role: As in :func:`export`.
+        settings: As in :func:`export`.
         workers: Connections and threads.
         rate_limit: Bytes a second that are read at most.
         lock_timeout: Seconds to wait for a table that another session has locked; ``None`` waits as long as it takes.
@@ -193,6 +220,7 @@ def export_to_file(
         columns=columns,
         filter=filter,
         where=where,
+        sql_where=sql_where,
         order_by=order_by,
         limit=limit,
         compression=target.compression,
@@ -200,7 +228,14 @@ def export_to_file(
     )
     place = destination(target.path)
     chunk_bytes = CHUNK_BYTES if place.capabilities.streaming else FILE_CHUNK_BYTES
-    run = RunSettings(workers=workers, chunk_bytes=chunk_bytes, rate_limit=rate_limit, lock_timeout=lock_timeout)
+    run = RunSettings(
+        workers=workers,
+        chunk_bytes=chunk_bytes,
+        rate_limit=rate_limit,
+        lock_timeout=lock_timeout,
+        role=role,
+        settings=settings,
+    )
     sheet = _sheet(target.path, manifest, fingerprints)
     try:
         with sheet or nullcontext():

@@ -56,7 +56,8 @@ def plan(
     if partition is not None and not partition.in_file:
         chosen = [choice for choice in chosen if choice.column is not partition.column]
     columns = read_as(chosen, found.types, spec)
-    filters = row_terms(leader, found) + filter_terms(leader, found, spec.filter)
+    condition = () if found.condition is None else (found.condition,)
+    filters = condition + row_terms(leader, found) + filter_terms(leader, found, spec.filter)
     order = sort_keys(leader, found, spec.order_by)
     expressions = [column.expression for column in columns]
     stored = [choice.column for choice in chosen]
@@ -68,6 +69,9 @@ def plan(
     explained = _explain(leader, found, statement)
     storage = moment.storage(found.relation)
     read = {column.name for column in stored} | {term.column for term in (*found.rows, *spec.filter)}
+    if condition:
+        # It may read any of them; only the server knows which.
+        read |= {column.name for column in found.columns}
     segments = cut(leader, found.relation, statement, explained, columns=read, format_=spec.format, storage=storage)
     targets = [choice.target for choice in chosen]
     manifest = {"source": found.title, "snapshot": moment.snapshot}

@@ -22,7 +22,7 @@ pub static TIME: Type = Type {
     array: ArrayElement::Plain,
     formula: Formula::Never,
     big_number: false,
-    meaning: Meaning::Other,
+    meaning: Meaning::Clock(time),
     column,
 };
 

@@ -61,7 +61,7 @@ pub static TIMESTAMPTZ: Type = Type {
     array: ArrayElement::WithoutEscapes,
     formula: Formula::Possible,
     big_number: false,
-    meaning: Meaning::Moment(timestamp),
+    meaning: Meaning::Instant(timestamp),
     column: timestamptz_column,
 };
 
