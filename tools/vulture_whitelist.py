@@ -21,6 +21,7 @@ ZSTD
 # The core reads the members of a plan and of its connection (rust/src/py/plan.rs).
 crlf
 long_numbers_as_text
+replace_unencodable
 big_numbers_as_strings
 xml_binary
 parquet_compression

@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from polyglot_export import SpecError, export_to_file
-from polyglot_export.cli.options import WORDING
+from polyglot_export.cli.selection import WORDING
 from polyglot_export.destinations.naming import choose
 from polyglot_export.destinations.objects.providers import PROVIDERS
 from polyglot_export.destinations.objects.url import SCHEMES

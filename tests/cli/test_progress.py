@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
 import re
 import signal
-import struct
 import subprocess
-import termios
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,44 +12,12 @@ import psycopg
 import pytest
 
 from tests.cli.helpers import ENDLESS, is_copying, wait_until
+from tests.cli.terminal import Terminal, plain
 from tests.fixtures.process import Cli, start_cli
 
 SLOW = "SELECT g, pg_sleep(0.001)::text AS pause, repeat('x', 1000) AS filler FROM generate_series(1, 1000) g"
 SHOW_CURSOR = "\x1b[?25h"
 HIDE_CURSOR = "\x1b[?25l"
-
-
-class Terminal:
-    """A terminal of 120 columns; what the program writes to it is collected."""
-
-    def __init__(self) -> None:
-        self._master, self.descriptor = pty.openpty()
-        fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-        self._seen = bytearray()
-        self._open = True
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        # Linux ends a terminal that nobody has open any more with EIO.
-        try:
-            while piece := os.read(self._master, 65536):
-                self._seen.extend(piece)
-        except OSError:
-            return
-
-    def shown(self) -> str:
-        """What has been written up to now."""
-        return self._seen.decode(errors="replace")
-
-    def close(self) -> str:
-        """Close it when the program has ended; gives all that was written."""
-        if self._open:
-            self._open = False
-            os.close(self.descriptor)
-            self._reader.join(10)
-            os.close(self._master)
-        return self.shown()
 
 
 @pytest.fixture
@@ -68,11 +30,6 @@ def terminal() -> Iterator[Terminal]:
 def start(*arguments: str, dsn: str, stderr: int, stdout: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
     """Start a command with a terminal as standard error."""
     return start_cli(*arguments, dsn=dsn, stderr=stderr, stdout=stdout, env={"TERM": "xterm-256color"})
-
-
-def plain(text: str) -> str:
-    """Without the controls for colours and the cursor."""
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
 def test_a_bar_on_a_terminal(dsn: str, terminal: Terminal, tmp_path: Path) -> None:
@@ -125,7 +82,10 @@ def test_no_bar_when_quiet(dsn: str, terminal: Terminal, tmp_path: Path) -> None
 def test_no_bar_between_the_rows(dsn: str, terminal: Terminal) -> None:
     """The rows go to the same terminal: they and the summary are all that is seen."""
     process = start(
-        "export", "--query", "SELECT 1 AS one", dsn=dsn, stderr=terminal.descriptor, stdout=terminal.descriptor
+        *("export", "--query", "SELECT 1 AS one", "-o", "-"),
+        dsn=dsn,
+        stderr=terminal.descriptor,
+        stdout=terminal.descriptor,
     )
     assert process.wait(60) == 0
     shown = terminal.close()
@@ -168,6 +128,16 @@ def test_binary_is_not_for_a_terminal(dsn: str, terminal: Terminal, arguments: t
         == f"polyglot: {what} is not for a terminal: give -o FILE, or -o - to insist\n"
     )
     assert process.returncode == 2
+    assert terminal.close() == ""
+
+
+def test_rows_go_to_a_terminal_only_when_told_to(dsn: str, terminal: Terminal) -> None:
+    command = ("export", "--query", "SELECT 1 AS one")
+    process = start(*command, dsn=dsn, stderr=subprocess.PIPE, stdout=terminal.descriptor)
+    line = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 2
+    assert line.startswith("polyglot: rows go to a terminal only when told to: give -o FILE, or -o - to insist; ")
+    assert "polyglot show" in line
     assert terminal.close() == ""
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from polyglot_export.cli.options import WORDING
+from polyglot_export.cli.selection import WORDING
 from polyglot_export.destinations.naming import choose
 from polyglot_export.errors import SpecError
 

@@ -95,6 +95,7 @@ def test_the_document_lists_what_is_there_and_nothing_else(service: Service) -> 
         "dataset",
         "columns",
         "filter",
+        "exclude",
         "orderBy",
         "limit",
         "compression",

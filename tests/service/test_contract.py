@@ -48,6 +48,19 @@ def test_create(service: Service) -> None:
     assert job(service, body["exportId"]) == body
 
 
+def test_all_columns_but(service: Service) -> None:
+    spec = {"format": "csv", "dataset": "small", "limit": 0}
+    given: list[tuple[dict[str, object], bytes]] = [
+        ({"exclude": ["name"]}, b"id,amount\n"),
+        ({"columns": ["amount", "*"], "options": {"forceQuote": ["id"]}}, b"amount,id,name\n"),
+        ({"columns": ["*", {"source": "id", "target": "key"}], "exclude": ["name"]}, b"amount,key\n"),
+    ]
+    for members, header in given:
+        answer = post(service, {**spec, **members})
+        assert answer.status == 201, answer.body
+        assert download(service, answer.json()["exportId"]).body == header
+
+
 def test_numbers_keep_their_digits(service: Service) -> None:
     body = b'{"format": "csv", "dataset": "small", "filter": [{"column": "amount", "op": "<", "value": 12345678901234567890.10}]}'
     answer = call(service, "/exports", method="POST", body=body, headers={"Content-Type": "application/json"})
@@ -69,6 +82,12 @@ def test_numbers_keep_their_digits(service: Service) -> None:
             ["columns: ", "'a'"],
         ),
         ({"format": "csv", "columns": [{"source": "nope"}]}, ["columns.0.source: ", "'nope'", "amount"]),
+        ({"format": "csv", "exclude": ["nope"]}, ["exclude.0: ", "'nope'", "amount"]),
+        ({"format": "csv", "columns": ["id"], "exclude": ["id"]}, ["exclude.0: ", "'id'"]),
+        (
+            {"format": "csv", "exclude": ["id"], "options": {"forceQuote": ["id"]}},
+            ["options.forceQuote: ", "'id'", "amount"],
+        ),
         (
             {"format": "csv", "filter": [{"column": "nope", "op": "=", "value": 1}]},
             ["filter.0.column: ", "'nope'", "amount"],
@@ -222,7 +241,19 @@ def test_every_format(service: Service) -> None:
     [
         ({"format": "csv"}, "text/csv; charset=utf-8; header=present", "small.csv", None),
         ({"format": "csv", "options": {"header": False}}, "text/csv; charset=utf-8; header=absent", "small.csv", None),
+        (
+            {"format": "csv", "options": {"encoding": "cp1252"}},
+            "text/csv; charset=windows-1252; header=present",
+            "small.csv",
+            None,
+        ),
         ({"format": "tsv"}, "text/tab-separated-values; charset=utf-8", "small.tsv", None),
+        (
+            {"format": "tsv", "options": {"encoding": "utf-16le"}},
+            "text/tab-separated-values; charset=utf-16",
+            "small.tsv",
+            None,
+        ),
         ({"format": "json"}, "application/json", "small.json", None),
         ({"format": "ndjson"}, "application/x-ndjson", "small.ndjson", None),
         ({"format": "xml"}, "application/xml", "small.xml", None),

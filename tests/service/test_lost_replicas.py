@@ -92,9 +92,9 @@ async def test_leases_do_not_depend_on_a_busy_event_loop(
     assert not was_stopped(active)
 
 
-def webhook_of(owner: str | None, name: str) -> Webhook:
+def webhook_of(job: Job) -> Webhook:
     """No job of these tests has a webhook."""
-    raise AssertionError((owner, name))
+    raise AssertionError(job)
 
 
 class Member:

@@ -70,7 +70,7 @@ class Dataset:
     """``table``, ``view``, ``materialized view``, ``partitioned table``, ``foreign table`` or ``query``."""
     columns: tuple[DatasetColumn, ...]
     estimated_rows: int | None
-    """From the last ANALYZE; ``None`` where there is none."""
+    """From the last ANALYZE; ``None`` where there is none, and where only some rows may be read."""
     estimated_bytes: int | None
     """Size of the heap with TOAST now, or at the last VACUUM or ANALYZE while someone holds or waits for the one lock
     that excludes readers; ``None`` for what is not stored."""
@@ -149,7 +149,11 @@ def _describe(leader: Leader, source: Source, name: str) -> Dataset:
     if not found:
         raise UnknownDataset("dataset", f"there is no table or view {name!r} that this login can see")
     one = found[0]
-    return Dataset(name, one.kind, _allowed(one.columns, source.columns), one.estimated_rows, one.estimated_bytes)
+    columns = _allowed(one.columns, source.columns)
+    if source.rows:
+        # They would tell of rows that are not for this caller.
+        return Dataset(name, one.kind, columns, None, None)
+    return Dataset(name, one.kind, columns, one.estimated_rows, one.estimated_bytes)
 
 
 def _allowed(columns: tuple[DatasetColumn, ...], allowed: tuple[str, ...] | None) -> tuple[DatasetColumn, ...]:

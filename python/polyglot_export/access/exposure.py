@@ -18,6 +18,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from polyglot_export.errors import SpecError
+from polyglot_export.request.spec import REST
 from polyglot_export.sources.base import Source
 from polyglot_export.sources.query import QuerySource
 from polyglot_export.sources.table import TableSource
@@ -72,7 +73,10 @@ class Exposure(ABC):
             return False
         if allowed is None:
             return True
-        exported = offered if spec.columns is None else tuple(choice.source for choice in spec.columns)
+        chosen = tuple(choice.source for choice in spec.columns) if spec.columns is not None else (REST,)
+        exported: tuple[str, ...] | None = chosen
+        if REST in chosen:
+            exported = None if offered is None else (*offered, *(name for name in chosen if name != REST))
         told = {term.column for term in spec.filter} | {term.column for term in spec.order_by}
         return exported is not None and told.union(exported) <= set(allowed)
 

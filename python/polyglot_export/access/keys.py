@@ -10,14 +10,13 @@ import hmac
 import re
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from polyglot_export.access.configured import ConfiguredDatasets
-from polyglot_export.access.exposure import Exposure
+from polyglot_export.access.rights import Rights, read_columns
 from polyglot_export.access.tables import read_tables
 from polyglot_export.errors import SpecError
-from polyglot_export.fields import Record, within
+from polyglot_export.fields import Record
 
 __all__ = ["Key", "Keys", "hash_key", "load_keys", "new_key"]
 
@@ -40,19 +39,6 @@ def _hash(given: object) -> str:
     raise SpecError(None, 'must be "sha256:" and 64 lower-case hexadecimal digits')
 
 
-def _columns(given: object) -> Mapping[str, tuple[str, ...]]:
-    if not isinstance(given, Mapping):
-        raise SpecError(None, "must be a table with one list of columns for each dataset")
-    return {str(dataset): _names(str(dataset), names) for dataset, names in given.items()}
-
-
-def _names(dataset: str, given: object) -> tuple[str, ...]:
-    with within(dataset):
-        if isinstance(given, list | tuple) and given and all(isinstance(name, str) and name for name in given):
-            return tuple(given)
-        raise SpecError(None, "must be a list of names that is not empty")
-
-
 @dataclass(frozen=True, slots=True)
 class Key(Record):
     """One ``[keys.NAME]`` table of a configuration."""
@@ -60,23 +46,18 @@ class Key(Record):
     hash: str = field(metadata={"read": _hash})
     datasets: tuple[str, ...] | None = None
     """What it may read, nothing for a key that only fetches metrics; ``None`` means every dataset that is exposed."""
-    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict, metadata={"read": _columns})
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict, metadata={"read": read_columns})
     """By dataset, the only columns that it may read."""
     destinations: tuple[str, ...] = ()
     """Where it may have exports delivered to."""
     webhooks: tuple[str, ...] = ()
     """The webhooks that its exports may name; none unless they are listed, since they take data elsewhere."""
 
-    def narrow(self, exposure: Exposure) -> Exposure:
-        """The part of an exposure that this key may read."""
-        if not isinstance(exposure, ConfiguredDatasets):
-            return exposure
-        return ConfiguredDatasets(
-            {
-                name: replace(dataset, columns=self.columns.get(name, dataset.columns))
-                for name, dataset in exposure.datasets.items()
-                if self.datasets is None or name in self.datasets
-            }
+    @property
+    def rights(self) -> Rights:
+        """What its holder may do."""
+        return Rights(
+            datasets=self.datasets, columns=self.columns, destinations=self.destinations, webhooks=self.webhooks
         )
 
 

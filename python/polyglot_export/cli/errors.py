@@ -13,6 +13,7 @@ __all__ = ["error_line", "suggesting"]
 
 OPTIONS = {
     "columns": "--columns",
+    "exclude": "--exclude",
     "filter": "--where",
     "orderBy": "--order-by",
     "order_by": "--order-by",
@@ -25,6 +26,7 @@ OPTIONS = {
     "send_dsn": "--send-dsn",
     "dsn": "--dsn",
     "output": "--output",
+    "mkdir": "--mkdir",
     "manifest": "--manifest",
     "fingerprints": "--fingerprints",
     "rate_limit": "--rate-limit",
@@ -81,6 +83,11 @@ def suggesting(dsn: str | None, name: str | None) -> Iterator[None]:
     try:
         yield
     except UnknownDataset as error:
+        if name is not None and any(sign in name for sign in "*?"):
+            from shlex import quote
+
+            several = f"one table at a time; for all that match: polyglot dump --table {quote(name)} -o FOLDER"
+            raise UnknownDataset(error.field, f"{error.reason}; {several}") from error
         near = _near(dsn, name or "")
         if near:
             raise UnknownDataset(error.field, f"{error.reason}; did you mean {' or '.join(near)}?") from error

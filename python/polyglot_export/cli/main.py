@@ -174,6 +174,8 @@ def _usage_line(error: click.ClickException) -> str:
             if name.startswith("--")
         ]
         message = f"{message}; options are {', '.join(known)}"
+    elif message.startswith("Got unexpected extra argument") and context.command.name == "export":
+        message = f"{message}; for several tables: polyglot dump --table A --table B -o FOLDER"
     elif message.startswith("No such command"):
         message = f"{message}; commands are {', '.join(context.command.list_commands(context))}"
     command = context.command_path.removeprefix("polyglot").strip()

@@ -1,31 +1,21 @@
-"""The options that several commands share and the spec that they describe; and how a command talks to its user."""
+"""The options that several commands share, and how a command talks to its user."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
 
 import click
 
-from polyglot_export.compressions import Compression
-from polyglot_export.destinations.naming import COMPRESSIONS, Wording
 from polyglot_export.errors import SpecError
-from polyglot_export.formats.registry import Format
-
-if TYPE_CHECKING:
-    from polyglot_export.destinations.naming import Target
-    from polyglot_export.request.spec import ExportSpec
 
 __all__ = [
-    "WORDING",
     "Command",
-    "build_spec",
     "database",
     "debug_option",
     "dsn_option",
-    "export_options",
     "format_option",
     "is_debugging",
     "leave_quietly",
@@ -37,11 +27,6 @@ __all__ = [
     "say",
     "show",
 ]
-
-WORDING = Wording(
-    "output", "--format", "--compression", "--option compression=…", "or write to standard output: -o - > name"
-)
-"""How the command line speaks of a destination and its form."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -91,13 +76,24 @@ debug_option = click.option(
     callback=_set_debug,
     help="Show the traceback of an error.",
 )
-format_option = click.option(
-    "--option",
-    "-O",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="An option of the format, as delimiter=';'. Each format has its own.",
-)
+
+
+def format_option(complete: Callable[..., Any]) -> Callable[[Function], Function]:
+    """The options of the format.
+
+    Args:
+        complete: Completes one in a shell.
+    """
+    return click.option(
+        "--option",
+        "-O",
+        multiple=True,
+        metavar="KEY=VALUE",
+        shell_complete=complete,
+        help="An option of the format, as delimiter=';'. Each format has its own.",
+    )
+
+
 lock_timeout_option = click.option(
     "--lock-timeout",
     metavar="TIME",
@@ -106,93 +102,6 @@ lock_timeout_option = click.option(
 rate_limit_option = click.option(
     "--rate-limit", metavar="RATE", help="Bytes a second that are read at most, as in 20MB. Default: no limit."
 )
-_SELECTION = (
-    click.argument(
-        "source", metavar="[SOURCE]", required=False, help="Table, view or materialized view: name or schema.name."
-    ),
-    click.option("--query", "-q", metavar="SQL", help="Export the rows of this SELECT instead of a table."),
-    dsn_option,
-    click.option(
-        "--format",
-        "-f",
-        "format_name",
-        type=click.Choice([each.value for each in Format]),
-        help="Format of the file. Default: what the file name says, else csv.",
-    ),
-    click.option(
-        "--columns",
-        "-c",
-        multiple=True,
-        metavar="NAMES",
-        help="Columns in this order, as id,value=amount: value is called amount in the file. Names with a comma, = or "
-        '" go in double '
-        "quotes. Default: all.",
-    ),
-    click.option(
-        "--where",
-        multiple=True,
-        metavar="TERM",
-        help="Only rows for which this holds, as 'id <= 1000', \"state in ('new', 'paid')\" or 'note is null'. "
-        "Operators: =, !=, <, "
-        "<=, >, >=, in, between … and …, like, is null, is not null. All of several terms must hold.",
-    ),
-    click.option(
-        "--order-by",
-        multiple=True,
-        metavar="KEYS",
-        help="Sort, as created_at:desc,id. The primary key is added to make the order complete.",
-    ),
-    click.option("--limit", "-n", type=click.IntRange(min=0), metavar="N", help="At most this many rows."),
-    format_option,
-)
-_RUN = (
-    click.option(
-        "--output",
-        "-o",
-        metavar="FILE",
-        default="",
-        help="File to write, or the URL of an object, as s3://lake/orders.parquet (gs://, az:// and file:// too). It "
-        "appears complete or not at all, and replaces one of that name. - is standard output, the default.",
-    ),
-    click.option(
-        "--manifest",
-        metavar="FILE",
-        help="Write a manifest too, a .json file in the folder of the output or above it: what the file is, of which "
-        "moment, and its digest. polyglot verify FILE checks it.",
-    ),
-    click.option(
-        "--fingerprints",
-        is_flag=True,
-        help="With --manifest: note what the server says of each segment's rows, so that verify --against can tell "
-        "what changed since.",
-    ),
-    click.option(
-        "--compression",
-        type=click.Choice([each.value for each in Compression]),
-        help=f"Compress the text formats. Default: what the file name says ({', '.join(COMPRESSIONS)}).",
-    ),
-    click.option(
-        "--workers",
-        "-w",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Connections that read at the same time. Default: one a CPU, at most 4.",
-    ),
-    rate_limit_option,
-    lock_timeout_option,
-    click.option(
-        "--quiet", is_flag=True, help="No progress bar and no summary. Errors and lost values are still told."
-    ),
-)
-
-
-def export_options(command: Function) -> Function:
-    """Add the options that ``export`` and ``explain`` share, so that one can be written for the other: what to export,
-    in which form, where to and how.
-    """
-    for decorate in reversed((*_SELECTION, *_RUN)):
-        command = decorate(command)
-    return command
 
 
 def parse_rate(text: str | None) -> float | None:
@@ -228,47 +137,6 @@ def parse_time(text: str | None, field: str) -> float | None:
         return float(str(parse_seconds(text)))
     except ValueError as error:
         raise SpecError(field, f"{error} (got {text!r})") from None
-
-
-def build_spec(
-    source: str | None,
-    query: str | None,
-    *,
-    target: Target,
-    columns: Sequence[str],
-    where: Sequence[str],
-    order_by: Sequence[str],
-    limit: int | None,
-    option: Sequence[str],
-) -> ExportSpec:
-    """Turn the options of the command line into a spec.
-
-    Raises:
-        SpecError: An option is wrong; its field and reason say which and why.
-    """
-    if (source is None) == (query is None):
-        raise SpecError(
-            None, "name a table or view, or give --query" if source is None else "give SOURCE or --query, not both"
-        )
-    from polyglot_export.request.parse import parse_spec
-
-    data: dict[str, object] = {
-        "format": target.format,
-        "dataset": source,
-        "query": query,
-        "limit": limit,
-        "compression": target.compression,
-    }
-    if columns or where or order_by or option:
-        # Most exports have none of these, and start without their language.
-        from polyglot_export.request.language.arguments import parse_columns, parse_options, parse_order, parse_where
-
-        data["filter"] = [parse_where(term) for term in where]
-        data["orderBy"] = parse_order(order_by)
-        data["options"] = parse_options(option, target.format)
-        if columns:
-            data["columns"] = parse_columns(columns)
-    return parse_spec(data)
 
 
 def database(dsn: str | None) -> str | None:

@@ -20,7 +20,7 @@ from polyglot_export.formats.registry import Format
 from polyglot_export.manifest.document import MANIFEST
 from polyglot_export.manifest.location import ENDING, claim_number, claim_path, path_below
 
-__all__ = ["Layout"]
+__all__ = ["Layout", "encoded"]
 
 DEFAULT: Final = "{schema}.{table}"
 PART_DIGITS = 5
@@ -104,7 +104,7 @@ class Layout:
 
     def leaf(self, folder: str, schema: str, name: str) -> str:
         """The folder of a partition in that of its table."""
-        return f"{folder}/{_shortened(f'{_encoded(schema)}.{_encoded(name)}', f'{schema}.{name}')}"
+        return f"{folder}/{_shortened(f'{encoded(schema)}.{encoded(name)}', f'{schema}.{name}')}"
 
     def part(self, folder: str, number: int, generation: int) -> str:
         """The path of a file, relative to the root.
@@ -137,8 +137,8 @@ class Layout:
 
     def _filled(self, schema: str | None, name: str) -> str:
         if schema is None and self._template == DEFAULT:
-            return _shortened(_encoded(name), name)
-        values = {"schema": _encoded(schema or "query"), "table": _encoded(name)}
+            return _shortened(encoded(name), name)
+        values = {"schema": encoded(schema or "query"), "table": encoded(name)}
         parts = [_PLACEHOLDER.sub(lambda match: values[match[1]], part) for part in self._template.split("/")]
         return "/".join(_shortened(part, f"{schema}.{name}") for part in parts)
 
@@ -184,7 +184,7 @@ def _divided(destination: str) -> tuple[str, str]:
     return root, template
 
 
-def _encoded(name: str) -> str:
+def encoded(name: str) -> str:
     """A name with every byte percent-encoded that is not a letter, a digit, _ or -: a dot divides schema and table."""
     return "".join(
         character if _SAFE.fullmatch(character) else "".join(f"%{byte:02X}" for byte in character.encode())

@@ -58,6 +58,7 @@ def _take_moment(leader: Leader, request: DumpRequest) -> tuple[Moment, Chosen]:
         time_zone=request.form.options.time_zone,
         lock_timeout=request.run.lock_timeout,
         again=found.choose,
+        caller=request.run.caller(),
     )
     return moment, found.chosen
 

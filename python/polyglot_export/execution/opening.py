@@ -84,13 +84,16 @@ def open_moment(
         What :func:`~polyglot_export.planning.planner.plan` and :func:`~polyglot_export.execution.export.start` take. It
         holds a connection and locks: close it, or start an export, which does so at its end.
     """
+    run = run or RunSettings()
     sources = [exposure.source_of(each) for each in spec.each()]
     # As secrets.token_hex(4), which would load OpenSSL first.
-    name = (run.application_name if run is not None else None) or f"polyglot {os.urandom(4).hex()}"
+    name = run.application_name or f"polyglot {os.urandom(4).hex()}"
+    caller = run.caller()
     leader = Leader.open(dsn, application_name=name, token=token)
     try:
-        lock_timeout = run.lock_timeout if run is not None else None
-        return Moment.open(leader, sources, time_zone=spec.options.time_zone, lock_timeout=lock_timeout)
+        return Moment.open(
+            leader, sources, time_zone=spec.options.time_zone, lock_timeout=run.lock_timeout, caller=caller
+        )
     except BaseException:
         leader.close()
         raise

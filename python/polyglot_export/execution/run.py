@@ -10,13 +10,14 @@ from polyglot_export.errors import SpecError
 from polyglot_export.execution.rate import check_rate
 from polyglot_export.fields import is_number
 from polyglot_export.limits import CHUNK_BYTES, DATABASE_SECONDS, ROW_BYTES, WINDOW_BYTES, Limits, default_workers
+from polyglot_export.postgres.caller import CallerSettings, read_caller_settings
 
 __all__ = ["ExportResult", "Progress", "RunSettings"]
 
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """How an export is run. None of this changes its bytes."""
+    """How an export is run. Only ``role`` and ``settings`` change its bytes: they tell whose rows it is of."""
 
     workers: int | None = None
     """How many connections and threads read. ``None``: one for each CPU, at most ``limits.DEFAULT_WORKERS_LIMIT``."""
@@ -37,6 +38,18 @@ class RunSettings:
     """Seconds after which an export is ended that nobody pulls, and its connections closed; ``None`` for no limit."""
     application_name: str | None = None
     """What ``pg_stat_activity`` shows; ``polyglot`` and a random number by default."""
+    role: str | None = None
+    """The database role under which everything is looked up and read; ``None`` for the login itself."""
+    settings: Mapping[str, str | float | bool] | None = None
+    """Settings that policies and views read, as ``app.tenant``, and a few of the server's own."""
+
+    def caller(self) -> CallerSettings:
+        """Role and settings, checked.
+
+        Raises:
+            SpecError: One of them cannot be set.
+        """
+        return read_caller_settings(self.role, self.settings)
 
     def session(self) -> tuple[str, ...]:
         """Settings of the workers' sessions, in addition to those of every export."""

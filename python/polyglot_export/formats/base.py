@@ -46,6 +46,16 @@ class EncoderOptions(NamedTuple):
     bom: bool = False
     formula_guard: bool = False
     long_numbers_as_text: bool = False
+    keep_text: bool = False
+    truth_words: str = ""
+    month_words: str = ""
+    encoding: str = "utf-8"
+    replace_unencodable: bool = False
+    decimal_comma: bool = False
+    float_digits: int | None = None
+    booleans: str = "t/f"
+    date_format: str = ""
+    timestamp_format: str = ""
     # json
     big_numbers_as_strings: bool = False
     # xml

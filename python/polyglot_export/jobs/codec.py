@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from polyglot_export.access.rights import dump_rights, read_rights
 from polyglot_export.errors import InternalError, SpecError
 from polyglot_export.jobs.job import Job, JobStatus, Run
 from polyglot_export.request.parse import dump_spec, parse_spec
@@ -33,8 +34,10 @@ class NotAJob(InternalError):
 
 def encode_job(job: Job) -> str:
     """A job as JSON."""
-    members = _JOB.dump_python(job, mode="json", exclude={"spec"})
+    members = _JOB.dump_python(job, mode="json", exclude={"spec", "rights"})
     members["spec"] = dump_spec(job.spec)
+    if job.rights is not None:
+        members["rights"] = dump_rights(job.rights)
     return dumps({"version": VERSION, **members})
 
 
@@ -58,7 +61,8 @@ def decode_job(text: str, *, brief: bool = False) -> Job:
             members["runs"] = [run for run in members["runs"][:-1] if run["status"] == JobStatus.RUNNING] + members[
                 "runs"
             ][-1:]
-        return _JOB.validate_python({**members, "spec": parse_spec(members["spec"])})
+        rights = read_rights(members["rights"]) if members.get("rights") is not None else None
+        return _JOB.validate_python({**members, "spec": parse_spec(members["spec"]), "rights": rights})
     except (ValidationError, SpecError, KeyError, TypeError) as error:
         raise NotAJob(f"a job in the store cannot be read: {error}") from error
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from polyglot_export.access.rights import Rights
 from polyglot_export.jobs.clock import now
 from polyglot_export.jobs.messages import Message, message_id, with_new
 from polyglot_export.request.spec import ExportSpec
@@ -204,6 +205,9 @@ class Job:
     """The key of the request, if it had one; no two jobs of an owner have the same."""
     messages: tuple[Message, ...] = ()
     """What its webhook (``ExportSpec.webhook``) is still to be told, oldest first, and the latest message."""
+    rights: Rights | None = None
+    """What its owner was allowed when the job was made, where nobody can be asked for that later; ``None`` where the
+    configuration tells."""
 
     @property
     def latest(self) -> Run | None:

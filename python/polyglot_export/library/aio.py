@@ -19,7 +19,7 @@ from polyglot_export.execution.feed import ChunkFeed
 from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, Progress, RunSettings
 from polyglot_export.formats.registry import Format
-from polyglot_export.library.keywords import Columns, Filter, Order, Where, make_spec
+from polyglot_export.library.keywords import Columns, Filter, Order, Settings, Where, make_spec
 from polyglot_export.planning.plan import Plan
 
 __all__ = ["AsyncExport", "aexport"]
@@ -109,6 +109,8 @@ def aexport(
     limit: int | None = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
+    role: str | None = None,
+    settings: Settings | None = None,
     workers: int | None = None,
     rate_limit: float | None = None,
     lock_timeout: float | None = None,
@@ -131,5 +133,12 @@ def aexport(
         compression=compression,
         options=options,
     )
-    run = RunSettings(workers=workers, rate_limit=rate_limit, lock_timeout=lock_timeout, idle_timeout=idle_timeout)
+    run = RunSettings(
+        workers=workers,
+        rate_limit=rate_limit,
+        lock_timeout=lock_timeout,
+        idle_timeout=idle_timeout,
+        role=role,
+        settings=settings,
+    )
     return AsyncExport(lambda token: open_export(spec, dsn=dsn, run=run, token=token))

@@ -17,7 +17,7 @@ from polyglot_export.errors import SpecError
 from polyglot_export.execution.engines.executor import ExecutorEngine
 from polyglot_export.execution.run import RunSettings
 from polyglot_export.formats.registry import Format
-from polyglot_export.library.keywords import make_spec
+from polyglot_export.library.keywords import Settings, make_spec
 from polyglot_export.limits import FILE_CHUNK_BYTES
 
 __all__ = ["Names", "adump", "dump"]
@@ -50,6 +50,8 @@ def dump(
     overwrite: bool = False,
     keep_going: bool = False,
     engine: ExecutorEngine | Executor | None = None,
+    role: str | None = None,
+    settings: Settings | None = None,
     workers: int | None = None,
     rate_limit: float | None = None,
     lock_timeout: float | None = None,
@@ -92,6 +94,8 @@ def dump(
         keep_going: Finish the other relations when one fails. The manifest then says what is missing.
         engine: Writes the parts elsewhere: a :class:`DaskEngine`, or any pool of ``concurrent.futures``, whose workers
             find the database in their own environment and see the same destination. ``None``: in this process.
+        role: The database role under which everything is looked up and read, of which the login is a member.
+        settings: What is set in every session before it reads, for policies and views: ``{"app.tenant": 3}``.
         workers: Connections that read at the same time, in all; by default as many as the engine has slots.
         rate_limit: Bytes a second that are read at most, by all of them together.
         lock_timeout: Seconds to wait for locks of other sessions; ``None`` waits as long as it takes.
@@ -130,7 +134,12 @@ def dump(
         overwrite=overwrite,
         keep_going=keep_going,
         run=RunSettings(
-            workers=workers, chunk_bytes=FILE_CHUNK_BYTES, rate_limit=rate_limit, lock_timeout=lock_timeout
+            workers=workers,
+            chunk_bytes=FILE_CHUNK_BYTES,
+            rate_limit=rate_limit,
+            lock_timeout=lock_timeout,
+            role=role,
+            settings=settings,
         ),
     )
     return dump_set(request, dsn=dsn, engine=pool, on_progress=on_progress, token=token)
@@ -160,6 +169,8 @@ async def adump(
     overwrite: bool = False,
     keep_going: bool = False,
     engine: ExecutorEngine | Executor | None = None,
+    role: str | None = None,
+    settings: Settings | None = None,
     workers: int | None = None,
     rate_limit: float | None = None,
     lock_timeout: float | None = None,
@@ -198,6 +209,8 @@ async def adump(
                 overwrite=overwrite,
                 keep_going=keep_going,
                 engine=engine,
+                role=role,
+                settings=settings,
                 workers=workers,
                 rate_limit=rate_limit,
                 lock_timeout=lock_timeout,

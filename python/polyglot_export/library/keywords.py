@@ -11,7 +11,7 @@ from polyglot_export.formats.registry import Format
 from polyglot_export.request.parse import parse_spec
 from polyglot_export.request.spec import ColumnChoice, ExportSpec, FilterTerm, OrderTerm
 
-__all__ = ["Columns", "Filter", "Order", "Where", "make_spec"]
+__all__ = ["Columns", "Filter", "Order", "Settings", "Where", "make_spec"]
 
 Columns: TypeAlias = "Sequence[str | ColumnChoice] | Mapping[str, str]"
 """Names of columns, or source → target."""
@@ -21,6 +21,9 @@ Where: TypeAlias = "str | Sequence[str]"
 """One term as on the command line, or several that must all hold."""
 Order: TypeAlias = "str | Sequence[OrderTerm | Mapping[str, Any] | str]"
 """Sort keys: ``name``, ``name:desc``, or :class:`OrderTerm`, which also takes a name that ends in ``:desc``."""
+
+Settings: TypeAlias = "Mapping[str, str | float | bool]"
+"""Name → value of what is set in every session of an export."""
 
 _DIRECTIONS = frozenset({"asc", "desc"})
 

@@ -17,7 +17,7 @@ from polyglot_export.execution.opening import explain as explain_spec
 from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, RunSettings
 from polyglot_export.formats.registry import Format
-from polyglot_export.library.keywords import Columns, Filter, Order, Where, make_spec
+from polyglot_export.library.keywords import Columns, Filter, Order, Settings, Where, make_spec
 from polyglot_export.limits import CHUNK_BYTES, FILE_CHUNK_BYTES
 from polyglot_export.planning.plan import Plan
 
@@ -40,6 +40,8 @@ def export(
     limit: int | None = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
+    role: str | None = None,
+    settings: Settings | None = None,
     workers: int | None = None,
     rate_limit: float | None = None,
     lock_timeout: float | None = None,
@@ -59,6 +61,8 @@ def export(
         limit: At most so many rows.
         compression: A :class:`Compression` of the whole file, or its name; not for Parquet, which compresses inside.
         options: The format's options.
+        role: The database role under which everything is looked up and read, of which the login is a member.
+        settings: What is set in every session before it reads, for policies and views: ``{"app.tenant": 3}``.
         workers: Connections and threads.
         rate_limit: Bytes a second that are read at most.
         lock_timeout: Seconds to wait for a table that another session has locked; ``None`` waits as long as it takes.
@@ -83,7 +87,14 @@ def export(
         compression=compression,
         options=options,
     )
-    run = RunSettings(workers=workers, rate_limit=rate_limit, lock_timeout=lock_timeout, idle_timeout=idle_timeout)
+    run = RunSettings(
+        workers=workers,
+        rate_limit=rate_limit,
+        lock_timeout=lock_timeout,
+        idle_timeout=idle_timeout,
+        role=role,
+        settings=settings,
+    )
     return open_export(spec, dsn=dsn, run=run)
 
 
@@ -100,6 +111,8 @@ def explain(
     limit: int | None = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
+    role: str | None = None,
+    settings: Settings | None = None,
     workers: int | None = None,
     rate_limit: float | None = None,
     lock_timeout: float | None = None,
@@ -129,6 +142,8 @@ def explain(
         lock_timeout=lock_timeout,
         idle_timeout=idle_timeout,
         application_name="polyglot explain",
+        role=role,
+        settings=settings,
     )
     return explain_spec(spec, dsn=dsn, run=run)
 
@@ -149,6 +164,8 @@ def export_to_file(
     limit: int | None = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
+    role: str | None = None,
+    settings: Settings | None = None,
     workers: int | None = None,
     rate_limit: float | None = None,
     lock_timeout: float | None = None,
@@ -175,6 +192,8 @@ def export_to_file(
         limit: As in :func:`export`.
         compression: Needed only where the name does not say it.
         options: As in :func:`export`.
+        role: As in :func:`export`.
+        settings: As in :func:`export`.
         workers: Connections and threads.
         rate_limit: Bytes a second that are read at most.
         lock_timeout: Seconds to wait for a table that another session has locked; ``None`` waits as long as it takes.
@@ -200,7 +219,14 @@ def export_to_file(
     )
     place = destination(target.path)
     chunk_bytes = CHUNK_BYTES if place.capabilities.streaming else FILE_CHUNK_BYTES
-    run = RunSettings(workers=workers, chunk_bytes=chunk_bytes, rate_limit=rate_limit, lock_timeout=lock_timeout)
+    run = RunSettings(
+        workers=workers,
+        chunk_bytes=chunk_bytes,
+        rate_limit=rate_limit,
+        lock_timeout=lock_timeout,
+        role=role,
+        settings=settings,
+    )
     sheet = _sheet(target.path, manifest, fingerprints)
     try:
         with sheet or nullcontext():

@@ -12,6 +12,7 @@ from polyglot_export.errors import SpecError
 from polyglot_export.postgres.catalogue.columns import SourceColumn
 from polyglot_export.postgres.catalogue.types import Types
 from polyglot_export.postgres.leader import Described
+from polyglot_export.request.spec import REST
 
 if TYPE_CHECKING:
     from polyglot_export.request.spec import ColumnChoice, ExportSpec
@@ -63,28 +64,58 @@ def choose_columns(columns: tuple[SourceColumn, ...], spec: ExportSpec, unnamed:
     Raises:
         SpecError: An unknown or ambiguous column, or a name that stands twice in a format that needs one for each.
     """
+    rest = _rest(columns, spec)
     if spec.columns is not None:
-        return _chosen(columns, spec.columns)
-    if unnamed:
-        raise SpecError("columns", f"the name of the column {unnamed[0]} is not UTF-8; choose others")
-    repeated = _repeated(column.name for column in columns)
+        return _chosen(columns, spec.columns, rest, unnamed)
+    _refuse_unnamed(unnamed)
+    repeated = _repeated(column.name for column in rest)
     if repeated is not None and not spec.format.record.repeated_names:
         reason = (
             f"two columns are called {repeated!r}, and {spec.format.record.title} needs another name for each;"
             " rename one with AS, or choose columns and rename them"
         )
         raise SpecError("query" if spec.query is not None else "dataset", reason)
-    return [Choice(column, column.name) for column in columns]
+    return [Choice(column, column.name) for column in rest]
 
 
-def _chosen(columns: tuple[SourceColumn, ...], choices: Sequence[ColumnChoice]) -> list[Choice]:
-    repeated = _repeated(choice.target for choice in choices)
+def _rest(columns: tuple[SourceColumn, ...], spec: ExportSpec) -> list[SourceColumn]:
+    """What all columns are where none are named: those that the spec does not leave out."""
+    known = {column.name: column for column in columns}
+    for index, name in enumerate(spec.exclude):
+        if name not in known:
+            raise unknown_column(name, known, f"exclude.{index}")
+    rest = [column for column in columns if column.name not in spec.exclude]
+    if spec.exclude and not rest and spec.columns is None:
+        raise SpecError("exclude", "leaves no column")
+    return rest
+
+
+def _refuse_unnamed(unnamed: Sequence[str]) -> None:
+    if unnamed:
+        raise SpecError("columns", f"the name of the column {unnamed[0]} is not UTF-8; choose others")
+
+
+def _chosen(
+    columns: tuple[SourceColumn, ...],
+    choices: Sequence[ColumnChoice],
+    rest: Sequence[SourceColumn],
+    unnamed: Sequence[str],
+) -> list[Choice]:
+    asked = {choice.source for choice in choices}
+    stars = REST in asked and all(column.name != REST for column in columns)
+    found: list[Choice] = []
+    for index, choice in enumerate(choices):
+        if choice.source != REST or not stars:
+            found.append(Choice(column_named(choice.source, columns, f"columns.{index}.source"), choice.target))
+            continue
+        if choice.target != REST:
+            raise SpecError(f"columns.{index}.target", f"{REST} stands for many columns, which keep their names")
+        _refuse_unnamed(unnamed)
+        found += [Choice(column, column.name) for column in rest if column.name not in asked]
+    repeated = _repeated(choice.target for choice in found)
     if repeated is not None:
         raise SpecError("columns", f"two columns have the target {repeated!r}; targets must differ")
-    return [
-        Choice(column_named(choice.source, columns, f"columns.{index}.source"), choice.target)
-        for index, choice in enumerate(choices)
-    ]
+    return found
 
 
 def column_named(name: str, columns: Iterable[SourceColumn], field: str) -> SourceColumn:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from polyglot_export import sqlstates
-from polyglot_export.errors import PolyglotError, SpecError
+from polyglot_export.errors import InternalError, PolyglotError, SpecError
 from polyglot_export.planning.choose import column_named
 from polyglot_export.planning.locate import Located
 from polyglot_export.planning.statement import Statement
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from polyglot_export.request.spec import FilterTerm, Scalar
 
 
-__all__ = ["filter_terms"]
+__all__ = ["filter_terms", "row_terms"]
 
 _SQL_OPERATOR = {
     FilterOp.EQ: "=",
@@ -57,18 +57,36 @@ def filter_terms(leader: Leader, found: Located, terms: Sequence[FilterTerm]) ->
     Raises:
         SpecError: A column is unknown, its type lacks the operator, or the value is none of that type.
     """
+    return _tried(leader, found, terms, found.exposed)
+
+
+def row_terms(leader: Leader, found: Located) -> tuple[sql.Composable, ...]:
+    """What every row must fulfil that may be read (``Located.rows``), as SQL. It may be about any column.
+
+    Raises:
+        InternalError: One of the terms fits no column. Whoever asked did not write it and is not told of it.
+    """
+    try:
+        return _tried(leader, found, found.rows, found.columns)
+    except SpecError as error:
+        raise InternalError(f"the rows of {found.title} that may be read: {error.message}") from None
+
+
+def _tried(
+    leader: Leader, found: Located, terms: Sequence[FilterTerm], columns: Sequence[SourceColumn]
+) -> tuple[sql.Composable, ...]:
     if not terms:
         return ()
     operators = _Operators(leader, found.types)
-    written = tuple(_written(operators, found, term, f"filter.{index}") for index, term in enumerate(terms))
+    written = tuple(_written(operators, columns, term, f"filter.{index}") for index, term in enumerate(terms))
     for index, term in enumerate(written):
         # Alone, so that the server's complaint is about this term.
         try_statement(leader, Statement((), found.from_, (term,)), f"filter.{index}")
     return written
 
 
-def _written(operators: _Operators, found: Located, term: FilterTerm, field: str) -> sql.Composable:
-    return _Term(operators, column_named(term.column, found.exposed, f"{field}.column"), term, field).compose()
+def _written(operators: _Operators, columns: Sequence[SourceColumn], term: FilterTerm, field: str) -> sql.Composable:
+    return _Term(operators, column_named(term.column, columns, f"{field}.column"), term, field).compose()
 
 
 class _Operators:

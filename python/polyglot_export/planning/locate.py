@@ -10,7 +10,7 @@ The steps of one source, in the order in which :class:`polyglot_export.planning.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import sql
 
@@ -27,6 +27,9 @@ from polyglot_export.postgres.names import is_text, shown
 from polyglot_export.postgres.query import describe_query
 from polyglot_export.postgres.settings import TABLE_SETTINGS
 from polyglot_export.sources.base import QueryText, RelationName, Source
+
+if TYPE_CHECKING:
+    from polyglot_export.request.spec import FilterTerm
 
 __all__ = ["Located", "Moved", "Wanted", "denied", "hold", "locate", "look_up", "settings_for"]
 
@@ -55,6 +58,8 @@ class Located(NamedTuple):
     """The types of the columns, with everything under them."""
     unnamed: tuple[str, ...] = ()
     """Columns whose names are not UTF-8, as they are shown: they are in neither of the others."""
+    rows: tuple[FilterTerm, ...] = ()
+    """What every row fulfils that may be read; the terms may name any of ``columns``."""
 
     @property
     def can_grow(self) -> bool:
@@ -136,6 +141,7 @@ def _locate_relation(source: Source, relation: Relation, every: Sequence[SourceC
         exposed(columns, source.columns),
         types,
         unnamed if source.columns is None else (),
+        source.rows,
     )
 
 
@@ -150,7 +156,9 @@ def _locate_query(leader: Leader, source: Source, reads: QueryText) -> Located:
     if any(type_ not in types for _, type_, _ in query.described.columns):
         raise Moved([source.title])
     columns = query_columns(query.described, types)
-    return Located(source.title, None, query.subquery, columns, exposed(columns, source.columns), types)
+    return Located(
+        source.title, None, query.subquery, columns, exposed(columns, source.columns), types, rows=source.rows
+    )
 
 
 def hold(leader: Leader, found: Located) -> None:
@@ -168,7 +176,9 @@ def hold(leader: Leader, found: Located) -> None:
     # A policy may read other tables, and LOCK takes only the one that is named, and what is below it.
     if relation is not None and relation.lockable and not relation.policies:
         return
-    columns = [column for column in found.exposed if column.readable] or found.exposed
+    columns = [column for column in found.exposed if column.readable] or list(found.exposed)
+    judged = {term.column for term in found.rows}
+    columns += [column for column in found.columns if column.name in judged and column not in columns]
     try:
         explained = explain_statement(leader, _reading(found, columns))
     except AccessDenied as error:

@@ -16,6 +16,7 @@ from polyglot_export import sqlstates
 from polyglot_export.errors import SourceChanged, StatementFailed, StatementTimeout
 from polyglot_export.planning.locate import Located, Moved, Wanted, hold, locate, look_up, settings_for
 from polyglot_export.planning.storage import Storage, storage_of
+from polyglot_export.postgres.caller import CallerSettings, caller_settings
 from polyglot_export.postgres.catalogue.relations import Relation, ancestors
 from polyglot_export.postgres.leader import Held, Leader
 from polyglot_export.postgres.settings import WORKER_SETTINGS, lock_setting, session_settings
@@ -37,6 +38,7 @@ _GONE = (
 """What LOCK answers for a relation that was dropped or replaced since its look-up."""
 
 
+AS_THE_LOGIN = CallerSettings()
 Choose = Callable[[Leader], Sequence[Wanted]]
 """Looks up what a moment shall be of, in a transaction that is rolled back: a query in that of the export would take
 the snapshot before the locks."""
@@ -68,7 +70,13 @@ class Moment:
 
     @classmethod
     def open(
-        cls, leader: Leader, sources: Sequence[Source], *, time_zone: str = "UTC", lock_timeout: float | None = None
+        cls,
+        leader: Leader,
+        sources: Sequence[Source],
+        *,
+        time_zone: str = "UTC",
+        lock_timeout: float | None = None,
+        caller: CallerSettings = AS_THE_LOGIN,
     ) -> Self:
         """Lock the sources, take the snapshot, and prove that nothing moved in between.
 
@@ -77,23 +85,26 @@ class Moment:
             sources: What plans of this moment may read.
             time_zone: Zone of timestamptz in text.
             lock_timeout: Seconds to wait for each lock; ``None`` waits as long as it takes.
+            caller: The role and the settings under which everything is looked up and read.
 
         Raises:
             StatementTimeout: Another session held a lock for too long.
-            SpecError: A source or the time zone is wrong; ``field`` names it.
-            AccessDenied: The login may not read a source.
+            SpecError: A source, the time zone, the role or a setting is wrong; ``field`` names it.
+            AccessDenied: The login may not read a source, or become the role.
             SourceChanged: A relation was rewritten each time its moment was being taken.
         """
         reads = [source.reads for source in sources]
         views = any(not isinstance(each, RelationName) or each.views is not False for each in reads)
         if not any(isinstance(each, RelationName) for each in reads):
             wanted = [Wanted(source, None) for source in sources]
-            return cls.of(leader, None, wanted, time_zone=time_zone, lock_timeout=lock_timeout, views=views)
+            return cls.of(
+                leader, None, wanted, time_zone=time_zone, lock_timeout=lock_timeout, views=views, caller=caller
+            )
 
         def choose(leader: Leader) -> list[Wanted]:
             return [Wanted(source, look_up(leader, source)) for source in sources]
 
-        return cls.of(leader, choose, time_zone=time_zone, lock_timeout=lock_timeout, views=views)
+        return cls.of(leader, choose, time_zone=time_zone, lock_timeout=lock_timeout, views=views, caller=caller)
 
     @classmethod
     def of(
@@ -106,6 +117,7 @@ class Moment:
         lock_timeout: float | None = None,
         views: bool = True,
         again: Choose | None = None,
+        caller: CallerSettings = AS_THE_LOGIN,
     ) -> Self:
         """The same for what is looked up anew at each attempt.
 
@@ -117,11 +129,13 @@ class Moment:
             lock_timeout: As above.
             views: Whether views may be read.
             again: Asked within the snapshot; the moment is taken again until it finds the same as ``choose``.
+            caller: As above.
 
         Raises:
             PolyglotError: As above, and what the two raise.
         """
         settings = session_settings(leader.connection, time_zone, views=views)
+        settings += caller_settings(leader.connection, caller)
         moved: Moved | None = None
         for attempt in range(ATTEMPTS):
             if attempt:

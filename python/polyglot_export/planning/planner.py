@@ -8,7 +8,7 @@ from polyglot_export.errors import AccessDenied
 from polyglot_export.limits import Limits
 from polyglot_export.planning.choose import choose_columns
 from polyglot_export.planning.columns import read_as, remarks
-from polyglot_export.planning.filters import filter_terms
+from polyglot_export.planning.filters import filter_terms, row_terms
 from polyglot_export.planning.geometry import conversions
 from polyglot_export.planning.geoparquet import crs_remark, geo_columns, geo_metadata
 from polyglot_export.planning.locate import Located, denied
@@ -59,7 +59,7 @@ def plan(
         chosen = [choice for choice in chosen if choice.column is not partition.column]
     columns = read_as(chosen, found.types, spec, conversions(leader, chosen, found.types, spec))
     geometries = geo_columns(chosen, found.types) if spec.options.geometry == "geoparquet" else []
-    filters = filter_terms(leader, found, spec.filter)
+    filters = row_terms(leader, found) + filter_terms(leader, found, spec.filter)
     order = sort_keys(leader, found, spec.order_by)
     expressions = [column.expression for column in columns]
     stored = [choice.column for choice in chosen]
@@ -70,7 +70,7 @@ def plan(
     statement = Statement(tuple(expressions), found.from_, filters, order, spec.limit)
     explained = _explain(leader, found, statement)
     storage = moment.storage(found.relation)
-    read = {column.name for column in stored} | {term.column for term in spec.filter}
+    read = {column.name for column in stored} | {term.column for term in (*found.rows, *spec.filter)}
     segments = cut(leader, found.relation, statement, explained, columns=read, format_=spec.format, storage=storage)
     targets = [choice.target for choice in chosen]
     manifest = {"source": found.title, "snapshot": moment.snapshot}

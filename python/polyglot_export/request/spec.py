@@ -15,11 +15,24 @@ from polyglot_export.formats.registry import Format, FormatOptions
 from polyglot_export.limits import DUMP_PART_BYTES, MAX_COLUMNS, MAX_DATASETS, MAX_FILTER_TERMS, MAX_SORT_KEYS
 from polyglot_export.request.words import FilterOp
 
-__all__ = ["ColumnChoice", "DatasetChoice", "Delivery", "ExportSpec", "FilterTerm", "OrderTerm", "Scalar"]
+__all__ = [
+    "REST",
+    "ColumnChoice",
+    "DatasetChoice",
+    "Delivery",
+    "ExportSpec",
+    "FilterTerm",
+    "OrderTerm",
+    "Scalar",
+]
 
 Delivery = Literal["stream", "file", "store"]
 """How an export over HTTP reaches its caller: a stream, a file that is prepared first, or files in a configured
 destination."""
+
+REST = "*"
+"""As the source of a column: all that are not named beside it, in their own order. A column that is really called so
+is meant where there is one."""
 
 MAX_LIMIT = 2**63 - 1
 """The largest count of PostgreSQL's LIMIT."""
@@ -165,6 +178,8 @@ class ExportSpec(Record):
     dataset: str | None = field(default=None, metadata={"min_length": 1})
     query: str | None = field(default=None, metadata={"min_length": 1})
     columns: tuple[ColumnChoice, ...] | None = field(default=None, metadata=COLUMNS)
+    exclude: tuple[str, ...] = field(default=(), metadata={"max_length": MAX_COLUMNS})
+    """Columns that are left out where all are meant, by ``columns`` that are not given or by ``*`` in them."""
     filter: tuple[FilterTerm, ...] = field(default=(), metadata=FILTER)
     order_by: tuple[OrderTerm, ...] = field(default=(), metadata=ORDER_BY)
     limit: int | None = field(default=None, metadata=LIMIT)
@@ -229,6 +244,7 @@ class ExportSpec(Record):
             codec = f"for {record.name} set options.compression, the codec inside the file"
             raise SpecError("compression", f"is for text formats; {codec}")
         _refuse_equal_targets(self.columns)
+        _refuse_excluded(self.columns, self.exclude)
         self._check_delivery()
         self._check_datasets()
 
@@ -244,7 +260,7 @@ class ExportSpec(Record):
     def _check_datasets(self) -> None:
         if self.datasets is None:
             return
-        for name in ("dataset", "query", "columns", "filter", "order_by", "limit"):
+        for name in ("dataset", "query", "columns", "exclude", "filter", "order_by", "limit"):
             if getattr(self, name) not in (None, ()):
                 raise SpecError(camel(name), "cannot stand beside datasets: each of them has its own")
         names = [choice.name.casefold() for choice in self.datasets]
@@ -260,3 +276,10 @@ def _refuse_equal_targets(columns: tuple[ColumnChoice, ...] | None) -> None:
         if column.target in seen:
             raise SpecError("columns", f"two columns have the target {column.target!r}; targets must differ")
         seen.add(column.target)
+
+
+def _refuse_excluded(columns: tuple[ColumnChoice, ...] | None, exclude: tuple[str, ...]) -> None:
+    chosen = {column.source for column in columns or ()}
+    for index, name in enumerate(exclude):
+        if name in chosen:
+            raise SpecError(f"exclude.{index}", f"{name!r} is among the columns that are asked for")

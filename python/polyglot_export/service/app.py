@@ -13,8 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 
+from polyglot_export.service.callers import Callers
 from polyglot_export.service.config.environment import ServiceSettings
-from polyglot_export.service.config.file import load_configuration
+from polyglot_export.service.config.file import Configuration, load_configuration
 from polyglot_export.service.container import Service, build
 from polyglot_export.service.http.error_handlers import add_exception_handlers
 from polyglot_export.service.http.host_guard import HostGuard
@@ -41,16 +42,20 @@ ROUTERS = (
 """All calls; the first one that fits is the one that answers."""
 
 
-def create_app(settings: ServiceSettings) -> FastAPI:
+def create_app(
+    settings: ServiceSettings, configuration: Configuration | None = None, callers: Callers | None = None
+) -> FastAPI:
     """The application.
 
     Args:
-        settings: Validated settings; the configuration file that they name is read here.
+        settings: Validated settings.
+        configuration: What is offered; by default what is in the file that the settings name.
+        callers: Who may ask; by default the holders of its keys, or anybody where it has none.
 
     Raises:
         SpecError: The configuration is wrong.
     """
-    service = build(settings, load_configuration(settings.config), _version())
+    service = build(settings, configuration or load_configuration(settings.config), _version(), callers)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -80,7 +85,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     app.webhooks.include_router(webhooks.router)
-    describe(app, settings.root_path)
+    describe(app, settings.root_path, keys=callers is None)
     return app
 
 

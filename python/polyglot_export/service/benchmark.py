@@ -7,12 +7,12 @@ import time
 import uuid
 from dataclasses import dataclass
 
-from polyglot_export.access.exposure import Exposure
 from polyglot_export.errors import Busy
 from polyglot_export.execution.feed import ChunkFeed
 from polyglot_export.request.parse import parse_spec
 from polyglot_export.service.admission.machine import resident_bytes
 from polyglot_export.service.admission.opening import Admission
+from polyglot_export.service.callers import Caller
 from polyglot_export.service.catalogue import Catalogue
 
 __all__ = ["Benchmark", "Measured"]
@@ -52,12 +52,11 @@ class Benchmark:
         self._queue_timeout = queue_timeout
         self._running = False
 
-    async def run(self, exposure: Exposure, caller: str | None = None) -> list[Measured]:
+    async def run(self, caller: Caller) -> list[Measured]:
         """Measure every format, one after the other.
 
         Args:
-            exposure: What the caller may read.
-            caller: Whose share of memory and connections it takes.
+            caller: Who asks; it takes of that one's share of memory and connections.
 
         Raises:
             Busy: A benchmark is running already.
@@ -67,20 +66,26 @@ class Benchmark:
             raise Busy("a benchmark is running already; try again later")
         self._running = True
         try:
-            limit = await self._limit(exposure)
-            return [await self._measure(exposure, caller, name, limit) for name in FORMATS]
+            limit = await self._limit(caller)
+            return [await self._measure(caller, name, limit) for name in FORMATS]
         finally:
             self._running = False
 
-    async def _limit(self, exposure: Exposure) -> int | None:
+    async def _limit(self, caller: Caller) -> int | None:
         """A limit makes the export one segment, so it is only set where the table may have more rows than that."""
-        dataset = await self._catalogue.find(exposure, self._catalogue.default_dataset)
+        dataset = await self._catalogue.find(caller, self._catalogue.default_dataset)
         small = dataset.estimated_rows is not None and dataset.estimated_rows <= self._most_rows
         return None if small else self._most_rows
 
-    async def _measure(self, exposure: Exposure, caller: str | None, name: str, limit: int | None) -> Measured:
+    async def _measure(self, caller: Caller, name: str, limit: int | None) -> Measured:
         spec = parse_spec({"format": name, "dataset": self._catalogue.default_dataset, "limit": limit})
-        admit = self._admission.admit(spec, exposure, f"benchmark {uuid.uuid4()}", self._queue_timeout, caller)
+        admit = self._admission.admit(
+            spec,
+            caller.exposure,
+            f"benchmark {uuid.uuid4()}",
+            self._queue_timeout,
+            caller.name,
+        )
         with await admit as admitted:
             return await _measured(name, ChunkFeed(admitted.open))
 

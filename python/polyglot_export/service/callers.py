@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from starlette.requests import Request
+
 from polyglot_export.access.exposure import Exposure
 from polyglot_export.access.keys import Keys
+from polyglot_export.access.rights import Rights
 from polyglot_export.errors import SpecError
+from polyglot_export.jobs.job import Job
 from polyglot_export.service.config.destinations import Destinations
 from polyglot_export.service.errors import Forbidden, Unauthorized
 
@@ -28,6 +32,27 @@ class Caller:
     """Where this caller may have exports delivered to."""
     webhooks: tuple[str, ...] = ()
     """The names of the webhooks that its exports may be told to."""
+    rights: Rights = field(default_factory=Rights)
+    """What the three above were made of."""
+    asked_once: bool = False
+    """Whether nobody can be asked for its rights later, so that its jobs keep those that it had when it made them."""
+
+    @property
+    def kept(self) -> Rights | None:
+        """What its jobs keep."""
+        return self.rights if self.asked_once else None
+
+    def may_read(self, job: Job, *offered: tuple[str, ...] | None) -> bool:
+        """Whether it may read what its job has made, with the rights that it has now.
+
+        Args:
+            job: Has made it.
+            offered: For each dataset, the columns that were offered then; ``None`` for all that the source had.
+        """
+        covered = zip(job.spec.each(), offered, strict=True)
+        if not all(self.exposure.covers(spec, columns) for spec, columns in covered):
+            return False
+        return job.rights is None or self.rights.cover(job.rights, job.spec)
 
     def check_webhook(self, name: str | None) -> None:
         """Whether an export may name this webhook.
@@ -80,6 +105,22 @@ class Callers:
         self._keys, self._exposure = keys, exposure
         self._destinations, self._webhooks = destinations or Destinations(), tuple(webhooks)
 
+    def of(self, request: Request) -> Caller:
+        """Who a request comes from.
+
+        Raises:
+            Unauthorized: Nobody who is known.
+        """
+        return self.identify(request.headers.get("authorization"))
+
+    def check_metrics(self, request: Request) -> None:
+        """Whether a request may read the numbers of the whole service; any caller may.
+
+        Raises:
+            PolyglotError: It may not.
+        """
+        self.of(request)
+
     def identify(self, authorization: str | None) -> Caller:
         """Who a request comes from.
 
@@ -114,9 +155,29 @@ class Callers:
             raise Forbidden("the key that created the export is not configured any more")
         return self._holder(name)
 
+    def owner_of(self, job: Job) -> Caller:
+        """The owner of a job, with what it may do when the job runs by itself.
+
+        Raises:
+            Forbidden: As :meth:`owner`; or an app made the job, whose callers are not known here.
+        """
+        if job.rights is not None:
+            raise Forbidden("the export was created by the caller of an app, and this is none")
+        return self.owner(job.owner)
+
+    def with_rights(self, name: str | None, rights: Rights, *, asked_once: bool = False) -> Caller:
+        """A caller of this name with these rights in what is configured."""
+        return Caller(
+            name,
+            rights.narrow(self._exposure),
+            self._destinations.only(rights.destinations),
+            rights.webhooks,
+            rights,
+            asked_once,
+        )
+
     def _holder(self, name: str) -> Caller:
-        key = self._keys[name]
-        return Caller(name, key.narrow(self._exposure), self._destinations.only(key.destinations), key.webhooks)
+        return self.with_rights(name, self._keys[name].rights)
 
     def _anybody(self) -> Caller:
         return Caller(None, self._exposure, self._destinations, self._webhooks)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from polyglot_export.access.catalog import Dataset, describe_dataset, list_datasets
-from polyglot_export.access.exposure import Exposure
 from polyglot_export.fields import within
 from polyglot_export.planning.choose import unknown_column
+from polyglot_export.request.spec import REST
+from polyglot_export.service.callers import Caller
 from polyglot_export.service.database import Database
 
 if TYPE_CHECKING:
@@ -31,19 +32,19 @@ class Catalogue:
         self._database = database
         self.default_dataset = default_dataset
 
-    async def all(self, exposure: Exposure) -> list[Dataset]:
-        """All datasets of an exposure."""
-        return await self._database.ask(lambda connection: list_datasets(connection, exposure))
+    async def all(self, caller: Caller) -> list[Dataset]:
+        """All datasets that a caller may read."""
+        return await self._database.ask(lambda connection: list_datasets(connection, caller.exposure))
 
-    async def find(self, exposure: Exposure, name: str) -> Dataset:
+    async def find(self, caller: Caller, name: str) -> Dataset:
         """One dataset.
 
         Raises:
-            UnknownDataset: There is none of that name, or it is not exposed.
+            UnknownDataset: There is none of that name, or it is not for this caller.
         """
-        return await self._database.ask(lambda connection: describe_dataset(connection, exposure, name))
+        return await self._database.ask(lambda connection: describe_dataset(connection, caller.exposure, name))
 
-    async def check(self, exposure: Exposure, spec: ExportSpec) -> None:
+    async def check(self, caller: Caller, spec: ExportSpec) -> None:
         """See whether an export can be planned, as far as the catalogue tells: its dataset and every column that it
         names.
 
@@ -55,23 +56,38 @@ class Catalogue:
         """
         for index, each in enumerate(spec.each()):
             with within(f"datasets.{index}") if spec.datasets is not None else nullcontext():
-                await self._check_one(exposure, each)
+                await self._check_one(caller, each)
 
-    async def _check_one(self, exposure: Exposure, spec: ExportSpec) -> None:
-        dataset = await self.find(exposure, spec.dataset or self.default_dataset)
+    async def _check_one(self, caller: Caller, spec: ExportSpec) -> None:
+        dataset = await self.find(caller, spec.dataset or self.default_dataset)
         columns = {column.name: column for column in dataset.columns}
         for field, name in _named_columns(spec):
-            if name not in columns:
+            if name not in columns and (name != REST or not field.startswith("columns.")):
                 raise unknown_column(name, columns, field)
-        targets = [choice.target for choice in spec.columns] if spec.columns is not None else [*columns]
-        spec.format.record.encoder_options(spec.options, targets, {})
+        spec.format.record.encoder_options(spec.options, _targets(spec, [*columns]), {})
 
 
 def _named_columns(spec: ExportSpec) -> Iterable[tuple[str, str]]:
     """Every column that a spec names, with the field that names it."""
     for index, choice in enumerate(spec.columns or ()):
         yield f"columns.{index}.source", choice.source
+    for index, name in enumerate(spec.exclude):
+        yield f"exclude.{index}", name
     for index, term in enumerate(spec.filter):
         yield f"filter.{index}.column", term.column
     for index, key in enumerate(spec.order_by):
         yield f"orderBy.{index}.column", key.column
+
+
+def _targets(spec: ExportSpec, columns: Sequence[str]) -> list[str]:
+    """The names in the file, of a dataset that has these columns."""
+    if spec.columns is None:
+        return [name for name in columns if name not in spec.exclude]
+    asked = {choice.source for choice in spec.columns}
+    targets: list[str] = []
+    for choice in spec.columns:
+        if choice.source == REST and REST not in columns:
+            targets += [name for name in columns if name not in asked and name not in spec.exclude]
+        else:
+            targets.append(choice.target)
+    return targets

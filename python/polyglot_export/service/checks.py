@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -53,14 +53,18 @@ class _Grants:
 class ConfigurationCheck:
     """The latest findings about the configuration that is in force."""
 
-    def __init__(self, terms: ExportTerms, capacity: int, default_dataset: str | None) -> None:
+    def __init__(
+        self, terms: ExportTerms, capacity: int, default_dataset: str | None, *, anybody: Callable[[], bool]
+    ) -> None:
         """Set up.
 
         Args:
             terms: What every export is granted.
             capacity: Bytes of memory for exports.
             default_dataset: The default dataset, if one was set.
+            anybody: Whether anybody may ask.
         """
+        self._anybody = anybody
         self._grants = _Grants(terms, capacity, default_dataset)
         self._latest = 0
         self.problems: tuple[Finding, ...] = ()
@@ -92,7 +96,7 @@ class ConfigurationCheck:
                 event(_log, logging.WARNING, "configuration not checked", reason=error.message)
                 return
             if turn == self._latest and findings != known:
-                self._closed = bool(configuration.keys)
+                self._closed = not self._anybody()
                 self._keep(findings)
                 known = findings
             if not self.nothing_runs:

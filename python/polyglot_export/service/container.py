@@ -109,8 +109,16 @@ class Service:
         await self.store.close()
 
 
-def build(settings: ServiceSettings, configuration: Configuration, version: str) -> Service:
+def build(
+    settings: ServiceSettings, configuration: Configuration, version: str, callers: Callers | None = None
+) -> Service:
     """Make the parts and connect them; nothing runs before :meth:`Service.start`.
+
+    Args:
+        settings: Validated settings.
+        configuration: What is offered.
+        version: Of the package.
+        callers: Who may ask; by default the holders of the configuration's keys, or anybody where it has none.
 
     Raises:
         SpecError: The job store's URL is wrong, or its client is not installed; or more clients are allowed than the
@@ -122,31 +130,31 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
     runs = Runs(store, settings.max_duration, name)
     database = Database(settings.database_url)
     catalogue = Catalogue(database, settings.default_dataset)
-    callers = Callers(configuration.keys, configuration.exposure, configuration.destinations, configuration.webhooks)
-    receivers = Receivers(configuration.webhooks, lambda owner: callers.owner(owner).webhooks)
-    messenger = Messenger(store, receivers.of, lambda: len(callers), name)
+    known = callers if callers is not None else _callers(configuration)
+    receivers = Receivers(configuration.webhooks, lambda job: known.owner_of(job).webhooks)
+    messenger = Messenger(store, receivers.of, lambda: len(known), name)
     runs.outcomes.on_stored = messenger.told
     clients = _client_connections(settings)
     connections = Connections(settings.max_connections)
     bodies = body_room(settings)
     # Before the memory is counted.
     configuration.destinations.load()
-    budget = MemoryBudget(export_memory(settings, bodies), connections, Trimmer().plan, lambda: len(callers))
+    budget = MemoryBudget(export_memory(settings, bodies), connections, Trimmer().plan, lambda: len(known))
     terms = export_terms(settings)
     admission = Admission(budget, terms)
-    check = ConfigurationCheck(terms, budget.capacity, set_default_dataset(settings))
+    check = ConfigurationCheck(terms, budget.capacity, set_default_dataset(settings), anybody=lambda: known.keyless)
     least_pace = LeastPace(settings.slow_client_timeout, settings.min_rate)
     spool = Spool(settings.spool_dir, settings.spool_limit)
     spool_files = SpoolFiles(spool, runs)
     threads = StoreThreads(settings.queue_timeout)
-    preparations = _preparations(settings, runs, spool_files, admission, callers, threads, shared=shared is not None)
+    preparations = _preparations(settings, runs, spool_files, admission, known, threads, shared=shared is not None)
     file_terms = FileTerms(budget, settings.queue_timeout, least_pace)
     job_events = JobEvents(runs, store, preparations.may_begin)
     return Service(
         settings=settings,
         configuration=configuration,
-        callers=callers,
-        reloader=Reloader(callers, receivers, configuration, settings.host, check),
+        callers=known,
+        reloader=Reloader(known, receivers, configuration, settings.host, check),
         clients=clients,
         store=store,
         runs=runs,
@@ -175,6 +183,10 @@ def build(settings: ServiceSettings, configuration: Configuration, version: str)
         ),
         check=check,
     )
+
+
+def _callers(configuration: Configuration) -> Callers:
+    return Callers(configuration.keys, configuration.exposure, configuration.destinations, configuration.webhooks)
 
 
 def body_room(settings: ServiceSettings) -> BodyRoom:
@@ -224,9 +236,9 @@ def _preparations(
     terms = PreparationTerms(
         settings.file_attempts, settings.shutdown_grace, settings.file_queue, lambda: len(callers), shared
     )
-    sets = DeliveredSets(lambda owner: callers.owner(owner).destinations, threads)
+    sets = DeliveredSets(lambda job: callers.owner_of(job).destinations, threads)
     kinds: dict[str, Kind] = {"file": spool_files, "store": sets}
-    return Preparations(runs, kinds, admission, lambda owner: callers.owner(owner).exposure, terms)
+    return Preparations(runs, kinds, admission, callers.owner_of, terms)
 
 
 async def _look_at(database: Database) -> None:

@@ -82,7 +82,7 @@ StoreDep = Annotated[JobStore, _part(lambda service: service.store)]
 
 
 async def _caller(request: Request, callers: CallersDep) -> Caller:
-    return callers.identify(request.headers.get("authorization"))
+    return callers.of(request)
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from polyglot_export.request.spec import FilterTerm
 
 __all__ = ["QueryText", "Reads", "RelationName", "Source"]
 
@@ -41,6 +44,12 @@ class Source(Protocol):
     @property
     def columns(self) -> tuple[str, ...] | None:
         """The only columns that may be read; ``None`` for all."""
+
+    @property
+    def rows(self) -> tuple[FilterTerm, ...]:
+        """What every row fulfils that may be read, beside what a caller asks for. These terms may name any column of
+        the source, also those that may not be read.
+        """
 
     @property
     def title(self) -> str:

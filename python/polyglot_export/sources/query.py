@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from polyglot_export.sources.base import QueryText
+
+if TYPE_CHECKING:
+    from polyglot_export.request.spec import FilterTerm
 
 __all__ = ["QuerySource", "trim"]
 
@@ -31,6 +34,8 @@ class QuerySource(NamedTuple):
     """The only columns that may be read; ``None`` for all."""
     title: str = "query"
     """The dataset's name for people and manifests."""
+    rows: tuple[FilterTerm, ...] = ()
+    """What every row fulfils that may be read."""
 
     @property
     def reads(self) -> QueryText:

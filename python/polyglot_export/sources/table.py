@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from polyglot_export.sources.base import RelationName
+
+if TYPE_CHECKING:
+    from polyglot_export.request.spec import FilterTerm
 
 __all__ = ["TableSource"]
 
@@ -20,6 +23,8 @@ class TableSource(NamedTuple):
     views: bool | None = True
     title: str = ""
     """The dataset's name for people and manifests; the relation's own where empty."""
+    rows: tuple[FilterTerm, ...] = ()
+    """What every row fulfils that may be read."""
 
     @property
     def reads(self) -> RelationName:

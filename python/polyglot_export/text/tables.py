@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["aligned", "markdown"]
+__all__ = ["GAP", "aligned", "markdown"]
 
 GAP = "  "
 """Between two columns; awk and people tell them apart by it."""

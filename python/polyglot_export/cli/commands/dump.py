@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from polyglot_export.cli.completion.values import complete_option
 from polyglot_export.cli.options import (
     Command,
     database,
@@ -64,7 +65,7 @@ INCOMPLETE = 1
 @click.option(
     "--compression", type=click.Choice([each.value for each in Compression]), help="Compress the text formats."
 )
-@format_option
+@format_option(complete_option)
 @click.option("--schema", "-n", multiple=True, metavar="PATTERN", help="All tables of the schemas that match.")
 @click.option(
     "--table",

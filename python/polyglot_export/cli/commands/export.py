@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from polyglot_export.cli.errors import suggesting
-from polyglot_export.cli.options import (
-    WORDING,
-    Command,
-    build_spec,
-    database,
-    debug_option,
-    export_options,
-    leave_quietly,
-    parse_rate,
-    parse_time,
-    say,
-)
+from polyglot_export.cli.options import Command, database, debug_option, leave_quietly, say
 from polyglot_export.cli.quick import import_psycopg
+from polyglot_export.cli.selection import WORDING, Running, Selection, export_options
 from polyglot_export.cli.signals import Interrupted
 from polyglot_export.destinations.naming import COMPRESSIONS, FORMATS, Target, choose
 from polyglot_export.destinations.registry import destination
@@ -55,6 +44,7 @@ polyglot export orders -o orders.parquet
 polyglot export orders -o s3://lake/orders.parquet
 polyglot export sales.orders -o orders.csv.gz --columns id,value=amount --where 'id <= 1000'
 polyglot export --query 'select state, count(*) from orders group by 1' -f ndjson | jq .
+polyglot export --query @report.sql -o 'reports/{{date}}.csv' --expand --mkdir
 """  # noqa: S608 - it is a text for people
 """click reads the backspace as: do not join these lines."""
 
@@ -64,46 +54,61 @@ polyglot export --query 'select state, count(*) from orders group by 1' -f ndjso
 @debug_option
 def export_command(
     *,
-    source: str | None,
-    query: str | None,
+    selection: Selection,
+    running: Running,
     dsn: str | None,
     format_name: str | None,
+    compression: str | None,
+    option: tuple[str, ...],
     output: str,
+    mkdir: bool,
+    expand: bool,
     manifest: str | None,
     fingerprints: bool,
-    columns: Sequence[str],
-    where: Sequence[str],
-    order_by: Sequence[str],
-    limit: int | None,
-    compression: str | None,
-    option: Sequence[str],
-    workers: int | None,
-    rate_limit: str | None,
-    lock_timeout: str | None,
     quiet: bool,
 ) -> None:
     # Until the first chunk nothing becomes garbage; looking for some would take a twentieth of the start.
     gc.disable()
+    if expand:
+        output, manifest = _expanded(selection, output, manifest)
     target = choose(output or STDOUT, format_name, compression, WORDING)
     to_terminal = target.path == STDOUT and sys.stdout is not None and sys.stdout.isatty()
-    if to_terminal and target.is_binary and not output:
-        raise SpecError(
-            None, f"{target.compression or target.format} is not for a terminal: give -o FILE, or -o - to insist"
-        )
-    spec = build_spec(
-        source, query, target=target, columns=columns, where=where, order_by=order_by, limit=limit, option=option
-    )
-    how = _Run(dsn, workers, parse_rate(rate_limit), parse_time(lock_timeout, "lock_timeout"), manifest, fingerprints)
+    if to_terminal and not output:
+        raise _not_unasked(target)
+    if mkdir and target.path == STDOUT:
+        raise SpecError("mkdir", "makes the folders of a file: give -o FILE")
+    spec = selection.spec(target.format, target.compression, option)
+    how = _Run(dsn, running, manifest, fingerprints, mkdir)
     _run(spec, target, how, quiet=quiet, to_terminal=to_terminal)
 
 
 class _Run(NamedTuple):
     dsn: str | None
-    workers: int | None
-    rate_limit: float | None
-    lock_timeout: float | None
+    running: Running
     manifest: str | None
     fingerprints: bool
+    mkdir: bool
+
+
+def _expanded(selection: Selection, output: str, manifest: str | None) -> tuple[str, str | None]:
+    """The names of output and manifest with the values of their placeholders, of one moment."""
+    from datetime import datetime
+
+    from polyglot_export.cli.naming import expanded
+
+    now = datetime.now().astimezone()
+    named = None if manifest is None else expanded(manifest, selection.source, field="manifest", now=now)
+    return expanded(output, selection.source, field="output", now=now), named
+
+
+def _not_unasked(target: Target) -> SpecError:
+    """The error for rows that nobody has asked to see on a terminal: of a large table they would not end."""
+    if target.is_binary:
+        what = target.compression or target.format
+        return SpecError(None, f"{what} is not for a terminal: give -o FILE, or -o - to insist")
+    return SpecError(
+        None, "rows go to a terminal only when told to: give -o FILE, or -o - to insist; polyglot show has the first"
+    )
 
 
 def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_terminal: bool) -> None:
@@ -112,15 +117,11 @@ def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_termina
     from polyglot_export.cli.transfer import ReaderLeft, transfer
     from polyglot_export.execution import allocator
     from polyglot_export.execution.opening import open_export
-    from polyglot_export.execution.run import RunSettings
     from polyglot_export.limits import CHUNK_BYTES, FILE_CHUNK_BYTES
 
     to_stdout = target.path == STDOUT
     place = destination(target.path)
-    chunk_bytes = CHUNK_BYTES if place.capabilities.streaming else FILE_CHUNK_BYTES
-    run = RunSettings(
-        workers=how.workers, chunk_bytes=chunk_bytes, rate_limit=how.rate_limit, lock_timeout=how.lock_timeout
-    )
+    run = how.running.settings(chunk_bytes=CHUNK_BYTES if place.capabilities.streaming else FILE_CHUNK_BYTES)
     sheet = _sheet(target, how)
 
     def opener(token: CancelToken) -> Export:
@@ -133,7 +134,7 @@ def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_termina
         return opened
 
     try:
-        with suggesting(database(how.dsn), spec.dataset), sheet or nullcontext():
+        with suggesting(database(how.dsn), spec.dataset), _folders(target, how), sheet or nullcontext():
             on_chunk = sheet.update if sheet is not None else None
             result = transfer(opener, place, meter_for(quiet=quiet, to_terminal=to_terminal), on_chunk)
             if sheet is not None:
@@ -152,6 +153,14 @@ def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_termina
         say(lost)
     if not quiet:
         say(summary_line(result, "standard output" if to_stdout else target.path))
+
+
+def _folders(target: Target, how: _Run) -> AbstractContextManager[None]:
+    if not how.mkdir:
+        return nullcontext()
+    from polyglot_export.cli.naming import made_folders
+
+    return made_folders(target.path)
 
 
 def _sheet(target: Target, how: _Run) -> SingleManifest | None:

@@ -14,7 +14,7 @@ from polyglot_export.errors import SpecError
 from polyglot_export.formats.registry import Format
 from polyglot_export.request.language.scanner import Scanner
 
-__all__ = ["parse_columns", "parse_options", "parse_order", "parse_where"]
+__all__ = ["parse_columns", "parse_names", "parse_options", "parse_order", "parse_where"]
 
 Data = dict[str, object]
 """A member of a spec, as ``parse_spec`` reads it."""
@@ -30,6 +30,19 @@ def parse_columns(texts: Iterable[str]) -> list[Data]:
         SpecError: A name is missing or not closed.
     """
     return [choice for text in texts for choice in _columns(Scanner("columns", text))]
+
+
+def parse_names(field: str, texts: Iterable[str]) -> list[str]:
+    """Read ``note,"net, gross"``; several texts add up.
+
+    Args:
+        field: What the names fill.
+        texts: As they were written.
+
+    Raises:
+        SpecError: A name is missing or not closed.
+    """
+    return [name for text in texts for name in _names(Scanner(field, text))]
 
 
 def parse_order(texts: Iterable[str]) -> list[Data]:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Protocol
 
 from polyglot_export.access.exposure import Exposure
 from polyglot_export.errors import Busy, Cancelled, PolyglotError
@@ -37,6 +38,14 @@ QUEUE_BYTES = 4 << 20
 """What the requests of all exports may hold that wait for their turn (``Job.weight``)."""
 
 _log = logging.getLogger(__name__)
+
+
+class Owner(Protocol):
+    """The owner of a job, as far as this module asks (:class:`polyglot_export.service.callers.Caller`)."""
+
+    @property
+    def exposure(self) -> Exposure:
+        """What it may read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,7 @@ class Preparations:
         runs: Runs,
         kinds: Mapping[str, Kind],
         admission: Admission,
-        exposure_of: Callable[[str | None], Exposure],
+        owner_of: Callable[[Job], Owner],
         terms: PreparationTerms,
     ) -> None:
         """Set up.
@@ -74,13 +83,13 @@ class Preparations:
             runs: Where the runs are recorded.
             kinds: What an export may leave, by its delivery.
             admission: Lets the exports in.
-            exposure_of: What the owner of a job may read now; raises Forbidden where its key is gone.
+            owner_of: The owner of a job, with what it may do; raises Forbidden where its key is gone.
             terms: How often, and how long.
         """
         self._runs = runs
         self._kinds = kinds
         self._admission = admission
-        self._exposure_of = exposure_of
+        self._owner_of = owner_of
         self._terms = terms
         self._turns = Turns(AT_ONCE, terms.callers)
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -204,11 +213,17 @@ class Preparations:
             Busy: There will never be enough memory.
             PolyglotError: There is no room for what it makes.
         """
-        exposure = self._exposure_of(job.owner)
+        owner = self._owner_of(job)
         kind = self._kind(job)
         admitted = held.enter_context(
             await self._admission.admit(
-                job.spec, exposure, job.id, None, job.owner, weight=job.weight, held=kind.held_bytes(job)
+                job.spec,
+                owner.exposure,
+                job.id,
+                None,
+                job.owner,
+                weight=job.weight,
+                held=kind.held_bytes(job),
             )
         )
         await kind.check_room(job)

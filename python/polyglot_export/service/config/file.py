@@ -17,7 +17,7 @@ from polyglot_export.fields import within
 from polyglot_export.service.config.destinations import Destinations, load_destinations
 from polyglot_export.service.webhooks.configured import Webhook, load_webhooks
 
-__all__ = ["DEFAULT_CONFIG", "Configuration", "load_configuration"]
+__all__ = ["DEFAULT_CONFIG", "Configuration", "load_configuration", "read_configuration"]
 
 DEFAULT_CONFIG = Path("polyglot.toml")
 _TABLES = ("datasets", "keys", "destinations", "webhooks")
@@ -54,7 +54,7 @@ def load_configuration(path: Path | None) -> Configuration:
     path = path or DEFAULT_CONFIG
     document = _read_toml(path)
     try:
-        return _configuration(document, path)
+        return read_configuration(document, path)
     except SpecError as error:
         where = str(path) if error.field is None else f"{path}: {error.field}"
         raise SpecError(where, error.reason) from None
@@ -69,7 +69,16 @@ def _read_toml(path: Path) -> Mapping[str, Any]:
         raise SpecError(str(path), f"is not TOML: {error}") from None
 
 
-def _configuration(document: Mapping[str, Any], path: Path) -> Configuration:
+def read_configuration(document: Mapping[str, Any], path: Path | None = None) -> Configuration:
+    """A configuration from what a file has.
+
+    Args:
+        document: The file, parsed.
+        path: The file, if there is one.
+
+    Raises:
+        SpecError: Something in it is wrong; the field is the place in it.
+    """
     for name in sorted(set(document) - set(_TABLES)):
         raise SpecError(None, f"unknown table {name!r}; allowed are {', '.join(_TABLES)}")
     keys = load_keys(document)

@@ -138,12 +138,11 @@ def _allowed(job: Job, caller: Caller) -> tuple[DestinationEntry, DeliveredSet]:
         raise WrongState(f'export {job.id} is no "delivery": "store"; its file is at /exports/{job.id}/download')
     if job.delivered is None:
         raise absent(job, "the set of files")
-    covered = zip(job.spec.each(), job.delivered.offered, strict=True)
-    if not all(caller.exposure.covers(spec, offered) for spec, offered in covered):
-        raise Forbidden(f"the files of export {job.id} hold what this key may not read any more")
+    if not caller.may_read(job, *job.delivered.offered):
+        raise Forbidden(f"the files of export {job.id} hold what this caller may not read any more")
     entry = caller.destinations.get(job.spec.destination or "")
     if entry is None:
-        raise Forbidden(f"this key may not use the destination {job.spec.destination!r} any more")
+        raise Forbidden(f"this caller may not use the destination {job.spec.destination!r} any more")
     if entry.of_export(job.id) != job.delivered.url:
         raise FileMissing(f"the destination {job.spec.destination!r} is another place than when they were written")
     return entry, job.delivered

@@ -41,7 +41,7 @@ class DeliveredSets:
         threads: Ask the stores.
     """
 
-    def __init__(self, destinations_of: Callable[[str | None], Destinations], threads: StoreThreads) -> None:
+    def __init__(self, destinations_of: Callable[[Job], Destinations], threads: StoreThreads) -> None:
         self._destinations_of = destinations_of
         self._threads = threads
         self._made: dict[tuple[str, int], _Delivery] = {}
@@ -96,7 +96,7 @@ class DeliveredSets:
         """The files stay: they are not the service's but the destination's owner's."""
 
     def _entry(self, job: Job) -> DestinationEntry:
-        return self._destinations_of(job.owner).named(job.spec.destination)
+        return self._destinations_of(job).named(job.spec.destination)
 
 
 class _Delivery:

@@ -51,23 +51,24 @@ def problems_for(*statuses: int) -> Responses:
     }
 
 
-def describe(app: FastAPI, root_path: str = "") -> None:
+def describe(app: FastAPI, root_path: str = "", *, keys: bool = True) -> None:
     """Let the application describe itself as it really is. The document is made once, when somebody asks for it.
 
     Args:
         app: The application.
         root_path: What clients put in front of every path.
+        keys: Whether callers may have keys.
     """
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app, root_path)
+            app.openapi_schema = _document(app, root_path, keys=keys)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to change the document
 
 
-def _document(app: FastAPI, root_path: str) -> dict[str, Any]:
+def _document(app: FastAPI, root_path: str, *, keys: bool) -> dict[str, Any]:
     document = get_openapi(
         title=app.title,
         version=app.version,
@@ -85,8 +86,9 @@ def _document(app: FastAPI, root_path: str) -> dict[str, Any]:
         schemas.pop(name, None)
     _add(schemas, ProblemView.__name__, ProblemView.model_json_schema(ref_template=_REF))
     _add(schemas, "ExportRequest", _request_schema())
-    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-    document["security"] = [{"key": []}, {}]
+    if keys:
+        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"key": []}, {}]
     return document
 
 

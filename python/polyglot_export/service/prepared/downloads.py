@@ -13,9 +13,9 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from polyglot_export.access.exposure import Exposure
 from polyglot_export.jobs.job import Job, PreparedFile
 from polyglot_export.service.background.absent import absent
+from polyglot_export.service.callers import Caller
 from polyglot_export.service.errors import FileMissing, Forbidden
 from polyglot_export.service.http.file_headers import file_headers
 from polyglot_export.service.logs import event
@@ -43,12 +43,12 @@ class PreparedFiles:
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Files are read through one at a time, as that keeps a thread and the disk busy."""
 
-    def answer(self, job: Job, exposure: Exposure, request: Request) -> Response:
+    def answer(self, job: Job, caller: Caller, request: Request) -> Response:
         """The answer to GET or HEAD for a job with ``"delivery": "file"`` that has neither expired nor been cancelled.
 
         Args:
             job: As it stands now.
-            exposure: What its owner may read now, which may be less than when the file was made.
+            caller: Its owner, who may read less now than when the file was made.
             request: Its method, ranges and conditions.
 
         Raises:
@@ -61,8 +61,8 @@ class PreparedFiles:
         file = job.file
         if file is None:
             raise absent(job, "the file")
-        if not exposure.covers(job.spec, file.offered):
-            raise Forbidden(f"the file of export {job.id} holds what this key may not read any more")
+        if not caller.may_read(job, file.offered):
+            raise Forbidden(f"the file of export {job.id} holds what this caller may not read any more")
         if not is_name_of(file.name, job.id, file.run):
             event(_log, logging.ERROR, "the store names a file that is none of the spool", file=file.name)
             raise FileMissing("the prepared file is not in the spool; create the export again")

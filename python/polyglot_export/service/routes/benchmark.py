@@ -51,7 +51,7 @@ async def benchmark(request: Request, runs: RunsDep, caller: CallerDep, measurin
     """
     if runs.stopping:
         raise ServiceStopping("the service is being shut down; try again later")
-    measured = await while_connected(request.receive, measuring.run(caller.exposure, caller.name))
+    measured = await while_connected(request.receive, measuring.run(caller))
     rows = next((each.rows for each in measured if each.rows), 0)
     view = BenchmarkView(dataset_row_count=rows, results=[_result(each) for each in measured])
     return ExactJSONResponse(view.members())

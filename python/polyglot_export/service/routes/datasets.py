@@ -46,7 +46,7 @@ class DatasetsView(AnswerModel):
 )
 async def index(catalogue: CatalogueDep, caller: CallerDep) -> ExactJSONResponse:
     """With columns, types and estimates."""
-    found = await catalogue.all(caller.exposure)
+    found = await catalogue.all(caller)
     return ExactJSONResponse(DatasetsView(datasets=[_view(dataset) for dataset in found]).members())
 
 
@@ -58,7 +58,7 @@ async def index(catalogue: CatalogueDep, caller: CallerDep) -> ExactJSONResponse
 async def show(name: str, catalogue: CatalogueDep, caller: CallerDep) -> ExactJSONResponse:
     """With columns, types and estimates."""
     try:
-        dataset = await catalogue.find(caller.exposure, name)
+        dataset = await catalogue.find(caller, name)
     except UnknownDataset as error:
         raise NotFound(error.message, field=error.field) from None
     return ExactJSONResponse(_view(dataset).members())

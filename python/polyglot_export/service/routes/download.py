@@ -69,7 +69,12 @@ async def download(
     _refuse_unsafe(request)
     feed = AdmittedFeed(
         lambda: admission.admit(
-            job.spec, caller.exposure, job.id, settings.queue_timeout, caller.name, weight=job.weight
+            job.spec,
+            caller.exposure,
+            job.id,
+            settings.queue_timeout,
+            caller.name,
+            weight=job.weight,
         )
     )
     return DownloadResponse(job, feed, runs, least_pace, _headers(job))
@@ -95,7 +100,7 @@ async def download_headers(
 def _prepared(job: Job, caller: Caller, runs: Runs, prepared: PreparedFiles, request: Request) -> Response:
     if job.spec.delivery == "store":
         raise WrongState(f"export {job.id} goes into a destination; GET /exports/{job.id}/files lists its files")
-    return prepared.answer(runs.live(job), caller.exposure, request)
+    return prepared.answer(runs.live(job), caller, request)
 
 
 class _NoBody(Response):

@@ -7,6 +7,7 @@ import uuid
 from datetime import timedelta
 from itertools import accumulate
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -106,7 +107,7 @@ async def create(
         if spec.delivery == "store":
             caller.destinations.named(spec.destination)
         caller.check_webhook(spec.webhook)
-        await catalogue.check(caller.exposure, spec)
+        await catalogue.check(caller, spec)
         at, retention = now(), timedelta(seconds=settings.job_retention)
         job = Job(
             str(uuid.uuid4()),
@@ -119,11 +120,13 @@ async def create(
             weight=held_bytes(size, spec),
             taken_by=runs.replica if spec.in_background else None,
             key=idempotency.request_key(request.headers, spec, stem),
+            rights=caller.kept,
         )
         about(exportId=job.id, key=caller.name)
         kept = await _keep(job, store, preparations)
-        place = f"{settings.root_path}/exports/{kept.id}"
-        return ExactJSONResponse(job_view(runs.live(kept)).members(), 201, {"Location": place})
+        # What a proxy has taken off, then where an app has mounted the service.
+        above = settings.root_path + quote(request.scope.get("root_path", ""))
+        return ExactJSONResponse(job_view(runs.live(kept)).members(), 201, {"Location": f"{above}/exports/{kept.id}"})
 
 
 @router.get(

@@ -34,7 +34,7 @@ async def metrics(
 ) -> Response:
     """Any key will do; with `POLYGLOT_METRICS_PUBLIC` none is needed."""
     if not settings.metrics_public:
-        callers.identify(request.headers.get("authorization"))
+        callers.check_metrics(request)
     try:
         numbers.jobs = await store.counts()
     except StoreAway:

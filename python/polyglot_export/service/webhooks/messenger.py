@@ -51,8 +51,8 @@ STORE_SECONDS = 1.0
 DRAIN_SECONDS = 5.0
 """How long the end of the service waits for first attempts and for those that are under way."""
 
-WebhookOf = Callable[[str | None, str], Webhook]
-"""The webhook of a name for the owner of a job, who may use it now; raises where that is not so."""
+WebhookOf = Callable[[Job], Webhook]
+"""The webhook of a job, whose owner may use it now; raises where that is not so."""
 R = TypeVar("R")
 
 _log = logging.getLogger(__name__)
@@ -235,7 +235,7 @@ class Messenger:
             return
         try:
             # As late as this, since a reload may have taken the right away.
-            webhook = self._webhook_of(job.owner, job.spec.webhook or "")
+            webhook = self._webhook_of(job)
         except PolyglotError as error:
             await self._settle(job.id, message, error.message)
             return

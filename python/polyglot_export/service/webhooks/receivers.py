@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from polyglot_export.jobs.job import Job
 from polyglot_export.service.errors import Forbidden
 from polyglot_export.service.webhooks.configured import Webhook
 
@@ -13,7 +14,7 @@ __all__ = ["Receivers"]
 class Receivers:
     """The webhooks by their names; a reload of the configuration puts others in their place."""
 
-    def __init__(self, webhooks: Mapping[str, Webhook], names_of: Callable[[str | None], tuple[str, ...]]) -> None:
+    def __init__(self, webhooks: Mapping[str, Webhook], names_of: Callable[[Job], tuple[str, ...]]) -> None:
         """Set up.
 
         Args:
@@ -27,15 +28,16 @@ class Receivers:
         """Take a new configuration for all attempts from now on."""
         self._webhooks = webhooks
 
-    def of(self, owner: str | None, name: str) -> Webhook:
-        """The webhook of a name, for the owner of a job.
+    def of(self, job: Job) -> Webhook:
+        """The webhook of a job.
 
         Raises:
             Forbidden: Its owner may not use it any more, or there is none of that name any more.
         """
+        name = job.spec.webhook or ""
         webhook = self._webhooks.get(name)
         if webhook is None:
             raise Forbidden(f"the webhook {name!r} is not configured any more")
-        if name not in self._names_of(owner):
-            raise Forbidden(f"the key that created the export may not use the webhook {name!r} any more")
+        if name not in self._names_of(job):
+            raise Forbidden(f"the caller who created the export may not use the webhook {name!r} any more")
         return webhook

@@ -1,0 +1,136 @@
+"""What a caller may do, however it was identified: by a configured key, or by the app that the service is a part of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from polyglot_export.access.configured import ConfiguredDatasets
+from polyglot_export.access.exposure import Exposure
+from polyglot_export.errors import SpecError
+from polyglot_export.fields import Record, read_record, read_text, within, write_record
+from polyglot_export.request.spec import ExportSpec, FilterTerm
+
+__all__ = ["Rights", "dump_rights", "read_columns", "read_rights"]
+
+
+def read_columns(given: object) -> Mapping[str, tuple[str, ...]]:
+    """Columns by dataset.
+
+    Raises:
+        SpecError: It is something else.
+    """
+    if not isinstance(given, Mapping):
+        raise SpecError(None, "must be a table with one list of columns for each dataset")
+    return {str(dataset): _names(str(dataset), names) for dataset, names in given.items()}
+
+
+def _names(dataset: str, given: object) -> tuple[str, ...]:
+    with within(dataset):
+        if isinstance(given, list | tuple) and given and all(isinstance(name, str) and name for name in given):
+            return tuple(given)
+        raise SpecError(None, "must be a list of names that is not empty")
+
+
+def _rows(given: object) -> Mapping[str, tuple[FilterTerm, ...]]:
+    if not isinstance(given, Mapping):
+        raise SpecError(None, "must be a table with one filter for each dataset")
+    return {str(dataset): _terms(str(dataset), terms) for dataset, terms in given.items()}
+
+
+def _terms(dataset: str, given: object) -> tuple[FilterTerm, ...]:
+    """A filter: its terms, or what columns must be equal to."""
+    with within(dataset):
+        if isinstance(given, Mapping):
+            terms = tuple(_equal(column, value) for column, value in given.items())
+        elif isinstance(given, list | tuple):
+            terms = tuple(read_record(FilterTerm, term) for term in given)
+        else:
+            raise SpecError(None, 'must be columns with their values, such as {"tenant": 3}, or a list of filter terms')
+        if not terms:
+            # Whoever means all rows says nothing about the dataset.
+            raise SpecError(None, "must not be empty; leave the dataset out where all its rows may be read")
+        return terms
+
+
+def _equal(column: object, value: object) -> FilterTerm:
+    name = read_text(column)
+    with within(name):
+        if value is None:
+            # An id that is missing would otherwise show the rows that belong to nobody.
+            raise SpecError(None, "must not be None; give a term with the operator isNull where that is meant")
+        op = "in" if isinstance(value, list | tuple) else "="
+        return read_record(FilterTerm, {"column": name, "op": op, "value": value})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rights(Record):
+    """What a caller may read, and where it may have it sent to."""
+
+    datasets: tuple[str, ...] | None = None
+    """The only datasets; ``None`` means every one that is offered."""
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict, metadata={"read": read_columns})
+    """By dataset, the only columns that it may read."""
+    rows: Mapping[str, tuple[FilterTerm, ...]] = field(default_factory=dict, metadata={"read": _rows})
+    """By dataset, what every row fulfils that it may read: terms that are joined by AND, with those of the request
+    too. They may be about columns that it may not read."""
+    destinations: tuple[str, ...] = ()
+    """Where it may have exports delivered to."""
+    webhooks: tuple[str, ...] = ()
+    """The webhooks that its exports may name; none unless they are listed, since they take data elsewhere."""
+
+    def narrow(self, exposure: Exposure) -> Exposure:
+        """The part of an exposure that may be read; all of one that names no datasets."""
+        if not isinstance(exposure, ConfiguredDatasets):
+            return exposure
+        return ConfiguredDatasets(
+            {
+                name: replace(dataset, columns=self.columns.get(name, dataset.columns))
+                for name, dataset in exposure.datasets.items()
+                if self.datasets is None or name in self.datasets
+            },
+            self.rows,
+        )
+
+    def check(self, exposure: ConfiguredDatasets) -> None:
+        """Whether they name only what is offered: a filter for a name that is misspelt would filter nothing.
+
+        Raises:
+            SpecError: They do not; the field says where.
+        """
+        for member in ("datasets", "columns", "rows"):
+            for name in getattr(self, member) or ():
+                if name not in exposure.datasets:
+                    offered = ", ".join(exposure.datasets) or "none"
+                    raise SpecError(member, f"there is no dataset {name!r}; the configuration offers {offered}")
+        for name, columns in self.columns.items():
+            offered_columns = exposure.datasets[name].columns
+            unknown = [each for each in columns if offered_columns is not None and each not in offered_columns]
+            if unknown:
+                raise SpecError(f"columns.{name}", f"the dataset does not offer the column {unknown[0]!r}")
+
+    def cover(self, made: Rights, spec: ExportSpec) -> bool:
+        """Whether who has these rights may read the file that an export has made under others: no row is filtered out
+        now that was not then. (Datasets and columns: ``Exposure.covers``.)
+        """
+        return all(
+            set(self.rows.get(each.dataset or "", ())) <= set(made.rows.get(each.dataset or "", ()))
+            for each in spec.each()
+        )
+
+
+def dump_rights(rights: Rights) -> dict[str, Any]:
+    """Rights as data for JSON, with the names that they have outside; numbers of filters stay decimals."""
+    members = write_record(rights)
+    members["rows"] = {name: [write_record(term) for term in terms] for name, terms in rights.rows.items()}
+    return members
+
+
+def read_rights(given: object) -> Rights:
+    """What :func:`dump_rights` wrote.
+
+    Raises:
+        SpecError: It is something else.
+    """
+    return read_record(Rights, given)

@@ -1,0 +1,1 @@
+"""What a shell offers behind the tab key: names of the database, formats and their options."""
