@@ -30,9 +30,9 @@ big_numbers_as_strings
 xml_binary
 parquet_compression
 unrepresentable_as_null
+truncate_long_text
 arrow_container
 arrow_compression
-truncate_long_text
 row_group_rows
 file_bytes
 compression_level
@@ -131,3 +131,7 @@ truncated
 webhook_id
 webhook_timestamp
 webhook_signature
+
+# Of completion in a shell, which click calls.
+get_completion_args
+format_completion

@@ -85,14 +85,6 @@ def _parquet(file: bytes) -> list[Row]:
     return [list(row.items()) for row in table.to_pylist()]
 
 
-def _arrow(file: bytes) -> list[Row]:
-    return [list(row.items()) for row in pyarrow.ipc.open_stream(file).read_all().to_pylist()]
-
-
-def _feather(file: bytes) -> list[Row]:
-    return [list(row.items()) for row in pyarrow.ipc.open_file(file).read_all().to_pylist()]
-
-
 DIGITS = 15
 """Of a number that a cell can hold."""
 
@@ -123,6 +115,14 @@ def _number(value: Any) -> Any:
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _arrow(file: bytes) -> list[Row]:
+    return [list(row.items()) for row in pyarrow.ipc.open_stream(file).read_all().to_pylist()]
+
+
+def _feather(file: bytes) -> list[Row]:
+    return [list(row.items()) for row in pyarrow.ipc.open_file(file).read_all().to_pylist()]
+
+
 def _as_written(file: bytes) -> bytes:
     return file
 
@@ -140,9 +140,9 @@ ORACLES: dict[Format, Oracle] = {
     Format.NDJSON: Oracle(ndjson, _as_written, (b"{",)),
     Format.XML: Oracle(_texts, _xml, (b"<?xml ",)),
     Format.PARQUET: Oracle(_rows, _parquet, (b"PAR1",)),
+    Format.XLSX: Oracle(_cells, _xlsx, (b"PK\x03\x04",)),
     Format.ARROW: Oracle(_rows, _arrow, (b"\xff\xff\xff\xff",)),
     Format.FEATHER: Oracle(_rows, _feather, (b"ARROW1",)),
-    Format.XLSX: Oracle(_cells, _xlsx, (b"PK\x03\x04",)),
 }
 
 BEGINS: dict[Compression, bytes] = {Compression.GZIP: b"\x1f\x8b", Compression.ZSTD: b"\x28\xb5\x2f\xfd"}

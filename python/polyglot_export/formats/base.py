@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from polyglot_export.fields import Record
 from polyglot_export.limits import PAGES_PER_SEGMENT, ROW_BYTES, ROW_GROUP_BYTES, ROW_GROUP_ROWS, TEXT_ROW_FACTOR
@@ -18,6 +18,8 @@ class Options(Record):
 
     time_zone: str = "UTC"
     """Zone in which timestamptz is written, and in which a date of a filter begins; any name that PostgreSQL knows."""
+    geometry: Literal["postgres", "wkt", "ewkt", "geojson"] = "postgres"
+    """How PostGIS's geometry and geography are written: as PostgreSQL writes them, or as a function of PostGIS does."""
 
     @property
     def local_times(self) -> bool:
@@ -68,12 +70,12 @@ class EncoderOptions(NamedTuple):
     row_group_bytes: int = ROW_GROUP_BYTES
     row_group_rows: int = ROW_GROUP_ROWS
     metadata: tuple[tuple[str, str], ...] = ()
-    # arrow
-    arrow_container: str = "stream"
-    arrow_compression: str = "none"
     # xlsx
     sheet: str = "Sheet1"
     truncate_long_text: bool = False
+    # arrow
+    arrow_container: str = "stream"
+    arrow_compression: str = "none"
 
 
 class Memory(NamedTuple):

@@ -37,6 +37,6 @@ class Format(StrEnum):
     NDJSON = NDJSON
     XML = XML
     PARQUET = PARQUET
+    XLSX = XLSX
     ARROW = ARROW
     FEATHER = FEATHER
-    XLSX = XLSX

@@ -30,8 +30,8 @@ pub static FORMATS: &[(&str, Open)] = &[
     ("ndjson", json::open_lines),
     ("xml", xml::open),
     ("parquet", parquet::open),
-    ("arrow", arrow::open),
     ("xlsx", xlsx::open),
+    ("arrow", arrow::open),
 ];
 
 /// The format of that name, with its options.
