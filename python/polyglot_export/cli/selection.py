@@ -174,8 +174,8 @@ _ROWS = (
     click.option(
         "--sql-where",
         metavar="SQL",
-        help="Only rows for which this condition in SQL holds, as \"created_at >= now() - interval '1 month' and id > 7\". "
-        "The server parses it alone first.",
+        help="Only rows for which this condition in SQL holds, as \"created_at >= now() - interval '1 month'\". The "
+        "server parses it alone first.",
     ),
     click.option(
         "--order-by",
