@@ -21,6 +21,7 @@ ZSTD
 # The core reads the members of a plan and of its connection (rust/src/py/plan.rs).
 crlf
 long_numbers_as_text
+replace_unencodable
 big_numbers_as_strings
 xml_binary
 parquet_compression
@@ -124,3 +125,7 @@ truncated
 webhook_id
 webhook_timestamp
 webhook_signature
+
+# Of completion in a shell, which click calls.
+get_completion_args
+format_completion

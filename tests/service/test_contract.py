@@ -76,6 +76,8 @@ def test_numbers_keep_their_digits(service: Service) -> None:
         ({"format": "csv", "colour": 1}, ["colour", "columns"]),
         ({"format": "csv", "query": "select 1"}, ["query: ", "not taken over HTTP"]),
         ({"format": "csv", "query": None}, ["query: "]),
+        ({"format": "csv", "sqlWhere": "true"}, ["sqlWhere: ", "not taken over HTTP"]),
+        ({"format": "csv", "sql_where": None}, ["sqlWhere: "]),
         ({"format": "csv", "columns": []}, ["columns: "]),
         (
             {"format": "csv", "columns": [{"source": "id", "target": "a"}, {"source": "name", "target": "a"}]},
@@ -241,7 +243,19 @@ def test_every_format(service: Service) -> None:
     [
         ({"format": "csv"}, "text/csv; charset=utf-8; header=present", "small.csv", None),
         ({"format": "csv", "options": {"header": False}}, "text/csv; charset=utf-8; header=absent", "small.csv", None),
+        (
+            {"format": "csv", "options": {"encoding": "cp1252"}},
+            "text/csv; charset=windows-1252; header=present",
+            "small.csv",
+            None,
+        ),
         ({"format": "tsv"}, "text/tab-separated-values; charset=utf-8", "small.tsv", None),
+        (
+            {"format": "tsv", "options": {"encoding": "utf-16le"}},
+            "text/tab-separated-values; charset=utf-16",
+            "small.tsv",
+            None,
+        ),
         ({"format": "json"}, "application/json", "small.json", None),
         ({"format": "ndjson"}, "application/x-ndjson", "small.ndjson", None),
         ({"format": "xml"}, "application/xml", "small.xml", None),

@@ -1,7 +1,7 @@
 //! bool (`boolsend`, `boolout`).
 
 use super::parquet_type::ParquetType;
-use super::record::{ArrayElement, Binary, Cell, Formula, Json, JsonType, Printing, Text, Type, Xml, XmlText};
+use super::record::{ArrayElement, Binary, Formula, Json, JsonType, Meaning, Printing, Text, Type, Xml, XmlText};
 use crate::bytes::cursor::exact;
 use crate::bytes::flusher::Flusher;
 use crate::columns::builders::{Booleans, Builder};
@@ -17,8 +17,8 @@ pub static BOOL: Type = Type {
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
-    cell: Cell::Boolean(bool),
     big_number: false,
+    meaning: Meaning::Truth(bool),
     column,
 };
 

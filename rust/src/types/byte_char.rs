@@ -1,6 +1,6 @@
 //! The one-byte type `"char"` (`charsend`, `charout`).
 
-use super::record::{ArrayElement, Cell, Formula, Json, JsonType, Printing, Text, Type, Xml, XmlText, no_column};
+use super::record::{ArrayElement, Formula, Json, JsonType, Meaning, Printing, Text, Type, Xml, XmlText, no_column};
 use crate::bytes::cursor::exact;
 use crate::bytes::escape::json_string;
 use crate::error::Result;
@@ -15,8 +15,8 @@ pub static CHAR: Type = Type {
     large: None,
     array: ArrayElement::Any,
     formula: Formula::Possible,
-    cell: Cell::Text,
     big_number: false,
+    meaning: Meaning::Text,
     column: no_column,
 };
 

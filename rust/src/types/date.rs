@@ -5,8 +5,8 @@ use arrow_array::types::Int32Type;
 use super::calendar::{short_date, write_date};
 use super::parquet_type::ParquetType;
 use super::record::{
-    ArrayElement, Binary, Cell, Formula, Json, JsonType, Printing, Text, Type, Xml, XmlText, fast_quoted, no_infinity,
-    quoted,
+    ArrayElement, Binary, Formula, Json, JsonType, Meaning, Printing, Text, Type, Xml, XmlText, fast_quoted,
+    no_infinity, quoted,
 };
 use crate::bytes::cursor::exact;
 use crate::bytes::flusher::Flusher;
@@ -25,8 +25,8 @@ pub static DATE: Type = Type {
     array: ArrayElement::WithoutEscapes,
     // -infinity is no number to a spreadsheet.
     formula: Formula::Possible,
-    cell: Cell::Date(date),
     big_number: false,
+    meaning: Meaning::Day(date),
     column,
 };
 

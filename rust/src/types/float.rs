@@ -14,7 +14,7 @@ use arrow_array::types::{Float32Type, Float64Type};
 
 use super::parquet_type::ParquetType;
 use super::record::{
-    ArrayElement, Cell, FastText, Formula, Json, JsonType, Printing, Text, Type, Write, Xml, XmlText, quoted,
+    ArrayElement, FastText, Formula, Json, JsonType, Meaning, Printing, Text, Type, Write, Xml, XmlText, quoted,
 };
 use crate::bytes::block::push_small;
 use crate::bytes::cursor::exact;
@@ -32,8 +32,8 @@ pub static FLOAT4: Type = Type {
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
-    cell: Cell::Number,
     big_number: false,
+    meaning: Meaning::Float(|bytes| float4(bytes).map(f64::from)),
     column: float4_column,
 };
 
@@ -47,8 +47,8 @@ pub static FLOAT8: Type = Type {
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
-    cell: Cell::Number,
     big_number: false,
+    meaning: Meaning::Float(float8),
     column: float8_column,
 };
 

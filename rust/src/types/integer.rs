@@ -4,7 +4,7 @@ use arrow_array::types::{Int32Type, Int64Type};
 
 use super::parquet_type::ParquetType;
 use super::record::{
-    ArrayElement, Cell, FastText, Formula, Json, JsonType, Printing, Text, Type, Write, Xml, XmlText, quoted,
+    ArrayElement, FastText, Formula, Json, JsonType, Meaning, Printing, Text, Type, Write, Xml, XmlText, quoted,
 };
 use crate::bytes::cursor::exact;
 use crate::bytes::digits::{short_signed, signed, unsigned};
@@ -22,8 +22,8 @@ pub static INT2: Type = Type {
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
-    cell: Cell::Number,
     big_number: false,
+    meaning: Meaning::Integer,
     column: int2_column,
 };
 
@@ -37,8 +37,8 @@ pub static INT4: Type = Type {
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
-    cell: Cell::Number,
     big_number: false,
+    meaning: Meaning::Integer,
     column: int4_column,
 };
 
@@ -52,8 +52,8 @@ pub static INT8: Type = Type {
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
-    cell: Cell::Number,
     big_number: true,
+    meaning: Meaning::Integer,
     column: int8_column,
 };
 
@@ -68,8 +68,8 @@ pub static OID: Type = Type {
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
-    cell: Cell::Number,
     big_number: false,
+    meaning: Meaning::Integer,
     column: oid_column,
 };
 

@@ -2,7 +2,7 @@
 
 use super::calendar::{MICROS_PER_SECOND, write_at_least_two, write_fraction};
 use super::record::{
-    ArrayElement, Cell, Formula, Json, JsonType, Printing, Text, Type, Xml, XmlText, no_column, quoted,
+    ArrayElement, Formula, Json, JsonType, Meaning, Printing, Text, Type, Xml, XmlText, no_column, quoted,
 };
 use crate::bytes::cursor::Cursor;
 use crate::bytes::digits::signed;
@@ -20,8 +20,8 @@ pub static INTERVAL: Type = Type {
     array: ArrayElement::WithoutEscapes,
     // -1 days is no number to a spreadsheet.
     formula: Formula::Possible,
-    cell: Cell::Text,
     big_number: false,
+    meaning: Meaning::Other,
     column: no_column,
 };
 

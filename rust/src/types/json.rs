@@ -2,7 +2,7 @@
 //! passed on as it is.
 
 use super::record::{
-    ArrayElement, Cell, Document, Formula, InField, Json, JsonType, Large, Printing, Text, Type, Xml, XmlText,
+    ArrayElement, Document, Formula, InField, Json, JsonType, Large, Meaning, Printing, Text, Type, Xml, XmlText,
     no_column,
 };
 use crate::bytes::escape::check_text;
@@ -24,8 +24,8 @@ pub static JSONB: Type = Type {
     large: Some(Large { text: jsonb_large_text, json: jsonb_large_json }),
     array: ArrayElement::Any,
     formula: Formula::Never,
-    cell: Cell::Text,
     big_number: false,
+    meaning: Meaning::Other,
     column: no_column,
 };
 
@@ -39,8 +39,8 @@ const DOCUMENT: Type = Type {
     large: Some(Large { text: large_text, json: large_json }),
     array: ArrayElement::Any,
     formula: Formula::BehindBlank,
-    cell: Cell::Text,
     big_number: false,
+    meaning: Meaning::Other,
     column: no_column,
 };
 

@@ -66,13 +66,38 @@ pub struct Type {
     pub array: ArrayElement,
     /// Whether a spreadsheet could run the text as a formula.
     pub formula: Formula,
-    /// What a value is in a cell of a spreadsheet.
-    pub cell: Cell,
     /// Whether values can have more digits than a double or a spreadsheet keeps.
     pub big_number: bool,
+    /// What a value means to a person, for options that write it otherwise than the server does.
+    pub meaning: Meaning,
     /// The builder of a column of that Parquet type; none where the two do not go together. `STRING` and `JSON` are
     /// made of the text and need no builder here.
     pub column: fn(&ParquetType) -> Option<Box<dyn Builder>>,
+}
+
+/// What a value means, with what reads it; infinities are those of the type.
+#[derive(Clone, Copy)]
+pub enum Meaning {
+    /// Text that somebody wrote.
+    Text,
+    /// Text that the server made of a type without a record: of an address, of an amount of money.
+    Printed,
+    Truth(fn(&[u8]) -> Result<bool>),
+    /// Of any width; a float4 as the float8 of the same value.
+    Float(fn(&[u8]) -> Result<f64>),
+    Integer,
+    /// A number with a decimal point that is no float.
+    Decimal,
+    /// Days since 2000-01-01; `i32::MAX` and `i32::MIN` are infinity and -infinity.
+    Day(fn(&[u8]) -> Result<i32>),
+    /// Microseconds since midnight, up to and including a whole day.
+    Clock(fn(&[u8]) -> Result<i64>),
+    /// Microseconds since 2000-01-01 00:00; `i64::MAX` and `i64::MIN` are infinity and -infinity.
+    Moment(fn(&[u8]) -> Result<i64>),
+    /// The same in UTC, of a value that has a zone.
+    Instant(fn(&[u8]) -> Result<i64>),
+    /// Anything else.
+    Other,
 }
 
 /// What the type's output function prints, which is what COPY has.
@@ -163,22 +188,6 @@ pub enum Formula {
     Possible,
     /// Only behind a blank that a spreadsheet may skip.
     BehindBlank,
-}
-
-/// What a value is in a cell of a spreadsheet, and how it is read for that.
-#[derive(Clone, Copy)]
-pub enum Cell {
-    /// The type's text.
-    Text,
-    /// The type's text, as a number.
-    Number,
-    Boolean(fn(&[u8]) -> Result<bool>),
-    /// Days since 2000-01-01, with the infinities of the type.
-    Date(fn(&[u8]) -> Result<i32>),
-    /// Microseconds since midnight, up to and including a whole day.
-    Time(fn(&[u8]) -> Result<i64>),
-    /// Microseconds since 2000-01-01 00:00, with the infinities of the type.
-    Timestamp(fn(&[u8]) -> Result<i64>),
 }
 
 impl fmt::Debug for Type {

@@ -5,7 +5,7 @@ use arrow_array::types::Int64Type;
 use super::calendar::{MICROS_PER_DAY, write_at_least_two, write_time};
 use super::parquet_type::ParquetType;
 use super::record::{
-    ArrayElement, Cell, Formula, Json, JsonType, Printing, Text, Type, Write, Xml, XmlText, no_column, quoted,
+    ArrayElement, Formula, Json, JsonType, Meaning, Printing, Text, Type, Write, Xml, XmlText, no_column, quoted,
 };
 use crate::bytes::cursor::{Cursor, exact};
 use crate::columns::builders::{Builder, Numbers};
@@ -21,8 +21,8 @@ pub static TIME: Type = Type {
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
-    cell: Cell::Time(time),
     big_number: false,
+    meaning: Meaning::Clock(time),
     column,
 };
 
@@ -36,8 +36,8 @@ pub static TIMETZ: Type = Type {
     large: None,
     array: ArrayElement::Plain,
     formula: Formula::Never,
-    cell: Cell::Text,
     big_number: false,
+    meaning: Meaning::Other,
     column: no_column,
 };
 
@@ -102,6 +102,8 @@ fn before_midnight(bytes: &[u8]) -> Result<Option<i64>> {
 fn column(parquet: &ParquetType) -> Option<Box<dyn Builder>> {
     match parquet {
         ParquetType::Time => Some(Box::new(Numbers::<Int64Type, _>::new(before_midnight))),
+        // A plain number of microseconds, which can say 24:00:00 too.
+        ParquetType::Int64 => Some(Box::new(Numbers::<Int64Type, _>::new(|bytes: &[u8]| time(bytes).map(Some)))),
         _ => None,
     }
 }

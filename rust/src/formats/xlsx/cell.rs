@@ -8,7 +8,7 @@ use crate::bytes::digits::signed;
 use crate::bytes::flusher::{Flusher, SLICE_BYTES};
 use crate::copy::frame::Tuple;
 use crate::error::Result;
-use crate::types::record::{Cell, FastText};
+use crate::types::record::{FastText, Meaning};
 use crate::types::{Column, Decoder, Kind};
 
 const NULL: Fixed = Fixed::new("<c/>");
@@ -43,7 +43,7 @@ struct CellColumn {
     source: String,
     decoder: Decoder,
     fast: Option<FastText>,
-    cell: Cell,
+    meaning: Meaning,
     /// Whether a number of it can have more digits than a cell.
     exact: bool,
     /// Texts that were cut, since they were last taken.
@@ -98,7 +98,7 @@ impl CellColumn {
             source: column.source.clone(),
             fast: decoder.fast_text(),
             decoder,
-            cell: of_kind(column.kind),
+            meaning: meaning(column.kind),
             exact: column.kind.record().big_number,
             losses: 0,
         }
@@ -106,18 +106,18 @@ impl CellColumn {
 
     #[inline]
     fn write(&self, field: &[u8], texts: &mut TextWriter, printed: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<()> {
-        match self.cell {
-            Cell::Text => {}
-            Cell::Number => {
+        match self.meaning {
+            Meaning::Text | Meaning::Printed | Meaning::Instant(_) | Meaning::Other => {}
+            Meaning::Integer | Meaning::Float(_) | Meaning::Decimal => {
                 if self.push_number(field, out)? {
                     return Ok(());
                 }
             }
-            Cell::Boolean(read) => {
+            Meaning::Truth(read) => {
                 (if read(field)? { TRUE } else { FALSE }).push(out);
                 return Ok(());
             }
-            Cell::Date(read) => {
+            Meaning::Day(read) => {
                 if let Some(days) = serial::date(read(field)?) {
                     OPEN_DATE.push(out);
                     signed(days, out);
@@ -125,13 +125,13 @@ impl CellColumn {
                     return Ok(());
                 }
             }
-            Cell::Time(read) => {
+            Meaning::Clock(read) => {
                 if let Some(moment) = serial::time(read(field)?) {
                     push_moment(moment, &OPEN_TIME, out);
                     return Ok(());
                 }
             }
-            Cell::Timestamp(read) => {
+            Meaning::Moment(read) => {
                 if let Some(moment) = serial::timestamp(read(field)?) {
                     push_moment(moment, &OPEN_TIMESTAMP, out);
                     return Ok(());
@@ -182,22 +182,21 @@ impl CellColumn {
     }
 }
 
-/// What the values of a kind are in cells.
-fn of_kind(kind: Kind) -> Cell {
+/// What the values of a kind are; an array is its text.
+fn meaning(kind: Kind) -> Meaning {
     match kind {
-        Kind::Scalar(record) => record.cell,
-        Kind::Array { .. } => Cell::Text,
+        Kind::Scalar(record) => record.meaning,
+        Kind::Array { .. } => Meaning::Other,
     }
 }
 
 /// Characters that the values of a kind take as a rule.
 pub(super) fn width(kind: Kind) -> usize {
-    match of_kind(kind) {
-        Cell::Text => 24,
-        Cell::Number => 12,
-        Cell::Boolean(_) => 8,
-        Cell::Date(_) | Cell::Time(_) => 13,
-        Cell::Timestamp(_) => 24,
+    match meaning(kind) {
+        Meaning::Truth(_) => 8,
+        Meaning::Integer | Meaning::Float(_) | Meaning::Decimal => 12,
+        Meaning::Day(_) | Meaning::Clock(_) => 13,
+        Meaning::Text | Meaning::Printed | Meaning::Moment(_) | Meaning::Instant(_) | Meaning::Other => 24,
     }
 }
 
