@@ -19,6 +19,7 @@ nginx|nginx-light|tests/service: a real proxy in front of a download
 openssl|openssl|tests/library/test_parameters.py: keys as other people write them
 zstd|zstd|tests/formats: another decoder of zstd
 xmllint|libxml2-utils|tests/formats: another strict reader of XML
+soffice|libreoffice-calc-nogui|tests/formats: a spreadsheet that opens a workbook
 redis-server|redis-server|tests/fixtures/redis.py: the store of several replicas
 pgbouncer|pgbouncer|tests/service/test_pgbouncer.py: a real pool between service and database
 curl|curl|tests/service, tests/clients: what clients see of a cut download

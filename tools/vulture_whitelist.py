@@ -21,10 +21,12 @@ ZSTD
 # The core reads the members of a plan and of its connection (rust/src/py/plan.rs).
 crlf
 long_numbers_as_text
+replace_unencodable
 big_numbers_as_strings
 xml_binary
 parquet_compression
 unrepresentable_as_null
+truncate_long_text
 row_group_rows
 file_bytes
 compression_level

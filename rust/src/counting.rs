@@ -49,7 +49,11 @@ pub mod testing {
 
     /// What a counter says of a text that comes in pieces, for each size that a piece can have.
     pub fn counted<C: RowCounter>(new: impl Fn() -> C, text: &str) -> Vec<Result<u64>> {
-        let bytes = text.as_bytes();
+        counted_bytes(new, text.as_bytes())
+    }
+
+    /// As `counted`, for what is not UTF-8.
+    pub fn counted_bytes<C: RowCounter>(new: impl Fn() -> C, bytes: &[u8]) -> Vec<Result<u64>> {
         (1..=bytes.len().max(1))
             .map(|size| {
                 let mut counter = new();

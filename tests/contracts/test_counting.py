@@ -89,6 +89,10 @@ def test_many_segments_are_counted(format_: Format, dsn: str) -> None:
         {"profile": "excel", "delimiter": ";"},
         {"delimiter": "a", "quote": "e", "escape": "o", "force_quote": "*"},
         {"delimiter": "0", "quote": "1", "header": False},
+        {"encoding": "utf-16le", "quote": "'", "line_end": "crlf"},
+        {"encoding": "utf-16be", "profile": "excel-de", "header": False},
+        {"encoding": "gb18030", "force_quote": "*"},
+        {"bom": True, "header": False},
     ],
     ids=str,
 )

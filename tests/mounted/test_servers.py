@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 from starlette.types import Message
@@ -150,7 +151,7 @@ def test_http_1_0_is_refused(served: App) -> None:
 def test_the_end_of_the_app_in_the_middle_of_a_download(big: str, tmp_path: Path) -> None:
     port = free_port()
     config = {"datasets": {"big": {"table": "public.big"}}}
-    command = uvicorn(port, "app", "--timeout-graceful-shutdown", "1")
+    command = uvicorn(port, "tests.mounted.app:app", "--timeout-graceful-shutdown", "1")
     with running(command, port, big, config, workers=2) as app:
         export_id = created(app, ANN, dataset="big")
         waiting = created(app, ANN, dataset="big", delivery="file", limit=1)
@@ -167,9 +168,22 @@ def test_the_end_of_the_app_in_the_middle_of_a_download(big: str, tmp_path: Path
 @pytest.mark.parametrize("name", ["by_starlette", "plain"])
 def test_in_starlette_and_behind_a_router_that_is_none(data: str, lake: Path, name: str) -> None:
     port = free_port()
-    with running(uvicorn(port, name), port, data, offering(lake)) as app:
+    with running(uvicorn(port, f"tests.mounted.app:{name}"), port, data, offering(lake)) as app:
         assert download(app, ANN, dataset="people") == b"id,name\n1,ann\n2,bob\n"
         assert ask(app, "/datasets", {}).status == 401
+
+
+def test_beside_django_with_its_session(data: str, lake: Path) -> None:
+    port = free_port()
+    with (
+        running(uvicorn(port, "tests.mounted.beside_django:application"), port, data, offering(lake)) as app,
+        httpx.Client(base_url=app.url) as browser,
+    ):
+        assert browser.get("/data/datasets").status_code == 401
+        assert browser.get("/log-in/ann").text == "hello ann"
+        assert [each["name"] for each in browser.get("/data/datasets").json()["datasets"]] == ["people"]
+        place = browser.post("/data/exports", json={"format": "csv", "dataset": "people"}).headers["location"]
+        assert browser.get(f"{place}/download").content == b"id,name\n1,ann\n2,bob\n"
 
 
 def test_no_websockets_and_no_beginning_twice() -> None:

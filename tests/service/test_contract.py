@@ -241,7 +241,19 @@ def test_every_format(service: Service) -> None:
     [
         ({"format": "csv"}, "text/csv; charset=utf-8; header=present", "small.csv", None),
         ({"format": "csv", "options": {"header": False}}, "text/csv; charset=utf-8; header=absent", "small.csv", None),
+        (
+            {"format": "csv", "options": {"encoding": "cp1252"}},
+            "text/csv; charset=windows-1252; header=present",
+            "small.csv",
+            None,
+        ),
         ({"format": "tsv"}, "text/tab-separated-values; charset=utf-8", "small.tsv", None),
+        (
+            {"format": "tsv", "options": {"encoding": "utf-16le"}},
+            "text/tab-separated-values; charset=utf-16",
+            "small.tsv",
+            None,
+        ),
         ({"format": "json"}, "application/json", "small.json", None),
         ({"format": "ndjson"}, "application/x-ndjson", "small.ndjson", None),
         ({"format": "xml"}, "application/xml", "small.xml", None),

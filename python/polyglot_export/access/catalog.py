@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -15,6 +15,7 @@ from polyglot_export.access.exposure import Exposure
 from polyglot_export.access.schema import ExposedTables
 from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import PolyglotError, UnknownDataset
+from polyglot_export.postgres.caller import CallerSettings, caller_settings
 from polyglot_export.postgres.catalogue.relations import KINDS, find_relation, privileged
 from polyglot_export.postgres.catalogue.types import read_types
 from polyglot_export.postgres.errors import database_error
@@ -26,6 +27,7 @@ from polyglot_export.sources.base import QueryText, Source
 
 __all__ = ["Dataset", "DatasetColumn", "describe_dataset", "list_datasets"]
 
+AS_THE_LOGIN = CallerSettings()
 _RELATIONS = sql.SQL(
     "WITH closed AS MATERIALIZED (SELECT relation FROM pg_locks WHERE locktype = 'relation' AND mode = "
     "'AccessExclusiveLock'"
@@ -76,28 +78,36 @@ class Dataset:
     that excludes readers; ``None`` for what is not stored."""
 
 
-def list_datasets(connection: psycopg.Connection, exposure: Exposure) -> list[Dataset]:
+def list_datasets(
+    connection: psycopg.Connection, exposure: Exposure, caller: CallerSettings = AS_THE_LOGIN
+) -> list[Dataset]:
     """All that the exposure offers and the login may read.
 
     Args:
         connection: In autocommit mode.
         exposure: What may be read. A configured dataset that does not exist (any more) is left out.
+        caller: The role and the settings under which is looked.
 
     Raises:
         PolyglotError: The database refused a query.
     """
-    with _reading(connection) as leader:
+    with _reading(connection, caller) as leader:
         if isinstance(exposure, ConfiguredDatasets):
-            return [found for name in exposure.datasets if (found := _configured(leader, exposure, name)) is not None]
-        if isinstance(exposure, ExposedTables):
+            every = [_configured(leader, exposure, name) for name in exposure.datasets]
+            found = [each for each in every if each is not None]
+        elif isinstance(exposure, ExposedTables):
             views = not privileged(leader) if exposure.views is None else exposure.views
             kinds = [kind for kind in KINDS if kind != "v" or views]
-            return _relations(leader, sql.SQL("n.nspname = {}").format(sql.Literal(exposure.schema)), kinds, bare=True)
-        users = sql.SQL("n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'")
-        return _relations(leader, users, list(KINDS), bare=False)
+            found = _relations(leader, sql.SQL("n.nspname = {}").format(sql.Literal(exposure.schema)), kinds, bare=True)
+        else:
+            users = sql.SQL("n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'")
+            found = _relations(leader, users, list(KINDS), bare=False)
+    return [_without_sizes(each, caller) for each in found]
 
 
-def describe_dataset(connection: psycopg.Connection, exposure: Exposure, name: str) -> Dataset:
+def describe_dataset(
+    connection: psycopg.Connection, exposure: Exposure, name: str, caller: CallerSettings = AS_THE_LOGIN
+) -> Dataset:
     """One dataset.
 
     Raises:
@@ -105,16 +115,21 @@ def describe_dataset(connection: psycopg.Connection, exposure: Exposure, name: s
         PolyglotError: The database refused a query.
     """
     source = exposure.resolve(name)
-    with _reading(connection) as leader:
-        return _describe(leader, source, name)
+    with _reading(connection, caller) as leader:
+        return _without_sizes(_describe(leader, source, name), caller)
+
+
+def _without_sizes(dataset: Dataset, caller: CallerSettings) -> Dataset:
+    """For a role, or with settings, policies may leave rows out, of which the sizes would tell."""
+    return dataset if caller == AS_THE_LOGIN else replace(dataset, estimated_rows=None, estimated_bytes=None)
 
 
 @contextmanager
-def _reading(connection: psycopg.Connection) -> Iterator[Leader]:
+def _reading(connection: psycopg.Connection, caller: CallerSettings) -> Iterator[Leader]:
     """A read-only transaction that is rolled back."""
     try:
         leader = Leader(connection, CancelToken())
-        leader.begin(NAME_SETTINGS, None)
+        leader.begin((*NAME_SETTINGS, *caller_settings(connection, caller)), None)
         try:
             yield leader
         finally:

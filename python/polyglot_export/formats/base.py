@@ -44,6 +44,16 @@ class EncoderOptions(NamedTuple):
     bom: bool = False
     formula_guard: bool = False
     long_numbers_as_text: bool = False
+    keep_text: bool = False
+    truth_words: str = ""
+    month_words: str = ""
+    encoding: str = "utf-8"
+    replace_unencodable: bool = False
+    decimal_comma: bool = False
+    float_digits: int | None = None
+    booleans: str = "t/f"
+    date_format: str = ""
+    timestamp_format: str = ""
     # json
     big_numbers_as_strings: bool = False
     # xml
@@ -58,6 +68,9 @@ class EncoderOptions(NamedTuple):
     row_group_bytes: int = ROW_GROUP_BYTES
     row_group_rows: int = ROW_GROUP_ROWS
     metadata: tuple[tuple[str, str], ...] = ()
+    # xlsx
+    sheet: str = "Sheet1"
+    truncate_long_text: bool = False
 
 
 class Memory(NamedTuple):
@@ -71,6 +84,8 @@ class Memory(NamedTuple):
     """A worker's buffers of one column …"""
     columns_bytes: int = 0
     """… and at most of all its columns."""
+    worker_bytes: int = 0
+    """A worker's other buffers."""
     row_groups: bool = False
     """Whether each worker collects a row group before it hands anything out."""
 

@@ -9,11 +9,12 @@ from polyglot_export.formats.base import FormatRecord
 from polyglot_export.formats.csv import CSV, TSV, CsvOptions
 from polyglot_export.formats.json import JSON, NDJSON, JsonOptions
 from polyglot_export.formats.parquet import PARQUET, ParquetOptions
+from polyglot_export.formats.xlsx import XLSX, XlsxOptions
 from polyglot_export.formats.xml import XML, XmlOptions
 
 __all__ = ["Format", "FormatOptions"]
 
-FormatOptions = CsvOptions | JsonOptions | XmlOptions | ParquetOptions
+FormatOptions = CsvOptions | JsonOptions | XmlOptions | ParquetOptions | XlsxOptions
 
 
 class Format(StrEnum):
@@ -35,3 +36,4 @@ class Format(StrEnum):
     NDJSON = NDJSON
     XML = XML
     PARQUET = PARQUET
+    XLSX = XLSX

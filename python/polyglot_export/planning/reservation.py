@@ -66,7 +66,7 @@ def export_bytes(shape: Shape, limits: Limits, *, segments: int | None = None) -
     """
     worker = CONNECTION_BYTES + READ_BUFFER_BYTES + 2 * limits.chunk_bytes + COLUMN_BYTES * shape.columns
     memory = Format(shape.format).record.memory
-    worker += min(memory.column_bytes * shape.columns, memory.columns_bytes)
+    worker += memory.worker_bytes + min(memory.column_bytes * shape.columns, memory.columns_bytes)
     if memory.row_groups:
         worker += shape.row_group_bytes
     shared = LEADER_BYTES + HELD_CHUNKS * limits.chunk_bytes + row_allowance(shape, limits)

@@ -2,7 +2,7 @@
 //!
 //! `base` says what a format is. The text formats (csv, json, xml) write rows with a separator between them, a header
 //! and a footer; `text` makes the two halves of a [`Format`] out of that. Parquet makes its own, of columns that
-//! `columnar` builds.
+//! `columnar` builds, and xlsx too, of sheets in a zip.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ pub mod json;
 pub mod options;
 pub mod parquet;
 pub mod text;
+pub mod xlsx;
 pub mod xml;
 
 pub use base::Format;
@@ -28,6 +29,7 @@ pub static FORMATS: &[(&str, Open)] = &[
     ("ndjson", json::open_lines),
     ("xml", xml::open),
     ("parquet", parquet::open),
+    ("xlsx", xlsx::open),
 ];
 
 /// The format of that name, with its options.

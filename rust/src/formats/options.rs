@@ -8,6 +8,8 @@ pub trait Options {
     fn text(&self, name: &'static str) -> Result<String, Refused>;
     fn flag(&self, name: &'static str) -> Result<bool, Refused>;
     fn size(&self, name: &'static str) -> Result<usize, Refused>;
+    /// None where the option is not given.
+    fn size_if_any(&self, name: &'static str) -> Result<Option<usize>, Refused>;
     fn flags(&self, name: &'static str) -> Result<Vec<bool>, Refused>;
     fn pairs(&self, name: &'static str) -> Result<Vec<(String, String)>, Refused>;
 }

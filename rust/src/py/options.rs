@@ -37,6 +37,10 @@ impl Options for PyOptions {
         self.read(name)
     }
 
+    fn size_if_any(&self, name: &'static str) -> Result<Option<usize>, Refused> {
+        self.read(name)
+    }
+
     fn flags(&self, name: &'static str) -> Result<Vec<bool>, Refused> {
         self.read(name)
     }

@@ -1,7 +1,7 @@
 //! bool (`boolsend`, `boolout`).
 
 use super::parquet_type::ParquetType;
-use super::record::{ArrayElement, Binary, Formula, Json, JsonType, Printing, Text, Type, Xml, XmlText};
+use super::record::{ArrayElement, Binary, Formula, Json, JsonType, Meaning, Printing, Text, Type, Xml, XmlText};
 use crate::bytes::cursor::exact;
 use crate::bytes::flusher::Flusher;
 use crate::columns::builders::{Booleans, Builder};
@@ -18,6 +18,7 @@ pub static BOOL: Type = Type {
     array: ArrayElement::Plain,
     formula: Formula::Never,
     big_number: false,
+    meaning: Meaning::Truth(bool),
     column,
 };
 

@@ -1,6 +1,6 @@
 //! The one-byte type `"char"` (`charsend`, `charout`).
 
-use super::record::{ArrayElement, Formula, Json, JsonType, Printing, Text, Type, Xml, XmlText, no_column};
+use super::record::{ArrayElement, Formula, Json, JsonType, Meaning, Printing, Text, Type, Xml, XmlText, no_column};
 use crate::bytes::cursor::exact;
 use crate::bytes::escape::json_string;
 use crate::error::Result;
@@ -16,6 +16,7 @@ pub static CHAR: Type = Type {
     array: ArrayElement::Any,
     formula: Formula::Possible,
     big_number: false,
+    meaning: Meaning::Text,
     column: no_column,
 };
 

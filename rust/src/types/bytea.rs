@@ -4,7 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::parquet_type::ParquetType;
-use super::record::{ArrayElement, Binary, Formula, Json, JsonType, Large, Printing, Text, Type, Xml, XmlText};
+use super::record::{
+    ArrayElement, Binary, Formula, Json, JsonType, Large, Meaning, Printing, Text, Type, Xml, XmlText,
+};
 use crate::bytes::escape::hex;
 use crate::bytes::flusher::Flusher;
 use crate::columns::builders::{Builder, Strings};
@@ -22,6 +24,7 @@ pub static BYTEA: Type = Type {
     array: ArrayElement::Own(large_json),
     formula: Formula::Never,
     big_number: false,
+    meaning: Meaning::Other,
     column,
 };
 

@@ -137,16 +137,16 @@ pub fn write_time(micros: u64, out: &mut Vec<u8>) {
 
 /// A time of day.
 #[derive(Debug, Clone, Copy)]
-struct Time {
-    seconds: u32,
+pub struct Time {
+    pub seconds: u32,
     /// Microseconds of the second.
-    fraction: u32,
+    pub fraction: u32,
 }
 
 impl Time {
     /// From microseconds since midnight, at most a day.
     #[inline]
-    fn of_micros(micros: u64) -> Self {
+    pub fn of_micros(micros: u64) -> Self {
         // At most 86,400, and below a million.
         Time { seconds: (micros / MICROS_PER_SECOND) as u32, fraction: (micros % MICROS_PER_SECOND) as u32 }
     }
@@ -186,17 +186,17 @@ pub fn write_at_least_two(n: impl Into<u64>, out: &mut Vec<u8>) {
 
 /// A day of the calendar; `year` 0 is 1 BC.
 #[derive(Debug, Clone, Copy)]
-struct Civil {
-    year: i64,
-    month: u8,
-    day: u8,
+pub struct Civil {
+    pub year: i64,
+    pub month: u8,
+    pub day: u8,
 }
 
 impl Civil {
     /// The day so many days after 2000-01-01 (Neri and Schneider, "Euclidean affine functions and their application to
     /// calendar algorithms", 2022: years start in March, so that the leap day is the last).
     #[inline]
-    fn of_days(days: i64) -> Self {
+    pub fn of_days(days: i64) -> Self {
         // Positive for every i32, and for every day an i64 of microseconds reaches.
         let n = (days + EPOCH_FROM_MARCH_YEAR_ZERO + ERAS_BEFORE * DAYS_PER_ERA) as u64;
         let n1 = 4 * n + 3;

@@ -5,7 +5,8 @@ use arrow_array::types::Int32Type;
 use super::calendar::{short_date, write_date};
 use super::parquet_type::ParquetType;
 use super::record::{
-    ArrayElement, Binary, Formula, Json, JsonType, Printing, Text, Type, Xml, XmlText, fast_quoted, no_infinity, quoted,
+    ArrayElement, Binary, Formula, Json, JsonType, Meaning, Printing, Text, Type, Xml, XmlText, fast_quoted,
+    no_infinity, quoted,
 };
 use crate::bytes::cursor::exact;
 use crate::bytes::flusher::Flusher;
@@ -25,6 +26,7 @@ pub static DATE: Type = Type {
     // -infinity is no number to a spreadsheet.
     formula: Formula::Possible,
     big_number: false,
+    meaning: Meaning::Day(date),
     column,
 };
 

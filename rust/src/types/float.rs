@@ -14,7 +14,7 @@ use arrow_array::types::{Float32Type, Float64Type};
 
 use super::parquet_type::ParquetType;
 use super::record::{
-    ArrayElement, FastText, Formula, Json, JsonType, Printing, Text, Type, Write, Xml, XmlText, quoted,
+    ArrayElement, FastText, Formula, Json, JsonType, Meaning, Printing, Text, Type, Write, Xml, XmlText, quoted,
 };
 use crate::bytes::block::push_small;
 use crate::bytes::cursor::exact;
@@ -33,6 +33,7 @@ pub static FLOAT4: Type = Type {
     array: ArrayElement::Plain,
     formula: Formula::Never,
     big_number: false,
+    meaning: Meaning::Float(|bytes| float4(bytes).map(f64::from)),
     column: float4_column,
 };
 
@@ -47,6 +48,7 @@ pub static FLOAT8: Type = Type {
     array: ArrayElement::Plain,
     formula: Formula::Never,
     big_number: false,
+    meaning: Meaning::Float(float8),
     column: float8_column,
 };
 

@@ -4,7 +4,7 @@ use arrow_array::types::{Int32Type, Int64Type};
 
 use super::parquet_type::ParquetType;
 use super::record::{
-    ArrayElement, FastText, Formula, Json, JsonType, Printing, Text, Type, Write, Xml, XmlText, quoted,
+    ArrayElement, FastText, Formula, Json, JsonType, Meaning, Printing, Text, Type, Write, Xml, XmlText, quoted,
 };
 use crate::bytes::cursor::exact;
 use crate::bytes::digits::{short_signed, signed, unsigned};
@@ -23,6 +23,7 @@ pub static INT2: Type = Type {
     array: ArrayElement::Plain,
     formula: Formula::Never,
     big_number: false,
+    meaning: Meaning::Integer,
     column: int2_column,
 };
 
@@ -37,6 +38,7 @@ pub static INT4: Type = Type {
     array: ArrayElement::Plain,
     formula: Formula::Never,
     big_number: false,
+    meaning: Meaning::Integer,
     column: int4_column,
 };
 
@@ -51,6 +53,7 @@ pub static INT8: Type = Type {
     array: ArrayElement::Plain,
     formula: Formula::Never,
     big_number: true,
+    meaning: Meaning::Integer,
     column: int8_column,
 };
 
@@ -66,6 +69,7 @@ pub static OID: Type = Type {
     array: ArrayElement::Plain,
     formula: Formula::Never,
     big_number: false,
+    meaning: Meaning::Integer,
     column: oid_column,
 };
 

@@ -1,7 +1,9 @@
 //! interval in the `postgres` style (`EncodeInterval`, `INTSTYLE_POSTGRES`).
 
 use super::calendar::{MICROS_PER_SECOND, write_at_least_two, write_fraction};
-use super::record::{ArrayElement, Formula, Json, JsonType, Printing, Text, Type, Xml, XmlText, no_column, quoted};
+use super::record::{
+    ArrayElement, Formula, Json, JsonType, Meaning, Printing, Text, Type, Xml, XmlText, no_column, quoted,
+};
 use crate::bytes::cursor::Cursor;
 use crate::bytes::digits::signed;
 use crate::error::Result;
@@ -19,6 +21,7 @@ pub static INTERVAL: Type = Type {
     // -1 days is no number to a spreadsheet.
     formula: Formula::Possible,
     big_number: false,
+    meaning: Meaning::Other,
     column: no_column,
 };
 

@@ -2,7 +2,8 @@
 //! passed on as it is.
 
 use super::record::{
-    ArrayElement, Document, Formula, InField, Json, JsonType, Large, Printing, Text, Type, Xml, XmlText, no_column,
+    ArrayElement, Document, Formula, InField, Json, JsonType, Large, Meaning, Printing, Text, Type, Xml, XmlText,
+    no_column,
 };
 use crate::bytes::escape::check_text;
 use crate::bytes::flusher::Flusher;
@@ -24,6 +25,7 @@ pub static JSONB: Type = Type {
     array: ArrayElement::Any,
     formula: Formula::Never,
     big_number: false,
+    meaning: Meaning::Other,
     column: no_column,
 };
 
@@ -38,6 +40,7 @@ const DOCUMENT: Type = Type {
     array: ArrayElement::Any,
     formula: Formula::BehindBlank,
     big_number: false,
+    meaning: Meaning::Other,
     column: no_column,
 };
 

@@ -68,9 +68,36 @@ pub struct Type {
     pub formula: Formula,
     /// Whether values can have more digits than a double or a spreadsheet keeps.
     pub big_number: bool,
+    /// What a value means to a person, for options that write it otherwise than the server does.
+    pub meaning: Meaning,
     /// The builder of a column of that Parquet type; none where the two do not go together. `STRING` and `JSON` are
     /// made of the text and need no builder here.
     pub column: fn(&ParquetType) -> Option<Box<dyn Builder>>,
+}
+
+/// What a value means, with what reads it; infinities are those of the type.
+#[derive(Clone, Copy)]
+pub enum Meaning {
+    /// Text that somebody wrote.
+    Text,
+    /// Text that the server made of a type without a record: of an address, of an amount of money.
+    Printed,
+    Truth(fn(&[u8]) -> Result<bool>),
+    /// Of any width; a float4 as the float8 of the same value.
+    Float(fn(&[u8]) -> Result<f64>),
+    Integer,
+    /// A number with a decimal point that is no float.
+    Decimal,
+    /// Days since 2000-01-01; `i32::MAX` and `i32::MIN` are infinity and -infinity.
+    Day(fn(&[u8]) -> Result<i32>),
+    /// Microseconds since midnight, up to and including a whole day.
+    Clock(fn(&[u8]) -> Result<i64>),
+    /// Microseconds since 2000-01-01 00:00; `i64::MAX` and `i64::MIN` are infinity and -infinity.
+    Moment(fn(&[u8]) -> Result<i64>),
+    /// The same in UTC, of a value that has a zone.
+    Instant(fn(&[u8]) -> Result<i64>),
+    /// Anything else.
+    Other,
 }
 
 /// What the type's output function prints, which is what COPY has.

@@ -5,7 +5,7 @@
 //! what COPY would write; it is not looked into.
 
 use super::record::{
-    ArrayElement, Formula, InField, Json, JsonType, Large, Printing, Text, Type, Xml, XmlText, no_column,
+    ArrayElement, Formula, InField, Json, JsonType, Large, Meaning, Printing, Text, Type, Xml, XmlText, no_column,
 };
 use crate::bytes::escape::{SHORT, any_byte, check_text, json_content, json_string};
 use crate::bytes::flusher::Flusher;
@@ -13,7 +13,7 @@ use crate::error::Result;
 
 pub static TEXT: Type = Type { kind: "text", postgres: &["text", "varchar", "bpchar", "name"], ..ANY_TEXT };
 
-pub static BY_TEXT: Type = Type { kind: "by_text", ..ANY_TEXT };
+pub static BY_TEXT: Type = Type { kind: "by_text", meaning: Meaning::Printed, ..ANY_TEXT };
 
 /// What is text on the wire, for a kind of its own.
 pub(super) const ANY_TEXT: Type = Type {
@@ -27,6 +27,7 @@ pub(super) const ANY_TEXT: Type = Type {
     array: ArrayElement::Any,
     formula: Formula::Possible,
     big_number: false,
+    meaning: Meaning::Text,
     column: no_column,
 };
 

@@ -5,7 +5,7 @@ use arrow_array::types::Int64Type;
 use super::calendar::{MICROS_PER_DAY, write_at_least_two, write_time};
 use super::parquet_type::ParquetType;
 use super::record::{
-    ArrayElement, Formula, Json, JsonType, Printing, Text, Type, Write, Xml, XmlText, no_column, quoted,
+    ArrayElement, Formula, Json, JsonType, Meaning, Printing, Text, Type, Write, Xml, XmlText, no_column, quoted,
 };
 use crate::bytes::cursor::{Cursor, exact};
 use crate::columns::builders::{Builder, Numbers};
@@ -22,6 +22,7 @@ pub static TIME: Type = Type {
     array: ArrayElement::Plain,
     formula: Formula::Never,
     big_number: false,
+    meaning: Meaning::Clock(time),
     column,
 };
 
@@ -36,6 +37,7 @@ pub static TIMETZ: Type = Type {
     array: ArrayElement::Plain,
     formula: Formula::Never,
     big_number: false,
+    meaning: Meaning::Other,
     column: no_column,
 };
 

@@ -5,7 +5,7 @@ use arrow_array::types::Int64Type;
 use super::calendar::{Style, push_timestamp, write_timestamp};
 use super::parquet_type::ParquetType;
 use super::record::{
-    ArrayElement, Binary, FastText, Formula, Json, JsonType, Text, Type, Write, Xml, XmlText, no_infinity,
+    ArrayElement, Binary, FastText, Formula, Json, JsonType, Meaning, Text, Type, Write, Xml, XmlText, no_infinity,
 };
 use super::text::ANY_TEXT;
 use crate::bytes::cursor::exact;
@@ -35,6 +35,7 @@ pub static TIMESTAMP: Type = Type {
     array: ArrayElement::WithoutEscapes,
     formula: Formula::Possible,
     big_number: false,
+    meaning: Meaning::Moment(timestamp),
     column: timestamp_column,
 };
 
@@ -60,6 +61,7 @@ pub static TIMESTAMPTZ: Type = Type {
     array: ArrayElement::WithoutEscapes,
     formula: Formula::Possible,
     big_number: false,
+    meaning: Meaning::Instant(timestamp),
     column: timestamptz_column,
 };
 

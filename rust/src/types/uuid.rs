@@ -1,7 +1,7 @@
 //! uuid: sixteen bytes, printed as RFC 9562 section 4 does, in lower case.
 
 use super::parquet_type::{ParquetType, UUID_BYTES};
-use super::record::{ArrayElement, Formula, Json, JsonType, Printing, Text, Type, Xml, XmlText, quoted};
+use super::record::{ArrayElement, Formula, Json, JsonType, Meaning, Printing, Text, Type, Xml, XmlText, quoted};
 use crate::bytes::cursor::exact;
 use crate::bytes::escape::hex;
 use crate::columns::builders::{Builder, FixedBytes};
@@ -18,6 +18,7 @@ pub static UUID: Type = Type {
     array: ArrayElement::Plain,
     formula: Formula::Never,
     big_number: false,
+    meaning: Meaning::Other,
     column,
 };
 

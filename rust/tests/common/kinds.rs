@@ -3,7 +3,7 @@
 
 pub use _core::compression::Compression;
 pub use _core::formats::Format;
-pub use _core::formats::csv::CsvOptions;
+pub use _core::formats::csv::{Charset, CsvOptions, Pattern, Truth, Words};
 pub use _core::formats::json::JsonOptions;
 pub use _core::formats::parquet::{ParquetCompression, ParquetOptions};
 pub use _core::formats::xml::{InvalidXmlChars, JsonTypes, XmlOptions};

@@ -61,18 +61,7 @@ pub fn plan(columns: &[(&str, Kind)], format: Arc<dyn Format>) -> Plan {
 }
 
 pub fn csv() -> CsvOptions {
-    CsvOptions {
-        delimiter: b',',
-        quote: b'"',
-        escape: b'"',
-        null: String::new(),
-        header: true,
-        force_quote: Vec::new(),
-        crlf: false,
-        bom: false,
-        formula_guard: false,
-        long_numbers_as_text: false,
-    }
+    CsvOptions::default()
 }
 
 /// One CopyData payload: a row of fields.

@@ -218,8 +218,8 @@ pub fn documents(check: Check) -> impl Strategy<Value = Table> {
 
 pub fn csv_options() -> impl Strategy<Value = Arc<dyn Format>> {
     let bytes = select(vec![(b',', b'"', b'"'), (b';', b'\'', b'\''), (b'\t', b'"', b'\\'), (b'1', b'-', b'x')]);
-    (bytes, select(vec!["", "NULL", "\\N", "{"]), any::<[bool; 6]>()).prop_map(
-        |((delimiter, quote, escape), null, flags)| {
+    (bytes, select(vec!["", "NULL", "\\N", "{"]), any::<[bool; 6]>(), csv_for_people()).prop_map(
+        |((delimiter, quote, escape), null, flags, for_people)| {
             let [header, forced, crlf, bom, formula_guard, long_numbers_as_text] = flags;
             let force_quote = vec![forced; 4];
             let null = null.to_owned();
@@ -234,9 +234,31 @@ pub fn csv_options() -> impl Strategy<Value = Arc<dyn Format>> {
                 bom,
                 formula_guard,
                 long_numbers_as_text,
+                ..for_people
             }) as Arc<dyn Format>
         },
     )
+}
+
+/// The options by which values are written otherwise than the server prints them.
+fn csv_for_people() -> impl Strategy<Value = CsvOptions> {
+    let charset = select(vec!["utf-8", "utf-16le", "utf-16be", "windows-1252", "shift_jis", "gb18030"]);
+    (charset, any::<[bool; 6]>()).prop_map(|(charset, flags)| {
+        let [replace_unencodable, keep, decimal_comma, truth, fixed, patterns] = flags;
+        let words = || Words { truth: vec!["wahr".into(), "true".into()], months: vec!["may".into(), "märz".into()] };
+        let pattern = |text| patterns.then(|| Pattern::read(text, false).unwrap());
+        CsvOptions {
+            charset: Charset::read(charset).unwrap(),
+            replace_unencodable,
+            keep_text: keep.then(words),
+            decimal_comma,
+            booleans: truth.then_some(Truth { yes: b"true", no: b"false" }),
+            float_digits: fixed.then_some(3),
+            date_format: pattern("%d.%m.%y %A %j"),
+            timestamp_format: pattern("%F %I:%M:%S.%f %p, %b"),
+            ..CsvOptions::default()
+        }
+    })
 }
 
 pub fn json_options(lines: bool) -> impl Strategy<Value = Arc<dyn Format>> {

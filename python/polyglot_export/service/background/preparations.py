@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from polyglot_export.access.exposure import Exposure
+from polyglot_export.access.rights import Rights
 from polyglot_export.errors import Busy, Cancelled, PolyglotError
 from polyglot_export.execution.watched import unless
 from polyglot_export.jobs.job import Job, Made
@@ -46,6 +47,10 @@ class Owner(Protocol):
     @property
     def exposure(self) -> Exposure:
         """What it may read."""
+
+    @property
+    def rights(self) -> Rights:
+        """With which rights it reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +227,7 @@ class Preparations:
                 job.id,
                 None,
                 job.owner,
+                rights=owner.rights,
                 weight=job.weight,
                 held=kind.held_bytes(job),
             )

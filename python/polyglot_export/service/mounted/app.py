@@ -127,7 +127,7 @@ class MountedService:
                 "the exports have not begun: give the app their lifespan, FastAPI(lifespan=exports.lifespan), or enter "
                 "it in the app's own, async with exports.lifespan()"
             )
-        connection = AppConnection(receive, send)
+        connection = AppConnection(scope, receive, send)
         extensions = {**(scope.get("extensions") or {}), EXTENSION: connection}
         if not _path(scope).startswith(FOR_ANYBODY):
             given = await _asked(self._caller_of, scope)

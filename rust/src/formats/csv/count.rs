@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memchr_iter, memchr3};
 
-use super::CsvOptions;
+use super::{BYTE_ORDER_MARK, CsvOptions};
 use crate::error::{Error, Result};
 use crate::formats::base::RowCounter;
 
@@ -22,6 +22,9 @@ pub(super) struct CsvCounter {
     /// Stands before a quote or itself within quotes; none where it is the quote itself.
     escape: Option<u8>,
     header: bool,
+    /// Bytes in front of the first line, those of a byte order mark; in UTF-16 each unit is one here.
+    mark: u64,
+    bytes: u64,
     lines: u64,
     quoted: bool,
     /// The byte before was an escape within quotes.
@@ -35,6 +38,12 @@ impl CsvCounter {
             quote: options.quote,
             escape: Some(options.escape).filter(|&escape| escape != options.quote),
             header: options.header,
+            mark: match options.charset {
+                _ if !options.bom => 0,
+                Some(_) => 1,
+                None => BYTE_ORDER_MARK.len() as u64,
+            },
+            bytes: 0,
             lines: 0,
             quoted: false,
             escaped: false,
@@ -119,6 +128,7 @@ impl RowCounter for CsvCounter {
             None => self.update_doubled(bytes),
             Some(escape) => self.update_escaped(bytes, escape),
         }
+        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
         self.last = bytes.last().copied().or(self.last);
         Ok(())
     }
@@ -127,7 +137,8 @@ impl RowCounter for CsvCounter {
         if self.quoted {
             return Err(Error::file("it ends within a quoted value"));
         }
-        if self.last.is_some_and(|last| last != LINE_END) {
+        let has_lines = self.bytes > self.mark;
+        if has_lines && self.last.is_some_and(|last| last != LINE_END) {
             return Err(Error::file("it ends within a row"));
         }
         let header = u64::from(self.header);
@@ -146,6 +157,8 @@ mod tests {
             quote,
             escape: Some(escape).filter(|&escape| escape != quote),
             header,
+            mark: 0,
+            bytes: 0,
             lines: 0,
             quoted: false,
             escaped: false,

@@ -13,18 +13,25 @@ use crate::error::Result;
 use crate::types::record::{FastText, Formula, InField};
 use crate::types::{Column, Decoder, Kind};
 use count::CsvCounter;
+use count_utf16::Utf16Counter;
+use made::Made;
+use recoded::RecodedCsv;
 use rules::Rules;
 
+mod charset;
 mod count;
+mod count_utf16;
+mod made;
 mod options;
+mod pattern;
+mod recoded;
 mod rules;
+mod values;
 
-pub use options::CsvOptions;
+pub use charset::Charset;
+pub use options::{CsvOptions, Truth, Words};
+pub use pattern::Pattern;
 
-/// Spreadsheets keep this many digits of a number and write zeros for the rest.
-const SPREADSHEET_DIGITS: usize = 15;
-/// `="` and `"` around a number make it a formula that gives text.
-const TEXT_FORMULA_START: &[u8] = b"=\"";
 /// Makes a spreadsheet take the cell for text.
 const GUARD: u8 = b'\'';
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -37,11 +44,22 @@ pub fn open(options: &dyn Options) -> Result<Arc<dyn Format>, Refused> {
 impl Format for CsvOptions {
     fn encoding(&self, export: &Export<'_>) -> Result<Arc<dyn Encoding>> {
         let (options, columns, server_version) = (self.clone(), export.columns.to_vec(), export.server_version);
-        Ok(text::encoding(export, move || Csv::new(&options, &columns, server_version)))
+        let Some(charset) = self.charset else {
+            return Ok(text::encoding(export, move || Csv::new(&options, &columns, server_version)));
+        };
+        let header = recoded::header(&Csv::new(&options, &columns, server_version), &columns, charset)?;
+        Ok(text::encoding(export, move || {
+            let csv = Csv::new(&options, &columns, server_version);
+            RecodedCsv::new(csv, header.clone(), charset, options.replace_unencodable)
+        }))
     }
 
     fn row_counter(&self) -> Box<dyn RowCounter> {
-        Box::new(CsvCounter::new(self))
+        let counter = CsvCounter::new(self);
+        match self.charset {
+            Some(Charset::Utf16 { big_endian }) => Box::new(Utf16Counter::new(counter, big_endian)),
+            Some(Charset::Legacy(_)) | None => Box::new(counter),
+        }
     }
 }
 
@@ -61,6 +79,8 @@ struct CsvColumn {
     cell: Cell,
     /// The fast way of a plain cell.
     fast: Option<FastText>,
+    /// How `Cell::Made` is.
+    made: Option<Made>,
     force_quote: bool,
 }
 
@@ -81,19 +101,24 @@ enum Cell {
     Printed,
     /// As `Printed`, with the guard against formulas.
     GuardedPrinted,
-    /// As `Printed`, and as text for spreadsheets where it has many digits.
-    LongNumber,
+    /// Otherwise than the server prints it, or as text for spreadsheets where they would change it.
+    Made,
 }
 
 impl Csv {
     pub fn new(options: &CsvOptions, columns: &[Column], server_version: u32) -> Self {
         let rules = Rules::new(options, columns.len());
         let force = options.force_quote.iter().copied().chain(std::iter::repeat(false));
+        let words = options.keep_text.clone().map(Arc::new);
         let cells = columns.iter().zip(force).map(|(column, force_quote)| {
             let decoder = Decoder::new(column.kind, server_version);
-            let cell = Cell::choose(column.kind, options, &rules, force_quote);
+            let made = Made::choose(column.kind, options, words.as_ref());
+            let cell = match made {
+                Some(_) => Cell::Made,
+                None => Cell::choose(column.kind, options, &rules, force_quote),
+            };
             let fast = if cell == Cell::Plain { decoder.fast_text() } else { None };
-            CsvColumn { source: column.source.clone(), decoder, cell, fast, force_quote }
+            CsvColumn { source: column.source.clone(), decoder, cell, fast, made, force_quote }
         });
         let line_end: &[u8] = if options.crlf { b"\r\n" } else { b"\n" };
         let header = header(options, &rules, columns, line_end);
@@ -143,17 +168,9 @@ impl TextEncoder for Csv {
         let mut before = None;
         for column in &self.columns {
             let field = tuple.field_in_row()?;
-            if !field.is_some_and(|field| column.push_fast(field, before, &self.rules, out)) {
-                out.extend(before);
-                match field {
-                    Some(field) => {
-                        column
-                            .write(field.bytes, &self.rules, &mut self.scratch, out, flusher)
-                            .map_err(|e| e.in_column(&column.source))?;
-                    }
-                    None => out.extend_from_slice(&self.rules.null),
-                }
-            }
+            column
+                .append(field, before, &self.rules, &mut self.scratch, out, flusher)
+                .map_err(|e| e.in_column(&column.source))?;
             before = delimiter;
             flusher.flush_if_full(out)?;
         }
@@ -165,6 +182,30 @@ impl TextEncoder for Csv {
 }
 
 impl CsvColumn {
+    /// Appends the byte before the cell, and the cell.
+    #[inline(always)] // It is all there is in the loop over a row's columns.
+    fn append(
+        &self,
+        field: Option<Field<'_>>,
+        before: Option<u8>,
+        rules: &Rules,
+        scratch: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+        flusher: &mut Flusher<'_>,
+    ) -> Result<()> {
+        if field.is_some_and(|field| self.push_fast(field, before, rules, out)) {
+            return Ok(());
+        }
+        out.extend(before);
+        match field {
+            Some(field) => self.write(field.bytes, rules, scratch, out, flusher),
+            None => {
+                out.extend_from_slice(&rules.null);
+                Ok(())
+            }
+        }
+    }
+
     /// Appends the byte and the cell of a short value that needs neither quotes nor a guard; false for any other.
     #[inline]
     fn push_fast(&self, field: Field<'_>, before: Option<u8>, rules: &Rules, out: &mut Vec<u8>) -> bool {
@@ -210,7 +251,7 @@ impl CsvColumn {
                 let text = guarded.get(1..).unwrap_or_default();
                 rules.write(if runs_as_formula(text) { guarded } else { text }, self.force_quote, out)?;
             }
-            Cell::LongNumber => self.write_long_number(field, rules, scratch, out)?,
+            Cell::Made => self.write_made(field, rules, scratch, out)?,
         }
         Ok(())
     }
@@ -228,14 +269,19 @@ impl CsvColumn {
         match self.cell {
             Cell::Field => rules.write_large(b"", field, self.force_quote, out, flusher),
             Cell::Part => rules.write_large(b"", self.text_in(field)?, self.force_quote, out, flusher),
-            Cell::GuardedField | Cell::GuardedJson => {
-                let guarded =
-                    if self.cell == Cell::GuardedJson { starts_with_blank(field) } else { runs_as_formula(field) };
+            Cell::Made if self.made.as_ref().is_none_or(|made| !made.is_text()) => {
+                self.write_made(field, rules, scratch, out)
+            }
+            Cell::GuardedField | Cell::GuardedJson | Cell::Made => {
+                let guarded = match self.cell {
+                    Cell::GuardedJson => starts_with_blank(field),
+                    Cell::Made => self.made.as_ref().is_some_and(|made| made.guards(field)),
+                    _ => runs_as_formula(field),
+                };
                 rules.write_large(if guarded { &[GUARD] } else { b"" }, field, self.force_quote, out, flusher)
             }
             Cell::Plain => self.decoder.stream_text(field, out, flusher),
             Cell::Printed | Cell::GuardedPrinted => self.write_printed(field, rules, scratch, out, flusher),
-            Cell::LongNumber => self.write_long_number(field, rules, scratch, out),
         }
     }
 
@@ -284,16 +330,10 @@ impl CsvColumn {
         Ok(())
     }
 
-    fn write_long_number(&self, field: &[u8], rules: &Rules, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<()> {
-        scratch.clear();
-        scratch.extend_from_slice(TEXT_FORMULA_START);
-        self.decoder.write_text(field, scratch)?;
-        let number = scratch.get(TEXT_FORMULA_START.len()..).unwrap_or_default();
-        if significant_digits(number) > SPREADSHEET_DIGITS {
-            scratch.push(b'"');
-            rules.write(scratch, self.force_quote, out)
-        } else {
-            rules.write(number, self.force_quote, out)
+    fn write_made(&self, field: &[u8], rules: &Rules, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<()> {
+        match &self.made {
+            Some(made) => rules.write(made.cell(&self.decoder, field, scratch)?, self.force_quote, out),
+            None => rules.write(field, self.force_quote, out),
         }
     }
 }
@@ -301,9 +341,6 @@ impl CsvColumn {
 impl Cell {
     fn choose(kind: Kind, options: &CsvOptions, rules: &Rules, force_quote: bool) -> Self {
         let Kind::Scalar(record) = kind else { return Cell::Printed };
-        if options.long_numbers_as_text && record.big_number {
-            return Cell::LongNumber;
-        }
         let plain = || !force_quote && record.text.alphabet.is_some_and(|alphabet| rules.never_apply_to(alphabet));
         match (record.text.in_field, record.formula) {
             (Some(InField::Whole), Formula::Possible) if options.formula_guard => Cell::GuardedField,
@@ -339,9 +376,4 @@ fn push_guard(text: &[u8], out: &mut Vec<u8>) {
     if runs_as_formula(text) {
         out.push(GUARD);
     }
-}
-
-/// The digits of a number from the first one that is not zero.
-fn significant_digits(number: &[u8]) -> usize {
-    number.iter().filter(|b| b.is_ascii_digit()).skip_while(|b| **b == b'0').count()
 }

@@ -8,7 +8,7 @@
 use arrow_array::types::{Float64Type, Int32Type, Int64Type};
 
 use super::parquet_type::{INT32_DIGITS, INT64_DIGITS, MAX_DIGITS, ParquetType, decimal_bytes};
-use super::record::{ArrayElement, Formula, Json, JsonType, Printing, Text, Type, Xml, XmlText, quoted};
+use super::record::{ArrayElement, Formula, Json, JsonType, Meaning, Printing, Text, Type, Xml, XmlText, quoted};
 use crate::columns::builders::{Builder, FixedBytes, Numbers};
 use crate::error::{Error, Result};
 
@@ -30,6 +30,7 @@ pub static NUMERIC: Type = Type {
     array: ArrayElement::Plain,
     formula: Formula::Never,
     big_number: true,
+    meaning: Meaning::Decimal,
     column,
 };
 

@@ -1,0 +1,188 @@
+//! Which texts a spreadsheet does not leave as they are: numbers, dates, times, words for true and false, errors.
+//!
+//! Microsoft tells what Excel converts without asking in its article Q159491, "Text or Number Converted to Unintended
+//! Number Format". What separates thousands and the parts of a date depends on the reader's country, so a text is taken
+//! for a value here if any country would read it as one. A text too many is shown as it is nevertheless.
+
+use std::str::Chars;
+
+use super::options::Words;
+
+/// Characters of a text within a formula, at most; longer texts are left alone.
+const MAX_CHARS: usize = 255;
+/// Bytes that so many characters can have.
+const MAX_BYTES: usize = 4 * MAX_CHARS;
+/// What a spreadsheet shows for a formula that failed, and reads as that.
+const ERRORS: &[&str] = &["#n/a", "#ref!", "#div/0!", "#value!", "#name?", "#num!", "#null!", "#getting_data"];
+const HALVES_OF_DAY: &[&str] = &["a", "p", "am", "pm"];
+/// Digits of a group of thousands.
+const THOUSAND: usize = 3;
+const YEAR_DIGITS: usize = 4;
+const DATE_PARTS: usize = 3;
+const CLOCK_PARTS: usize = 3;
+
+/// Whether a spreadsheet would take a text for something else; with `money` also where it is an amount of it.
+pub(super) fn reads_as_value(text: &[u8], words: &Words, money: bool) -> bool {
+    if text.len() > MAX_BYTES || !text.iter().any(|b| b.is_ascii_digit() || matches!(b, b'#' | 0x80..)) {
+        // Only a word may be left.
+        return is_word(text, words);
+    }
+    let Some(text) = std::str::from_utf8(text).ok().filter(|text| text.chars().count() <= MAX_CHARS) else {
+        return false;
+    };
+    let text = text.trim_matches(is_blank);
+    if text.is_empty() || !money && text.contains(is_currency) {
+        return false;
+    }
+    is_number(text)
+        || is_date(text, words)
+        || is_clock(text)
+        || is_word(text.as_bytes(), words)
+        || ERRORS.iter().any(|error| text.eq_ignore_ascii_case(error))
+}
+
+fn is_word(text: &[u8], words: &Words) -> bool {
+    let longest = words.truth.iter().map(String::len).max().unwrap_or_default();
+    let text = text.trim_ascii();
+    // A letter can be shorter in lower case.
+    if text.is_empty() || text.len() > longest.saturating_mul(2) {
+        return false;
+    }
+    std::str::from_utf8(text).is_ok_and(|text| words.truth.contains(&text.to_lowercase()))
+}
+
+/// Digits with signs, currency, percent and an exponent. `1.5`, `00123`, `1,234.50 €`, `(5)`, `1E5`, `12 %`.
+fn is_number(text: &str) -> bool {
+    let affix = |char: char| is_blank(char) || is_currency(char) || matches!(char, '+' | '-' | '−' | '(' | ')' | '%');
+    let number = text.trim_matches(affix);
+    let (mantissa, exponent) = match number.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (number, None),
+    };
+    let whole = |exponent: &str| {
+        let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+        !digits.is_empty() && digits.chars().all(is_digit)
+    };
+    exponent.is_none_or(whole) && is_grouped(mantissa)
+}
+
+/// Digits, with separators where those of thousands or of a fraction can be.
+fn is_grouped(number: &str) -> bool {
+    let number = number.strip_suffix(['.', ',']).unwrap_or(number);
+    let separator = |char: char| is_blank(char) || matches!(char, '.' | ',' | '\'' | '’');
+    let groups: Vec<&str> = number.split(separator).collect();
+    let Some((first, rest)) = groups.split_first() else { return false };
+    let Some((last, middle)) = rest.split_last() else { return is_digits(first) };
+    let fraction = number.strip_suffix(last).is_some_and(|before| before.ends_with(['.', ',']));
+    (first.is_empty() && middle.is_empty() || is_digits(first))
+        && middle.iter().all(|group| is_digits(group) && group.chars().count() == THOUSAND)
+        && is_digits(last)
+        && (fraction || last.chars().count() == THOUSAND)
+}
+
+/// Two or three parts of a date, one of which may be the name of a month, and a time behind them: `3-4`, `Mar 4`,
+/// `2026-11-27`, `4. März 2026 1:30`, `SEPT2`. Fractions look the same: `1 3/4`.
+fn is_date(text: &str, words: &Words) -> bool {
+    let (mut rest, mut parts, mut months) = (text, 0, 0);
+    let (mut separated, mut three_digits, mut slash, mut comma) = (false, false, false, false);
+    while parts < DATE_PARTS {
+        let before = if rest.starts_with(is_digit) {
+            let (digits, after) = split_while(rest, is_digit);
+            let count = digits.chars().count();
+            if count > YEAR_DIGITS {
+                return false;
+            }
+            // The hour of a time behind the date.
+            if after.starts_with(':') {
+                break;
+            }
+            three_digits |= count == THOUSAND;
+            rest = after;
+            true
+        } else {
+            let (word, after) = split_while(rest, char::is_alphabetic);
+            if !words.months.contains(&word.to_lowercase()) {
+                break;
+            }
+            months += 1;
+            rest = after;
+            false
+        };
+        parts += 1;
+        let (separator, after) = split_while(rest, is_date_separator);
+        // A name and a number need nothing between them.
+        if separator.is_empty() && before == after.starts_with(is_digit) {
+            break;
+        }
+        slash |= separator.contains('/');
+        comma |= separator.contains(',');
+        separated |= separator.contains(|char: char| !is_blank(char) && char != ',');
+        rest = after;
+    }
+    let named = months == 1;
+    parts >= 2
+        && months < 2
+        && (named || separated && !comma)
+        && (slash || !three_digits)
+        && (rest.is_empty() || is_half_of_day(rest) || is_clock(rest.trim_matches(is_blank)))
+}
+
+/// `1:30`, `25:00:01.5`, `1:30 pm`, `5 p`, `17:`.
+fn is_clock(text: &str) -> bool {
+    let (clock, word) = match text.rfind(|char: char| !char.is_ascii_alphabetic()) {
+        Some(_) => {
+            let clock = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
+            (clock, text.strip_prefix(clock).unwrap_or_default())
+        }
+        None => return false,
+    };
+    if !word.is_empty() && !is_half_of_day(word) {
+        return false;
+    }
+    let blank = clock.ends_with(is_blank);
+    let clock = clock.trim_end_matches(is_blank);
+    let (clock, fraction) = clock.split_once(['.', ',']).unwrap_or((clock, "0"));
+    // An hour with a colon is enough.
+    let parts: Vec<&str> = clock.strip_suffix(':').unwrap_or(clock).split(':').collect();
+    let alone = parts.len() == 1 && (clock.ends_with(':') || blank && !word.is_empty());
+    (alone || (2..=CLOCK_PARTS).contains(&parts.len()))
+        && parts.iter().all(|part| is_digits(part) && part.chars().count() <= YEAR_DIGITS)
+        && (fraction.is_empty() || is_digits(fraction))
+}
+
+fn is_half_of_day(word: &str) -> bool {
+    HALVES_OF_DAY.iter().any(|half| word.eq_ignore_ascii_case(half))
+}
+
+fn split_while(text: &str, holds: impl Fn(char) -> bool) -> (&str, &str) {
+    let mut chars: Chars<'_> = text.chars();
+    loop {
+        let rest = chars.as_str();
+        if !chars.next().is_some_and(&holds) {
+            return text.split_at_checked(text.len().saturating_sub(rest.len())).unwrap_or((text, ""));
+        }
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(is_digit)
+}
+
+/// Also in full width, as East Asian input has them.
+fn is_digit(char: char) -> bool {
+    char.is_ascii_digit() || ('０'..='９').contains(&char)
+}
+
+/// Also those that separate thousands: no-break, narrow no-break, thin.
+fn is_blank(char: char) -> bool {
+    matches!(char, ' ' | '\t' | '\u{a0}' | '\u{202f}' | '\u{2009}' | '\u{3000}')
+}
+
+fn is_date_separator(char: char) -> bool {
+    is_blank(char) || matches!(char, '-' | '/' | '.' | ',' | '年' | '月' | '日')
+}
+
+/// Unicode's currency symbols (category Sc).
+fn is_currency(char: char) -> bool {
+    matches!(char, '$' | '¢'..='¥' | '₠'..='⃀' | '￠' | '￡' | '￥' | '￦')
+}
