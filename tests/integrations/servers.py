@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from tests.fixtures.process import environment, free_port
 
 __all__ = ["ASGI_SHAPES", "SERVERS", "WSGI_SHAPES", "Server", "running", "server_of"]
 
-APPS = Path(__file__).parent / "apps"
+ROOT = Path(__file__).parents[2]
 ASGI_SHAPES = ("plain", "between", "guarded", "guarded_between", "django", "guarded_django")
 WSGI_SHAPES = ("wsgi",)
 
@@ -48,8 +49,9 @@ class Server:
 
 
 _BIND = ("--bind", "127.0.0.1:{port}")
-_APP = "asgi_app:app"
-_WSGI = "django_app:wsgi"
+_APPS = "tests.integrations.apps"
+_APP = f"{_APPS}.asgi_app:app"
+_WSGI = f"{_APPS}.django_app:wsgi"
 SERVERS = (
     Server("uvicorn (h11)", "uvicorn", ("-m", "uvicorn", "--http", "h11", "--port", "{port}", _APP)),
     Server("uvicorn (httptools)", "uvicorn", ("-m", "uvicorn", "--http", "httptools", "--port", "{port}", _APP)),
@@ -76,7 +78,7 @@ SERVERS = (
     Server(
         "Django's runserver",
         "django",
-        ("django_app.py", "runserver", "--noreload", "127.0.0.1:{port}"),
+        ("-m", f"{_APPS}.django_app", "runserver", "--noreload", "127.0.0.1:{port}"),
         WSGI_SHAPES,
     ),
 )
@@ -94,8 +96,8 @@ def running(server: Server, dsn: str, extra: Mapping[str, str] | None = None) ->
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             [sys.executable, *(each.format(port=port) for each in server.arguments)],
-            cwd=APPS,
-            env=environment(dsn, extra),
+            cwd=ROOT,
+            env=environment(dsn, {"PYTHONPATH": f"{ROOT / 'python'}{os.pathsep}{ROOT}", **(extra or {})}),
             stdout=output,
             stderr=subprocess.STDOUT,
         )

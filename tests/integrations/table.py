@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -31,15 +32,18 @@ _HEAD = """\
 
 Written by `python -m tests.integrations.table`. Do not edit it by hand.
 
+{what}
+
+| server | application | {clients} |
+| --- | --- | {rule} |
+"""
+_WHAT = """\
 An export that fails in its middle must not look like a finished file. This is what clients saw of an
 [`ExportResponse`](../howto/web-applications.md) whose database backend was terminated when most of the file was sent;
 measured on {date} by `python -m tests.integrations.measure` with {versions}. "Seen" means that the client reported an
 error; every client also got each export that was not cut, byte for byte. "Hangs" means that after twenty seconds the
 answer neither went on nor ended. "With a middleware" is one made with `@app.middleware("http")`. The tests repeat the
 rows that say `CutBroken` or WSGI.
-
-| server | application | {clients} |
-| --- | --- | {rule} |
 """
 _FOOT = """
 - **Wrap every ASGI application with `CutBroken`.** Without it a middleware of that kind ends the body in good order
@@ -58,9 +62,9 @@ _FOOT = """
 def page() -> str:
     """The page as it must be."""
     found = json.loads(MEASURED.read_text(encoding="utf-8"))
+    what = _WHAT.format(date=found["date"], versions=_listed(found["versions"]))
     head = _HEAD.format(
-        date=found["date"],
-        versions=_listed(found["versions"]),
+        what=textwrap.fill(what, 120, break_long_words=False, break_on_hyphens=False),
         clients=" | ".join(CLIENTS),
         rule=" | ".join("---" for _ in CLIENTS),
     )
@@ -75,7 +79,7 @@ def page() -> str:
 def _listed(versions: Mapping[str, str]) -> str:
     """Each program once; several rows are of one server."""
     programs = {name.partition(" (")[0]: number for name, number in versions.items()}
-    return ",\n".join(f"{name} {number}" for name, number in programs.items())
+    return ", ".join(f"{name} {number}" for name, number in programs.items())
 
 
 def _cell(seen: str | None) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import django_app
-import star_app
 from starlette.types import Receive, Scope, Send
+
+from tests.integrations.apps import django_app, star_app
 
 APPS = {
     "plain": star_app.plain,

@@ -14,7 +14,7 @@ from polyglot_export.compressions import Compression
 from polyglot_export.errors import InternalError, PolyglotError
 from polyglot_export.formats.registry import Format
 from polyglot_export.integrations.answers import HTTP_1_0, RANGED, Refusal, file_headers, is_http_1_0, refusal_of
-from polyglot_export.integrations.django.body import Body
+from polyglot_export.integrations.django.body import Body, Ready
 from polyglot_export.integrations.django.database import dsn_of, query_of
 from polyglot_export.integrations.opening import Opening, wanted
 from polyglot_export.integrations.pace import IDLE_SECONDS, Watch
@@ -134,9 +134,9 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
                 raise
         if refusal is not None:
             content, described = _refusal(refusal)
-            super().__init__([content], status=refusal.status, headers=described)
+            super().__init__(Ready(content, request), status=refusal.status, headers=described)
             return
-        super().__init__(() if body is None else body, headers={**described, **(headers or {})})
+        super().__init__(Ready(b"", request) if body is None else body, headers={**described, **(headers or {})})
 
     @classmethod
     async def open(cls, *arguments: Any, **keywords: Any) -> Self:
@@ -154,13 +154,13 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
         collector.
         """
         inner = self._iterator
-        return aiter(inner) if isinstance(inner, Body) else super().__aiter__()
+        return aiter(inner) if isinstance(inner, Body | Ready) else super().__aiter__()
 
     @property
     def is_async(self) -> bool:
         """Whether a middleware that puts something around the body must do that asynchronously."""
         inner = getattr(self, "_iterator", None)
-        return inner.asynchronous if isinstance(inner, Body) else self._is_async
+        return inner.asynchronous if isinstance(inner, Body | Ready) else self._is_async
 
     @is_async.setter
     def is_async(self, value: bool) -> None:
