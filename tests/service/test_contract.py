@@ -76,6 +76,8 @@ def test_numbers_keep_their_digits(service: Service) -> None:
         ({"format": "csv", "colour": 1}, ["colour", "columns"]),
         ({"format": "csv", "query": "select 1"}, ["query: ", "not taken over HTTP"]),
         ({"format": "csv", "query": None}, ["query: "]),
+        ({"format": "csv", "sqlWhere": "true"}, ["sqlWhere: ", "not taken over HTTP"]),
+        ({"format": "csv", "sql_where": None}, ["sqlWhere: "]),
         ({"format": "csv", "columns": []}, ["columns: "]),
         (
             {"format": "csv", "columns": [{"source": "id", "target": "a"}, {"source": "name", "target": "a"}]},

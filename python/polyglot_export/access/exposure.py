@@ -48,13 +48,15 @@ class Exposure(ABC):
         """The source of an export.
 
         Raises:
-            SpecError: Neither dataset nor query is given, or a query where none is allowed.
+            SpecError: Neither dataset nor query is given, or SQL where none is allowed.
             UnknownDataset: As in :meth:`resolve`.
         """
+        if spec.sql_where is not None and not self.allows_queries:
+            raise SpecError("sqlWhere", "SQL is not taken here; give a filter")
         if spec.query is not None:
             if not self.allows_queries:
                 raise SpecError("query", "SQL is not taken here; name a dataset")
-            return QuerySource(spec.query)
+            return QuerySource(spec.query, condition=spec.sql_where)
         if spec.dataset is None:
             raise SpecError("dataset", "name the table, view or dataset to export")
         return self.resolve(spec.dataset)
@@ -86,6 +88,10 @@ class _Everything(Exposure):
 
     def resolve(self, name: str) -> TableSource:
         return TableSource(name)
+
+    def source_of(self, spec: ExportSpec) -> Source:
+        source = super().source_of(spec)
+        return source._replace(condition=spec.sql_where) if isinstance(source, TableSource) else source
 
 
 EVERYTHING: Exposure = _Everything()

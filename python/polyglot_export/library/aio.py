@@ -19,7 +19,7 @@ from polyglot_export.execution.feed import ChunkFeed
 from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, Progress, RunSettings
 from polyglot_export.formats.registry import Format
-from polyglot_export.library.keywords import Columns, Filter, Order, Settings, Where, make_spec
+from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where, make_spec
 from polyglot_export.planning.plan import Plan
 
 __all__ = ["AsyncExport", "aexport"]
@@ -105,6 +105,7 @@ def aexport(
     columns: Columns | None = None,
     filter: Filter = (),  # noqa: A002
     where: Where = (),
+    sql_where: SqlWhere | None = None,
     order_by: Order = (),
     limit: int | None = None,
     compression: Compression | str | None = None,
@@ -128,6 +129,7 @@ def aexport(
         columns=columns,
         filter=filter,
         where=where,
+        sql_where=sql_where,
         order_by=order_by,
         limit=limit,
         compression=compression,

@@ -10,8 +10,9 @@ from polyglot_export.errors import SpecError
 from polyglot_export.formats.registry import Format
 from polyglot_export.request.parse import parse_spec
 from polyglot_export.request.spec import ColumnChoice, ExportSpec, FilterTerm, OrderTerm
+from polyglot_export.request.sql_text import Parameters, SqlText
 
-__all__ = ["Columns", "Filter", "Order", "Settings", "Where", "make_spec"]
+__all__ = ["Columns", "Filter", "Order", "Settings", "SqlWhere", "Where", "make_spec"]
 
 Columns: TypeAlias = "Sequence[str | ColumnChoice] | Mapping[str, str]"
 """Names of columns, or source → target."""
@@ -19,6 +20,8 @@ Filter: TypeAlias = "Sequence[FilterTerm | Mapping[str, Any]]"
 """Terms that must all hold, as data."""
 Where: TypeAlias = "str | Sequence[str]"
 """One term as on the command line, or several that must all hold."""
+SqlWhere: TypeAlias = "str | SqlText | tuple[str, Parameters | Sequence[Any]]"
+"""A condition in SQL, alone or with the values of its placeholders."""
 Order: TypeAlias = "str | Sequence[OrderTerm | Mapping[str, Any] | str]"
 """Sort keys: ``name``, ``name:desc``, or :class:`OrderTerm`, which also takes a name that ends in ``:desc``."""
 
@@ -36,6 +39,7 @@ def make_spec(
     columns: Columns | None = None,
     filter: Filter = (),  # noqa: A002
     where: Where = (),
+    sql_where: SqlWhere | None = None,
     order_by: Order = (),
     limit: int | None = None,
     compression: Compression | str | None = None,
@@ -58,6 +62,7 @@ def make_spec(
             "query": query,
             "columns": chosen,
             "filter": [*_terms(filter), *_written(where)],
+            "sqlWhere": sql_where,
             "order_by": [_sort_key(key) for key in ([order_by] if isinstance(order_by, str) else _keys(order_by))],
             "limit": limit,
             "compression": compression,

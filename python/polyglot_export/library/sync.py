@@ -17,7 +17,7 @@ from polyglot_export.execution.opening import explain as explain_spec
 from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, RunSettings
 from polyglot_export.formats.registry import Format
-from polyglot_export.library.keywords import Columns, Filter, Order, Settings, Where, make_spec
+from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where, make_spec
 from polyglot_export.limits import CHUNK_BYTES, FILE_CHUNK_BYTES
 from polyglot_export.planning.plan import Plan
 
@@ -36,6 +36,7 @@ def export(
     columns: Columns | None = None,
     filter: Filter = (),  # noqa: A002
     where: Where = (),
+    sql_where: SqlWhere | None = None,
     order_by: Order = (),
     limit: int | None = None,
     compression: Compression | str | None = None,
@@ -57,6 +58,8 @@ def export(
         columns: Which ones and in which order: names, or source → target.
         filter: Terms that must all hold: :class:`FilterTerm`, or mappings with its members.
         where: More of them as the command line takes them: ``"id <= 3"``, or a list of such texts.
+        sql_where: A condition in SQL, ``"a >= now() - interval '1 month'"``, or a pair of it and the values of its
+            placeholders, ``("a >= %s", [month])``. It is parsed alone before it becomes a part of the statement.
         order_by: Sort keys: ``"name"``, ``"name:desc"``, or :class:`OrderTerm`; the primary key is added behind them.
         limit: At most so many rows.
         compression: A :class:`Compression` of the whole file, or its name; not for Parquet, which compresses inside.
@@ -82,6 +85,7 @@ def export(
         columns=columns,
         filter=filter,
         where=where,
+        sql_where=sql_where,
         order_by=order_by,
         limit=limit,
         compression=compression,
@@ -107,6 +111,7 @@ def explain(
     columns: Columns | None = None,
     filter: Filter = (),  # noqa: A002
     where: Where = (),
+    sql_where: SqlWhere | None = None,
     order_by: Order = (),
     limit: int | None = None,
     compression: Compression | str | None = None,
@@ -131,6 +136,7 @@ def explain(
         columns=columns,
         filter=filter,
         where=where,
+        sql_where=sql_where,
         order_by=order_by,
         limit=limit,
         compression=compression,
@@ -160,6 +166,7 @@ def export_to_file(
     columns: Columns | None = None,
     filter: Filter = (),  # noqa: A002
     where: Where = (),
+    sql_where: SqlWhere | None = None,
     order_by: Order = (),
     limit: int | None = None,
     compression: Compression | str | None = None,
@@ -188,6 +195,7 @@ def export_to_file(
         columns: As in :func:`export`.
         filter: As in :func:`export`.
         where: As in :func:`export`.
+        sql_where: As in :func:`export`.
         order_by: As in :func:`export`.
         limit: As in :func:`export`.
         compression: Needed only where the name does not say it.
@@ -212,6 +220,7 @@ def export_to_file(
         columns=columns,
         filter=filter,
         where=where,
+        sql_where=sql_where,
         order_by=order_by,
         limit=limit,
         compression=target.compression,

@@ -85,6 +85,9 @@ class _Comparison:
         if self._relation.schema is None:
             yield self._unchecked("a manifest does not keep the text of a query, so its rows cannot be counted again")
             return
+        if self._relation.sql_where is not None:
+            yield self._unchecked("its rows fulfil a condition in SQL, which is not run again to count them")
+            return
         self._leader.run("SAVEPOINT relation")
         try:
             rows = self._rows()

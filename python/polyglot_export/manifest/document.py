@@ -160,6 +160,8 @@ class RelationEntry(Record):
     """Terms that its rows fulfil, beside those of the options; each as the JSON text of the request."""
     limit: int | None = field(default=None, metadata=COUNT)
     """The most rows that were asked for of it."""
+    sql_where: str | None = None
+    """The condition in SQL that its rows fulfil. Nobody runs it again: a file is no place to take SQL from."""
     folder: str = field(default="", metadata={"read": members.folder})
     """Relative to the manifest's own; empty where that is it."""
     columns: tuple[ColumnEntry, ...] = ()

@@ -127,7 +127,8 @@ def relation_of(
     Raises:
         PolyglotError: The server does not answer.
     """
-    relation = moment.sources[source].relation
+    found = moment.sources[source]
+    relation = found.relation
     known = constraints.get(relation.oid, Constraints()) if relation is not None else Constraints()
     typed = spec.format.record.columnar
     prints = fingerprints(moment.leader, plan) if with_fingerprints else None
@@ -148,6 +149,7 @@ def relation_of(
         schema=relation.schema,
         name=relation.name,
         kind=cast("RelationKind", KINDS[relation.kind]),
+        sql_where=None if found.condition is None else found.condition.as_string(moment.leader.connection),
         columns=columns,
         # A part of a key identifies nothing.
         primary_key=tuple(name for name in key if name is not None) if None not in key else (),

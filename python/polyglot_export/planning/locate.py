@@ -21,6 +21,7 @@ from polyglot_export.planning.statement import Statement, aliased
 from polyglot_export.postgres.catalogue.columns import SourceColumn, relation_columns
 from polyglot_export.postgres.catalogue.relations import Relation, find_relation, read_relations
 from polyglot_export.postgres.catalogue.types import Types, read_types
+from polyglot_export.postgres.condition import checked_condition
 from polyglot_export.postgres.explain import explain_statement
 from polyglot_export.postgres.leader import Leader
 from polyglot_export.postgres.names import is_text, shown
@@ -60,6 +61,8 @@ class Located(NamedTuple):
     """Columns whose names are not UTF-8, as they are shown: they are in neither of the others."""
     rows: tuple[FilterTerm, ...] = ()
     """What every row fulfils that may be read; the terms may name any of ``columns``."""
+    condition: sql.Composable | None = None
+    """Of a relation, what else every row fulfils, between parentheses; that of a query is in ``from_``."""
 
     @property
     def can_grow(self) -> bool:
@@ -69,7 +72,9 @@ class Located(NamedTuple):
         reads its new partitions and children too.
         """
         relation = self.relation
-        return relation is None or relation.kind in "pv" or relation.has_children or relation.policies
+        if relation is None or self.condition is not None:
+            return True
+        return relation.kind in "pv" or relation.has_children or relation.policies
 
 
 def look_up(leader: Leader, source: Source) -> Relation | None:
@@ -124,24 +129,27 @@ def _locate_one(
         return _locate_query(leader, wanted.source, reads)
     if relation is None:
         raise Moved([wanted.source.title or reads.name])
-    return _locate_relation(wanted.source, relation, columns[relation.oid], types)
+    return _locate_relation(leader, wanted.source, relation, columns[relation.oid], types)
 
 
-def _locate_relation(source: Source, relation: Relation, every: Sequence[SourceColumn], types: Types) -> Located:
+def _locate_relation(
+    leader: Leader, source: Source, relation: Relation, every: Sequence[SourceColumn], types: Types
+) -> Located:
     columns = tuple(column for column in every if is_text(column.name))
     unnamed = tuple(shown(column.name) for column in every if not is_text(column.name))
     if any(column.type not in types for column in columns):
         raise Moved([relation.title])
-    title = source.title or relation.title
+    title, from_ = source.title or relation.title, _from(relation)
     return Located(
         title,
         relation,
-        _from(relation),
+        from_,
         columns,
         exposed(columns, source.columns),
         types,
         unnamed if source.columns is None else (),
         source.rows,
+        None if source.condition is None else checked_condition(leader, source.condition, from_),
     )
 
 
@@ -151,7 +159,7 @@ def _from(relation: Relation) -> sql.Composable:
 
 
 def _locate_query(leader: Leader, source: Source, reads: QueryText) -> Located:
-    query = describe_query(leader, reads.text)
+    query = describe_query(leader, reads, source.condition)
     types = read_types(leader, (type_ for _, type_, _ in query.described.columns))
     if any(type_ not in types for _, type_, _ in query.described.columns):
         raise Moved([source.title])
@@ -173,8 +181,8 @@ def hold(leader: Leader, found: Located) -> None:
         SpecError: The query locks rows.
     """
     relation = found.relation
-    # A policy may read other tables, and LOCK takes only the one that is named, and what is below it.
-    if relation is not None and relation.lockable and not relation.policies:
+    # A policy or condition may read other tables, and LOCK takes only the one that is named, and what is below it.
+    if relation is not None and relation.lockable and not relation.policies and found.condition is None:
         return
     columns = [column for column in found.exposed if column.readable] or list(found.exposed)
     judged = {term.column for term in found.rows}
@@ -212,4 +220,5 @@ def _see_same_types(leader: Leader, found: Located) -> None:
 
 
 def _reading(found: Located, columns: Iterable[SourceColumn]) -> sql.Composable:
-    return Statement(tuple(column.reference for column in columns), found.from_).select()
+    filters = () if found.condition is None else (found.condition,)
+    return Statement(tuple(column.reference for column in columns), found.from_, filters).select()

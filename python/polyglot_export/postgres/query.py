@@ -12,7 +12,11 @@ from psycopg import sql
 
 from polyglot_export import sqlstates
 from polyglot_export.errors import AccessDenied, PolyglotError, SpecError, StatementFailed, UnknownDataset
+from polyglot_export.postgres.compose import composed
+from polyglot_export.postgres.condition import checked_condition
 from polyglot_export.postgres.leader import Described, Leader
+from polyglot_export.request.sql_text import SqlText
+from polyglot_export.sources.base import QueryText
 from polyglot_export.sources.query import trim
 
 __all__ = ["Query", "describe_query"]
@@ -26,23 +30,33 @@ class Query(NamedTuple):
     text: str
     """Without a semicolon at its end."""
     described: Described
+    condition: sql.Composable | None = None
+    """What all of its rows fulfil, over its own names of columns; checked."""
 
     @property
     def subquery(self) -> sql.Composable:
         """``(query) AS q(c1, c2, …)``: line breaks end a trailing comment, and the positions keep equal names apart."""
         names = sql.SQL(", ").join(sql.SQL(f"c{number}") for number in range(1, len(self.described.columns) + 1))
-        return sql.SQL("(\n{}\n) AS q({})").format(sql.SQL(self.text), names)
+        rows = sql.SQL("\n{}\n").format(sql.SQL(self.text))
+        if self.condition is not None:
+            rows = sql.SQL("SELECT * FROM {} WHERE {}").format(_named(self.text), self.condition)
+        return sql.SQL("({}) AS q({})").format(rows, names)
 
 
-def describe_query(leader: Leader, query: str) -> Query:
+def _named(text: str) -> sql.Composable:
+    return sql.SQL("(\n{}\n) AS r").format(sql.SQL(text))
+
+
+def describe_query(leader: Leader, query: QueryText, condition: SqlText | None = None) -> Query:
     """Parse the query alone and as it will be wrapped.
 
     Must run in the export's transaction: parsing takes the locks of what the query names.
 
     Raises:
-        SpecError: It is not one statement, has parameters, gives no columns, writes, or the server refuses it.
+        SpecError: It is not one statement, has parameters, gives no columns, writes, or the server refuses it; or its
+            condition is none.
     """
-    text = trim(query)
+    text = trim(composed(leader, query.text, query.parameters, "query"))
     if "\0" in text:
         raise SpecError("query", "must not hold the character U+0000")
     try:
@@ -58,7 +72,9 @@ def describe_query(leader: Leader, query: str) -> Query:
         leader.describe(sql.SQL("SELECT FROM {}").format(found.subquery).as_string(leader.connection))
     except StatementFailed as error:
         raise _not_wrappable(error) from None
-    return found
+    if condition is None:
+        return found
+    return found._replace(condition=checked_condition(leader, condition, _named(text)))
 
 
 def _refused(error: StatementFailed) -> PolyglotError:

@@ -13,6 +13,7 @@ from polyglot_export.errors import SpecError
 from polyglot_export.fields import Record, camel, left_out, read_record, within
 from polyglot_export.formats.registry import Format, FormatOptions
 from polyglot_export.limits import DUMP_PART_BYTES, MAX_COLUMNS, MAX_DATASETS, MAX_FILTER_TERMS, MAX_SORT_KEYS
+from polyglot_export.request.sql_text import SqlText, read_sql_text
 from polyglot_export.request.words import FilterOp
 
 __all__ = [
@@ -76,6 +77,10 @@ def _filter_value(value: object) -> Scalar | tuple[Scalar, ...] | None:
     if value is None:
         return None
     return tuple(_scalar(item) for item in value) if isinstance(value, list | tuple) else _scalar(value)
+
+
+def _condition(value: object) -> SqlText | None:
+    return None if value is None else read_sql_text(value)
 
 
 def _unread(value: object) -> object:
@@ -170,8 +175,8 @@ class DatasetChoice(Record):
 class ExportSpec(Record):
     """An export, complete: what, in which format, and how.
 
-    ``dataset`` is a table, view or configured name (``schema.table`` or ``table``); ``query`` is SQL and is taken only
-    from library and command line, never over HTTP.
+    ``dataset`` is a table, view or configured name (``schema.table`` or ``table``); ``query`` and ``sql_where`` are SQL
+    and are taken only from library and command line, never over HTTP.
     """
 
     format: Format
@@ -181,6 +186,8 @@ class ExportSpec(Record):
     exclude: tuple[str, ...] = field(default=(), metadata={"max_length": MAX_COLUMNS})
     """Columns that are left out where all are meant, by ``columns`` that are not given or by ``*`` in them."""
     filter: tuple[FilterTerm, ...] = field(default=(), metadata=FILTER)
+    sql_where: SqlText | None = field(default=None, metadata={"read": _condition})
+    """A condition in SQL, beside the filter."""
     order_by: tuple[OrderTerm, ...] = field(default=(), metadata=ORDER_BY)
     limit: int | None = field(default=None, metadata=LIMIT)
     datasets: tuple[DatasetChoice, ...] | None = field(
@@ -260,7 +267,7 @@ class ExportSpec(Record):
     def _check_datasets(self) -> None:
         if self.datasets is None:
             return
-        for name in ("dataset", "query", "columns", "exclude", "filter", "order_by", "limit"):
+        for name in ("dataset", "query", "columns", "exclude", "filter", "sql_where", "order_by", "limit"):
             if getattr(self, name) not in (None, ()):
                 raise SpecError(camel(name), "cannot stand beside datasets: each of them has its own")
         names = [choice.name.casefold() for choice in self.datasets]

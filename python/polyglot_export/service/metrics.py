@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -64,8 +64,6 @@ class Metrics:
     """All numbers of one service. They belong to the thread of the event loop."""
 
     def __init__(self, watched: Watched, version: str) -> None:
-        # A second series for each counter, whose only news is when the process started.
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs
         self.registry = CollectorRegistry()
         self.jobs: dict[str, int] | None = None
         """Jobs by state, as the store said last; ``None`` while it is away."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from polyglot_export.request.spec import FilterTerm
+    from polyglot_export.request.sql_text import Parameters, SqlText
 
 __all__ = ["QueryText", "Reads", "RelationName", "Source"]
 
@@ -26,6 +27,8 @@ class QueryText(NamedTuple):
     """One SELECT, which the server parses and describes alone before it is read as a subquery."""
 
     text: str
+    parameters: Parameters | None = None
+    """The values of its placeholders; ``None`` where it has none."""
 
 
 Reads: TypeAlias = RelationName | QueryText
@@ -50,6 +53,10 @@ class Source(Protocol):
         """What every row fulfils that may be read, beside what a caller asks for. These terms may name any column of
         the source, also those that may not be read.
         """
+
+    @property
+    def condition(self) -> SqlText | None:
+        """What else every row fulfils, as SQL; only from those who may write SQL."""
 
     @property
     def title(self) -> str:

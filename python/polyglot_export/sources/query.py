@@ -9,6 +9,7 @@ from polyglot_export.sources.base import QueryText
 
 if TYPE_CHECKING:
     from polyglot_export.request.spec import FilterTerm
+    from polyglot_export.request.sql_text import Parameters, SqlText
 
 __all__ = ["QuerySource", "trim"]
 
@@ -36,11 +37,15 @@ class QuerySource(NamedTuple):
     """The dataset's name for people and manifests."""
     rows: tuple[FilterTerm, ...] = ()
     """What every row fulfils that may be read."""
+    condition: SqlText | None = None
+    """What else every row fulfils, as SQL."""
+    parameters: Parameters | None = None
+    """The values of the placeholders in the query; ``None`` where it has none."""
 
     @property
     def reads(self) -> QueryText:
         """The query itself."""
-        return QueryText(self.query)
+        return QueryText(self.query, self.parameters)
 
 
 def trim(query: str) -> str:

@@ -8,6 +8,7 @@ from polyglot_export.sources.base import RelationName
 
 if TYPE_CHECKING:
     from polyglot_export.request.spec import FilterTerm
+    from polyglot_export.request.sql_text import SqlText
 
 __all__ = ["TableSource"]
 
@@ -25,6 +26,8 @@ class TableSource(NamedTuple):
     """The dataset's name for people and manifests; the relation's own where empty."""
     rows: tuple[FilterTerm, ...] = ()
     """What every row fulfils that may be read."""
+    condition: SqlText | None = None
+    """What else every row fulfils, as SQL."""
 
     @property
     def reads(self) -> RelationName:

@@ -95,7 +95,9 @@ def _document(app: FastAPI, root_path: str, *, keys: bool) -> dict[str, Any]:
 def _request_schema() -> dict[str, Any]:
     """The members of a spec that are taken over HTTP; options depend on the format and have their own pages."""
     schema = spec_schema(_REF)
-    schema["properties"].pop("query", None)
+    for name in ("query", "sqlWhere"):
+        schema["properties"].pop(name, None)
+    schema.get("$defs", {}).pop("SqlText", None)
     schema["required"] = ["format"]
     schema["example"] = _EXAMPLE
     schema["description"] = "What to export; only format is required."

@@ -213,10 +213,12 @@ def _read_spec(data: dict[str, Any], default_dataset: str) -> tuple[ExportSpec, 
     """The spec of a request, complete, and the stem of its file's name."""
     if "query" in data:
         raise SpecError("query", "SQL is not taken over HTTP; name a dataset (GET /datasets lists them)")
+    if "sqlWhere" in data or "sql_where" in data:
+        raise SpecError("sqlWhere", "SQL is not taken over HTTP; give a filter")
     names = ExportSpec.members()
     unknown = next((name for name in data if name not in names and name not in names.values()), None)
     if unknown is not None:
-        allowed = ", ".join(name for name in names if name != "query")
+        allowed = ", ".join(name for name in names if name not in ("query", "sqlWhere"))
         raise SpecError(None, f"unknown member {unknown!r}; allowed are {allowed}")
     named = data.get("dataset") is not None or data.get("datasets") is not None
     spec = parse_spec(data if named else {**data, "dataset": default_dataset})
