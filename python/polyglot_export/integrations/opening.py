@@ -16,7 +16,7 @@ from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.integrations.limits import room
-from polyglot_export.library.keywords import Columns, Filter, Order, Settings, Where, make_spec
+from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where, make_spec
 from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.reservation import Shape
 from polyglot_export.request.spec import ExportSpec
@@ -42,6 +42,7 @@ def wanted(
     columns: Columns | None = None,
     filter: Filter = (),  # noqa: A002
     where: Where = (),
+    sql_where: SqlWhere | None = None,
     order_by: Order = (),
     limit: int | None = None,
     compression: Compression | str | None = None,
@@ -64,6 +65,7 @@ def wanted(
         columns=columns,
         filter=filter,
         where=where,
+        sql_where=sql_where,
         order_by=order_by,
         limit=limit,
         compression=compression,

@@ -18,7 +18,7 @@ from polyglot_export.integrations.django.body import Body, Ready
 from polyglot_export.integrations.django.database import dsn_of, query_of
 from polyglot_export.integrations.opening import Opening, wanted
 from polyglot_export.integrations.pace import IDLE_SECONDS, Watch
-from polyglot_export.library.keywords import Columns, Filter, Order, Settings, Where
+from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -57,6 +57,7 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
         columns: Columns | None = None,
         filter: Filter = (),  # noqa: A002
         where: Where = (),
+        sql_where: SqlWhere | None = None,
         order_by: Order = (),
         limit: int | None = None,
         compression: Compression | str | None = None,
@@ -84,6 +85,7 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
             columns: As in :func:`polyglot_export.export`, and so are all that are not told here.
             filter: Terms that must all hold, as data.
             where: The same as texts.
+            sql_where: A condition in SQL, or a pair of it and its values. Never a client's text.
             order_by: Sort keys.
             limit: At most so many rows.
             compression: Of the whole file, which stays compressed: ``orders.csv.gz``.
@@ -113,6 +115,7 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
                 columns=columns,
                 filter=filter,
                 where=where,
+                sql_where=sql_where,
                 order_by=order_by,
                 limit=limit,
                 compression=compression,
