@@ -125,3 +125,7 @@ truncated
 webhook_id
 webhook_timestamp
 webhook_signature
+
+# Of completion in a shell, which click calls.
+get_completion_args
+format_completion

@@ -165,10 +165,26 @@ def test_the_end_of_the_app_in_the_middle_of_a_download(big: str, tmp_path: Path
         wait_for(lambda: not backends(big, export_id), seconds=GONE_SECONDS)
 
 
-@pytest.mark.parametrize("name", ["by_starlette", "plain"])
-def test_in_starlette_and_behind_a_router_that_is_none(data: str, lake: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["with_middleware", "cut_broken"])
+def test_a_middleware_that_would_hide_a_cut(big: str, name: str, tmp_path: Path) -> None:
     port = free_port()
-    with running(uvicorn(port, f"tests.mounted.app:{name}"), port, data, offering(lake)) as app:
+    config = {"datasets": {"big": {"table": "public.big"}}}
+    with running(uvicorn(port, f"tests.mounted.app:{name}"), port, big, config, workers=2) as app:
+        export_id = created(app, ANN, dataset="big")
+        with slowly(app, export_id, tmp_path / "big.csv") as client:
+            assert kill_backends(big, export_id) >= 2
+            said = complaint(client)
+        if name == "cut_broken":
+            assert client.returncode == 18, said
+            assert "wrap the app" not in app.log()
+        else:
+            # What comes to the client is not ours to decide; that it may be wrong is said.
+            assert app.log().count("wrap the app: app = CutBroken(app)") == 1
+
+
+def test_behind_a_router_that_is_none(data: str, lake: Path) -> None:
+    port = free_port()
+    with running(uvicorn(port, "tests.mounted.app:plain"), port, data, offering(lake)) as app:
         assert download(app, ANN, dataset="people") == b"id,name\n1,ann\n2,bob\n"
         assert ask(app, "/datasets", {}).status == 401
 

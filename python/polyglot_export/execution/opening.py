@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from polyglot_export.access.exposure import EVERYTHING, Exposure
@@ -33,6 +34,7 @@ def open_export(
     exposure: Exposure = EVERYTHING,
     run: RunSettings | None = None,
     token: CancelToken | None = None,
+    fit: Callable[[Plan], Plan] | None = None,
 ) -> Export:
     """Connect, lock, take the snapshot and plan; no byte is read yet.
 
@@ -42,6 +44,7 @@ def open_export(
         exposure: What may be read.
         run: Workers and sizes.
         token: Cancelling it also ends the opening, even while that waits for a lock.
+        fit: Gives the plan the sizes that there is room for, or raises where there is none.
 
     Raises:
         SpecError: The request is wrong; ``field`` says where.
@@ -56,7 +59,7 @@ def open_export(
     try:
         planned = plan(moment, spec, limits, session=run.session())
         return start(
-            planned,
+            fit(planned) if fit is not None else planned,
             moment,
             spec=spec,
             token=token,

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Self
 
 from polyglot_export.access.exposure import Exposure
 from polyglot_export.access.rights import Rights
+from polyglot_export.admission.budget import Fixed, MemoryBudget, Reservation
+from polyglot_export.admission.sizes import Needs, planning_share
 from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import Busy, Cancelled, SpecError
 from polyglot_export.execution.export import Export, start
@@ -29,9 +31,7 @@ from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.planner import plan
 from polyglot_export.planning.reservation import Shape
-from polyglot_export.service.admission.budget import Fixed, MemoryBudget, Reservation
 from polyglot_export.service.admission.hiding import callers_rights_hidden
-from polyglot_export.service.admission.sizes import Needs, planning_share
 
 if TYPE_CHECKING:
     from polyglot_export.request.spec import ExportSpec
