@@ -9,8 +9,9 @@ r"""The whole export service inside a FastAPI application, behind the applicatio
 Users belong to a shop, and see the orders of that shop only: in a streamed file as in a prepared one, whatever their
 filter says, and in no list a word of what others have. Clerks do not see what the others pay.
 
-What the application must do: give the service its ``lifespan``, so that it begins and ends with the application; and
-have no middleware made with ``@app.middleware("http")`` around it, which would end a failed export as if it were whole.
+What the application must do: give the service its ``lifespan``, so that it begins and ends with the application. Where
+it has a middleware made with ``@app.middleware("http")``, which ends a failed export as if it were whole, it is wrapped
+with ``polyglot_export.integrations.fastapi.CutBroken``.
 """
 
 from __future__ import annotations

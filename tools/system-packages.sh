@@ -13,12 +13,14 @@ needs() {
     cat <<'END'
 /usr/lib/postgresql/*/bin/postgres|postgresql|tests/fixtures/debian.py: TLS, client certificates, an older server
 /usr/share/postgresql/*/extension/hstore.control|postgresql-contrib|types that the embedded server has not
+/usr/share/postgresql/*/extension/postgis.control|postgresql-postgis|tests/formats/test_geometry.py: geometries
 psql|postgresql-client|the oracle of the benchmark where a server is given
 nginx|nginx-light|tests/service: a real proxy in front of a download
 /usr/bin/chromium*|chromium-headless-shell|tests/formats: what a browser decodes, and what it sees of a cut download
 openssl|openssl|tests/library/test_parameters.py: keys as other people write them
 zstd|zstd|tests/formats: another decoder of zstd
 xmllint|libxml2-utils|tests/formats: another strict reader of XML
+soffice|libreoffice-calc-nogui|tests/formats: a spreadsheet that opens a workbook
 redis-server|redis-server|tests/fixtures/redis.py: the store of several replicas
 pgbouncer|pgbouncer|tests/service/test_pgbouncer.py: a real pool between service and database
 curl|curl|tests/service, tests/clients: what clients see of a cut download

@@ -46,7 +46,8 @@ def test_columns_of_a_dataset(cli: Cli, items: str, conn: psycopg.Connection) ->
         " WHERE attrelid = 'items'::regclass AND attnum > 0 ORDER BY attnum"
     ).fetchall()
     lines = succeeded(cli("datasets", "items", dsn=items)).decode().splitlines()
-    assert [tuple(re.split(r"  +", line)) for line in lines] == [("COLUMN", "TYPE", "NULL"), *columns]
+    assert [tuple(re.split(r"  +", line)) for line in lines[:-2]] == [("COLUMN", "TYPE", "NULL"), *columns]
+    assert lines[-2:] == ["", "primary key: id"]
 
 
 def test_datasets_as_json(cli: Cli, items: str, conn: psycopg.Connection) -> None:
@@ -55,7 +56,45 @@ def test_datasets_as_json(cli: Cli, items: str, conn: psycopg.Connection) -> Non
     assert datasets[0]["estimatedRows"] == 1000
     assert datasets[0]["estimatedBytes"] == conn.execute("SELECT pg_table_size('items')").fetchone()[0]  # type: ignore[index]
     assert datasets[0]["columns"][0] == {"name": "id", "type": "integer", "nullable": False}
-    assert json.loads(succeeded(cli("datasets", "items", "--json", dsn=items)))[0]["columns"] == datasets[0]["columns"]
+    alone = json.loads(succeeded(cli("datasets", "items", "--json", dsn=items)))[0]
+    assert [{**column, "comment": None} for column in datasets[0]["columns"]] == alone["columns"]
+
+
+def test_datasets_of_a_schema(cli: Cli, items: str, conn: psycopg.Connection) -> None:
+    lines = succeeded(cli("datasets", "sales", dsn=items)).decode().splitlines()
+    assert [line.split()[0] for line in lines] == ["NAME", "sales.dear"]
+    conn.execute("CREATE TABLE sales (id int)")
+    shown = succeeded(cli("datasets", "sales", dsn=items)).decode()
+    assert shown.startswith("COLUMN"), "a table of that name comes first"
+
+
+def test_comments_and_key_of_a_dataset(cli: Cli, dsn: str, conn: psycopg.Connection) -> None:
+    conn.execute(
+        "CREATE TABLE t (b int, a text, c int, PRIMARY KEY (a, b)); COMMENT ON TABLE t IS E'of\x1b[31m all';"
+        "COMMENT ON COLUMN t.c IS 'the third'; COMMENT ON CONSTRAINT t_pkey ON t IS 'of a key'"
+    )
+    lines = succeeded(cli("datasets", "t", dsn=dsn)).decode().splitlines()
+    assert [re.split(r"  +", line) for line in lines[:4]] == [
+        ["COLUMN", "TYPE", "NULL", "COMMENT"],
+        ["b", "integer", "no"],
+        ["a", "text", "no"],
+        ["c", "integer", "yes", "the third"],
+    ]
+    assert lines[4:] == ["", "primary key: a, b", r"comment: of\x1b[31m all"]
+    told = json.loads(succeeded(cli("datasets", "t", "--json", dsn=dsn)))[0]
+    assert told["key"] == ["a", "b"]
+    assert told["comment"] == "of\x1b[31m all"
+    assert [column["comment"] for column in told["columns"]] == [None, None, "the third"]
+
+
+def test_what_belongs_to_an_extension_only_when_asked_for(cli: Cli, items: str, conn: psycopg.Connection) -> None:
+    conn.execute("ALTER EXTENSION plpgsql ADD TABLE items")
+    try:
+        assert b"items" not in succeeded(cli("datasets", dsn=items))
+        assert b"public.items" in succeeded(cli("datasets", "--all", dsn=items))
+        assert succeeded(cli("datasets", "items", dsn=items)).startswith(b"COLUMN"), "asked for by its name"
+    finally:
+        conn.execute("ALTER EXTENSION plpgsql DROP TABLE items")
 
 
 def test_explain_shows_the_plan_and_reads_nothing(cli: Cli, items: str, conn: psycopg.Connection) -> None:

@@ -10,7 +10,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import openpyxl
 import psycopg
+import pyarrow.ipc
 import pyarrow.parquet
 import zstandard
 from lxml import etree
@@ -83,6 +85,44 @@ def _parquet(file: bytes) -> list[Row]:
     return [list(row.items()) for row in table.to_pylist()]
 
 
+DIGITS = 15
+"""Of a number that a cell can hold."""
+
+
+def _cells(conn: psycopg.Connection, query: str) -> list[Row]:
+    """Each value as a cell has it: as the driver says, where it is a number of few digits, and as text otherwise."""
+    return [[(name, _cell(value)) for name, value in row] for row in _rows(conn, query)]
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return float(value) if sum(map(str.isdigit, str(value))) <= DIGITS else str(value)
+    return value if isinstance(value, bool | None) else str(value)
+
+
+def _xlsx(file: bytes) -> list[Row]:
+    book = openpyxl.load_workbook(io.BytesIO(file), read_only=True)
+    found: list[Row] = []
+    for sheet in book.worksheets:
+        header, *rows = sheet.iter_rows(values_only=True)
+        names = [str(name) for name in header]
+        found += [list(zip(names, map(_number, row), strict=True)) for row in rows]
+    book.close()
+    return found
+
+
+def _number(value: Any) -> Any:
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _arrow(file: bytes) -> list[Row]:
+    return [list(row.items()) for row in pyarrow.ipc.open_stream(file).read_all().to_pylist()]
+
+
+def _feather(file: bytes) -> list[Row]:
+    return [list(row.items()) for row in pyarrow.ipc.open_file(file).read_all().to_pylist()]
+
+
 def _as_written(file: bytes) -> bytes:
     return file
 
@@ -100,6 +140,9 @@ ORACLES: dict[Format, Oracle] = {
     Format.NDJSON: Oracle(ndjson, _as_written, (b"{",)),
     Format.XML: Oracle(_texts, _xml, (b"<?xml ",)),
     Format.PARQUET: Oracle(_rows, _parquet, (b"PAR1",)),
+    Format.XLSX: Oracle(_cells, _xlsx, (b"PK\x03\x04",)),
+    Format.ARROW: Oracle(_rows, _arrow, (b"\xff\xff\xff\xff",)),
+    Format.FEATHER: Oracle(_rows, _feather, (b"ARROW1",)),
 }
 
 BEGINS: dict[Compression, bytes] = {Compression.GZIP: b"\x1f\x8b", Compression.ZSTD: b"\x28\xb5\x2f\xfd"}

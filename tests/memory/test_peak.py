@@ -46,6 +46,7 @@ TEXT = [
     ("ndjson", "--compression", "gzip"),
     ("xml",),
     ("xml", "--compression", "gzip"),
+    ("xlsx",),
 ]
 PARQUET = [
     ("parquet",),

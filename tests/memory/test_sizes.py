@@ -13,6 +13,7 @@ from contextlib import ExitStack
 import psycopg
 import pytest
 
+from polyglot_export.admission.sizes import SIZES
 from polyglot_export.execution.allocator import give_back
 from polyglot_export.execution.export import Export
 from polyglot_export.execution.run import RunSettings
@@ -22,7 +23,6 @@ from polyglot_export.planning.reservation import reservation
 from polyglot_export.request.parse import parse_spec
 from polyglot_export.request.spec import ExportSpec
 from polyglot_export.service.admission.machine import resident_bytes
-from polyglot_export.service.admission.sizes import SIZES
 from tests.fixtures.server import Database
 
 MB = 1 << 20

@@ -14,11 +14,12 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
-from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.middleware.base import RequestResponseEndpoint
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from polyglot_export.integrations import Caller, asgi
+from polyglot_export.integrations.fastapi import CutBroken
 
 GIVEN = json.loads(os.environ["MOUNTED"])
 BLOCKED = threading.Event()
@@ -87,7 +88,17 @@ async def unblock() -> str:
     return "unblocked"
 
 
-by_starlette = Starlette(routes=[Mount("/data", exports)], lifespan=exports.lifespan)
+with_middleware = FastAPI(lifespan=exports.lifespan)
+with_middleware.mount("/data", exports)
+
+
+@with_middleware.middleware("http")
+async def timed(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    """What many apps have."""
+    return await call_next(request)
+
+
+cut_broken = CutBroken(with_middleware)
 
 
 async def plain(scope: Scope, receive: Receive, send: Send) -> None:

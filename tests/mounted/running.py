@@ -40,14 +40,14 @@ class App:
         return self.output.read_text(errors="replace")
 
 
-def uvicorn(port: int, app: str = "app", *options: str) -> list[str]:
+def uvicorn(port: int, app: str = "tests.mounted.app:app", *options: str) -> list[str]:
     """How people start uvicorn."""
-    return [sys.executable, "-m", "uvicorn", f"tests.mounted.app:{app}", "--port", str(port), *options]
+    return [sys.executable, "-m", "uvicorn", app, "--port", str(port), *options]
 
 
-def hypercorn(port: int, app: str = "app") -> list[str]:
+def hypercorn(port: int) -> list[str]:
     """How people start hypercorn."""
-    return [sys.executable, "-m", "hypercorn", f"tests.mounted.app:{app}", "--bind", f"127.0.0.1:{port}"]
+    return [sys.executable, "-m", "hypercorn", "tests.mounted.app:app", "--bind", f"127.0.0.1:{port}"]
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 from starlette.types import Message
@@ -150,7 +151,7 @@ def test_http_1_0_is_refused(served: App) -> None:
 def test_the_end_of_the_app_in_the_middle_of_a_download(big: str, tmp_path: Path) -> None:
     port = free_port()
     config = {"datasets": {"big": {"table": "public.big"}}}
-    command = uvicorn(port, "app", "--timeout-graceful-shutdown", "1")
+    command = uvicorn(port, "tests.mounted.app:app", "--timeout-graceful-shutdown", "1")
     with running(command, port, big, config, workers=2) as app:
         export_id = created(app, ANN, dataset="big")
         waiting = created(app, ANN, dataset="big", delivery="file", limit=1)
@@ -164,12 +165,41 @@ def test_the_end_of_the_app_in_the_middle_of_a_download(big: str, tmp_path: Path
         wait_for(lambda: not backends(big, export_id), seconds=GONE_SECONDS)
 
 
-@pytest.mark.parametrize("name", ["by_starlette", "plain"])
-def test_in_starlette_and_behind_a_router_that_is_none(data: str, lake: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["with_middleware", "cut_broken"])
+def test_a_middleware_that_would_hide_a_cut(big: str, name: str, tmp_path: Path) -> None:
     port = free_port()
-    with running(uvicorn(port, name), port, data, offering(lake)) as app:
+    config = {"datasets": {"big": {"table": "public.big"}}}
+    with running(uvicorn(port, f"tests.mounted.app:{name}"), port, big, config, workers=2) as app:
+        export_id = created(app, ANN, dataset="big")
+        with slowly(app, export_id, tmp_path / "big.csv") as client:
+            assert kill_backends(big, export_id) >= 2
+            said = complaint(client)
+        if name == "cut_broken":
+            assert client.returncode == 18, said
+            assert "wrap the app" not in app.log()
+        else:
+            # What comes to the client is not ours to decide; that it may be wrong is said.
+            assert app.log().count("wrap the app: app = CutBroken(app)") == 1
+
+
+def test_behind_a_router_that_is_none(data: str, lake: Path) -> None:
+    port = free_port()
+    with running(uvicorn(port, "tests.mounted.app:plain"), port, data, offering(lake)) as app:
         assert download(app, ANN, dataset="people") == b"id,name\n1,ann\n2,bob\n"
         assert ask(app, "/datasets", {}).status == 401
+
+
+def test_beside_django_with_its_session(data: str, lake: Path) -> None:
+    port = free_port()
+    with (
+        running(uvicorn(port, "tests.mounted.beside_django:application"), port, data, offering(lake)) as app,
+        httpx.Client(base_url=app.url) as browser,
+    ):
+        assert browser.get("/data/datasets").status_code == 401
+        assert browser.get("/log-in/ann").text == "hello ann"
+        assert [each["name"] for each in browser.get("/data/datasets").json()["datasets"]] == ["people"]
+        place = browser.post("/data/exports", json={"format": "csv", "dataset": "people"}).headers["location"]
+        assert browser.get(f"{place}/download").content == b"id,name\n1,ann\n2,bob\n"
 
 
 def test_no_websockets_and_no_beginning_twice() -> None:

@@ -8,12 +8,12 @@ import psycopg
 import pytest
 
 from polyglot_export.access.schema import ExposedTables
+from polyglot_export.admission.budget import MemoryBudget
+from polyglot_export.admission.sizes import planning_share
 from polyglot_export.errors import Busy, Cancelled, InternalError, PolyglotError
 from polyglot_export.request.parse import parse_spec
-from polyglot_export.service.admission.budget import MemoryBudget
 from polyglot_export.service.admission.feed import AdmittedFeed
 from polyglot_export.service.admission.opening import Admission, ExportTerms
-from polyglot_export.service.admission.sizes import planning_share
 from tests.service.client import PATIENCE
 
 pytestmark = pytest.mark.anyio

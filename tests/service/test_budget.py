@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from polyglot_export.admission.budget import MemoryBudget, Reservation, Share
+from polyglot_export.admission.sizes import LEAST_ROW_LIMIT, Needs, Sized, planning_share
 from polyglot_export.errors import Busy
 from polyglot_export.execution.allocator import Trimmer
 from polyglot_export.planning.reservation import Shape
 from polyglot_export.service.admission import machine as module
-from polyglot_export.service.admission.budget import MemoryBudget, Reservation, Share
 from polyglot_export.service.admission.connections import Connections
 from polyglot_export.service.admission.machine import available_memory, resident_bytes
-from polyglot_export.service.admission.sizes import LEAST_ROW_LIMIT, Needs, Sized, planning_share
 from tests.service.client import PATIENCE
 
 pytestmark = pytest.mark.anyio

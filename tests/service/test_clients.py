@@ -10,8 +10,9 @@ from typing import Any, Never
 import pytest
 
 from polyglot_export.errors import Busy, Cancelled
+from polyglot_export.execution.watched import unless
 from polyglot_export.service.errors import ClientGone
-from polyglot_export.service.http.clients import unless, while_connected
+from polyglot_export.service.http.clients import while_connected
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from polyglot_export.service.admission.sizes import planning_share
+from polyglot_export.admission.sizes import planning_share
 from tests.fixtures.process import Service, serve
 from tests.service.client import call, create
 from tests.service.raw import peak_of

@@ -19,12 +19,13 @@ import pyarrow.parquet
 
 from polyglot_export import _core, export
 from polyglot_export.testing.postgres import EmbeddedServer
+from tests.formats.xlsx_reader import DATE, GENERAL, TIME_MS, TIMESTAMP_MS, sheets
 from tests.types.values import VALUES, literal
 
 __all__ = ["PAGE", "page"]
 
 PAGE = Path(__file__).parents[2] / "docs" / "formats" / "types.md"
-HEAD = "| PostgreSQL | CSV | JSON, NDJSON | XML | Parquet |\n| --- | --- | --- | --- | --- |\n"
+HEAD = "| PostgreSQL | CSV | JSON, NDJSON | XML | Parquet | xlsx |\n| --- | --- | --- | --- | --- | --- |\n"
 
 EXAMPLES = {
     "int2": "-7",
@@ -48,6 +49,7 @@ EXAMPLES = {
     "jsonb": '{"a": 1}',
 }
 """Plain values; a type without one shows the first of its samples in the tests."""
+STYLES = {GENERAL: "number", DATE: "date", TIMESTAMP_MS: "date and time", TIME_MS: "time"}
 MODIFIERS = {"numeric": "(9,2)"}
 """Types that are another one in Parquet when they have a modifier."""
 
@@ -94,6 +96,13 @@ def _cells(dsn: str, type_: str) -> Iterator[str]:
     children = "".join(ET.tostring(child, encoding="unicode") for child in leaf)
     yield _code(children or leaf.text or "")
     yield _parquet_type(pyarrow.parquet.ParquetFile(io.BytesIO(written("parquet"))).schema.column(0))
+    yield _in_cell(written("xlsx"))
+
+
+def _in_cell(file: bytes) -> str:
+    ((cell,),) = sheets(file)[0].rows
+    assert cell is not None
+    return {"n": STYLES[cell.style], "b": "boolean", "inlineStr": "text"}[cell.kind] + f" {_code(cell.text)}"
 
 
 def _code(text: str) -> str:

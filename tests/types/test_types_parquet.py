@@ -17,7 +17,7 @@ import pytest
 
 from polyglot_export import export
 from tests.types.catalogue import Catalogue, Table, quoted
-from tests.types.parquet_oracle import Expected, canonical, expected_column
+from tests.types.parquet_oracle import SPARK, Expected, canonical, expected_column
 
 
 @pytest.mark.parametrize("reader", ["pyarrow", "duckdb", "polars"])
@@ -36,6 +36,37 @@ def test_every_type_is_what_a_driver_returns(catalogue: Catalogue, reader: str, 
     assert deviations == []
 
 
+REFUSED_BY_SPARK = frozenset({"UUID", "TIME", "INTERVAL", "FLOAT16", "VARIANT", "GEOMETRY", "GEOGRAPHY"})
+"""Logical types for which ``ParquetToSparkSchemaConverter.convertPrimitiveField`` of Spark 3.5 and 4 has no case, as
+pyarrow names them: https://github.com/apache/spark/blob/v3.5.6/sql/core/src/main/scala/org/apache/spark/sql/execution/datasources/parquet/ParquetSchemaConverter.scala
+Of FIXED_LEN_BYTE_ARRAY it takes decimals alone."""
+
+
+def test_the_profile_spark_writes_nothing_that_spark_refuses(catalogue: Catalogue) -> None:
+    """And text is the server's. ``make readers`` asks Spark itself."""
+    deviations: list[str] = []
+    used = set()
+    with psycopg.connect(catalogue.dsn, autocommit=True) as conn:
+        for table in catalogue.tables:
+            expected = {
+                column.name: expected_column(conn, catalogue, table.name, column, SPARK) for column in table.columns
+            }
+            options = {"unrepresentable": "null", "profile": "spark"}
+            with export(catalogue.dsn, table.name, format="parquet", order_by=["id"], options=options) as chunks:
+                file = b"".join(chunks)
+                assert dict(chunks.result().losses) == {
+                    name: each.losses for name, each in expected.items() if each.losses
+                }
+            schema = pq.ParquetFile(io.BytesIO(file)).schema
+            for leaf in (schema.column(at) for at in range(len(schema))):
+                used.add(leaf.logical_type.type)
+                assert leaf.logical_type.type not in REFUSED_BY_SPARK, leaf
+                assert leaf.physical_type != "FIXED_LEN_BYTE_ARRAY" or leaf.logical_type.type == "DECIMAL", leaf
+            deviations += _pyarrow(table, expected, file, Path())
+    assert deviations == []
+    assert {"STRING", "DECIMAL", "TIMESTAMP", "DATE", "JSON"} <= used
+
+
 def _pyarrow(table: Table, expected: dict[str, Expected], file: bytes, _path: Path) -> list[str]:
     found = pq.read_table(io.BytesIO(file))
     assert found.column_names == ["id", *expected]
@@ -44,8 +75,8 @@ def _pyarrow(table: Table, expected: dict[str, Expected], file: bytes, _path: Pa
         column = found[name]
         if column.type != each.arrow:
             wrong.append(f"{table.name}.{name}: {column.type}, must be {each.arrow}")
-        elif (difference := _difference(canonical(column, each.arrow), each.values)) is not None:
-            wrong.append(f"{table.name}.{name}: {difference}")
+        elif (said := difference(canonical(column, each.arrow), each.values)) is not None:
+            wrong.append(f"{table.name}.{name}: {said}")
     return wrong
 
 
@@ -61,24 +92,24 @@ def _duckdb(table: Table, expected: dict[str, Expected], file: bytes, path: Path
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         found = connection.sql(f"SELECT {columns} FROM read_parquet('{path}')").to_arrow_table()
-    return _other(table, {name: each for name, each in expected.items() if name not in REFUSED_BY_DUCKDB}, found)
+    return other(table.name, {name: each for name, each in expected.items() if name not in REFUSED_BY_DUCKDB}, found)
 
 
 def _polars(table: Table, expected: dict[str, Expected], file: bytes, _path: Path) -> list[str]:
-    return _other(table, expected, pl.read_parquet(io.BytesIO(file)).to_arrow())
+    return other(table.name, expected, pl.read_parquet(io.BytesIO(file)).to_arrow())
 
 
 _READERS = {"pyarrow": _pyarrow, "duckdb": _duckdb, "polars": _polars}
 
 
-def _other(table: Table, expected: dict[str, Expected], found: pa.Table) -> list[str]:
+def other(table: str, expected: dict[str, Expected], found: pa.Table) -> list[str]:
     """A reader with types of its own (large strings, nanoseconds): the values alone are compared."""
     assert set(found.column_names) >= set(expected)
     wrong = []
     for name, each in expected.items():
         values = canonical(_cast(found[name].combine_chunks(), each.arrow), each.arrow)
-        if (difference := _difference(values, each.values)) is not None:
-            wrong.append(f"{table.name}.{name}: {difference}")
+        if (said := difference(values, each.values)) is not None:
+            wrong.append(f"{table}.{name}: {said}")
     return wrong
 
 
@@ -100,7 +131,7 @@ def _uuid(value: str | bytes | None) -> bytes | None:
     return bytes.fromhex(value.replace("-", "")) if isinstance(value, str) else value
 
 
-def _difference(found: list[Any], expected: list[Any]) -> str | None:
+def difference(found: list[Any], expected: list[Any]) -> str | None:
     if len(found) != len(expected):
         return f"{len(found)} rows, the server has {len(expected)}"
     for at, (value, wanted) in enumerate(zip(found, expected, strict=True)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -15,6 +15,8 @@ from polyglot_export.access.exposure import Exposure
 from polyglot_export.access.schema import ExposedTables
 from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import PolyglotError, UnknownDataset
+from polyglot_export.postgres.caller import CallerSettings, caller_settings
+from polyglot_export.postgres.catalogue.columns import primary_keys
 from polyglot_export.postgres.catalogue.relations import KINDS, find_relation, privileged
 from polyglot_export.postgres.catalogue.types import read_types
 from polyglot_export.postgres.errors import database_error
@@ -26,6 +28,7 @@ from polyglot_export.sources.base import QueryText, Source
 
 __all__ = ["Dataset", "DatasetColumn", "describe_dataset", "list_datasets"]
 
+AS_THE_LOGIN = CallerSettings()
 _RELATIONS = sql.SQL(
     "WITH closed AS MATERIALIZED (SELECT relation FROM pg_locks WHERE locktype = 'relation' AND mode = "
     "'AccessExclusiveLock'"
@@ -50,6 +53,14 @@ _RELATIONS = sql.SQL(
 itself waits (for a running export, say), so it is not asked where ``pg_locks`` shows one."""
 
 
+_USERS = sql.SQL("n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'")
+_NO_EXTENSIONS = sql.SQL(
+    "NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid"
+    " AND d.deptype = 'e')"
+)
+"""An extension's own tables come with it (PostgreSQL manual, "Packaging Related Objects into an Extension")."""
+
+
 @dataclass(frozen=True, slots=True)
 class DatasetColumn:
     """A column that may be exported."""
@@ -58,6 +69,8 @@ class DatasetColumn:
     type: str
     """As PostgreSQL prints it, with its modifier."""
     nullable: bool
+    comment: str | None = None
+    """Where details are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,47 +87,85 @@ class Dataset:
     estimated_bytes: int | None
     """Size of the heap with TOAST now, or at the last VACUUM or ANALYZE while someone holds or waits for the one lock
     that excludes readers; ``None`` for what is not stored."""
+    comment: str | None = None
+    """Where details are asked for, as the next one."""
+    key: tuple[str, ...] = ()
+    """The columns of the primary key that are offered, in its order."""
 
 
-def list_datasets(connection: psycopg.Connection, exposure: Exposure) -> list[Dataset]:
+def list_datasets(
+    connection: psycopg.Connection,
+    exposure: Exposure,
+    caller: CallerSettings = AS_THE_LOGIN,
+    *,
+    schema: str | None = None,
+    extensions: bool = True,
+) -> list[Dataset]:
     """All that the exposure offers and the login may read.
 
     Args:
         connection: In autocommit mode.
         exposure: What may be read. A configured dataset that does not exist (any more) is left out.
+        caller: The role and the settings under which is looked.
+        schema: Where everything is offered, only what is in this schema.
+        extensions: Where everything is offered, what belongs to an extension too.
 
     Raises:
         PolyglotError: The database refused a query.
     """
-    with _reading(connection) as leader:
+    with _reading(connection, caller) as leader:
         if isinstance(exposure, ConfiguredDatasets):
-            return [found for name in exposure.datasets if (found := _configured(leader, exposure, name)) is not None]
-        if isinstance(exposure, ExposedTables):
+            every = [_configured(leader, exposure, name) for name in exposure.datasets]
+            found = [each for each in every if each is not None]
+        elif isinstance(exposure, ExposedTables):
             views = not privileged(leader) if exposure.views is None else exposure.views
             kinds = [kind for kind in KINDS if kind != "v" or views]
-            return _relations(leader, sql.SQL("n.nspname = {}").format(sql.Literal(exposure.schema)), kinds, bare=True)
-        users = sql.SQL("n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'")
-        return _relations(leader, users, list(KINDS), bare=False)
+            found = _relations(leader, _in_schema(exposure.schema), kinds, bare=True)
+        else:
+            terms: list[sql.Composable] = [_USERS if schema is None else _in_schema(schema)]
+            if not extensions:
+                terms.append(_NO_EXTENSIONS)
+            found = _relations(leader, sql.SQL(" AND ").join(terms), list(KINDS), bare=False)
+    return [_without_sizes(each, caller) for each in found]
 
 
-def describe_dataset(connection: psycopg.Connection, exposure: Exposure, name: str) -> Dataset:
+def describe_dataset(
+    connection: psycopg.Connection,
+    exposure: Exposure,
+    name: str,
+    caller: CallerSettings = AS_THE_LOGIN,
+    *,
+    details: bool = False,
+) -> Dataset:
     """One dataset.
+
+    Args:
+        connection: In autocommit mode.
+        exposure: What may be read.
+        name: Of the dataset.
+        caller: The role and the settings under which is looked.
+        details: Ask for comments and the primary key too.
 
     Raises:
         UnknownDataset: There is none of that name, or it is not exposed.
         PolyglotError: The database refused a query.
     """
     source = exposure.resolve(name)
-    with _reading(connection) as leader:
-        return _describe(leader, source, name)
+    with _reading(connection, caller) as leader:
+        return _without_sizes(_describe(leader, source, name, details=details), caller)
+
+
+def _without_sizes(dataset: Dataset, caller: CallerSettings) -> Dataset:
+    """For a role, or with settings, policies may leave rows out, of which the sizes would tell."""
+    return dataset if caller == AS_THE_LOGIN else replace(dataset, estimated_rows=None, estimated_bytes=None)
 
 
 @contextmanager
-def _reading(connection: psycopg.Connection) -> Iterator[Leader]:
+def _reading(connection: psycopg.Connection, caller: CallerSettings) -> Iterator[Leader]:
     """A read-only transaction that is rolled back."""
     try:
         leader = Leader(connection, CancelToken())
-        leader.begin(NAME_SETTINGS, None)
+        leader.begin((*NAME_SETTINGS, *caller_settings(connection, caller)), None)
         try:
             yield leader
         finally:
@@ -137,7 +188,11 @@ def _configured(leader: Leader, exposure: ConfiguredDatasets, name: str) -> Data
             leader.run("ROLLBACK TO SAVEPOINT dataset")
 
 
-def _describe(leader: Leader, source: Source, name: str) -> Dataset:
+def _in_schema(schema: str) -> sql.Composable:
+    return sql.SQL("n.nspname = {}").format(sql.Literal(schema))
+
+
+def _describe(leader: Leader, source: Source, name: str, *, details: bool = False) -> Dataset:
     reads = source.reads
     if isinstance(reads, QueryText):
         described = describe_query(leader, reads).described
@@ -148,12 +203,30 @@ def _describe(leader: Leader, source: Source, name: str) -> Dataset:
     found = _relations(leader, sql.SQL("c.oid = {}").format(sql.Literal(relation.oid)), list(KINDS), bare=False)
     if not found:
         raise UnknownDataset("dataset", f"there is no table or view {name!r} that this login can see")
-    one = found[0]
-    columns = _allowed(one.columns, source.columns)
+    one = replace(found[0], name=name, columns=_allowed(found[0].columns, source.columns))
     if source.rows:
         # They would tell of rows that are not for this caller.
-        return Dataset(name, one.kind, columns, None, None)
-    return Dataset(name, one.kind, columns, one.estimated_rows, one.estimated_bytes)
+        one = replace(one, estimated_rows=None, estimated_bytes=None)
+    return _detailed(leader, relation.oid, one) if details else one
+
+
+def _detailed(leader: Leader, oid: int, dataset: Dataset) -> Dataset:
+    """The same with its comments and its key."""
+    rows = leader.catalogue(
+        sql.SQL(
+            "SELECT a.attname, d.description FROM pg_description AS d LEFT JOIN pg_attribute AS a"
+            " ON a.attrelid = d.objoid AND a.attnum = d.objsubid AND d.objsubid > 0"
+            " WHERE d.classoid = 'pg_class'::regclass AND d.objoid = {}"
+        ).format(sql.Literal(oid))
+    )
+    comments = {column: shown(comment) for column, comment in rows}
+    names = {column.name for column in dataset.columns}
+    return replace(
+        dataset,
+        columns=tuple(replace(column, comment=comments.get(column.name)) for column in dataset.columns),
+        comment=comments.get(None),
+        key=tuple(name for name in primary_keys(leader, [oid])[oid] if name in names),
+    )
 
 
 def _allowed(columns: tuple[DatasetColumn, ...], allowed: tuple[str, ...] | None) -> tuple[DatasetColumn, ...]:

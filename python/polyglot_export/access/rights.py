@@ -10,6 +10,7 @@ from polyglot_export.access.configured import ConfiguredDatasets
 from polyglot_export.access.exposure import Exposure
 from polyglot_export.errors import SpecError
 from polyglot_export.fields import Record, read_record, read_text, within, write_record
+from polyglot_export.postgres.caller import CallerSettings, read_caller_settings
 from polyglot_export.request.spec import ExportSpec, FilterTerm
 
 __all__ = ["Rights", "dump_rights", "read_columns", "read_rights"]
@@ -64,6 +65,21 @@ def _equal(column: object, value: object) -> FilterTerm:
         return read_record(FilterTerm, {"column": name, "op": op, "value": value})
 
 
+def _role(given: object) -> str | None:
+    try:
+        return read_caller_settings(given, None).role
+    except SpecError as error:
+        raise SpecError(None, error.reason) from None
+
+
+def _settings(given: object) -> Mapping[str, str]:
+    try:
+        return dict(read_caller_settings(None, given).settings)
+    except SpecError as error:
+        _, _, name = (error.field or "").partition(".")
+        raise SpecError(name or None, error.reason) from None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights(Record):
     """What a caller may read, and where it may have it sent to."""
@@ -75,10 +91,19 @@ class Rights(Record):
     rows: Mapping[str, tuple[FilterTerm, ...]] = field(default_factory=dict, metadata={"read": _rows})
     """By dataset, what every row fulfils that it may read: terms that are joined by AND, with those of the request
     too. They may be about columns that it may not read."""
+    role: str | None = field(default=None, metadata={"read": _role})
+    """The role of the database with whose rights it reads; ``None`` for the login's own."""
+    settings: Mapping[str, str] = field(default_factory=dict, metadata={"read": _settings})
+    """What is set for it in the database before anything is read, by name, for policies to look at."""
     destinations: tuple[str, ...] = ()
     """Where it may have exports delivered to."""
     webhooks: tuple[str, ...] = ()
     """The webhooks that its exports may name; none unless they are listed, since they take data elsewhere."""
+
+    @property
+    def in_database(self) -> CallerSettings:
+        """Role and settings, as leader and workers take them."""
+        return CallerSettings(self.role, tuple(self.settings.items()))
 
     def narrow(self, exposure: Exposure) -> Exposure:
         """The part of an exposure that may be read; all of one that names no datasets."""
@@ -111,9 +136,11 @@ class Rights(Record):
                 raise SpecError(f"columns.{name}", f"the dataset does not offer the column {unknown[0]!r}")
 
     def cover(self, made: Rights, spec: ExportSpec) -> bool:
-        """Whether who has these rights may read the file that an export has made under others: no row is filtered out
-        now that was not then. (Datasets and columns: ``Exposure.covers``.)
+        """Whether who has these rights may read the file that an export has made under others: the same role and
+        settings, and no filter that is not in the file's. (Datasets and columns: ``Exposure.covers``.)
         """
+        if (self.role, dict(self.settings)) != (made.role, dict(made.settings)):
+            return False
         return all(
             set(self.rows.get(each.dataset or "", ())) <= set(made.rows.get(each.dataset or "", ()))
             for each in spec.each()

@@ -32,6 +32,8 @@ HELP_COLUMNS = 100
 
 PATH_OPTIONS = ("--output", "-o", "--manifest", "--config", "--json")
 """Options whose value is a file name, which may be any bytes."""
+COMPLETING = "_POLYGLOT_COMPLETE"
+"""Set by a shell that asks for completions (``cli/completion/``)."""
 FAILED = 1
 WRONG_USE = 2
 
@@ -110,6 +112,10 @@ def _end(code: int) -> NoReturn:
 def _run(arguments: list[str]) -> int:
     """Run a command; gives the exit code. Without any arguments the help is shown, as the answer to wrong use."""
     try:
+        if COMPLETING in os.environ:
+            from polyglot_export.cli.completion.shells import register
+
+            register()
         _check_text(arguments)
         outcome = app.main(arguments or ["--help"], prog_name="polyglot", standalone_mode=False)
     except click.ClickException as error:
@@ -120,8 +126,9 @@ def _run(arguments: list[str]) -> int:
         say(str(Interrupted(signal.SIGINT)))
         die_by(signal.SIGINT)
     except SystemExit:
-        # click ends this way when the pipe is closed. The only text that click itself writes is a help.
-        return 0 if {"--help", "-h"}.intersection(arguments) else FAILED
+        # click ends this way when it has completed a line for a shell, and when the pipe is closed. The only text that
+        # it writes itself is a help.
+        return 0 if COMPLETING in os.environ or {"--help", "-h"}.intersection(arguments) else FAILED
     except Interrupted as interrupted:
         _trace(interrupted)
         say(f"{interrupted}{interrupted.remark}")

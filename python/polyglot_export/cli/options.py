@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from polyglot_export.cli.completion.values import complete_connection
 from polyglot_export.errors import SpecError
 
 __all__ = [
@@ -20,12 +21,14 @@ __all__ = [
     "is_debugging",
     "leave_quietly",
     "lock_timeout_option",
+    "named_database",
     "one_line",
     "parse_rate",
     "parse_time",
     "rate_limit_option",
     "say",
     "show",
+    "tell",
 ]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -48,6 +51,11 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the arguments."""
+        if ctx.resilient_parsing:
+            # For a shell that completes a line which is not finished: an option whose value is being typed would let
+            # the parser give up before it has seen the arguments.
+            begun = {name for each in self.params for name in each.opts if not getattr(each, "is_flag", True)}
+            return super().parse_args(ctx, args[:-1] if args and args[-1] in begun else args)
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
         single = [each for each in order if isinstance(each, click.Option) and not each.multiple and not each.is_flag]
         for each in single:
@@ -64,9 +72,11 @@ class Command(click.Command):
 
 dsn_option = click.option(
     "--dsn",
+    "-d",
     metavar="DSN",
-    help="Database, as postgresql://user@host/name or key=value pairs. Default: DATABASE_URL, else the PG* variables "
-    "of libpq.",
+    shell_complete=complete_connection,
+    help="Database, as postgresql://user@host/name, key=value pairs, or @name of a connection in connections.toml. "
+    "Default: DATABASE_URL, else the PG* variables of libpq, else the default of connections.toml.",
 )
 debug_option = click.option(
     "--debug",
@@ -140,8 +150,31 @@ def parse_time(text: str | None, field: str) -> float | None:
 
 
 def database(dsn: str | None) -> str | None:
-    """The connection string: ``--dsn``, else ``DATABASE_URL``. With ``None`` libpq's own variables and files decide."""
-    return dsn or os.environ.get("DATABASE_URL") or None
+    """The connection string: ``--dsn``, else ``DATABASE_URL``, else the default connection. With ``None`` libpq's own
+    variables and files decide.
+
+    Raises:
+        SpecError: It is the name of a connection that there is none of, or the connections cannot be read.
+    """
+    given = named_database(dsn or os.environ.get("DATABASE_URL"))
+    if given:
+        return given
+    from polyglot_export.cli.connections import default_connection
+
+    return default_connection()
+
+
+def named_database(dsn: str | None) -> str | None:
+    """The connection string that ``@name`` stands for; any other stays as it is.
+
+    Raises:
+        SpecError: As in :func:`database`.
+    """
+    if dsn is None or not dsn.startswith("@"):
+        return dsn
+    from polyglot_export.cli.connections import MARK, connection_named
+
+    return connection_named(dsn.removeprefix(MARK))
 
 
 def one_line(text: str) -> str:
@@ -152,10 +185,15 @@ def one_line(text: str) -> str:
 
 def say(message: str) -> None:
     """Write one line to standard error, where everything goes that is not data."""
+    tell(f"polyglot: {one_line(message)}")
+
+
+def tell(line: str) -> None:
+    """Write a line to standard error as it is, for a program that reads it."""
     if sys.stderr is None:
         return
     try:
-        print(f"polyglot: {one_line(message)}", file=sys.stderr, flush=True)
+        print(line, file=sys.stderr, flush=True)
     except OSError:
         # Standard error is closed; the exit code still tells.
         return

@@ -231,6 +231,17 @@ _RUN = (
     ),
     rate_limit_option,
     lock_timeout_option,
+    click.option("--dry-run", is_flag=True, help="Say what would be read and written, and write nothing."),
+    click.option(
+        "--sha256", is_flag=True, help="Tell the digest of the file too. It costs a second for each gigabyte or less."
+    ),
+    click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="One JSON object in place of the summary: rows, bytes, columns, losses. It goes to standard output, or to "
+        "standard error where the rows go there.",
+    ),
     click.option(
         "--quiet", is_flag=True, help="No progress bar and no summary. Errors and lost values are still told."
     ),

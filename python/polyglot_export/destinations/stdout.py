@@ -8,7 +8,7 @@ import sys
 from polyglot_export.destinations.descriptor import DirectDestination
 from polyglot_export.errors import TargetFailed
 
-__all__ = ["STDOUT", "StdoutDestination"]
+__all__ = ["SPOKEN", "STDOUT", "StdoutDestination"]
 
 STDOUT = "-"
 """The name that stands for standard output."""

@@ -97,7 +97,7 @@ class DumpProgress(NamedTuple):
 OnDumpProgress = Callable[[DumpProgress], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class DumpResult:
     """What a dump has written."""
 
@@ -107,6 +107,13 @@ class DumpResult:
     seconds: float
     left: tuple[str, ...] = ()
     """Files of the set that was replaced which could not be removed."""
+
+    def __repr__(self) -> str:
+        return (
+            f"DumpResult(destination={self.destination!r}, complete={self.complete},"
+            f" relations={len(self.manifest.relations)}, files={self.files}, rows={self.rows}, bytes={self.bytes},"
+            f" seconds={self.seconds:.3f})"
+        )
 
     @property
     def complete(self) -> bool:

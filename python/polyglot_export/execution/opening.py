@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from polyglot_export.access.exposure import EVERYTHING, Exposure
 from polyglot_export.cancel import CancelToken
+from polyglot_export.execution.engines.base import Engine
+from polyglot_export.execution.engines.local import LOCAL
 from polyglot_export.execution.export import Export, start
 from polyglot_export.execution.run import RunSettings
 from polyglot_export.planning.moment import Moment
@@ -33,6 +36,8 @@ def open_export(
     exposure: Exposure = EVERYTHING,
     run: RunSettings | None = None,
     token: CancelToken | None = None,
+    fit: Callable[[Plan], Plan] | None = None,
+    engine: Engine = LOCAL,
 ) -> Export:
     """Connect, lock, take the snapshot and plan; no byte is read yet.
 
@@ -42,6 +47,8 @@ def open_export(
         exposure: What may be read.
         run: Workers and sizes.
         token: Cancelling it also ends the opening, even while that waits for a lock.
+        fit: Gives the plan the sizes that there is room for, or raises where there is none.
+        engine: What runs the plan.
 
     Raises:
         SpecError: The request is wrong; ``field`` says where.
@@ -56,13 +63,14 @@ def open_export(
     try:
         planned = plan(moment, spec, limits, session=run.session())
         return start(
-            planned,
+            fit(planned) if fit is not None else planned,
             moment,
             spec=spec,
             token=token,
             started=started,
             rate_limit=run.rate_limit,
             idle_timeout=run.idle_timeout,
+            engine=engine,
         )
     except BaseException:
         moment.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from polyglot_export.fields import Record
 from polyglot_export.limits import PAGES_PER_SEGMENT, ROW_BYTES, ROW_GROUP_BYTES, ROW_GROUP_ROWS, TEXT_ROW_FACTOR
@@ -18,6 +18,8 @@ class Options(Record):
 
     time_zone: str = "UTC"
     """Zone in which timestamptz is written, and in which a date of a filter begins; any name that PostgreSQL knows."""
+    geometry: Literal["postgres", "wkt", "ewkt", "geojson"] = "postgres"
+    """How PostGIS's geometry and geography are written: as PostgreSQL writes them, or as a function of PostGIS does."""
 
     @property
     def local_times(self) -> bool:
@@ -68,6 +70,12 @@ class EncoderOptions(NamedTuple):
     row_group_bytes: int = ROW_GROUP_BYTES
     row_group_rows: int = ROW_GROUP_ROWS
     metadata: tuple[tuple[str, str], ...] = ()
+    # xlsx
+    sheet: str = "Sheet1"
+    truncate_long_text: bool = False
+    # arrow
+    arrow_container: str = "stream"
+    arrow_compression: str = "none"
 
 
 class Memory(NamedTuple):
@@ -81,8 +89,14 @@ class Memory(NamedTuple):
     """A worker's buffers of one column …"""
     columns_bytes: int = 0
     """… and at most of all its columns."""
+    worker_bytes: int = 0
+    """A worker's other buffers."""
     row_groups: bool = False
     """Whether each worker collects a row group before it hands anything out."""
+    batch_bytes: int = 0
+    """Values that a worker collects before it hands them out as one batch …"""
+    batch_factor: int = 0
+    """… and how often it holds them meanwhile."""
 
 
 DEFAULT_MEMORY = Memory()

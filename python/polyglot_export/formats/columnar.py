@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +11,10 @@ from polyglot_export.errors import SpecError
 from polyglot_export.fields import wrong
 from polyglot_export.formats.base import Options
 
-__all__ = ["MAX_DECIMAL_PRECISION", "ColumnarOptions"]
+__all__ = ["MANIFEST", "MAX_DECIMAL_PRECISION", "ColumnarOptions"]
+
+MANIFEST = "polyglot.{}"
+"""Keys of the manifest in a file."""
 
 MAX_DECIMAL_PRECISION = 38
 """Digits of the widest decimal that readers take (16 bytes)."""
@@ -28,6 +32,21 @@ class ColumnarOptions(Options):
     """``text`` writes time columns as text, which can hold 24:00:00."""
     arrays: Literal["list", "json"] = "list"
     """``json`` writes every array as JSON text, which can hold more than one dimension."""
+
+    @property
+    def written_as(self) -> Mapping[str, str]:
+        """Types of columns (as in ``rust/src/types/parquet_type.rs``) that these options write as another one."""
+        return {"time": "string"} if self.time24 == "text" else {}
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """Types for which a reader that many use refuses the file, each with its name in a sentence."""
+        return {}
+
+    @property
+    def remedy(self) -> str:
+        """Who refuses them and what to write instead, as the end of a sentence that begins with the columns."""
+        return ""
 
     def _check(self) -> None:
         object.__setattr__(self, "numeric_fallback", _numeric_fallback(self.numeric_fallback))

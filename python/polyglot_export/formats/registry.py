@@ -5,15 +5,17 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Self
 
+from polyglot_export.formats.arrow import ARROW, FEATHER, ArrowOptions
 from polyglot_export.formats.base import FormatRecord
 from polyglot_export.formats.csv import CSV, TSV, CsvOptions
 from polyglot_export.formats.json import JSON, NDJSON, JsonOptions
 from polyglot_export.formats.parquet import PARQUET, ParquetOptions
+from polyglot_export.formats.xlsx import XLSX, XlsxOptions
 from polyglot_export.formats.xml import XML, XmlOptions
 
 __all__ = ["Format", "FormatOptions"]
 
-FormatOptions = CsvOptions | JsonOptions | XmlOptions | ParquetOptions
+FormatOptions = CsvOptions | JsonOptions | XmlOptions | ParquetOptions | ArrowOptions | XlsxOptions
 
 
 class Format(StrEnum):
@@ -35,3 +37,6 @@ class Format(StrEnum):
     NDJSON = NDJSON
     XML = XML
     PARQUET = PARQUET
+    XLSX = XLSX
+    ARROW = ARROW
+    FEATHER = FEATHER

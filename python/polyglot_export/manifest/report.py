@@ -68,7 +68,7 @@ class VerifyProgress:
 OnVerifyProgress = Callable[[VerifyProgress], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class VerifyReport:
     """What a check found."""
 
@@ -85,6 +85,12 @@ class VerifyReport:
     unchecked: tuple[Unchecked, ...]
     remarks: tuple[str, ...] = ()
     """What is as it should be, and a reader may still want to know, a sentence each."""
+
+    def __repr__(self) -> str:
+        return (
+            f"VerifyReport(destination={self.destination!r}, ok={self.ok}, files={self.files}, rows={self.rows},"
+            f" bytes={self.bytes}, seconds={self.seconds:.3f}, faults={self.faults!r}, unchecked={self.unchecked!r})"
+        )
 
     @property
     def ok(self) -> bool:

@@ -76,12 +76,17 @@ class SingleManifest:
         """The next bytes of the file."""
         self._hasher.update(chunk)
 
+    @property
+    def sha256(self) -> str:
+        """The digest of the bytes so far, in hexadecimal digits."""
+        return self._hasher.hexdigest()
+
     def write(self, result: ExportResult) -> None:
         """The file is complete and in its place: write the manifest."""
         described = self._described
         if described is None:
             raise InternalError("a manifest of an export that was not described")
-        part = PartEntry(path=self._path, bytes=result.bytes, rows=result.rows, sha256=self._hasher.hexdigest())
+        part = PartEntry(path=self._path, bytes=result.bytes, rows=result.rows, sha256=self.sha256)
         relation = replace(described.relations[0], rows=result.rows, losses={**result.losses}, parts=(part,))
         self._place.write(replace(described, relations=(relation,)).to_json())
         self._place.commit()

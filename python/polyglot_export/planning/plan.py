@@ -79,7 +79,7 @@ class Route(NamedTuple):
     """Bytes of rows, as they are read, after which a file ends."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Plan:
     """Everything the core needs to run one export."""
 
@@ -115,10 +115,24 @@ class Plan:
     route: Route | None = None
     """Where the rows go into several files."""
 
+    def __repr__(self) -> str:
+        columns = ", ".join(column.target for column in self.columns)
+        return (
+            f"Plan(source={self.source!r}, format={self.encoder.format!r}, columns=({columns}),"
+            f" estimated_rows={self.estimated_rows}, segments={self.segments}, workers={self.limits.workers},"
+            f" notes={self.notes!r})"
+        )
+
     @property
     def segments(self) -> int:
         """How many segments all scans have."""
         return sum(scan.segments for scan in self.scans)
+
+    @property
+    def pages(self) -> int | None:
+        """How many pages of tables are read; ``None`` where the server alone decides what it reads."""
+        known = [scan.pages for scan in self.scans if scan.pages is not None]
+        return sum(known) if known and len(known) == len(self.scans) else None
 
     def resized(self, limits: Limits) -> Plan:
         """The same export with other sizes; its bytes do not change.

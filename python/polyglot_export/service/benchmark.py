@@ -85,6 +85,7 @@ class Benchmark:
             f"benchmark {uuid.uuid4()}",
             self._queue_timeout,
             caller.name,
+            rights=caller.rights,
         )
         with await admit as admitted:
             return await _measured(name, ChunkFeed(admitted.open))

@@ -33,7 +33,7 @@ class Caller:
     webhooks: tuple[str, ...] = ()
     """The names of the webhooks that its exports may be told to."""
     rights: Rights = field(default_factory=Rights)
-    """What the three above were made of."""
+    """What the three above were made of, with role and settings for the database."""
     asked_once: bool = False
     """Whether nobody can be asked for its rights later, so that its jobs keep those that it had when it made them."""
 

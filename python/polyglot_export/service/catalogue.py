@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+import psycopg
 
 from polyglot_export.access.catalog import Dataset, describe_dataset, list_datasets
 from polyglot_export.fields import within
 from polyglot_export.planning.choose import unknown_column
+from polyglot_export.postgres.caller import CallerSettings
 from polyglot_export.request.spec import REST
+from polyglot_export.service.admission.hiding import callers_rights_hidden
 from polyglot_export.service.callers import Caller
 from polyglot_export.service.database import Database
 
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
     from polyglot_export.request.spec import ExportSpec
 
 __all__ = ["Catalogue"]
+
+T = TypeVar("T")
 
 
 class Catalogue:
@@ -34,7 +40,9 @@ class Catalogue:
 
     async def all(self, caller: Caller) -> list[Dataset]:
         """All datasets that a caller may read."""
-        return await self._database.ask(lambda connection: list_datasets(connection, caller.exposure))
+        return await self._ask(
+            caller, lambda connection, settings: list_datasets(connection, caller.exposure, settings)
+        )
 
     async def find(self, caller: Caller, name: str) -> Dataset:
         """One dataset.
@@ -42,7 +50,9 @@ class Catalogue:
         Raises:
             UnknownDataset: There is none of that name, or it is not for this caller.
         """
-        return await self._database.ask(lambda connection: describe_dataset(connection, caller.exposure, name))
+        return await self._ask(
+            caller, lambda connection, settings: describe_dataset(connection, caller.exposure, name, settings)
+        )
 
     async def check(self, caller: Caller, spec: ExportSpec) -> None:
         """See whether an export can be planned, as far as the catalogue tells: its dataset and every column that it
@@ -57,6 +67,11 @@ class Catalogue:
         for index, each in enumerate(spec.each()):
             with within(f"datasets.{index}") if spec.datasets is not None else nullcontext():
                 await self._check_one(caller, each)
+
+    async def _ask(self, caller: Caller, question: Callable[[psycopg.Connection, CallerSettings], T]) -> T:
+        """Ask the catalogue with the caller's rights in the database."""
+        with callers_rights_hidden():
+            return await self._database.ask(lambda connection: question(connection, caller.rights.in_database))
 
     async def _check_one(self, caller: Caller, spec: ExportSpec) -> None:
         dataset = await self.find(caller, spec.dataset or self.default_dataset)

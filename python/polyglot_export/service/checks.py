@@ -13,6 +13,7 @@ import psycopg
 
 from polyglot_export.access.check import Finding, check_exposure
 from polyglot_export.access.configured import ConfiguredDatasets
+from polyglot_export.admission.sizes import Needs
 from polyglot_export.cancel import CancelToken
 from polyglot_export.destinations.registry import store
 from polyglot_export.errors import Cancelled, ConnectionFailed, ConnectionLost, PolyglotError
@@ -24,7 +25,6 @@ from polyglot_export.planning.reservation import Shape
 from polyglot_export.postgres.connect import connect
 from polyglot_export.request.parse import parse_spec
 from polyglot_export.service.admission.opening import ExportTerms
-from polyglot_export.service.admission.sizes import Needs
 from polyglot_export.service.background.thread import unwaited
 from polyglot_export.service.config.destinations import DestinationEntry
 from polyglot_export.service.config.file import Configuration

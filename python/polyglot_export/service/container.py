@@ -6,13 +6,13 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
+from polyglot_export.admission.budget import MemoryBudget
 from polyglot_export.errors import PolyglotError
 from polyglot_export.execution.allocator import Trimmer
 from polyglot_export.jobs.stores.base import JobStore, SharedJobStore
 from polyglot_export.jobs.stores.registry import open_store
 from polyglot_export.limits import default_workers
 from polyglot_export.service.admission.bodies import BodyRoom
-from polyglot_export.service.admission.budget import MemoryBudget
 from polyglot_export.service.admission.connections import Connections
 from polyglot_export.service.admission.machine import HEADROOM, available_memory, resident_bytes
 from polyglot_export.service.admission.opening import Admission, ExportTerms

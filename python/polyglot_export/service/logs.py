@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import unquote
 
 from polyglot_export.errors import cut
@@ -62,8 +62,27 @@ def event(
         error: An exception whose traceback is wanted.
         fields: Data; ``None`` is left out.
     """
+    if not logger.isEnabledFor(level):
+        return
     kept = {name: value for name, value in fields.items() if value is not None}
-    logger.log(level, message, exc_info=error, extra={"fields": kept})
+    logger.log(level, Told(message, kept), exc_info=error, extra={"fields": kept})
+
+
+class Told(str):
+    """A message that has its data behind it for whoever does not know of :func:`configure`: in an app, whose log shows
+    the message of a line and nothing else.
+    """
+
+    __slots__ = ("message",)
+    message: str
+
+    def __new__(cls, message: str, fields: Mapping[str, Any]) -> Self:
+        """Put them together, with what the task is about."""
+        every = {**_about.get(), **fields}
+        words = [f"{name}={_text_value(_hidden(str(value)))}" for name, value in every.items()]
+        told = super().__new__(cls, " ".join([message, *words]))
+        told.message = message
+        return told
 
 
 def secrets_of(*connections: str | None) -> frozenset[str]:
@@ -110,12 +129,12 @@ class _Formatter(logging.Formatter):
         """The text without secrets."""
         if self._secrets is not None:
             text = self._secrets.sub(rf"\1{HIDDEN}\1", text)
-        text = _WEBHOOK_SECRET.sub(f"whsec_{HIDDEN}", text)
-        return _BEARER.sub(rf"\1 {HIDDEN}", hide_passwords(text))
+        return _hidden(text)
 
     def message(self, record: logging.LogRecord) -> str:
         """What happened."""
-        return cut(self.hide(record.getMessage()), LINE_BYTES)
+        text = record.msg.message if isinstance(record.msg, Told) else record.getMessage()
+        return cut(self.hide(text), LINE_BYTES)
 
     def fields(self, record: logging.LogRecord) -> dict[str, Any]:
         """The event's own fields, then what its task is about. Numbers stay numbers, all else is text."""
@@ -158,6 +177,12 @@ class _JsonFormatter(_Formatter):
         if trace:
             line["traceback"] = trace
         return json.dumps(line)
+
+
+def _hidden(text: str) -> str:
+    """The text without what looks like a secret."""
+    text = _WEBHOOK_SECRET.sub(f"whsec_{HIDDEN}", text)
+    return _BEARER.sub(rf"\1 {HIDDEN}", hide_passwords(text))
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -15,16 +15,16 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from polyglot_export.admission.budget import MemoryBudget
 from polyglot_export.formats.registry import Format
 from polyglot_export.jobs.job import Run
 from polyglot_export.request.spec import Delivery
 from polyglot_export.service.admission.bodies import BodyRoom
-from polyglot_export.service.admission.budget import MemoryBudget
 from polyglot_export.service.admission.connections import Connections
 from polyglot_export.service.background.preparations import Preparations
 from polyglot_export.service.http.client_connections import ClientConnections
@@ -64,8 +64,6 @@ class Metrics:
     """All numbers of one service. They belong to the thread of the event loop."""
 
     def __init__(self, watched: Watched, version: str) -> None:
-        # A second series for each counter, whose only news is when the process started.
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs
         self.registry = CollectorRegistry()
         self.jobs: dict[str, int] | None = None
         """Jobs by state, as the store said last; ``None`` while it is away."""

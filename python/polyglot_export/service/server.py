@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
+from prometheus_client import disable_created_metrics
 
 from polyglot_export.errors import InternalError
 from polyglot_export.execution import allocator
@@ -47,6 +48,8 @@ def run(settings: ServiceSettings) -> None:
         InternalError: uvicorn did not start.
     """
     allocator.give_back()
+    # A second series for each counter, whose only news is when the process started.
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs
     # Before the configuration is read: the signal would end the process.
     signals = _ReloadSignals()
     logs.configure(settings.log_format, settings.log_level, logs.secrets_of(settings.database_url, settings.redis_url))

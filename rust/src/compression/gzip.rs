@@ -19,17 +19,35 @@ pub struct RawSum {
     bytes: u64,
 }
 
-impl RawSum {
-    fn new() -> Self {
+impl Default for RawSum {
+    fn default() -> Self {
         RawSum { crc: Hasher::new(), bytes: 0 }
     }
+}
 
-    fn update(&mut self, raw: &[u8]) {
+impl RawSum {
+    /// Of bytes whose CRC-32 and number are known.
+    pub fn of(crc: u32, bytes: u64) -> Self {
+        RawSum { crc: Hasher::new_with_initial_len(crc, bytes), bytes }
+    }
+
+    /// The CRC-32 of all bytes.
+    pub fn crc(&self) -> u32 {
+        self.crc.clone().finalize()
+    }
+
+    /// How many there were.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub fn update(&mut self, raw: &[u8]) {
         self.crc.update(raw);
         self.bytes = self.bytes.wrapping_add(raw.len() as u64);
     }
 
-    fn append(&mut self, next: &RawSum) {
+    /// Adds the bytes that follow.
+    pub fn append(&mut self, next: &RawSum) {
         self.crc.combine(&next.crc);
         self.bytes = self.bytes.wrapping_add(next.bytes);
     }
@@ -46,7 +64,7 @@ pub struct SegmentDeflate {
 
 impl SegmentDeflate {
     pub fn new(level: u32) -> Self {
-        SegmentDeflate { deflate: Compress::new(flate2::Compression::new(level), false), sum: RawSum::new() }
+        SegmentDeflate { deflate: Compress::new(flate2::Compression::new(level), false), sum: RawSum::default() }
     }
 
     /// Compresses raw bytes; what is ready is appended to `out`.
@@ -59,7 +77,7 @@ impl SegmentDeflate {
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<RawSum> {
         self.run(&[], FlushCompress::Sync, out)?;
         self.deflate.reset();
-        Ok(std::mem::replace(&mut self.sum, RawSum::new()))
+        Ok(std::mem::take(&mut self.sum))
     }
 
     fn run(&mut self, raw: &[u8], flush: FlushCompress, out: &mut Vec<u8>) -> Result<()> {
@@ -82,6 +100,23 @@ impl SegmentDeflate {
     }
 }
 
+/// A final empty block with fixed codes (RFC 1951 §3.2.6): what follows the last segment.
+pub const FINAL_BLOCK: [u8; 2] = [3, 0];
+
+/// Largest stored block (RFC 1951 §3.2.4).
+const STORED_BLOCK_BYTES: usize = 65_535;
+
+/// Appends raw bytes as stored blocks of deflate, for what stands between segments.
+pub fn push_stored(raw: &[u8], out: &mut Vec<u8>) {
+    for block in raw.chunks(STORED_BLOCK_BYTES) {
+        let length = u16::try_from(block.len()).unwrap_or(u16::MAX);
+        out.push(0);
+        out.extend_from_slice(&length.to_le_bytes());
+        out.extend_from_slice(&(!length).to_le_bytes());
+        out.extend_from_slice(block);
+    }
+}
+
 /// The one gzip member around all segments.
 #[derive(Debug)]
 pub struct GzipFrame {
@@ -91,26 +126,16 @@ pub struct GzipFrame {
 impl GzipFrame {
     /// RFC 1952 §2.3: magic, deflate, no flags, no time (the same export gives the same bytes), unknown system.
     const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
-    /// A final empty block with fixed codes (RFC 1951 §3.2.6).
-    const FINAL_BLOCK: [u8; 2] = [3, 0];
-    /// Largest stored block (RFC 1951 §3.2.4).
-    const STORED_BLOCK_BYTES: usize = 65_535;
 
     pub fn new(out: &mut Vec<u8>) -> Self {
         out.extend_from_slice(&Self::HEADER);
-        GzipFrame { sum: RawSum::new() }
+        GzipFrame { sum: RawSum::default() }
     }
 
-    /// Puts raw bytes between two segments as stored blocks: too short to be worth compressing.
+    /// Puts raw bytes between two segments: too short to be worth compressing.
     pub fn stored(&mut self, raw: &[u8], out: &mut Vec<u8>) {
         self.sum.update(raw);
-        for block in raw.chunks(Self::STORED_BLOCK_BYTES) {
-            let length = u16::try_from(block.len()).unwrap_or(u16::MAX);
-            out.push(0);
-            out.extend_from_slice(&length.to_le_bytes());
-            out.extend_from_slice(&(!length).to_le_bytes());
-            out.extend_from_slice(block);
-        }
+        push_stored(raw, out);
     }
 
     /// Takes note of a segment whose deflated bytes have all been handed out.
@@ -119,9 +144,8 @@ impl GzipFrame {
     }
 
     pub fn finish(&mut self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&Self::FINAL_BLOCK);
-        let crc = self.sum.crc.clone().finalize();
-        out.extend_from_slice(&crc.to_le_bytes());
+        out.extend_from_slice(&FINAL_BLOCK);
+        out.extend_from_slice(&self.sum.crc().to_le_bytes());
         // ISIZE is the length modulo 2^32.
         out.extend_from_slice(&((self.sum.bytes & 0xffff_ffff) as u32).to_le_bytes());
     }

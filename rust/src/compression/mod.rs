@@ -14,7 +14,7 @@ mod gzip;
 mod unpack;
 mod zstd;
 
-pub use gzip::{COMPRESSOR_INPUT_BYTES, GzipFrame, RawSum, SegmentDeflate};
+pub use gzip::{COMPRESSOR_INPUT_BYTES, FINAL_BLOCK, GzipFrame, RawSum, SegmentDeflate, push_stored};
 pub use unpack::Unpack;
 pub use zstd::ZstdFrame;
 

@@ -1,11 +1,12 @@
 //! Rows to bytes: a file or folder a format, and the registry of all of them.
 //!
 //! `base` says what a format is. The text formats (csv, json, xml) write rows with a separator between them, a header
-//! and a footer; `text` makes the two halves of a [`Format`] out of that. Parquet makes its own, of columns that
-//! `columnar` builds.
+//! and a footer; `text` makes the two halves of a [`Format`] out of that. Parquet and Arrow make their own, of columns
+//! that `columnar` builds, and xlsx too, of sheets in a zip.
 
 use std::sync::Arc;
 
+pub mod arrow;
 pub mod base;
 pub mod columnar;
 pub mod csv;
@@ -13,6 +14,7 @@ pub mod json;
 pub mod options;
 pub mod parquet;
 pub mod text;
+pub mod xlsx;
 pub mod xml;
 
 pub use base::Format;
@@ -28,6 +30,8 @@ pub static FORMATS: &[(&str, Open)] = &[
     ("ndjson", json::open_lines),
     ("xml", xml::open),
     ("parquet", parquet::open),
+    ("xlsx", xlsx::open),
+    ("arrow", arrow::open),
 ];
 
 /// The format of that name, with its options.

@@ -23,7 +23,7 @@ pub static INT2: Type = Type {
     array: ArrayElement::Plain,
     formula: Formula::Never,
     big_number: false,
-    meaning: Meaning::Other,
+    meaning: Meaning::Integer,
     column: int2_column,
 };
 
@@ -38,7 +38,7 @@ pub static INT4: Type = Type {
     array: ArrayElement::Plain,
     formula: Formula::Never,
     big_number: false,
-    meaning: Meaning::Other,
+    meaning: Meaning::Integer,
     column: int4_column,
 };
 
@@ -53,7 +53,7 @@ pub static INT8: Type = Type {
     array: ArrayElement::Plain,
     formula: Formula::Never,
     big_number: true,
-    meaning: Meaning::Other,
+    meaning: Meaning::Integer,
     column: int8_column,
 };
 
@@ -69,7 +69,7 @@ pub static OID: Type = Type {
     array: ArrayElement::Plain,
     formula: Formula::Never,
     big_number: false,
-    meaning: Meaning::Other,
+    meaning: Meaning::Integer,
     column: oid_column,
 };
 

@@ -75,7 +75,7 @@ pub struct Type {
     pub column: fn(&ParquetType) -> Option<Box<dyn Builder>>,
 }
 
-/// What a value means, with what reads it.
+/// What a value means, with what reads it; infinities are those of the type.
 #[derive(Clone, Copy)]
 pub enum Meaning {
     /// Text that somebody wrote.
@@ -85,12 +85,17 @@ pub enum Meaning {
     Truth(fn(&[u8]) -> Result<bool>),
     /// Of any width; a float4 as the float8 of the same value.
     Float(fn(&[u8]) -> Result<f64>),
+    Integer,
     /// A number with a decimal point that is no float.
     Decimal,
     /// Days since 2000-01-01; `i32::MAX` and `i32::MIN` are infinity and -infinity.
     Day(fn(&[u8]) -> Result<i32>),
+    /// Microseconds since midnight, up to and including a whole day.
+    Clock(fn(&[u8]) -> Result<i64>),
     /// Microseconds since 2000-01-01 00:00; `i64::MAX` and `i64::MIN` are infinity and -infinity.
     Moment(fn(&[u8]) -> Result<i64>),
+    /// The same in UTC, of a value that has a zone.
+    Instant(fn(&[u8]) -> Result<i64>),
     /// Anything else.
     Other,
 }

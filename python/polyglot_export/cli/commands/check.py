@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from polyglot_export.cli.extras import missing_extra
-from polyglot_export.cli.options import Command, debug_option, dsn_option, one_line, show
+from polyglot_export.cli.options import Command, debug_option, dsn_option, named_database, one_line, show
 from polyglot_export.errors import PolyglotError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def check_command(*, config: str | None, dsn: str | None) -> None:
     except ModuleNotFoundError as error:
         raise missing_extra(error, "serve") from error
     failed = False
-    for finding in _findings(ServiceSettings.load(config=config, database_url=dsn)):
+    for finding in _findings(ServiceSettings.load(config=config, database_url=named_database(dsn))):
         failed = failed or finding.problem is not None
         show(one_line(f"{'ok     ' if finding.problem is None else 'problem'}  {finding}"))
     raise click.exceptions.Exit(FAILED if failed else 0)

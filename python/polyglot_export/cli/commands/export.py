@@ -10,19 +10,22 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from polyglot_export.cli.errors import suggesting
-from polyglot_export.cli.options import Command, database, debug_option, leave_quietly, say
+from polyglot_export.cli.options import Command, database, debug_option, leave_quietly, say, show, tell
 from polyglot_export.cli.quick import import_psycopg
 from polyglot_export.cli.selection import WORDING, Running, Selection, export_options
 from polyglot_export.cli.signals import Interrupted
 from polyglot_export.destinations.naming import COMPRESSIONS, FORMATS, Target, choose
-from polyglot_export.destinations.registry import destination
+from polyglot_export.destinations.registry import destination, kind_of
 from polyglot_export.destinations.stdout import STDOUT
-from polyglot_export.errors import SpecError
+from polyglot_export.errors import SpecError, TargetFailed
 
 if TYPE_CHECKING:
     from polyglot_export.cancel import CancelToken
+    from polyglot_export.cli.digest import Digest
     from polyglot_export.execution.export import Export
+    from polyglot_export.execution.run import ExportResult
     from polyglot_export.manifest.single import SingleManifest
+    from polyglot_export.planning.plan import Plan
     from polyglot_export.request.spec import ExportSpec
 
 __all__ = ["HELP_POSITION", "export_command"]
@@ -65,6 +68,9 @@ def export_command(
     expand: bool,
     manifest: str | None,
     fingerprints: bool,
+    dry_run: bool,
+    sha256: bool,
+    as_json: bool,
     quiet: bool,
 ) -> None:
     # Until the first chunk nothing becomes garbage; looking for some would take a twentieth of the start.
@@ -73,13 +79,16 @@ def export_command(
         output, manifest = _expanded(selection, output, manifest)
     target = choose(output or STDOUT, format_name, compression, WORDING)
     to_terminal = target.path == STDOUT and sys.stdout is not None and sys.stdout.isatty()
-    if to_terminal and not output:
+    if to_terminal and not output and not dry_run:
         raise _not_unasked(target)
     if mkdir and target.path == STDOUT:
         raise SpecError("mkdir", "makes the folders of a file: give -o FILE")
     spec = selection.spec(target.format, target.compression, option)
-    how = _Run(dsn, running, manifest, fingerprints, mkdir)
-    _run(spec, target, how, quiet=quiet, to_terminal=to_terminal)
+    how = _Run(dsn, running, manifest, fingerprints, mkdir, sha256, as_json, quiet, to_terminal)
+    if dry_run:
+        _dry_run(spec, target, how)
+    else:
+        _run(spec, target, how)
 
 
 class _Run(NamedTuple):
@@ -88,6 +97,10 @@ class _Run(NamedTuple):
     manifest: str | None
     fingerprints: bool
     mkdir: bool
+    sha256: bool
+    as_json: bool
+    quiet: bool
+    to_terminal: bool
 
 
 def _expanded(selection: Selection, output: str, manifest: str | None) -> tuple[str, str | None]:
@@ -111,21 +124,41 @@ def _not_unasked(target: Target) -> SpecError:
     )
 
 
-def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_terminal: bool) -> None:
+def _dry_run(spec: ExportSpec, target: Target, how: _Run) -> None:
     import_psycopg()
-    from polyglot_export.cli.progress import losses_line, meter_for, summary_line
+    from polyglot_export.cli.report import as_json, place_text, plan_members
+    from polyglot_export.execution.opening import explain
+    from polyglot_export.planning.describe import plan_facts
+    from polyglot_export.planning.reservation import reservation
+
+    _sheet(target, how)
+    where = place_text(target, mkdir=how.mkdir)
+    held = kind_of(target.path).capabilities.memory_bytes
+    with suggesting(database(how.dsn), spec.dataset):
+        plan = explain(spec, dsn=database(how.dsn), run=how.running.settings(application_name="polyglot explain"))
+    if how.as_json:
+        show(as_json(plan_members(plan, target, reservation(plan, held))))
+    else:
+        show("\n".join(plan_facts(plan, held, ("output", where))))
+
+
+def _run(spec: ExportSpec, target: Target, how: _Run) -> None:
+    import_psycopg()
+    from polyglot_export.cli.progress import losses_line, meter_for
     from polyglot_export.cli.transfer import ReaderLeft, transfer
     from polyglot_export.execution import allocator
     from polyglot_export.execution.opening import open_export
     from polyglot_export.limits import CHUNK_BYTES, FILE_CHUNK_BYTES
 
-    to_stdout = target.path == STDOUT
     place = destination(target.path)
     run = how.running.settings(chunk_bytes=CHUNK_BYTES if place.capabilities.streaming else FILE_CHUNK_BYTES)
     sheet = _sheet(target, how)
+    digest = _digest(how, sheet)
+    plans: list[Plan] = []
 
     def opener(token: CancelToken) -> Export:
         opened = open_export(spec, dsn=database(how.dsn), run=run, token=token)
+        plans.append(opened.plan)
         if sheet is not None:
             sheet.describe(opened)
         allocator.keep()
@@ -135,12 +168,16 @@ def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_termina
 
     try:
         with suggesting(database(how.dsn), spec.dataset), _folders(target, how), sheet or nullcontext():
-            on_chunk = sheet.update if sheet is not None else None
-            result = transfer(opener, place, meter_for(quiet=quiet, to_terminal=to_terminal), on_chunk)
+            meter = meter_for(quiet=how.quiet, to_terminal=how.to_terminal)
+            result = transfer(opener, place, meter, digest.update if digest is not None else None)
             if sheet is not None:
                 sheet.write(result)
     except ReaderLeft:
         leave_quietly()
+    except TargetFailed as error:
+        if isinstance(error.__cause__, FileNotFoundError) and not how.mkdir:
+            error.hint = "--mkdir makes the folders of the file"
+        raise
     except Interrupted as interrupted:
         atomic = place.capabilities.atomic
         interrupted.remark = f"; {target.path} was not written" if atomic else "; the output is not complete"
@@ -151,8 +188,34 @@ def _run(spec: ExportSpec, target: Target, how: _Run, *, quiet: bool, to_termina
     lost = losses_line(result.losses)
     if lost is not None:
         say(lost)
-    if not quiet:
-        say(summary_line(result, "standard output" if to_stdout else target.path))
+    _tell(result, plans[-1], target, how, None if digest is None else digest.sha256)
+
+
+def _tell(result: ExportResult, plan: Plan, target: Target, how: _Run, sha256: str | None) -> None:
+    """Say what the export came to: nothing, a line, or an object."""
+    if how.as_json:
+        from polyglot_export.cli.report import as_json, result_members
+
+        told = as_json(result_members(result, plan, target, sha256))
+        if target.path == STDOUT:
+            tell(told)
+        else:
+            show(told)
+    elif not how.quiet:
+        from polyglot_export.cli.progress import summary_line
+        from polyglot_export.cli.report import spoken
+
+        summary = summary_line(result, spoken(target))
+        say(f"{summary}; sha256 {sha256}" if how.sha256 else summary)
+
+
+def _digest(how: _Run, sheet: SingleManifest | None) -> SingleManifest | Digest | None:
+    """What hashes the bytes: the manifest does so anyway, and without it only who asks for a digest pays."""
+    if sheet is not None or not how.sha256:
+        return sheet
+    from polyglot_export.cli.digest import Digest
+
+    return Digest()
 
 
 def _folders(target: Target, how: _Run) -> AbstractContextManager[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from polyglot_export.cli.extras import missing_extra
-from polyglot_export.cli.options import Command, debug_option, dsn_option
+from polyglot_export.cli.options import Command, debug_option, dsn_option, named_database
 
 __all__ = ["HELP_POSITION", "serve_command"]
 
@@ -42,4 +42,4 @@ def serve_command(*, host: str | None, port: int | None, config: str | None, dsn
         from polyglot_export.service.server import run
     except ModuleNotFoundError as error:
         raise missing_extra(error, "serve") from error
-    run(ServiceSettings.load(host=host, port=port, config=config, database_url=dsn))
+    run(ServiceSettings.load(host=host, port=port, config=config, database_url=named_database(dsn)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from polyglot_export.cli.options import Command, debug_option, one_line, say, show
+from polyglot_export.cli.options import Command, debug_option, named_database, one_line, say, show
 
 if TYPE_CHECKING:
     from polyglot_export.manifest.report import VerifyReport
@@ -75,7 +75,7 @@ def _compare(dsn: str | None) -> Compare | None:
         return None
     from polyglot_export.manifest.against import Against
 
-    return Against(dsn)
+    return Against(named_database(dsn) or dsn)
 
 
 def _summary(report: VerifyReport) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import re
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, suppress
 
 from polyglot_export.cli.quick import import_psycopg
 
-__all__ = ["column_names", "dataset_names"]
+__all__ = ["column_names", "dataset_names", "silent"]
 
 SECONDS = 1.0
 """How long a person waits for the tab key. libpq itself waits two seconds at least."""
@@ -30,7 +31,8 @@ def dataset_names(dsn: str | None) -> list[str]:
         from polyglot_export.postgres.connect import connect
 
         with connect(database(dsn), application_name="polyglot completion") as connection:
-            return [each.name.removeprefix(COMMON_SCHEMA) for each in list_datasets(connection, EVERYTHING)]
+            found = list_datasets(connection, EVERYTHING, extensions=False)
+            return [each.name.removeprefix(COMMON_SCHEMA) for each in found]
 
     return _in_time(read)
 
@@ -50,6 +52,13 @@ def column_names(dsn: str | None, dataset: str) -> list[str]:
     return _in_time(read)
 
 
+@contextmanager
+def silent() -> Iterator[None]:
+    """Say nothing while a person types; the command that follows tells what is wrong."""
+    with redirect_stderr(io.StringIO()), suppress(Exception):
+        yield
+
+
 def _in_time(read: Callable[[], list[str]]) -> list[str]:
     """What is read within :data:`SECONDS`, without what a shell would have to quote.
 
@@ -58,8 +67,7 @@ def _in_time(read: Callable[[], list[str]]) -> list[str]:
     found: list[str] = []
 
     def run() -> None:
-        # A shell that completes shows no errors: the command that follows tells them.
-        with suppress(Exception):
+        with silent():
             found.extend(read())
 
     import_psycopg()

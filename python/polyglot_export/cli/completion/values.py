@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "complete_columns",
+    "complete_connection",
     "complete_file",
     "complete_option",
     "complete_order",
@@ -49,6 +50,17 @@ def complete_option(context: click.Context, _parameter: click.Parameter, incompl
     from polyglot_export.cli.completion.words import option_words
 
     return option_words(context.params.get("format_name"), context.params.get("output"), incomplete)
+
+
+def complete_connection(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """A named connection."""
+    from polyglot_export.cli.completion.names import silent
+    from polyglot_export.cli.connections import MARK, connection_names
+
+    found: list[str] = []
+    with silent():
+        found += [MARK + name for name in connection_names()]
+    return [name for name in found if name.startswith(incomplete)]
 
 
 def complete_file(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

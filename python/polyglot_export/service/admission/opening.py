@@ -17,6 +17,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from polyglot_export.access.exposure import Exposure
+from polyglot_export.access.rights import Rights
+from polyglot_export.admission.budget import Fixed, MemoryBudget, Reservation
+from polyglot_export.admission.sizes import Needs, planning_share
 from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import Busy, Cancelled, SpecError
 from polyglot_export.execution.export import Export, start
@@ -28,8 +31,7 @@ from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.planner import plan
 from polyglot_export.planning.reservation import Shape
-from polyglot_export.service.admission.budget import Fixed, MemoryBudget, Reservation
-from polyglot_export.service.admission.sizes import Needs, planning_share
+from polyglot_export.service.admission.hiding import callers_rights_hidden
 
 if TYPE_CHECKING:
     from polyglot_export.request.spec import ExportSpec
@@ -72,6 +74,7 @@ class Admission:
         seconds: float | None,
         caller: str | None = None,
         *,
+        rights: Rights | None = None,
         weight: int = 0,
         held: int = 0,
     ) -> Admitted:
@@ -83,6 +86,7 @@ class Admission:
             export_id: Shown in ``pg_stat_activity``.
             seconds: To wait at most, now and again once the plan is known; ``None`` waits as long as it takes.
             caller: Whose share it is taken from.
+            rights: Of the caller, for the role and the settings with which is read.
             weight: Of the request (``Job.weight``).
             held: Bytes that its destination holds.
 
@@ -98,6 +102,7 @@ class Admission:
             exposure,
             export_id=export_id,
             seconds=seconds,
+            rights=rights or Rights(),
             weight=weight,
             held=held,
         )
@@ -128,6 +133,7 @@ class Admitted:
         *,
         export_id: str,
         seconds: float | None,
+        rights: Rights,
         weight: int,
         held: int,
     ) -> None:
@@ -150,6 +156,8 @@ class Admitted:
             lock_timeout=terms.lock_timeout,
             # PostgreSQL keeps 63 bytes of it.
             application_name=f"polyglot {export_id}",
+            role=rights.role,
+            settings=rights.settings,
         )
 
     @property
@@ -203,7 +211,8 @@ class Admitted:
         self.release()
 
     def _moment(self, token: CancelToken) -> Moment:
-        return open_moment(self._spec, dsn=self._terms.dsn, exposure=self._exposure, run=self._run, token=token)
+        with callers_rights_hidden():
+            return open_moment(self._spec, dsn=self._terms.dsn, exposure=self._exposure, run=self._run, token=token)
 
     def _plans(self, moment: Moment) -> tuple[Plan, ...]:
         limits, session = self._run.limits(), self._run.session()

@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from polyglot_export.access.exposure import Exposure
+from polyglot_export.access.rights import Rights
 from polyglot_export.errors import Busy, Cancelled, PolyglotError
+from polyglot_export.execution.watched import unless
 from polyglot_export.jobs.job import Job, Made
 from polyglot_export.service.admission.opening import Admission, Admitted
 from polyglot_export.service.background.kind import Kind
 from polyglot_export.service.background.turns import Turns
 from polyglot_export.service.errors import ReplicaLost, ServiceStopping
-from polyglot_export.service.http.clients import unless
 from polyglot_export.service.logs import event
 from polyglot_export.service.replicas.active import ActiveRun
 from polyglot_export.service.replicas.runs import DRAIN_SECONDS, Runs
@@ -46,6 +47,10 @@ class Owner(Protocol):
     @property
     def exposure(self) -> Exposure:
         """What it may read."""
+
+    @property
+    def rights(self) -> Rights:
+        """With which rights it reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +227,7 @@ class Preparations:
                 job.id,
                 None,
                 job.owner,
+                rights=owner.rights,
                 weight=job.weight,
                 held=kind.held_bytes(job),
             )

@@ -27,6 +27,7 @@ from polyglot_export.service.logs import event
 from polyglot_export.service.mounted.caller import Caller
 from polyglot_export.service.mounted.callers import CALLER, AppCallers
 from polyglot_export.service.mounted.connection import AppConnection
+from polyglot_export.service.mounted.middleware import MiddlewareWatch
 from polyglot_export.service.mounted.settings import Config, offered_by, read_config, read_settings
 
 __all__ = ["CallerOf", "MountedService", "asgi"]
@@ -70,6 +71,7 @@ class MountedService:
         self._configuration = read_config(config, self._settings)
         self._offered = offered_by(self._configuration)
         self._caller_of = caller
+        self._middleware = MiddlewareWatch()
         self._callers: AppCallers | None = None
         self._app: FastAPI | None = None
 
@@ -127,7 +129,8 @@ class MountedService:
                 "the exports have not begun: give the app their lifespan, FastAPI(lifespan=exports.lifespan), or enter "
                 "it in the app's own, async with exports.lifespan()"
             )
-        connection = AppConnection(receive, send)
+        self._middleware.look(scope, receive)
+        connection = AppConnection(scope, receive, send)
         extensions = {**(scope.get("extensions") or {}), EXTENSION: connection}
         if not _path(scope).startswith(FOR_ANYBODY):
             given = await _asked(self._caller_of, scope)

@@ -38,6 +38,8 @@ class Caller:
         datasets: Iterable[str] | Literal["all"],
         columns: Mapping[str, Iterable[str]] | None = None,
         rows: Mapping[str, RowFilter] | None = None,
+        role: str | None = None,
+        settings: Mapping[str, str | int] | None = None,
         destinations: Iterable[str] = (),
         webhooks: Iterable[str] = (),
     ) -> None:
@@ -50,6 +52,8 @@ class Caller:
             columns: By dataset, the only columns that it may read; all that the dataset offers where it is left out.
             rows: By dataset, what every row fulfils that it may read: ``{"orders": {"tenant": 3}}``, or terms as a
                 request has them. They are joined by AND with whatever a request asks for.
+            role: The role of the database with whose rights it reads.
+            settings: Of the database, for row policies: ``{"app.tenant": "3"}``.
             destinations: The configured ones to which it may have exports delivered.
             webhooks: The configured ones that its exports may name.
 
@@ -65,6 +69,8 @@ class Caller:
                 "datasets": None if datasets == "all" else _listed("datasets", datasets),
                 "columns": {name: _listed(f"columns.{name}", names) for name, names in (columns or {}).items()},
                 "rows": rows or {},
+                "role": role,
+                "settings": settings or {},
                 "destinations": _listed("destinations", destinations),
                 "webhooks": _listed("webhooks", webhooks),
             }

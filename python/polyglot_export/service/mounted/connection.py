@@ -10,13 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.types import Message, Receive, Send
+from starlette.types import Message, Receive, Scope, Send
 
 __all__ = ["AppConnection", "BrokenTransfer"]
 
 PIECE = 64 << 10
 """Bytes that the server is given at once. It waits for room before it takes more, and that is all that shows how much a
 client has taken."""
+
+GUARD = "polyglot.cut"
+"""The key of what ``integrations.cut.CutBroken`` puts into the extensions of a scope: with a ``failure`` it lets
+nothing more of the answer through, whatever middleware is in between."""
+BROKEN = "an export failed after its answer had begun, and is broken off"
 
 
 class BrokenTransfer(Exception):
@@ -28,11 +33,12 @@ class BrokenTransfer(Exception):
 class AppConnection:
     """The same for a response as :class:`~polyglot_export.service.http.connection.Connection`."""
 
-    def __init__(self, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.aborted = False
         """Whether the answer must not look complete."""
         self.gone = False
         """Whether the client has left, so that there is nobody to show it to."""
+        self._guard = (scope.get("extensions") or {}).get(GUARD)
         self._receive = receive
         self._send = send
         self._pending = 0
@@ -40,6 +46,8 @@ class AppConnection:
     def abort(self) -> None:
         """Let the answer be broken off."""
         self.aborted = True
+        if self._guard is not None and not self.gone:
+            self._guard.failure = BrokenTransfer(BROKEN)
 
     def unacknowledged(self) -> int:
         """Bytes that the server has not taken yet."""
@@ -55,7 +63,7 @@ class AppConnection:
             BrokenTransfer: It was cut.
         """
         if self.aborted and not self.gone:
-            raise BrokenTransfer("an export failed after its answer had begun, and is broken off")
+            raise BrokenTransfer(BROKEN)
 
     async def receive(self) -> Message:
         """The next message of the server."""

@@ -74,6 +74,7 @@ async def download(
             job.id,
             settings.queue_timeout,
             caller.name,
+            rights=caller.rights,
             weight=job.weight,
         )
     )

@@ -17,7 +17,7 @@ from typing import Protocol
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from polyglot_export.service.admission.budget import MemoryBudget
+from polyglot_export.admission.budget import MemoryBudget
 from polyglot_export.service.errors import ClientGone, SlowClient
 from polyglot_export.service.http.clients import while_connected
 from polyglot_export.service.http.connection import EXTENSION, Connection

@@ -154,8 +154,15 @@ impl Form {
             Meaning::Truth(read) => options.booleans.map(|words| Form::Truth { read, words }),
             Meaning::Float(read) => options.float_digits.map(|digits| Form::Fixed { read, digits }),
             Meaning::Day(read) => options.date_format.clone().map(|pattern| Form::Day { read, pattern }),
-            Meaning::Moment(read) => options.timestamp_format.clone().map(|pattern| Form::Moment { read, pattern }),
-            Meaning::Text | Meaning::Printed | Meaning::Decimal | Meaning::Other => None,
+            Meaning::Moment(read) | Meaning::Instant(read) => {
+                options.timestamp_format.clone().map(|pattern| Form::Moment { read, pattern })
+            }
+            Meaning::Text
+            | Meaning::Printed
+            | Meaning::Integer
+            | Meaning::Decimal
+            | Meaning::Clock(_)
+            | Meaning::Other => None,
         };
         form.unwrap_or(Form::Printed)
     }

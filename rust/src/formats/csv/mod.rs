@@ -80,7 +80,7 @@ struct CsvColumn {
     /// The fast way of a plain cell.
     fast: Option<FastText>,
     /// How `Cell::Made` is.
-    made: Option<Made>,
+    made: Option<Box<Made>>,
     force_quote: bool,
 }
 
@@ -112,7 +112,7 @@ impl Csv {
         let words = options.keep_text.clone().map(Arc::new);
         let cells = columns.iter().zip(force).map(|(column, force_quote)| {
             let decoder = Decoder::new(column.kind, server_version);
-            let made = Made::choose(column.kind, options, words.as_ref());
+            let made = Made::choose(column.kind, options, words.as_ref()).map(Box::new);
             let cell = match made {
                 Some(_) => Cell::Made,
                 None => Cell::choose(column.kind, options, &rules, force_quote),
@@ -168,9 +168,17 @@ impl TextEncoder for Csv {
         let mut before = None;
         for column in &self.columns {
             let field = tuple.field_in_row()?;
-            column
-                .append(field, before, &self.rules, &mut self.scratch, out, flusher)
-                .map_err(|e| e.in_column(&column.source))?;
+            if !field.is_some_and(|field| column.push_fast(field, before, &self.rules, out)) {
+                out.extend(before);
+                match field {
+                    Some(field) => {
+                        column
+                            .write(field.bytes, &self.rules, &mut self.scratch, out, flusher)
+                            .map_err(|e| e.in_column(&column.source))?;
+                    }
+                    None => out.extend_from_slice(&self.rules.null),
+                }
+            }
             before = delimiter;
             flusher.flush_if_full(out)?;
         }
@@ -182,30 +190,6 @@ impl TextEncoder for Csv {
 }
 
 impl CsvColumn {
-    /// Appends the byte before the cell, and the cell.
-    #[inline(always)] // It is all there is in the loop over a row's columns.
-    fn append(
-        &self,
-        field: Option<Field<'_>>,
-        before: Option<u8>,
-        rules: &Rules,
-        scratch: &mut Vec<u8>,
-        out: &mut Vec<u8>,
-        flusher: &mut Flusher<'_>,
-    ) -> Result<()> {
-        if field.is_some_and(|field| self.push_fast(field, before, rules, out)) {
-            return Ok(());
-        }
-        out.extend(before);
-        match field {
-            Some(field) => self.write(field.bytes, rules, scratch, out, flusher),
-            None => {
-                out.extend_from_slice(&rules.null);
-                Ok(())
-            }
-        }
-    }
-
     /// Appends the byte and the cell of a short value that needs neither quotes nor a guard; false for any other.
     #[inline]
     fn push_fast(&self, field: Field<'_>, before: Option<u8>, rules: &Rules, out: &mut Vec<u8>) -> bool {

@@ -87,7 +87,7 @@ impl TextEncoder for RecodedCsv {
         let Csv { columns, rules, scratch, line_end, .. } = csv;
         let mut before = None;
         for (column, losses) in columns.iter().zip(losses) {
-            let field = tuple.field_in_row()?;
+            let field = tuple.field()?;
             cell.clear();
             let mut replaced = false;
             let mut encode = |cell: &mut Vec<u8>| {
@@ -95,8 +95,15 @@ impl TextEncoder for RecodedCsv {
                 flusher.flush_if_full(out)
             };
             let mut slices = Flusher::new(SLICE_BYTES, &mut encode);
-            column
-                .append(field, before, rules, scratch, cell, &mut slices)
+            cell.extend(before);
+            let written = match field {
+                Some(field) => column.write(field, rules, scratch, cell, &mut slices),
+                None => {
+                    cell.extend_from_slice(&rules.null);
+                    Ok(())
+                }
+            };
+            written
                 .and_then(|()| slices.flush(cell))
                 .and_then(|()| if cell.is_empty() { Ok(()) } else { Err(not_utf8()) })
                 .map_err(|error| error.in_column(&column.source))?;

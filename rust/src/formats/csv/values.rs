@@ -14,6 +14,11 @@ const MAX_CHARS: usize = 255;
 const MAX_BYTES: usize = 4 * MAX_CHARS;
 /// What a spreadsheet shows for a formula that failed, and reads as that.
 const ERRORS: &[&str] = &["#n/a", "#ref!", "#div/0!", "#value!", "#name?", "#num!", "#null!", "#getting_data"];
+/// Runs of ASCII letters that a value can have: three in the name of a month, which other letters part, and half of a
+/// day.
+const MAX_RUNS: usize = 4;
+/// Of a word for true or false, in any case.
+const MAX_WORD_BYTES: usize = 64;
 const HALVES_OF_DAY: &[&str] = &["a", "p", "am", "pm"];
 /// Digits of a group of thousands.
 const THOUSAND: usize = 3;
@@ -23,32 +28,52 @@ const CLOCK_PARTS: usize = 3;
 
 /// Whether a spreadsheet would take a text for something else; with `money` also where it is an amount of it.
 pub(super) fn reads_as_value(text: &[u8], words: &Words, money: bool) -> bool {
-    if text.len() > MAX_BYTES || !text.iter().any(|b| b.is_ascii_digit() || matches!(b, b'#' | 0x80..)) {
-        // Only a word may be left.
+    if text.len() > MAX_BYTES || memchr::memchr2(b'\r', b'\n', text).is_some() {
+        return false;
+    }
+    let text = text.trim_ascii();
+    let Some(first) = text.first() else { return false };
+    let has_digits = text.iter().any(|b| b.is_ascii_digit() || !b.is_ascii());
+    // Most text is told by its first word, or by having many.
+    if !has_digits && *first != b'#' || has_digits && runs_of_letters(text) > MAX_RUNS {
         return is_word(text, words);
     }
     let Some(text) = std::str::from_utf8(text).ok().filter(|text| text.chars().count() <= MAX_CHARS) else {
         return false;
     };
     let text = text.trim_matches(is_blank);
-    if text.is_empty() || !money && text.contains(is_currency) {
-        return false;
+    if first.is_ascii_alphabetic() {
+        return is_date(text, words) || is_word(text.as_bytes(), words);
     }
-    is_number(text)
-        || is_date(text, words)
-        || is_clock(text)
-        || is_word(text.as_bytes(), words)
-        || ERRORS.iter().any(|error| text.eq_ignore_ascii_case(error))
+    (money || !text.contains(is_currency))
+        && (is_number(text)
+            || is_date(text, words)
+            || is_clock(text)
+            || is_word(text.as_bytes(), words)
+            || ERRORS.iter().any(|error| text.eq_ignore_ascii_case(error)))
+}
+
+fn runs_of_letters(text: &[u8]) -> usize {
+    let (mut runs, mut within) = (0, false);
+    for byte in text {
+        let letter = byte.is_ascii_alphabetic();
+        runs += usize::from(letter && !within);
+        within = letter;
+    }
+    runs
 }
 
 fn is_word(text: &[u8], words: &Words) -> bool {
-    let longest = words.truth.iter().map(String::len).max().unwrap_or_default();
-    let text = text.trim_ascii();
-    // A letter can be shorter in lower case.
-    if text.is_empty() || text.len() > longest.saturating_mul(2) {
-        return false;
-    }
-    std::str::from_utf8(text).is_ok_and(|text| words.truth.contains(&text.to_lowercase()))
+    // A letter can be shorter in lower case, and no word has more letters than this.
+    text.len() <= MAX_WORD_BYTES && std::str::from_utf8(text).is_ok_and(|text| is_one_of(text, &words.truth))
+}
+
+/// Whatever the case of its letters.
+fn is_one_of(word: &str, words: &[String]) -> bool {
+    let Some(first) = word.bytes().next() else { return false };
+    // Most words begin otherwise. What begins in ASCII does so in lower case too.
+    let may_be = |known: &&String| !first.is_ascii() || known.bytes().next() == Some(first.to_ascii_lowercase());
+    words.iter().filter(may_be).any(|known| word.chars().flat_map(char::to_lowercase).eq(known.chars()))
 }
 
 /// Digits with signs, currency, percent and an exponent. `1.5`, `00123`, `1,234.50 €`, `(5)`, `1E5`, `12 %`.
@@ -101,7 +126,7 @@ fn is_date(text: &str, words: &Words) -> bool {
             true
         } else {
             let (word, after) = split_while(rest, char::is_alphabetic);
-            if !words.months.contains(&word.to_lowercase()) {
+            if !is_one_of(word, &words.months) {
                 break;
             }
             months += 1;

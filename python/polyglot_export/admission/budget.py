@@ -1,6 +1,6 @@
 """The memory and the connections of the whole process, shared out among the exports that run: no reservation, no start.
 
-What an export needs is computed by :mod:`polyglot_export.service.admission.sizes`; this module only knows how much
+What an export needs is computed by :mod:`polyglot_export.admission.sizes`; this module only knows how much
 there is, how many want it, and whose turn it is.
 """
 
@@ -16,9 +16,8 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 from polyglot_export.errors import Busy
-from polyglot_export.service.admission.connections import Connections
 
-__all__ = ["Demand", "Fixed", "MemoryBudget", "Reservation", "Share"]
+__all__ = ["Ceiling", "Demand", "Fixed", "MemoryBudget", "Reservation", "Share"]
 
 
 KEPT_BYTES = 4 << 20
@@ -32,6 +31,14 @@ class Share:
     bytes: int
     workers: int = 0
     """Connections, beside that of its leader."""
+
+
+class Ceiling(Protocol):
+    """How many connections there may be."""
+
+    @property
+    def limit(self) -> int:
+        """Of all exports together."""
 
 
 S = TypeVar("S", bound=Share)
@@ -72,15 +79,16 @@ class MemoryBudget:
     memory, and leaves a connection and some memory for each caller that holds nothing. Who waits only because of that
     keeps nobody else waiting; and of those that wait, one whose caller has fewer connections comes first.
 
-    Only the event loop's thread may wait; everything else may be called from any thread.
+    Only the event loop's thread may wait; everything else may be called from any thread, :meth:`reserve_now` too.
     """
 
     def __init__(
         self,
         capacity: int,
-        connections: Connections | None = None,
+        connections: Ceiling | None = None,
         on_release: Callable[[], None] | None = None,
         callers: Callable[[], int] = lambda: 1,
+        advice: str = "POLYGLOT_MEMORY_LIMIT, or a smaller POLYGLOT_ROW_LIMIT, change that",
     ) -> None:
         """Set up.
 
@@ -89,6 +97,7 @@ class MemoryBudget:
             connections: How many workers there may be; ``None`` for any number.
             on_release: Called when memory was given back; must not block.
             callers: How many callers there are that may want something.
+            advice: What a person can do about an export that needs more than there is.
         """
         self.capacity = capacity
         self.reserved = 0
@@ -99,6 +108,7 @@ class MemoryBudget:
         self.on_wait: Callable[[float], None] | None = None
         """Told of the seconds that an export has waited for its first share, in vain or not."""
         self._callers = callers
+        self._advice = advice
         self._held: Counter[str | None] = Counter()
         """Bytes by caller."""
         self._workers_held: Counter[str | None] = Counter()
@@ -138,6 +148,20 @@ class MemoryBudget:
         finally:
             if self.on_wait is not None and wanted.least.workers:
                 self.on_wait(time.monotonic() - began)
+
+    def reserve_now(self, demand: Demand[Share]) -> Reservation:
+        """A share without waiting; from any thread.
+
+        Raises:
+            Busy: There is no room for it now, or the least that is wanted is more than there is at all.
+        """
+        self._refuse_impossible(demand.least)
+        with self._lock:
+            share = None if self._queue else self._choose(demand, Share(0), None)
+            if share is None:
+                raise Busy(f"no {self._scarce(demand.least, None)} for another export is free; try again later")
+            self._add(share, 1, None)
+        return Reservation(self, share)
 
     async def exchange(self, reservation: Reservation, demand: Demand[Share], seconds: float | None) -> None:
         """Give a share back and wait for another one, in front of all that wait: the turn was ours already.
@@ -209,8 +233,7 @@ class MemoryBudget:
         if least.bytes > self.most:
             raise Busy(
                 f"this export needs {_mebibytes(least.bytes)} MiB of memory and the service has "
-                f"{_mebibytes(self.most)} MiB for exports of one caller; "
-                "POLYGLOT_MEMORY_LIMIT, or a smaller POLYGLOT_ROW_LIMIT, change that"
+                f"{_mebibytes(self.most)} MiB for exports of one caller; {self._advice}"
             )
 
     def _scarce(self, least: Share, caller: str | None) -> str:

@@ -9,9 +9,9 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from polyglot_export.admission.budget import Share
 from polyglot_export.limits import CHUNK_BYTES, Limits
 from polyglot_export.planning.reservation import Shape, export_bytes, row_factor
-from polyglot_export.service.admission.budget import Share
 
 __all__ = ["LEAST_ROW_LIMIT", "SIZES", "Needs", "Sized", "planning_share"]
 
@@ -60,7 +60,7 @@ def planning_share(weight: int, held: int = 0) -> Share:
 
 
 class Needs:
-    """What a planned export asks for (a :class:`~polyglot_export.service.admission.budget.Demand`). What is written of
+    """What a planned export asks for (a :class:`~polyglot_export.admission.budget.Demand`). What is written of
     a set of files one after the other needs no more than the one of them that needs most.
     """
 

@@ -1,0 +1,114 @@
+"""The bytes of one response, for WSGI and for ASGI."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, MutableMapping
+from typing import Any, Self
+
+from django.http import HttpRequest
+
+from polyglot_export.cancel import CancelToken
+from polyglot_export.execution.export import Export
+from polyglot_export.execution.feed import ChunkFeed
+from polyglot_export.integrations.cut import break_off
+from polyglot_export.integrations.django import runserver
+from polyglot_export.integrations.opening import Opening
+from polyglot_export.integrations.pace import Watch
+
+__all__ = ["Body"]
+
+
+class Body:
+    """An open export whose first chunk has been taken.
+
+    A class and no generator: a server closes a response even where it has not begun to read it (a client that left
+    early), and closing a generator that has not begun would run nothing of it, so that the export would stay open.
+    """
+
+    def __init__(self, opening: Opening, watch: Watch, request: HttpRequest) -> None:
+        """Open it.
+
+        Args:
+            opening: The export.
+            watch: Of the client.
+            request: What is answered.
+
+        Raises:
+            PolyglotError: It failed before its first byte.
+        """
+        scope: MutableMapping[str, Any] | None = getattr(request, "scope", None)
+        self.asynchronous = scope is not None
+        self._environ = request.META
+        self._opening = opening
+        self._watch = watch
+        self._scope = scope
+        self._token = CancelToken()
+        self._begun = False
+        try:
+            # A server's thread waits for a client that takes nothing, and cannot look at the time meanwhile.
+            self._export = opening.open(self._token, idle_timeout=watch.seconds)
+            self._first = self._pull()
+        except BaseException:
+            self.close()
+            raise
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            self._watch.end()
+            chunk = self._take_first() if not self._begun else self._pull()
+        except BaseException:
+            runserver.cut(self._environ)
+            raise
+        if chunk is None:
+            self.close()
+            raise StopIteration
+        self._watch.begin(len(chunk))
+        return chunk
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        feed = ChunkFeed(self._adopted)
+        try:
+            if (chunk := self._take_first()) is not None:
+                await feed.start()
+            while chunk is not None:
+                self._watch.begin(len(chunk))
+                yield chunk
+                self._watch.end()
+                chunk = await feed.next_chunk()
+        except GeneratorExit:
+            # The client has left.
+            raise
+        except BaseException as error:
+            if self._scope is not None:
+                break_off(self._scope, error)
+            raise
+        finally:
+            await feed.aclose()
+            self.close()
+
+    def close(self) -> None:
+        """End the queries; called by Django when the response is over, whatever its end was."""
+        self._token.cancel()
+        export: Export | None = getattr(self, "_export", None)
+        try:
+            if export is not None:
+                export.close()
+        finally:
+            self._opening.release()
+
+    def _take_first(self) -> bytes | None:
+        self._begun = True
+        first, self._first = self._first, None
+        return first
+
+    def _pull(self) -> bytes | None:
+        return self._export.next_chunk()
+
+    def _adopted(self, token: CancelToken) -> Export:
+        """The export for the thread of a feed: whichever of the two is cancelled, both are."""
+        token.on_cancel(self._token.cancel)
+        self._token.on_cancel(token.cancel)
+        return self._export

@@ -1,0 +1,22 @@
+"""Names of files as browsers and file systems take them."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+__all__ = ["disposition", "safe_name"]
+
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
+"""What no file system or an important one refuses, or reads as a path."""
+
+
+def safe_name(name: str) -> str:
+    """The name without what file systems refuse; may be empty."""
+    return _UNSAFE.sub("_", name).strip(". ")
+
+
+def disposition(name: str) -> str:
+    """RFC 6266: ``filename`` in ASCII for old clients, ``filename*`` (RFC 8187) with every character for all others."""
+    plain = "".join(character if character.isascii() and character != "%" else "_" for character in name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
