@@ -11,6 +11,7 @@ import httpx
 import psycopg
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import column, create_engine, make_url, select, table
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -32,7 +33,7 @@ def fresh_limits() -> Iterator[None]:
     limits()
 
 
-def app_of(dsn: str, source: str | None = "orders", **keywords: Any) -> FastAPI:
+def app_of(dsn: Any, source: Any = "orders", **keywords: Any) -> FastAPI:
     """An app with one export."""
     app = FastAPI()
 
@@ -74,6 +75,16 @@ def test_a_response_is_what_the_server_says(dsn: str, conn: psycopg.Connection) 
     assert compressed.headers["content-type"] == "application/gzip"
     assert "filename*=UTF-8''orders.ndjson.gz" in compressed.headers["content-disposition"]
     assert compressed.content.startswith(b"\x1f\x8b")
+    wait_until(lambda: backends(conn) == 0)
+
+
+def test_a_select_of_sqlalchemy(dsn: str, conn: psycopg.Connection) -> None:
+    conn.execute(ORDERS)
+    engine = create_engine(make_url(dsn).set(drivername="postgresql+psycopg"))
+    orders = table("orders", column("id"), column("customer"))
+    answer = get(app_of(engine, select(orders).where(orders.c.customer == "Smith, Jones")))
+    expected = copied(conn, "SELECT id, customer FROM orders WHERE customer = 'Smith, Jones'")
+    assert sorted(answer.content.splitlines()) == sorted(expected.splitlines())
     wait_until(lambda: backends(conn) == 0)
 
 

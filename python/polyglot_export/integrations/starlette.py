@@ -80,8 +80,8 @@ class ExportResponse(Response):
         """Set up; nothing is opened before the response is sent.
 
         Args:
-            dsn: An engine or session of SQLAlchemy, or a connection string, as in :func:`polyglot_export.export`; so are
-                all that are not told here.
+            dsn: An engine or session of SQLAlchemy, or a connection string, as in :func:`polyglot_export.export`. All
+                that is not told here is as it is there.
             source: A table or view, a pair ``(sql, parameters)``, or a ``select()`` of SQLAlchemy.
             filename: What the browser calls the file: any name. The table's and the format's ending by default.
             headers: More of them.
