@@ -13,6 +13,7 @@ needs() {
     cat <<'END'
 /usr/lib/postgresql/*/bin/postgres|postgresql|tests/fixtures/debian.py: TLS, client certificates, an older server
 /usr/share/postgresql/*/extension/hstore.control|postgresql-contrib|types that the embedded server has not
+/usr/share/postgresql/*/extension/postgis.control|postgresql-postgis|tests/formats/test_geometry.py: geometries
 psql|postgresql-client|the oracle of the benchmark where a server is given
 nginx|nginx-light|tests/service: a real proxy in front of a download
 /usr/bin/chromium*|chromium-headless-shell|tests/formats: what a browser decodes, and what it sees of a cut download

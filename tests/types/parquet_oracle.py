@@ -8,10 +8,11 @@ the year 9999.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -19,7 +20,7 @@ import pyarrow as pa
 
 from tests.types.catalogue import Catalogue, Column, quoted
 
-__all__ = ["Expected", "canonical", "expected_column"]
+__all__ = ["SPARK", "Expected", "canonical", "expected_column"]
 
 _OF_DAY = "(extract(hour FROM {0}) * 3600 + extract(minute FROM {0}) * 60) * 1000000 + extract(microseconds FROM {0})"
 _SINCE_2000 = "({0} - '2000-01-01 00:00+00')"
@@ -93,22 +94,32 @@ class Expected:
     losses: int
 
 
-def expected_column(conn: psycopg.Connection, catalogue: Catalogue, table: str, column: Column) -> Expected:
+SPARK = LEAVES | {"uuid": _STRING, "time": _STRING}
+"""The same with ``profile=spark``."""
+
+
+def expected_column(
+    conn: psycopg.Connection,
+    catalogue: Catalogue,
+    table: str,
+    column: Column,
+    leaves: Mapping[str, Leaf] = MappingProxyType(LEAVES),
+) -> Expected:
     """Ask the driver for all values of a column, in the order of ``id``."""
     type_, modifier = catalogue.under(column.type.oid, column.modifier)
     if type_.element:
         element, modifier = catalogue.under(type_.element, modifier)
-        leaf = _leaf(element.schema, element.name, element.kind, modifier)
+        leaf = _leaf(element.schema, element.name, element.kind, modifier, leaves)
         if leaf is not None:
             return _list(conn, table, quoted(column.name), leaf)
-    leaf = _leaf(type_.schema, type_.name, type_.kind, modifier) or _STRING
+    leaf = _leaf(type_.schema, type_.name, type_.kind, modifier, leaves) or _STRING
     reference = quoted(column.name)
     rows = _read(conn, f"SELECT {leaf.select}, coalesce({leaf.lost}, false) FROM {table} ORDER BY id", reference)
     values = [None if raw is None or lost == b"t" else leaf.parse(raw) for raw, lost in rows]
     return Expected(leaf.arrow, values, sum(lost == b"t" for _, lost in rows))
 
 
-def _leaf(schema: str, name: str, kind: str, modifier: int) -> Leaf | None:
+def _leaf(schema: str, name: str, kind: str, modifier: int, leaves: Mapping[str, Leaf]) -> Leaf | None:
     """``None`` for what goes by text."""
     if kind == "e":
         return _STRING
@@ -116,7 +127,7 @@ def _leaf(schema: str, name: str, kind: str, modifier: int) -> Leaf | None:
         return None
     if name == "numeric":
         return _numeric(modifier)
-    return LEAVES.get(name)
+    return leaves.get(name)
 
 
 def _numeric(modifier: int) -> Leaf:

@@ -17,7 +17,7 @@ import pytest
 
 from polyglot_export import export
 from tests.types.catalogue import Catalogue, Table, quoted
-from tests.types.parquet_oracle import Expected, canonical, expected_column
+from tests.types.parquet_oracle import SPARK, Expected, canonical, expected_column
 
 
 @pytest.mark.parametrize("reader", ["pyarrow", "duckdb", "polars"])
@@ -34,6 +34,37 @@ def test_every_type_is_what_a_driver_returns(catalogue: Catalogue, reader: str, 
             assert losses == {name: each.losses for name, each in expected.items() if each.losses}
             deviations += _READERS[reader](table, expected, file, tmp_path / "t.parquet")
     assert deviations == []
+
+
+REFUSED_BY_SPARK = frozenset({"UUID", "TIME", "INTERVAL", "FLOAT16", "VARIANT", "GEOMETRY", "GEOGRAPHY"})
+"""Logical types for which ``ParquetToSparkSchemaConverter.convertPrimitiveField`` of Spark 3.5 and 4 has no case, as
+pyarrow names them: https://github.com/apache/spark/blob/v3.5.6/sql/core/src/main/scala/org/apache/spark/sql/execution/datasources/parquet/ParquetSchemaConverter.scala
+Of FIXED_LEN_BYTE_ARRAY it takes decimals alone."""
+
+
+def test_the_profile_spark_writes_nothing_that_spark_refuses(catalogue: Catalogue) -> None:
+    """And text is the server's. ``make readers`` asks Spark itself."""
+    deviations: list[str] = []
+    used = set()
+    with psycopg.connect(catalogue.dsn, autocommit=True) as conn:
+        for table in catalogue.tables:
+            expected = {
+                column.name: expected_column(conn, catalogue, table.name, column, SPARK) for column in table.columns
+            }
+            options = {"unrepresentable": "null", "profile": "spark"}
+            with export(catalogue.dsn, table.name, format="parquet", order_by=["id"], options=options) as chunks:
+                file = b"".join(chunks)
+                assert dict(chunks.result().losses) == {
+                    name: each.losses for name, each in expected.items() if each.losses
+                }
+            schema = pq.ParquetFile(io.BytesIO(file)).schema
+            for leaf in (schema.column(at) for at in range(len(schema))):
+                used.add(leaf.logical_type.type)
+                assert leaf.logical_type.type not in REFUSED_BY_SPARK, leaf
+                assert leaf.physical_type != "FIXED_LEN_BYTE_ARRAY" or leaf.logical_type.type == "DECIMAL", leaf
+            deviations += _pyarrow(table, expected, file, Path())
+    assert deviations == []
+    assert {"STRING", "DECIMAL", "TIMESTAMP", "DATE", "JSON"} <= used
 
 
 def _pyarrow(table: Table, expected: dict[str, Expected], file: bytes, _path: Path) -> list[str]:

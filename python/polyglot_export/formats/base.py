@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from polyglot_export.fields import Record
 from polyglot_export.limits import PAGES_PER_SEGMENT, ROW_BYTES, ROW_GROUP_BYTES, ROW_GROUP_ROWS, TEXT_ROW_FACTOR
@@ -18,6 +18,8 @@ class Options(Record):
 
     time_zone: str = "UTC"
     """Zone in which timestamptz is written, and in which a date of a filter begins; any name that PostgreSQL knows."""
+    geometry: Literal["postgres", "wkt", "ewkt", "geojson"] = "postgres"
+    """How PostGIS's geometry and geography are written: as PostgreSQL writes them, or as a function of PostGIS does."""
 
     @property
     def local_times(self) -> bool:

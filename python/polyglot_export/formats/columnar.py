@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +29,21 @@ class ColumnarOptions(Options):
     """``text`` writes time columns as text, which can hold 24:00:00."""
     arrays: Literal["list", "json"] = "list"
     """``json`` writes every array as JSON text, which can hold more than one dimension."""
+
+    @property
+    def written_as(self) -> Mapping[str, str]:
+        """Types of columns (as in ``rust/src/types/parquet_type.rs``) that these options write as another one."""
+        return {"time": "string"} if self.time24 == "text" else {}
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """Types for which a reader that many use refuses the file, each with its name in a sentence."""
+        return {}
+
+    @property
+    def remedy(self) -> str:
+        """Who refuses them and what to write instead, as the end of a sentence that begins with the columns."""
+        return ""
 
     def _check(self) -> None:
         object.__setattr__(self, "numeric_fallback", _numeric_fallback(self.numeric_fallback))

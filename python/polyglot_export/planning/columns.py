@@ -6,7 +6,7 @@ COPY's text for every value of every type. ``docs/formats/types.md`` is this tab
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import sql
@@ -14,6 +14,7 @@ from psycopg import sql
 from polyglot_export.formats.columnar import MAX_DECIMAL_PRECISION, ColumnarOptions
 from polyglot_export.formats.registry import Format, FormatOptions
 from polyglot_export.planning.choose import Choice
+from polyglot_export.planning.geometry import Conversion
 from polyglot_export.planning.plan import Column
 from polyglot_export.planning.type_table import NATIVE
 from polyglot_export.postgres.catalogue.columns import SourceColumn
@@ -41,35 +42,55 @@ class ReadAs(NamedTuple):
     expression: sql.Composable
 
 
-def read_as(choices: Iterable[Choice], types: Types, spec: ExportSpec) -> list[ReadAs]:
-    """How each of the chosen columns is read."""
-    reader = _Reader(types, spec.format, spec.options)
+def read_as(
+    choices: Iterable[Choice], types: Types, spec: ExportSpec, geometries: Mapping[int, Conversion]
+) -> list[ReadAs]:
+    """How each of the chosen columns is read; ``geometries`` by the number of their type."""
+    reader = _Reader(types, spec.format, spec.options, geometries)
     return [reader.read(choice.column, choice.target) for choice in choices]
 
 
-def remarks(columns: Iterable[ReadAs], format_: Format) -> tuple[str, ...]:
+def remarks(columns: Iterable[ReadAs], spec: ExportSpec) -> tuple[str, ...]:
     """What whoever reads the file may not expect of its columns, each with what to write for something else."""
-    if not format_.record.columnar:
+    options = spec.options
+    if not isinstance(options, ColumnarOptions):
         return ()
-    numbers = [
-        repr(each.column.target)
-        for each in columns
-        if each.column.parquet in _TEXT and each.column.kind.removeprefix("array:").partition(":")[0] == "numeric"
-    ]
-    if not numbers:
-        return ()
-    more = f" and {len(numbers) - SHOWN_COLUMNS:,} more" if len(numbers) > SHOWN_COLUMNS else ""
-    are = "column {} is" if len(numbers) == 1 else "columns {} are"
-    which = are.format(", ".join(numbers[:SHOWN_COLUMNS]) + more)
-    why = f"because the type numeric has no precision there that {format_.record.title} can hold"
-    return (f"{which} text, {why}; numericFallback=double or numericFallback=decimal(p,s) writes numbers",)
+    found = [each.column for each in columns]
+    numbers = [column for column in found if column.parquet in _TEXT and _element(column.kind) == "numeric"]
+    refused = {
+        name: [column for column in found if column.parquet.removeprefix("list:") == type_]
+        for type_, name in options.refused.items()
+    }
+    said = [f"{_which(named)} {name}" for name, named in refused.items() if named]
+    why = f"because the type numeric has no precision there that {spec.format.record.title} can hold"
+    fallback = f"text, {why}; numericFallback=double or numericFallback=decimal(p,s) writes numbers"
+    return (
+        *([f"{_which(numbers)} {fallback}"] if numbers else []),
+        *([f"{' and '.join(said)}, {options.remedy}"] if said else []),
+    )
+
+
+def _which(columns: Sequence[Column]) -> str:
+    """The beginning of a sentence about columns."""
+    names = [repr(column.target) for column in columns]
+    more = f" and {len(names) - SHOWN_COLUMNS:,} more" if len(names) > SHOWN_COLUMNS else ""
+    are = "column {} is" if len(names) == 1 else "columns {} are"
+    return are.format(", ".join(names[:SHOWN_COLUMNS]) + more)
+
+
+def _element(kind: str) -> str:
+    """The kind of a column, or of the elements of an array."""
+    return kind.removeprefix("array:").partition(":")[0]
 
 
 class _Reader:
     """Chooses decoder, Parquet type and expression for the columns of one export."""
 
-    def __init__(self, types: Types, format_: Format, options: FormatOptions) -> None:
+    def __init__(
+        self, types: Types, format_: Format, options: FormatOptions, geometries: Mapping[int, Conversion]
+    ) -> None:
         self._types = types
+        self._geometries = geometries
         self._json = format_.record.reads_json
         self._xsd_times = format_.record.xsd_times
         self._parquet = options if isinstance(options, ColumnarOptions) else None
@@ -85,6 +106,8 @@ class _Reader:
         type_, modifier = self._types.under(source.type, source.modifier)
         if self._local_times and self._scalar(type_) == "timestamptz":
             return self._local_time(source, target)
+        if type_.oid in self._geometries:
+            return self._geometry(source, target, self._geometries[type_.oid])
         kind = self._native(type_)
         parquet = "string"
         if self._parquet is not None:
@@ -99,6 +122,14 @@ class _Reader:
         in_zone = sql.SQL("CAST({} AS pg_catalog.timestamp)").format(source.reference)
         expression = source.reference if self._utc else in_zone
         return ReadAs(Column(source.name, target, "timestamp", "string", source.display), expression)
+
+    def _geometry(self, source: SourceColumn, target: str, conversion: Conversion) -> ReadAs:
+        """A geometry in the form that a function of PostGIS gives it."""
+        parquet = NATIVE[conversion.kind].parquet
+        if self._parquet is not None:
+            parquet = self._parquet.written_as.get(parquet, parquet)
+        column = Column(source.name, target, conversion.kind, parquet, source.display)
+        return ReadAs(column, conversion.expression(source.reference))
 
     def _unread(self, type_: Type) -> str:
         """How a type without a decoder arrives."""
@@ -132,7 +163,8 @@ class _Reader:
         is_array = self._types.element(type_) is not None
         if is_array and options.arrays == "json":
             # The server's own JSON where there is no decoder; it arrives as a value of type json.
-            return (kind, "json") if kind is not None else ("json", "json")
+            parquet = options.written_as.get("json", "json")
+            return (kind, parquet) if kind is not None and parquet == "json" else ("json", parquet)
         if kind is None:
             return "by_text", "string"
         if is_array:
@@ -147,9 +179,7 @@ def _parquet_scalar(type_: Type, modifier: int, options: ColumnarOptions) -> str
     parquet = NATIVE[type_.name].parquet
     if parquet == "decimal":
         return _decimal(modifier) or options.numeric_fallback
-    if parquet == "time" and options.time24 == "text":
-        return "string"
-    return parquet
+    return options.written_as.get(parquet, parquet)
 
 
 def _decimal(modifier: int) -> str | None:

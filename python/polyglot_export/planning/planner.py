@@ -9,6 +9,8 @@ from polyglot_export.limits import Limits
 from polyglot_export.planning.choose import choose_columns
 from polyglot_export.planning.columns import read_as, remarks
 from polyglot_export.planning.filters import filter_terms, row_terms
+from polyglot_export.planning.geometry import conversions
+from polyglot_export.planning.geoparquet import crs_remark, geo_columns, geo_metadata
 from polyglot_export.planning.locate import Located, denied
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.order import sort_keys
@@ -55,7 +57,8 @@ def plan(
     chosen = choose_columns(found.exposed, spec, found.unnamed)
     if partition is not None and not partition.in_file:
         chosen = [choice for choice in chosen if choice.column is not partition.column]
-    columns = read_as(chosen, found.types, spec)
+    columns = read_as(chosen, found.types, spec, conversions(leader, chosen, found.types, spec))
+    geometries = geo_columns(chosen, found.types) if spec.options.geometry == "geoparquet" else []
     condition = () if found.condition is None else (found.condition,)
     filters = condition + row_terms(leader, found) + filter_terms(leader, found, spec.filter)
     order = sort_keys(leader, found, spec.order_by)
@@ -75,6 +78,7 @@ def plan(
     segments = cut(leader, found.relation, statement, explained, columns=read, format_=spec.format, storage=storage)
     targets = [choice.target for choice in chosen]
     manifest = {"source": found.title, "snapshot": moment.snapshot}
+    encoder = spec.format.record.encoder_options(spec.options, targets, manifest)
     return Plan(
         connection=leader.parameters(),
         session=worker_session(moment, found, segments.scans) + session,
@@ -82,11 +86,11 @@ def plan(
         server_version=leader.version,
         scans=segments.scans,
         columns=tuple(column.column for column in columns),
-        encoder=spec.format.record.encoder_options(spec.options, targets, manifest),
+        encoder=encoder._replace(metadata=encoder.metadata + geo_metadata(geometries)),
         compression=spec.compression.value if spec.compression is not None else None,
         compression_level=spec.compression.record.level if spec.compression is not None else 0,
         notes=segments.notes,
-        remarks=remarks(columns, spec.format),
+        remarks=remarks(columns, spec) + crs_remark(geometries),
         source=found.title,
         estimated_rows=_estimate(explained, spec.limit),
         largest_row=largest_row(leader, found.relation, stored, found.types, storage),

@@ -1,5 +1,7 @@
 //! What a column is in a Parquet file, and its name in a plan.
 
+/// Bytes of an INT96: nanoseconds of the day in eight, the Julian day in four, both little-endian.
+pub const INT96_BYTES: i32 = 12;
 /// Bytes of a UUID.
 pub const UUID_BYTES: i32 = 16;
 /// Largest precisions that fit in INT32 and INT64 (Parquet format, LogicalTypes.md, "DECIMAL").
@@ -30,6 +32,11 @@ pub enum ParquetType {
     Time,
     Timestamp,
     TimestampTz,
+    /// The two in milliseconds, for readers without microseconds.
+    TimestampMillis,
+    TimestampTzMillis,
+    /// Either of them as engines wrote it before Parquet had a type for it; deprecated.
+    Int96,
     Uuid,
     List(Box<ParquetType>),
 }
@@ -61,6 +68,9 @@ impl ParquetType {
             "time" => ParquetType::Time,
             "timestamp" => ParquetType::Timestamp,
             "timestamptz" => ParquetType::TimestampTz,
+            "timestamp(millis)" => ParquetType::TimestampMillis,
+            "timestamptz(millis)" => ParquetType::TimestampTzMillis,
+            "int96" => ParquetType::Int96,
             "uuid" => ParquetType::Uuid,
             _ => return None,
         })

@@ -102,6 +102,8 @@ fn before_midnight(bytes: &[u8]) -> Result<Option<i64>> {
 fn column(parquet: &ParquetType) -> Option<Box<dyn Builder>> {
     match parquet {
         ParquetType::Time => Some(Box::new(Numbers::<Int64Type, _>::new(before_midnight))),
+        // A plain number of microseconds, which can say 24:00:00 too.
+        ParquetType::Int64 => Some(Box::new(Numbers::<Int64Type, _>::new(|bytes: &[u8]| time(bytes).map(Some)))),
         _ => None,
     }
 }

@@ -2,15 +2,15 @@
 
 use arrow_array::types::Int64Type;
 
-use super::calendar::{Style, push_timestamp, write_timestamp};
-use super::parquet_type::ParquetType;
+use super::calendar::{MICROS_PER_DAY, Style, push_timestamp, write_timestamp};
+use super::parquet_type::{INT96_BYTES, ParquetType};
 use super::record::{
     ArrayElement, Binary, FastText, Formula, Json, JsonType, Meaning, Text, Type, Write, Xml, XmlText, no_infinity,
 };
 use super::text::ANY_TEXT;
 use crate::bytes::cursor::exact;
 use crate::bytes::flusher::Flusher;
-use crate::columns::builders::{Builder, Numbers};
+use crate::columns::builders::{Builder, FixedBytes, Numbers};
 use crate::error::{Error, Result};
 
 pub static TIMESTAMP: Type = Type {
@@ -75,6 +75,11 @@ pub static TIMESTAMPTZ_ISO: Type = Type {
 
 /// Microseconds from 1970-01-01 (Parquet) to 2000-01-01 (PostgreSQL's epoch).
 const EPOCH_MICROS: i64 = 946_684_800_000_000;
+const EPOCH_MILLIS: i64 = EPOCH_MICROS / MICROS_PER_MILLI;
+const MICROS_PER_MILLI: i64 = 1000;
+const NANOS_PER_MICRO: i64 = 1000;
+/// The Julian day of 2000-01-01 (PostgreSQL's `POSTGRES_EPOCH_JDATE`).
+const EPOCH_JULIAN_DAY: i64 = 2_451_545;
 
 const fn text(write: Write, fast: FastText) -> Text {
     // With infinity and BC.
@@ -149,9 +154,31 @@ fn unix_micros(bytes: &[u8]) -> Result<Option<i64>> {
     Ok(if is_infinite(micros) { None } else { micros.checked_add(EPOCH_MICROS) })
 }
 
+/// Milliseconds since 1970-01-01; none for an infinity, and where microseconds would be lost.
+#[inline]
+fn unix_millis(bytes: &[u8]) -> Result<Option<i64>> {
+    let micros = timestamp(bytes)?;
+    let whole = !is_infinite(micros) && micros % MICROS_PER_MILLI == 0;
+    Ok(if whole { (micros / MICROS_PER_MILLI).checked_add(EPOCH_MILLIS) } else { None })
+}
+
+/// Appends an INT96: nanoseconds of the day and the Julian day. Every timestamp but the infinities has one.
+fn write_int96(bytes: &[u8], out: &mut Vec<u8>) -> Result<bool> {
+    let micros = timestamp(bytes)?;
+    let day_micros = MICROS_PER_DAY as i64;
+    let day = i32::try_from(micros.div_euclid(day_micros).saturating_add(EPOCH_JULIAN_DAY));
+    let (false, Ok(day)) = (is_infinite(micros), day) else { return Ok(false) };
+    let nanos = micros.rem_euclid(day_micros).saturating_mul(NANOS_PER_MICRO);
+    out.extend_from_slice(&nanos.to_le_bytes());
+    out.extend_from_slice(&day.to_le_bytes());
+    Ok(true)
+}
+
 fn timestamp_column(parquet: &ParquetType) -> Option<Box<dyn Builder>> {
     match parquet {
         ParquetType::Timestamp => Some(Box::new(Numbers::<Int64Type, _>::new(unix_micros))),
+        ParquetType::TimestampMillis => Some(Box::new(Numbers::<Int64Type, _>::new(unix_millis))),
+        ParquetType::Int96 => Some(Box::new(FixedBytes::new(INT96_BYTES, write_int96))),
         _ => None,
     }
 }
@@ -159,6 +186,8 @@ fn timestamp_column(parquet: &ParquetType) -> Option<Box<dyn Builder>> {
 fn timestamptz_column(parquet: &ParquetType) -> Option<Box<dyn Builder>> {
     match parquet {
         ParquetType::TimestampTz => Some(Box::new(Numbers::<Int64Type, _>::new(unix_micros))),
+        ParquetType::TimestampTzMillis => Some(Box::new(Numbers::<Int64Type, _>::new(unix_millis))),
+        ParquetType::Int96 => Some(Box::new(FixedBytes::new(INT96_BYTES, write_int96))),
         _ => None,
     }
 }

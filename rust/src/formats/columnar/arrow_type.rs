@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field};
 
 use crate::types::ParquetType;
-use crate::types::parquet_type::{INT32_DIGITS, INT64_DIGITS, UUID_BYTES, decimal_bytes};
+use crate::types::parquet_type::{INT32_DIGITS, INT64_DIGITS, INT96_BYTES, UUID_BYTES, decimal_bytes};
 
 /// The name of a list's element (Parquet's LogicalTypes.md, "Lists").
 pub const LIST_ELEMENT: &str = "element";
@@ -16,7 +16,12 @@ pub fn arrow_type(column: &ParquetType) -> DataType {
     match column {
         ParquetType::Boolean => DataType::Boolean,
         ParquetType::Int16 | ParquetType::Int32 | ParquetType::Date => DataType::Int32,
-        ParquetType::Int64 | ParquetType::Time | ParquetType::Timestamp | ParquetType::TimestampTz => DataType::Int64,
+        ParquetType::Int64
+        | ParquetType::Time
+        | ParquetType::Timestamp
+        | ParquetType::TimestampTz
+        | ParquetType::TimestampMillis
+        | ParquetType::TimestampTzMillis => DataType::Int64,
         ParquetType::Float => DataType::Float32,
         ParquetType::Double => DataType::Float64,
         ParquetType::Decimal { precision, .. } if *precision <= INT32_DIGITS => DataType::Int32,
@@ -25,6 +30,7 @@ pub fn arrow_type(column: &ParquetType) -> DataType {
         // Binary and not Utf8: the bytes were checked when they were appended, and the file's type is the Parquet
         // schema's.
         ParquetType::String | ParquetType::Json | ParquetType::Bytes => DataType::Binary,
+        ParquetType::Int96 => DataType::FixedSizeBinary(INT96_BYTES),
         ParquetType::Uuid => DataType::FixedSizeBinary(UUID_BYTES),
         ParquetType::List(element) => DataType::List(Arc::new(element_field(element))),
     }
@@ -51,6 +57,8 @@ pub fn describe(column: &ParquetType) -> String {
         ParquetType::Date => "DATE".into(),
         ParquetType::Time => "TIME(MICROS)".into(),
         ParquetType::Timestamp | ParquetType::TimestampTz => "TIMESTAMP(MICROS)".into(),
+        ParquetType::TimestampMillis | ParquetType::TimestampTzMillis => "TIMESTAMP(MILLIS)".into(),
+        ParquetType::Int96 => "INT96".into(),
         ParquetType::Uuid => "UUID".into(),
         ParquetType::List(_) => "a LIST, which has one dimension".into(),
     }

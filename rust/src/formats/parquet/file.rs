@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterPropertiesPtr;
 use parquet::file::writer::{SerializedRowGroupWriter, TrackedWrite};
-use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
+use parquet::schema::types::SchemaDescPtr;
 
 use super::failure::internal;
 use super::footer::{ClosedGroup, Footer, MAGIC};
@@ -33,7 +33,7 @@ impl FileWriter {
         let chunks = Chunks { size: chunk_bytes.max(1), open: Vec::new(), full: VecDeque::new() };
         let mut out = TrackedWrite::new(chunks);
         out.write_all(MAGIC).map_err(internal)?;
-        let schema = Arc::new(SchemaDescriptor::new(Arc::clone(&layout.root)));
+        let schema = Arc::clone(&layout.schema);
         Ok(FileWriter {
             out,
             footer: Footer::new(Arc::clone(&schema)),

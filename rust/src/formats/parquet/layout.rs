@@ -6,14 +6,15 @@ use arrow_schema::{Field, Schema, SchemaRef};
 use parquet::arrow::ARROW_SCHEMA_META_KEY;
 use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
 use parquet::basic::{Compression, GzipLevel, ZstdLevel};
+use parquet::errors::Result as ParquetResult;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::{ColumnPath, Type, TypePtr};
+use parquet::schema::types::{ColumnPath, SchemaDescPtr, SchemaDescriptor, Type, TypePtr};
 
 use super::encoding::ColumnEncoding;
 use super::failure::internal;
 use super::options::{ParquetCompression, ParquetOptions};
-use super::schema;
+use super::schema::{self, SchemaOf};
 use crate::error::{Error, Result};
 use crate::formats::columnar::arrow_type::arrow_type;
 use crate::formats::columnar::{Rules, ValueColumn, value_column};
@@ -54,8 +55,10 @@ pub struct ParquetLayout {
     pub(super) options: ParquetOptions,
     /// What the column writers are fed with.
     pub(super) arrow: SchemaRef,
-    /// What the file says.
-    pub(super) root: TypePtr,
+    /// What the file says; a leaf for each column.
+    pub(super) schema: SchemaDescPtr,
+    /// What the column writers are told.
+    writing: TypePtr,
     compression: Compression,
 }
 
@@ -66,15 +69,13 @@ impl ParquetLayout {
             return Err(Error::Internal("a Parquet file has at least one column".into()));
         }
         let fields: Vec<_> = columns.iter().map(|c| Field::new(&c.target, arrow_type(&c.parquet), true)).collect();
-        let types: Result<Vec<_>> =
-            columns.iter().map(|c| schema::parquet_type(&c.target, &c.parquet).map_err(internal)).collect();
-        let root = Type::group_type_builder(ROOT).with_fields(types?).build().map_err(internal)?;
         let layout = ParquetLayout {
             columns: columns.to_vec(),
             server_version,
             options: options.clone(),
             arrow: Arc::new(Schema::new(fields)),
-            root: Arc::new(root),
+            schema: Arc::new(SchemaDescriptor::new(root(columns, SchemaOf::File)?)),
+            writing: root(columns, SchemaOf::Writers)?,
             compression: codec(options.compression)?,
         };
         layout.value_columns()?;
@@ -123,8 +124,8 @@ impl ParquetLayout {
             if !choice.compressed {
                 builder = builder.set_column_compression(leaf(column), Compression::UNCOMPRESSED);
             }
-            if schema::is_json(&column.parquet) {
-                // JSON has no order that a reader could use.
+            if schema::is_json(&column.parquet) || schema::is_int96(&column.parquet) {
+                // Neither has an order that a reader could use.
                 builder = builder.set_column_statistics_enabled(leaf(column), EnabledStatistics::None);
             }
         }
@@ -141,9 +142,16 @@ impl ParquetLayout {
     pub(super) fn writers(&self, choices: &[ColumnEncoding]) -> Result<ArrowRowGroupWriterFactory> {
         let properties = Arc::new(self.properties(choices));
         let nowhere =
-            SerializedFileWriter::new(std::io::sink(), Arc::clone(&self.root), properties).map_err(internal)?;
+            SerializedFileWriter::new(std::io::sink(), Arc::clone(&self.writing), properties).map_err(internal)?;
         Ok(ArrowRowGroupWriterFactory::new(&nowhere, Arc::clone(&self.arrow)))
     }
+}
+
+fn root(columns: &[Column], of: SchemaOf) -> Result<TypePtr> {
+    let types: ParquetResult<Vec<_>> =
+        columns.iter().map(|c| schema::parquet_type(&c.target, &c.parquet, of)).collect();
+    let fields = types.map_err(internal)?;
+    Ok(Arc::new(Type::group_type_builder(ROOT).with_fields(fields).build().map_err(internal)?))
 }
 
 /// The path of a column's only leaf.

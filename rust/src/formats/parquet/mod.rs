@@ -18,6 +18,7 @@ mod failure;
 mod file;
 mod footer;
 mod halves;
+mod int96;
 mod layout;
 mod options;
 mod row_group;

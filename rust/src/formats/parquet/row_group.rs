@@ -10,6 +10,7 @@ use parquet::file::statistics::Statistics;
 use super::encoding::ColumnEncoding;
 use super::failure::internal;
 use super::layout::{DICTIONARY_COLUMNS, ParquetLayout};
+use super::{int96, schema};
 use crate::copy::frame::Tuple;
 use crate::error::Result;
 use crate::formats::columnar::ValueColumn;
@@ -188,10 +189,15 @@ impl RowGroupEncoder {
         let Some(open) = self.open.take() else { return Ok(()) };
         let mut chunks = Vec::with_capacity(open.writers.len());
         // One after the other, so that each writer's buffers and codec are gone before the next one compresses.
-        for ((writer, nulls), column) in open.writers.into_iter().zip(open.nulls).zip(&self.layout.columns) {
+        let columns = self.layout.columns.iter().zip(self.layout.schema.columns());
+        for ((writer, nulls), (column, leaf)) in open.writers.into_iter().zip(open.nulls).zip(columns) {
             let mut chunk = writer.close().map_err(internal)?;
             if column.parquet == ParquetType::Json {
                 count_nulls(&mut chunk, nulls)?;
+            } else if schema::is_int96(&column.parquet) {
+                // What is counted of a list are lists, and not the values of its leaf.
+                let nulls = (column.parquet == ParquetType::Int96).then_some(nulls);
+                int96::relabel(&mut chunk, Arc::clone(leaf), nulls)?;
             }
             chunks.push(chunk);
         }

@@ -14,7 +14,7 @@ use parquet::errors::Result as ParquetResult;
 use parquet::schema::types::{PrimitiveTypeBuilder, Type, TypePtr};
 
 use crate::formats::columnar::arrow_type::{LIST_ELEMENT, arrow_type};
-use crate::types::parquet_type::{INT32_DIGITS, INT64_DIGITS, UUID_BYTES, decimal_bytes};
+use crate::types::parquet_type::{INT32_DIGITS, INT64_DIGITS, INT96_BYTES, UUID_BYTES, decimal_bytes};
 use crate::types::{Column, ParquetType};
 
 /// The name of a list's repeated group, as LogicalTypes.md, "Lists", lays down.
@@ -22,9 +22,18 @@ const LIST_GROUP: &str = "list";
 /// The path of a list's leaf below the column.
 pub(super) const LIST_LEAF: [&str; 2] = [LIST_GROUP, LIST_ELEMENT];
 
+/// Who is given a schema.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum SchemaOf {
+    File,
+    Writers,
+}
+
 /// The Parquet type of a column or list element. Every column is OPTIONAL: `attnotnull` may be set while a NULL is
 /// stored, and an outer join reports the base column.
-pub(super) fn parquet_type(name: &str, column: &ParquetType) -> ParquetResult<TypePtr> {
+///
+/// `of` is what the type is for: the column writers of Arrow know no INT96, see [`super::int96`].
+pub(super) fn parquet_type(name: &str, column: &ParquetType, of: SchemaOf) -> ParquetResult<TypePtr> {
     let physical = |physical: Physical| Type::primitive_type_builder(name, physical);
     let logical = |p: Physical, l: LogicalType| physical(p).with_logical_type(Some(l));
     let built = match column {
@@ -42,10 +51,20 @@ pub(super) fn parquet_type(name: &str, column: &ParquetType) -> ParquetResult<Ty
         ParquetType::Time => optional(logical(Physical::INT64, LogicalType::time(false, TimeUnit::MICROS)))?,
         ParquetType::Timestamp => optional(logical(Physical::INT64, LogicalType::timestamp(false, TimeUnit::MICROS)))?,
         ParquetType::TimestampTz => optional(logical(Physical::INT64, LogicalType::timestamp(true, TimeUnit::MICROS)))?,
+        ParquetType::TimestampMillis => {
+            optional(logical(Physical::INT64, LogicalType::timestamp(false, TimeUnit::MILLIS)))?
+        }
+        ParquetType::TimestampTzMillis => {
+            optional(logical(Physical::INT64, LogicalType::timestamp(true, TimeUnit::MILLIS)))?
+        }
+        ParquetType::Int96 => match of {
+            SchemaOf::File => optional(physical(Physical::INT96))?,
+            SchemaOf::Writers => optional(physical(Physical::FIXED_LEN_BYTE_ARRAY).with_length(INT96_BYTES))?,
+        },
         ParquetType::Uuid => {
             optional(logical(Physical::FIXED_LEN_BYTE_ARRAY, LogicalType::Uuid).with_length(UUID_BYTES))?
         }
-        ParquetType::List(element) => list(name, element)?,
+        ParquetType::List(element) => list(name, element, of)?,
     };
     Ok(Arc::new(built))
 }
@@ -71,10 +90,10 @@ fn decimal(name: &str, precision: u8, scale: u8) -> PrimitiveTypeBuilder<'_> {
 
 /// The three levels of LogicalTypes.md, "Lists": `optional group name (LIST) { repeated group list { optional … element
 /// } }`.
-fn list(name: &str, element: &ParquetType) -> ParquetResult<Type> {
+fn list(name: &str, element: &ParquetType, of: SchemaOf) -> ParquetResult<Type> {
     let repeated = Type::group_type_builder(LIST_GROUP)
         .with_repetition(Repetition::REPEATED)
-        .with_fields(vec![parquet_type(LIST_ELEMENT, element)?])
+        .with_fields(vec![parquet_type(LIST_ELEMENT, element, of)?])
         .build()?;
     Type::group_type_builder(name)
         .with_repetition(Repetition::OPTIONAL)
@@ -102,6 +121,9 @@ fn reader_type(column: &ParquetType) -> DataType {
         ParquetType::Time => DataType::Time64(ArrowUnit::Microsecond),
         ParquetType::Timestamp => DataType::Timestamp(ArrowUnit::Microsecond, None),
         ParquetType::TimestampTz => DataType::Timestamp(ArrowUnit::Microsecond, Some("UTC".into())),
+        ParquetType::TimestampMillis => DataType::Timestamp(ArrowUnit::Millisecond, None),
+        ParquetType::TimestampTzMillis => DataType::Timestamp(ArrowUnit::Millisecond, Some("UTC".into())),
+        ParquetType::Int96 => DataType::Timestamp(ArrowUnit::Nanosecond, None),
         ParquetType::List(element) => DataType::List(Arc::new(Field::new(LIST_ELEMENT, reader_type(element), true))),
         physical => arrow_type(physical),
     }
@@ -109,8 +131,17 @@ fn reader_type(column: &ParquetType) -> DataType {
 
 /// Whether a column, or its elements, are JSON.
 pub(super) fn is_json(parquet: &ParquetType) -> bool {
+    *leaf_type(parquet) == ParquetType::Json
+}
+
+/// Whether a column, or its elements, are INT96.
+pub(super) fn is_int96(parquet: &ParquetType) -> bool {
+    *leaf_type(parquet) == ParquetType::Int96
+}
+
+fn leaf_type(parquet: &ParquetType) -> &ParquetType {
     match parquet {
-        ParquetType::List(element) => is_json(element),
-        other => *other == ParquetType::Json,
+        ParquetType::List(element) => leaf_type(element),
+        other => other,
     }
 }
