@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 import zstandard
@@ -130,6 +131,17 @@ SAMPLE = parquet(
     row_group_size=300,
     compression="snappy",
 )
+
+
+def arrow(write: Any, compression: str = "lz4") -> bytes:
+    sink = io.BytesIO()
+    table = pa.table({"a": pa.array(range(2000)), "b": pa.array([[each] * (each % 3) for each in range(2000)])})
+    with write(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
+        writer.write_table(table, 300)
+    return sink.getvalue()
+
+
+STREAM, FEATHER = arrow(pa.ipc.new_stream), arrow(pa.ipc.new_file)
 FILES: dict[Format, bytes] = {
     Format.CSV: b'a,b\n1,"x\n"\n' * 5,
     Format.TSV: b"a\tb\n" * 5,
@@ -137,6 +149,8 @@ FILES: dict[Format, bytes] = {
     Format.NDJSON: b'{"a":1}\n' * 4,
     Format.XML: b'<?xml version="1.0"?>\n<r>\n<a b="/>"/>\n<a>x</a></r>\n',
     Format.PARQUET: SAMPLE,
+    Format.ARROW: STREAM,
+    Format.FEATHER: FEATHER,
 }
 PACK: dict[Compression | None, Any] = {
     None: lambda data: data,
@@ -193,6 +207,13 @@ def test_any_bytes_are_counted_or_refused(
         (b"PAR1PARE1234", Format.PARQUET, None, "does not end as"),
         (SAMPLE[:-8] + (1 << 25).to_bytes(4, "little") + b"PAR1", Format.PARQUET, None, "longer than it is"),
         (SAMPLE[:-8] + b"\xff" * 4 + b"PAR1", Format.PARQUET, None, "at most 67108864 are read"),
+        (STREAM[:-8], Format.ARROW, None, "before its last message"),
+        (STREAM + b"x", Format.ARROW, None, "goes on behind its end"),
+        (STREAM[-8:], Format.ARROW, None, "no schema"),
+        (FEATHER, Format.ARROW, None, "does not begin as"),
+        (STREAM, Format.FEATHER, None, "does not begin as"),
+        (FEATHER[:-6] + b"ARROW2", Format.FEATHER, None, "does not end as"),
+        (b"\xff\xff\xff\xff\xff\xff\xff\x7f", Format.ARROW, None, "at most 67108864 are read"),
         (gzip.compress(b"a\n1\n", mtime=0)[:-1], Format.CSV, Compression.GZIP, "gzip"),
         (gzip.compress(b"a\n1\n", mtime=0) + b"x", Format.CSV, Compression.GZIP, "gzip"),
         (b"", Format.CSV, Compression.GZIP, "gzip"),
@@ -240,3 +261,24 @@ def test_a_window_beyond_what_readers_must_take_is_refused() -> None:
     file = packed.compress(b"a\n" * 1000) + packed.flush()
     with pytest.raises(MalformedData, match="zstd"):
         counted(file, Format.CSV, Compression.ZSTD)
+
+
+def test_arrow_of_pyarrow() -> None:
+    for compression in ("lz4", "zstd"):
+        assert counted(arrow(pa.ipc.new_stream, compression), Format.ARROW, cut=1000) == 2000
+        assert counted(arrow(pa.ipc.new_file, compression), Format.FEATHER, cut=1000) == 2000
+
+
+def test_a_batch_that_the_footer_does_not_know() -> None:
+    """As many batches, of which one is longer than the other file's footer says."""
+    short, long = (pa.table({"a": pa.array(range(rows))}) for rows in (10, 200))
+    files = []
+    for second in (short, long):
+        sink = io.BytesIO()
+        with pa.ipc.new_file(sink, short.schema) as writer:
+            writer.write_table(short)
+            writer.write_table(second)
+        files.append(sink.getvalue())
+    bodies = [file[: -10 - int.from_bytes(file[-10:-6], "little")] for file in files]
+    with pytest.raises(MalformedData, match="other batches"):
+        counted(bodies[1] + files[0][len(bodies[0]) :], Format.FEATHER)
