@@ -105,6 +105,22 @@ ROW_GROUP_ROWS = 1_000_000
 """Rows after which a row group ends, for rows that are narrower than their count."""
 APPENDED_ROW_GROUPS = 2
 """Row groups that have left their worker: one is the head's, one is being handed out."""
+ARROW_BATCH_BYTES = 4 * MIB
+"""Values after which a batch of Arrow ends (``rust/src/formats/arrow/batch.rs``): each worker collects one, and what is
+handed over in memory is one."""
+ARROW_BATCH_FACTOR = 6
+"""How often a worker holds a batch: the arrays, which grow by doubling, decimals and small integers once more, the
+body of the message, and the message."""
+ARROW_BATCHES_IN_HAND = 3
+"""Batches that have left their worker: one is the head's, one is being cut into chunks, one is with the consumer."""
+ARROW_COLUMN_BYTES = 4 * KIB
+"""A worker's builder of one column of Arrow, and its part of the message's head …"""
+ARROW_COLUMNS_BYTES = 8 * MIB
+"""… and of all columns together."""
+ARROW_ROW_BYTES = 16 * MIB
+"""The largest row for Arrow, as for Parquet."""
+ARROW_ROW_FACTOR = 8
+"""A large row as it is read, in the arrays, in the body, in the message, and in the chunks that are cut of it."""
 TEXT_ROW_FACTOR = 1.3
 """A large row as it is read, with the room that the buffer grows by; what is written of it leaves in pieces."""
 PARQUET_ROW_FACTOR = 13

@@ -6,9 +6,11 @@ import csv
 import gzip
 import io
 import json
+import zipfile
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 import zstandard
@@ -130,6 +132,41 @@ SAMPLE = parquet(
     row_group_size=300,
     compression="snappy",
 )
+
+
+def arrow(write: Any, compression: str = "lz4") -> bytes:
+    sink = io.BytesIO()
+    table = pa.table({"a": pa.array(range(2000)), "b": pa.array([[each] * (each % 3) for each in range(2000)])})
+    with write(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
+        writer.write_table(table, 300)
+    return sink.getvalue()
+
+
+STREAM, FEATHER = arrow(pa.ipc.new_stream), arrow(pa.ipc.new_file)
+
+
+class Pipe(io.BytesIO):
+    """Where nothing seeks: zipfile writes what is known later behind each member, as exports do."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def tell(self) -> int:
+        raise io.UnsupportedOperation
+
+
+def workbook(*sheets: int) -> bytes:
+    """Members as a workbook has them, with so many rows in each sheet."""
+    pipe = Pipe()
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/styles.xml", "<styleSheet><row></styleSheet>")
+        for number, rows in enumerate(sheets, start=1):
+            cells = "<row><c><v>1</v></c></row>" * (1 + rows)
+            archive.writestr(f"xl/worksheets/sheet{number}.xml", f"<worksheet>{cells}</worksheet>")
+    return pipe.getvalue()
+
+
+WORKBOOK = workbook(3, 0, 5000)
 FILES: dict[Format, bytes] = {
     Format.CSV: b'a,b\n1,"x\n"\n' * 5,
     Format.TSV: b"a\tb\n" * 5,
@@ -137,12 +174,20 @@ FILES: dict[Format, bytes] = {
     Format.NDJSON: b'{"a":1}\n' * 4,
     Format.XML: b'<?xml version="1.0"?>\n<r>\n<a b="/>"/>\n<a>x</a></r>\n',
     Format.PARQUET: SAMPLE,
+    Format.ARROW: STREAM,
+    Format.FEATHER: FEATHER,
+    Format.XLSX: WORKBOOK,
 }
 PACK: dict[Compression | None, Any] = {
     None: lambda data: data,
     Compression.GZIP: gzip.compress,
     Compression.ZSTD: zstandard.ZstdCompressor().compress,
 }
+
+
+def test_the_rows_of_all_sheets_are_counted() -> None:
+    for cut in (1, 3, 5, 64, len(WORKBOOK)):
+        assert counted(WORKBOOK, Format.XLSX, cut=cut) == 5003
 
 
 def test_every_format_and_compression_has_a_file_here() -> None:
@@ -193,6 +238,19 @@ def test_any_bytes_are_counted_or_refused(
         (b"PAR1PARE1234", Format.PARQUET, None, "does not end as"),
         (SAMPLE[:-8] + (1 << 25).to_bytes(4, "little") + b"PAR1", Format.PARQUET, None, "longer than it is"),
         (SAMPLE[:-8] + b"\xff" * 4 + b"PAR1", Format.PARQUET, None, "at most 67108864 are read"),
+        (STREAM[:-8], Format.ARROW, None, "before its last message"),
+        (STREAM + b"x", Format.ARROW, None, "goes on behind its end"),
+        (STREAM[-8:], Format.ARROW, None, "no schema"),
+        (FEATHER, Format.ARROW, None, "does not begin as"),
+        (STREAM, Format.FEATHER, None, "does not begin as"),
+        (FEATHER[:-6] + b"ARROW2", Format.FEATHER, None, "does not end as"),
+        (b"\xff\xff\xff\xff\xff\xff\xff\x7f", Format.ARROW, None, "at most 67108864 are read"),
+        (b"", Format.XLSX, None, "before its directory does"),
+        (WORKBOOK[:-1], Format.XLSX, None, "before its directory does"),
+        (WORKBOOK + b"x", Format.XLSX, None, "bytes follow"),
+        (WORKBOOK.replace(b"PK\x07\x08", b"PK\x07\x09"), Format.XLSX, None, "part 1 is not what its sums say"),
+        (b"PK\x03\x05", Format.XLSX, None, "no workbook of ours"),
+        (WORKBOOK[:-12] + b"\x09" + WORKBOOK[-11:], Format.XLSX, None, "directory is of another file"),
         (gzip.compress(b"a\n1\n", mtime=0)[:-1], Format.CSV, Compression.GZIP, "gzip"),
         (gzip.compress(b"a\n1\n", mtime=0) + b"x", Format.CSV, Compression.GZIP, "gzip"),
         (b"", Format.CSV, Compression.GZIP, "gzip"),
@@ -240,3 +298,24 @@ def test_a_window_beyond_what_readers_must_take_is_refused() -> None:
     file = packed.compress(b"a\n" * 1000) + packed.flush()
     with pytest.raises(MalformedData, match="zstd"):
         counted(file, Format.CSV, Compression.ZSTD)
+
+
+def test_arrow_of_pyarrow() -> None:
+    for compression in ("lz4", "zstd"):
+        assert counted(arrow(pa.ipc.new_stream, compression), Format.ARROW, cut=1000) == 2000
+        assert counted(arrow(pa.ipc.new_file, compression), Format.FEATHER, cut=1000) == 2000
+
+
+def test_a_batch_that_the_footer_does_not_know() -> None:
+    """As many batches, of which one is longer than the other file's footer says."""
+    short, long = (pa.table({"a": pa.array(range(rows))}) for rows in (10, 200))
+    files = []
+    for second in (short, long):
+        sink = io.BytesIO()
+        with pa.ipc.new_file(sink, short.schema) as writer:
+            writer.write_table(short)
+            writer.write_table(second)
+        files.append(sink.getvalue())
+    bodies = [file[: -10 - int.from_bytes(file[-10:-6], "little")] for file in files]
+    with pytest.raises(MalformedData, match="other batches"):
+        counted(bodies[1] + files[0][len(bodies[0]) :], Format.FEATHER)

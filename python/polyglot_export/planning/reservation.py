@@ -8,6 +8,7 @@ from polyglot_export.compressions import Compression
 from polyglot_export.formats.registry import Format
 from polyglot_export.limits import (
     APPENDED_ROW_GROUPS,
+    ARROW_BATCHES_IN_HAND,
     COLUMN_BYTES,
     CONNECTION_BYTES,
     HELD_CHUNKS,
@@ -69,7 +70,11 @@ def export_bytes(shape: Shape, limits: Limits, *, segments: int | None = None) -
     worker += memory.worker_bytes + min(memory.column_bytes * shape.columns, memory.columns_bytes)
     if memory.row_groups:
         worker += shape.row_group_bytes
-    shared = LEADER_BYTES + HELD_CHUNKS * limits.chunk_bytes + row_allowance(shape, limits)
+    batch = min(memory.batch_bytes, shape.row_group_bytes)
+    worker += memory.batch_factor * batch
+    shared = (
+        ARROW_BATCHES_IN_HAND * batch + LEADER_BYTES + HELD_CHUNKS * limits.chunk_bytes + row_allowance(shape, limits)
+    )
     if segments != 1:
         shared += limits.window_bytes
     if memory.row_groups:
