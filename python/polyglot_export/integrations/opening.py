@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from polyglot_export.access.exposure import Exposure
 from polyglot_export.admission.budget import Demand, Fixed, Reservation, Share
 from polyglot_export.admission.sizes import Needs, Sized, planning_share
 from polyglot_export.cancel import CancelToken
@@ -16,7 +17,8 @@ from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.integrations.limits import budget
-from polyglot_export.library.keywords import Columns, Filter, Order, Settings, Where, make_spec
+from polyglot_export.library.asked import Dsn, Rows, asked
+from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where
 from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.reservation import Shape
 from polyglot_export.request.spec import ExportSpec
@@ -31,17 +33,19 @@ class Wanted:
     dsn: str | None
     spec: ExportSpec
     run: RunSettings
+    exposure: Exposure
 
 
 def wanted(
-    dsn: str | None,
-    source: str | None = None,
+    dsn: Dsn,
+    source: Rows = None,
     *,
     query: str | None = None,
     format: Format | str = Format.CSV,  # noqa: A002
     columns: Columns | None = None,
     filter: Filter = (),  # noqa: A002
     where: Where = (),
+    sql_where: SqlWhere | None = None,
     order_by: Order = (),
     limit: int | None = None,
     compression: Compression | str | None = None,
@@ -57,21 +61,26 @@ def wanted(
     Raises:
         SpecError: The request is wrong.
     """
-    spec = make_spec(
+    what = asked(
+        dsn,
         source,
+        role=role,
         query=query,
         format=format,
         columns=columns,
         filter=filter,
         where=where,
+        sql_where=sql_where,
         order_by=order_by,
         limit=limit,
         compression=compression,
         options=options,
     )
-    run = RunSettings(workers=workers, rate_limit=rate_limit, lock_timeout=lock_timeout, role=role, settings=settings)
+    run = RunSettings(
+        workers=workers, rate_limit=rate_limit, lock_timeout=lock_timeout, role=what.role, settings=settings
+    )
     run.limits()  # refuses what is out of bounds
-    return Wanted(dsn, spec, run)
+    return Wanted(what.dsn, what.spec, run, what.exposure)
 
 
 class Opening:
@@ -99,7 +108,12 @@ class Opening:
         reservation = self._reservation
         run = replace(self._asked.run, idle_timeout=idle_timeout)
         return open_export(
-            self._asked.spec, dsn=self._asked.dsn, run=run, token=token, fit=lambda plan: self._fit(plan, reservation)
+            self._asked.spec,
+            dsn=self._asked.dsn,
+            exposure=self._asked.exposure,
+            run=run,
+            token=token,
+            fit=lambda plan: self._fit(plan, reservation),
         )
 
     def release(self) -> None:

@@ -25,7 +25,8 @@ from polyglot_export.integrations.answers import HTTP_1_0, RANGED, Refusal, file
 from polyglot_export.integrations.cut import CutBroken, break_off, is_guarded
 from polyglot_export.integrations.opening import Opening, Wanted, wanted
 from polyglot_export.integrations.pace import IDLE_SECONDS, Watch
-from polyglot_export.library.keywords import Columns, Filter, Order, Settings, Where
+from polyglot_export.library.asked import Dsn, Rows
+from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where
 
 if TYPE_CHECKING:
     from starlette.background import BackgroundTask
@@ -52,8 +53,8 @@ class ExportResponse(Response):
 
     def __init__(
         self,
-        dsn: str | None,
-        source: str | None = None,
+        dsn: Dsn,
+        source: Rows = None,
         *,
         filename: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -65,6 +66,7 @@ class ExportResponse(Response):
         columns: Columns | None = None,
         filter: Filter = (),  # noqa: A002
         where: Where = (),
+        sql_where: SqlWhere | None = None,
         order_by: Order = (),
         limit: int | None = None,
         compression: Compression | str | None = None,
@@ -79,7 +81,7 @@ class ExportResponse(Response):
 
         Args:
             dsn: As in :func:`polyglot_export.export`, and so are all that are not told here.
-            source: The table or view.
+            source: The table or view, a ``select()`` of SQLAlchemy, or a pair ``(sql, parameters)``.
             filename: What the browser calls the file: any name. The table's and the format's ending by default.
             headers: More of them.
             background: Run after a body that was sent whole.
@@ -91,6 +93,7 @@ class ExportResponse(Response):
             columns: Which, and in which order.
             filter: Terms that must all hold, as data.
             where: The same as texts.
+            sql_where: A condition in SQL. Never a client's text: give its values as parameters.
             order_by: Sort keys.
             limit: At most so many rows.
             compression: Of the whole file, which stays compressed: ``orders.csv.gz``.
@@ -117,6 +120,7 @@ class ExportResponse(Response):
                 columns=columns,
                 filter=filter,
                 where=where,
+                sql_where=sql_where,
                 order_by=order_by,
                 limit=limit,
                 compression=compression,

@@ -16,7 +16,8 @@ from polyglot_export.execution.export import Export
 from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, Progress, RunSettings
 from polyglot_export.formats.registry import Format
-from polyglot_export.library.keywords import Columns, Filter, Order, Where, make_spec
+from polyglot_export.library.asked import Dsn, Rows, asked
+from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where
 from polyglot_export.planning.plan import Plan
 
 if TYPE_CHECKING:
@@ -30,16 +31,19 @@ Frame = TypeVar("Frame")
 
 
 def export_arrow(
-    dsn: str | None,
-    source: str | None = None,
+    dsn: Dsn,
+    source: Rows = None,
     *,
     query: str | None = None,
     columns: Columns | None = None,
     filter: Filter = (),  # noqa: A002 - the words of export()
     where: Where = (),
+    sql_where: SqlWhere | None = None,
     order_by: Order = (),
     limit: int | None = None,
     options: Mapping[str, Any] | None = None,
+    role: str | None = None,
+    settings: Settings | None = None,
     workers: int | None = None,
     rate_limit: float | None = None,
     lock_timeout: float | None = None,
@@ -59,10 +63,13 @@ def export_arrow(
         columns: As in :func:`export`.
         filter: As in :func:`export`.
         where: As in :func:`export`.
+        sql_where: As in :func:`export`.
         order_by: As in :func:`export`.
         limit: At most so many rows.
         options: Those of the format ``arrow`` that are about types: ``numericFallback``, ``unrepresentable``,
             ``time24``, ``arrays``, ``timeZone``.
+        role: As in :func:`export`.
+        settings: As in :func:`export`.
         workers: Connections and threads.
         rate_limit: Bytes of batches a second that are read at most.
         lock_timeout: Seconds to wait for a table that another session has locked; ``None`` waits as long as it takes.
@@ -73,19 +80,30 @@ def export_arrow(
     """
     if options is not None and "compression" in options:
         raise SpecError("options.compression", "is for files; batches in memory are not compressed")
-    spec = make_spec(
+    what = asked(
+        dsn,
         source,
+        role=role,
         query=query,
         format=Format.ARROW,
         columns=columns,
         filter=filter,
         where=where,
+        sql_where=sql_where,
         order_by=order_by,
         limit=limit,
         options=options,
     )
-    run = RunSettings(workers=workers, rate_limit=rate_limit, lock_timeout=lock_timeout, idle_timeout=idle_timeout)
-    return ArrowExport(open_export(spec, dsn=dsn, run=run, engine=BatchEngine()))
+    run = RunSettings(
+        workers=workers,
+        rate_limit=rate_limit,
+        lock_timeout=lock_timeout,
+        idle_timeout=idle_timeout,
+        role=what.role,
+        settings=settings,
+    )
+    opened = open_export(what.spec, dsn=what.dsn, exposure=what.exposure, run=run, engine=BatchEngine())
+    return ArrowExport(opened)
 
 
 class ArrowExport:

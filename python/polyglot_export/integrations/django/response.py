@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from asgiref.sync import sync_to_async
+from django.db import connections
 from django.http import HttpRequest, StreamingHttpResponse
 
 from polyglot_export.compressions import Compression
@@ -15,10 +16,9 @@ from polyglot_export.errors import InternalError, PolyglotError
 from polyglot_export.formats.registry import Format
 from polyglot_export.integrations.answers import HTTP_1_0, RANGED, Refusal, file_headers, is_http_1_0, refusal_of
 from polyglot_export.integrations.django.body import Body
-from polyglot_export.integrations.django.database import dsn_of, query_of
 from polyglot_export.integrations.opening import Opening, wanted
 from polyglot_export.integrations.pace import IDLE_SECONDS, Watch
-from polyglot_export.library.keywords import Columns, Filter, Order, Settings, Where
+from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -57,6 +57,7 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
         columns: Columns | None = None,
         filter: Filter = (),  # noqa: A002
         where: Where = (),
+        sql_where: SqlWhere | None = None,
         order_by: Order = (),
         limit: int | None = None,
         compression: Compression | str | None = None,
@@ -84,6 +85,7 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
             columns: As in :func:`polyglot_export.export`, and so are all that are not told here.
             filter: Terms that must all hold, as data.
             where: The same as texts.
+            sql_where: A condition in SQL. Never a client's text: give its values as parameters.
             order_by: Sort keys.
             limit: At most so many rows.
             compression: Of the whole file, which stays compressed: ``orders.csv.gz``.
@@ -100,19 +102,18 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
         _refuse_event_loop()
         try:
             watch = Watch(min_rate, idle_timeout)
+            stem = None
             if source is not None and not isinstance(source, str):
-                using, query, stem = source.db, query_of(source), source.model._meta.db_table
-                source = None
-            else:
-                stem = None
+                using, stem = source.db, source.model._meta.db_table
             asked = wanted(
-                dsn if dsn is not None else dsn_of(using),
+                dsn if dsn is not None else connections[using],
                 source,
                 query=query,
                 format=format,
                 columns=columns,
                 filter=filter,
                 where=where,
+                sql_where=sql_where,
                 order_by=order_by,
                 limit=limit,
                 compression=compression,
