@@ -67,7 +67,7 @@ def export_arrow(
         order_by: As in :func:`export`.
         limit: At most so many rows.
         options: Those of the format ``arrow`` that are about types: ``numericFallback``, ``unrepresentable``,
-            ``time24``, ``arrays``, ``timeZone``.
+            ``time24``, ``arrays``, ``geometry``, ``timeZone``.
         role: As in :func:`export`.
         settings: As in :func:`export`.
         workers: Connections and threads.
