@@ -18,6 +18,10 @@ _value_
 GZIP
 ZSTD
 
+# Readers of Arrow pass it (PyCapsule interface); programs call the other (examples/data_frames.py).
+requested_schema
+to_polars
+
 # The core reads the members of a plan and of its connection (rust/src/py/plan.rs).
 crlf
 long_numbers_as_text
@@ -27,6 +31,8 @@ xml_binary
 parquet_compression
 unrepresentable_as_null
 truncate_long_text
+arrow_container
+arrow_compression
 row_group_rows
 file_bytes
 compression_level

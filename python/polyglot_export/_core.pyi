@@ -1,5 +1,6 @@
 """The data plane: PostgreSQL's binary COPY in, bytes of a file out. The manual of the compiled module."""
 
+from collections.abc import Callable
 from typing import final
 
 from polyglot_export.formats.base import EncoderOptions
@@ -154,6 +155,53 @@ class RoutedStream:
         Raises:
             PolyglotError: Any of ``polyglot_export.errors``; every later call raises it again. A connection that is
                 lost is not replaced, since rows of earlier segments may wait.
+        """
+    def cancel(self) -> None:
+        """Cancel the queries in the server; ``next_chunk`` raises ``Cancelled`` from now on. Does not block."""
+    def close(self) -> None:
+        """Cancel what still runs and wait until every worker and connection is gone."""
+    def progress(self) -> Progress:
+        """How far the export is; never blocks."""
+
+@final
+class ArrowBatch:
+    """Some rows in memory, by Arrow's PyCapsule interface; ``len`` tells their bytes."""
+
+    @property
+    def rows(self) -> int:
+        """How many."""
+    def __len__(self) -> int: ...
+    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]: ...
+
+@final
+class ArrowSchema:
+    """The columns of a plan for a columnar format, as Arrow has them."""
+
+    def __new__(cls, plan: Plan) -> ArrowSchema: ...
+    def capsule(self) -> object:
+        """An ``arrow_schema``."""
+    def reader(self, pull: Callable[[], ArrowBatch | None], close: Callable[[], None]) -> object:
+        """An ``arrow_array_stream``, which may be read from any thread, with the GIL or without.
+
+        Args:
+            pull: Gives the next batch, or ``None`` at the end. What it raises reaches the reader as an error.
+            close: Called once, when the reader wants no more.
+        """
+
+@final
+class ArrowStream:
+    """The batches of one export whose plan says so (``arrow_container="batches"``); otherwise as :class:`ChunkStream`.
+
+    Memory:
+        Per worker one batch of 4 MB or one row; together at most ``window_bytes`` of finished batches that wait.
+    """
+
+    def __new__(cls, plan: Plan, sessions: Sessions | None = None) -> ArrowStream: ...
+    def next_chunk(self) -> ArrowBatch | None:
+        """Wait, with the GIL released, for the next batch; ``None`` means that the export is complete.
+
+        Raises:
+            PolyglotError: Any of ``polyglot_export.errors``; every later call raises it again.
         """
     def cancel(self) -> None:
         """Cancel the queries in the server; ``next_chunk`` raises ``Cancelled`` from now on. Does not block."""

@@ -105,6 +105,24 @@ ROW_GROUP_ROWS = 1_000_000
 """Rows after which a row group ends, for rows that are narrower than their count."""
 APPENDED_ROW_GROUPS = 2
 """Row groups that have left their worker: one is the head's, one is being handed out."""
+ARROW_BATCH_BYTES = 4 * MIB
+"""Values after which a batch of Arrow ends (``rust/src/formats/arrow/batch.rs``): each worker collects one, and what is
+handed over in memory is one."""
+ARROW_BATCH_FACTOR = 6
+"""How often a worker holds a batch: the arrays, which grow by doubling, decimals and small integers once more, the
+body of the message, and the message."""
+ARROW_BATCHES_IN_HAND = 3
+"""Batches that have left their worker: one is the head's, one is being cut into chunks, one is with the consumer."""
+ARROW_VALUE_BYTES = 16
+"""What a value of Arrow takes at most where it is NULL: a decimal or a UUID."""
+ARROW_COLUMN_BYTES = 4 * KIB
+"""A worker's builder of one column of Arrow, and its part of the message's head …"""
+ARROW_COLUMNS_BYTES = 8 * MIB
+"""… and of all columns together."""
+ARROW_ROW_BYTES = 16 * MIB
+"""The largest row for Arrow, as for Parquet."""
+ARROW_ROW_FACTOR = 8
+"""A large row as it is read, in the arrays, in the body, in the message, and in the chunks that are cut of it."""
 TEXT_ROW_FACTOR = 1.3
 """A large row as it is read, with the room that the buffer grows by; what is written of it leaves in pieces."""
 PARQUET_ROW_FACTOR = 13
@@ -115,6 +133,8 @@ this is what it may become when it is printed or was compressed 32-fold. A row t
 row at a time."""
 PAGE_BYTES = 8 * KIB
 """PostgreSQL's page, as it is built everywhere."""
+ROW_ON_PAGE_BYTES = 28
+"""The least that a row takes on a page: its header and its line pointer (PostgreSQL manual, "Database Page Layout")."""
 PAGES_PER_SEGMENT = 1_000
 """Heap pages of a segment, 8 MiB with PostgreSQL's usual page size: large enough that the 1 ms that a statement costs
 does not show, small enough that the last segments keep all workers busy and that finished ones fit the window. A

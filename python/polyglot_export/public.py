@@ -36,6 +36,7 @@ from polyglot_export.execution.run import ExportResult, Progress, RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.library.aio import AsyncExport, aexport
 from polyglot_export.library.dump import adump, dump
+from polyglot_export.library.frames import ArrowExport, export_arrow
 from polyglot_export.library.sync import explain, export, export_to_file
 from polyglot_export.library.verify import verify
 from polyglot_export.manifest.document import Manifest
@@ -47,6 +48,7 @@ from polyglot_export.request.words import FilterOp
 
 __all__ = [
     "AccessDenied",
+    "ArrowExport",
     "AsyncExport",
     "Busy",
     "CancelToken",
@@ -93,6 +95,7 @@ __all__ = [
     "dump",
     "explain",
     "export",
+    "export_arrow",
     "export_to_file",
     "open_export",
     "parse_spec",

@@ -20,6 +20,8 @@ pub mod wire;
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
+    use crate::py::arrow::{PyArrowBatch, PyArrowSchema, PyArrowStream};
+    #[pymodule_export]
     use crate::py::counting::PyRowCounter;
     #[pymodule_export]
     use crate::py::registry::{PyType, formats, types};

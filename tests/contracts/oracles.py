@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import openpyxl
 import psycopg
+import pyarrow.ipc
 import pyarrow.parquet
 import zstandard
 from lxml import etree
@@ -114,6 +115,14 @@ def _number(value: Any) -> Any:
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _arrow(file: bytes) -> list[Row]:
+    return [list(row.items()) for row in pyarrow.ipc.open_stream(file).read_all().to_pylist()]
+
+
+def _feather(file: bytes) -> list[Row]:
+    return [list(row.items()) for row in pyarrow.ipc.open_file(file).read_all().to_pylist()]
+
+
 def _as_written(file: bytes) -> bytes:
     return file
 
@@ -132,6 +141,8 @@ ORACLES: dict[Format, Oracle] = {
     Format.XML: Oracle(_texts, _xml, (b"<?xml ",)),
     Format.PARQUET: Oracle(_rows, _parquet, (b"PAR1",)),
     Format.XLSX: Oracle(_cells, _xlsx, (b"PK\x03\x04",)),
+    Format.ARROW: Oracle(_rows, _arrow, (b"\xff\xff\xff\xff",)),
+    Format.FEATHER: Oracle(_rows, _feather, (b"ARROW1",)),
 }
 
 BEGINS: dict[Compression, bytes] = {Compression.GZIP: b"\x1f\x8b", Compression.ZSTD: b"\x28\xb5\x2f\xfd"}

@@ -12,7 +12,7 @@ import polars as pl
 import psycopg
 import pytest
 
-from examples.data_frames import pandas_frame, polars_frame, polars_scan
+from examples.data_frames import duckdb_rows, pandas_frame, polars_frame, polars_scan
 from polyglot_export import StatementFailed
 from tests.examples.helpers import FOLDER, ORDERS
 from tests.fixtures.process import environment
@@ -36,6 +36,14 @@ def test_a_frame_of_polars(dsn: str, conn: psycopg.Connection) -> None:
     frame = polars_frame(dsn, QUERY)
     assert frame.rows() == conn.execute(QUERY).fetchall()
     assert frame.schema["total"] == pl.Decimal(12, 2)
+
+
+def test_rows_of_duckdb(dsn: str, conn: psycopg.Connection) -> None:
+    conn.execute(ORDERS)
+    total = "SELECT count(*), sum(total) FROM {}"
+    assert duckdb_rows(dsn, QUERY, total.format("rows")) == conn.execute(total.format("orders").encode()).fetchall()
+    with pytest.raises(Exception, match="division by zero"):
+        duckdb_rows(dsn, FAILS_LATE, "SELECT count(x) FROM rows")
 
 
 def test_a_file_that_polars_scans(dsn: str, conn: psycopg.Connection, tmp_path: Path) -> None:

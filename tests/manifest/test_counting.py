@@ -10,6 +10,7 @@ import zipfile
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 import zstandard
@@ -133,6 +134,17 @@ SAMPLE = parquet(
 )
 
 
+def arrow(write: Any, compression: str = "lz4") -> bytes:
+    sink = io.BytesIO()
+    table = pa.table({"a": pa.array(range(2000)), "b": pa.array([[each] * (each % 3) for each in range(2000)])})
+    with write(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
+        writer.write_table(table, 300)
+    return sink.getvalue()
+
+
+STREAM, FEATHER = arrow(pa.ipc.new_stream), arrow(pa.ipc.new_file)
+
+
 class Pipe(io.BytesIO):
     """Where nothing seeks: zipfile writes what is known later behind each member, as exports do."""
 
@@ -162,6 +174,8 @@ FILES: dict[Format, bytes] = {
     Format.NDJSON: b'{"a":1}\n' * 4,
     Format.XML: b'<?xml version="1.0"?>\n<r>\n<a b="/>"/>\n<a>x</a></r>\n',
     Format.PARQUET: SAMPLE,
+    Format.ARROW: STREAM,
+    Format.FEATHER: FEATHER,
     Format.XLSX: WORKBOOK,
 }
 PACK: dict[Compression | None, Any] = {
@@ -224,6 +238,13 @@ def test_any_bytes_are_counted_or_refused(
         (b"PAR1PARE1234", Format.PARQUET, None, "does not end as"),
         (SAMPLE[:-8] + (1 << 25).to_bytes(4, "little") + b"PAR1", Format.PARQUET, None, "longer than it is"),
         (SAMPLE[:-8] + b"\xff" * 4 + b"PAR1", Format.PARQUET, None, "at most 67108864 are read"),
+        (STREAM[:-8], Format.ARROW, None, "before its last message"),
+        (STREAM + b"x", Format.ARROW, None, "goes on behind its end"),
+        (STREAM[-8:], Format.ARROW, None, "no schema"),
+        (FEATHER, Format.ARROW, None, "does not begin as"),
+        (STREAM, Format.FEATHER, None, "does not begin as"),
+        (FEATHER[:-6] + b"ARROW2", Format.FEATHER, None, "does not end as"),
+        (b"\xff\xff\xff\xff\xff\xff\xff\x7f", Format.ARROW, None, "at most 67108864 are read"),
         (b"", Format.XLSX, None, "before its directory does"),
         (WORKBOOK[:-1], Format.XLSX, None, "before its directory does"),
         (WORKBOOK + b"x", Format.XLSX, None, "bytes follow"),
@@ -277,3 +298,24 @@ def test_a_window_beyond_what_readers_must_take_is_refused() -> None:
     file = packed.compress(b"a\n" * 1000) + packed.flush()
     with pytest.raises(MalformedData, match="zstd"):
         counted(file, Format.CSV, Compression.ZSTD)
+
+
+def test_arrow_of_pyarrow() -> None:
+    for compression in ("lz4", "zstd"):
+        assert counted(arrow(pa.ipc.new_stream, compression), Format.ARROW, cut=1000) == 2000
+        assert counted(arrow(pa.ipc.new_file, compression), Format.FEATHER, cut=1000) == 2000
+
+
+def test_a_batch_that_the_footer_does_not_know() -> None:
+    """As many batches, of which one is longer than the other file's footer says."""
+    short, long = (pa.table({"a": pa.array(range(rows))}) for rows in (10, 200))
+    files = []
+    for second in (short, long):
+        sink = io.BytesIO()
+        with pa.ipc.new_file(sink, short.schema) as writer:
+            writer.write_table(short)
+            writer.write_table(second)
+        files.append(sink.getvalue())
+    bodies = [file[: -10 - int.from_bytes(file[-10:-6], "little")] for file in files]
+    with pytest.raises(MalformedData, match="other batches"):
+        counted(bodies[1] + files[0][len(bodies[0]) :], Format.FEATHER)

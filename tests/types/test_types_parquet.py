@@ -75,8 +75,8 @@ def _pyarrow(table: Table, expected: dict[str, Expected], file: bytes, _path: Pa
         column = found[name]
         if column.type != each.arrow:
             wrong.append(f"{table.name}.{name}: {column.type}, must be {each.arrow}")
-        elif (difference := _difference(canonical(column, each.arrow), each.values)) is not None:
-            wrong.append(f"{table.name}.{name}: {difference}")
+        elif (said := difference(canonical(column, each.arrow), each.values)) is not None:
+            wrong.append(f"{table.name}.{name}: {said}")
     return wrong
 
 
@@ -92,24 +92,24 @@ def _duckdb(table: Table, expected: dict[str, Expected], file: bytes, path: Path
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         found = connection.sql(f"SELECT {columns} FROM read_parquet('{path}')").to_arrow_table()
-    return _other(table, {name: each for name, each in expected.items() if name not in REFUSED_BY_DUCKDB}, found)
+    return other(table.name, {name: each for name, each in expected.items() if name not in REFUSED_BY_DUCKDB}, found)
 
 
 def _polars(table: Table, expected: dict[str, Expected], file: bytes, _path: Path) -> list[str]:
-    return _other(table, expected, pl.read_parquet(io.BytesIO(file)).to_arrow())
+    return other(table.name, expected, pl.read_parquet(io.BytesIO(file)).to_arrow())
 
 
 _READERS = {"pyarrow": _pyarrow, "duckdb": _duckdb, "polars": _polars}
 
 
-def _other(table: Table, expected: dict[str, Expected], found: pa.Table) -> list[str]:
+def other(table: str, expected: dict[str, Expected], found: pa.Table) -> list[str]:
     """A reader with types of its own (large strings, nanoseconds): the values alone are compared."""
     assert set(found.column_names) >= set(expected)
     wrong = []
     for name, each in expected.items():
         values = canonical(_cast(found[name].combine_chunks(), each.arrow), each.arrow)
-        if (difference := _difference(values, each.values)) is not None:
-            wrong.append(f"{table.name}.{name}: {difference}")
+        if (said := difference(values, each.values)) is not None:
+            wrong.append(f"{table}.{name}: {said}")
     return wrong
 
 
@@ -131,7 +131,7 @@ def _uuid(value: str | bytes | None) -> bytes | None:
     return bytes.fromhex(value.replace("-", "")) if isinstance(value, str) else value
 
 
-def _difference(found: list[Any], expected: list[Any]) -> str | None:
+def difference(found: list[Any], expected: list[Any]) -> str | None:
     if len(found) != len(expected):
         return f"{len(found)} rows, the server has {len(expected)}"
     for at, (value, wanted) in enumerate(zip(found, expected, strict=True)):

@@ -147,6 +147,14 @@ class Export:
             if self._idle is not None:
                 self._idle.finish()
 
+    def read(self) -> bytes:
+        """All that is left, at once: the whole file where no chunk was taken yet. It is held in memory, however large.
+
+        Raises:
+            PolyglotError: As :meth:`next_chunk`.
+        """
+        return b"".join(self)
+
     def progress(self) -> Progress:
         """How far the export is; never blocks."""
         now = self._stream.progress()

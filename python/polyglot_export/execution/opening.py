@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from polyglot_export.access.exposure import EVERYTHING, Exposure
 from polyglot_export.cancel import CancelToken
+from polyglot_export.execution.engines.base import Engine
+from polyglot_export.execution.engines.local import LOCAL
 from polyglot_export.execution.export import Export, start
 from polyglot_export.execution.run import RunSettings
 from polyglot_export.planning.moment import Moment
@@ -35,6 +37,7 @@ def open_export(
     run: RunSettings | None = None,
     token: CancelToken | None = None,
     fit: Callable[[Plan], Plan] | None = None,
+    engine: Engine = LOCAL,
 ) -> Export:
     """Connect, lock, take the snapshot and plan; no byte is read yet.
 
@@ -45,6 +48,7 @@ def open_export(
         run: Workers and sizes.
         token: Cancelling it also ends the opening, even while that waits for a lock.
         fit: Gives the plan the sizes that there is room for, or raises where there is none.
+        engine: What runs the plan.
 
     Raises:
         SpecError: The request is wrong; ``field`` says where.
@@ -66,6 +70,7 @@ def open_export(
             started=started,
             rate_limit=run.rate_limit,
             idle_timeout=run.idle_timeout,
+            engine=engine,
         )
     except BaseException:
         moment.close()

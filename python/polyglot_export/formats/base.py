@@ -73,6 +73,9 @@ class EncoderOptions(NamedTuple):
     # xlsx
     sheet: str = "Sheet1"
     truncate_long_text: bool = False
+    # arrow
+    arrow_container: str = "stream"
+    arrow_compression: str = "none"
 
 
 class Memory(NamedTuple):
@@ -90,6 +93,10 @@ class Memory(NamedTuple):
     """A worker's other buffers."""
     row_groups: bool = False
     """Whether each worker collects a row group before it hands anything out."""
+    batch_bytes: int = 0
+    """Values that a worker collects before it hands them out as one batch …"""
+    batch_factor: int = 0
+    """… and how often it holds them meanwhile."""
 
 
 DEFAULT_MEMORY = Memory()

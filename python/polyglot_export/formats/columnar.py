@@ -11,7 +11,10 @@ from polyglot_export.errors import SpecError
 from polyglot_export.fields import wrong
 from polyglot_export.formats.base import Options
 
-__all__ = ["MAX_DECIMAL_PRECISION", "ColumnarOptions"]
+__all__ = ["MANIFEST", "MAX_DECIMAL_PRECISION", "ColumnarOptions"]
+
+MANIFEST = "polyglot.{}"
+"""Keys of the manifest in a file."""
 
 MAX_DECIMAL_PRECISION = 38
 """Digits of the widest decimal that readers take (16 bytes)."""

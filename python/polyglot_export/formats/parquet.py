@@ -9,7 +9,7 @@ from typing import Any, Literal
 from polyglot_export.errors import SpecError
 from polyglot_export.fields import left_out
 from polyglot_export.formats.base import EncoderOptions, FormatRecord, Memory
-from polyglot_export.formats.columnar import ColumnarOptions
+from polyglot_export.formats.columnar import MANIFEST, ColumnarOptions
 from polyglot_export.limits import (
     PARQUET_COLUMN_BYTES,
     PARQUET_COLUMNS_BYTES,
@@ -18,10 +18,7 @@ from polyglot_export.limits import (
     PARQUET_ROW_FACTOR,
 )
 
-__all__ = ["MANIFEST", "PARQUET", "ParquetOptions"]
-
-MANIFEST = "polyglot.{}"
-"""Keys of the manifest in a Parquet footer."""
+__all__ = ["PARQUET", "ParquetOptions"]
 
 
 SPARK: dict[str, Any] = {"uuid": "text", "time": "text"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Self
 
+from polyglot_export.formats.arrow import ARROW, FEATHER, ArrowOptions
 from polyglot_export.formats.base import FormatRecord
 from polyglot_export.formats.csv import CSV, TSV, CsvOptions
 from polyglot_export.formats.json import JSON, NDJSON, JsonOptions
@@ -14,7 +15,7 @@ from polyglot_export.formats.xml import XML, XmlOptions
 
 __all__ = ["Format", "FormatOptions"]
 
-FormatOptions = CsvOptions | JsonOptions | XmlOptions | ParquetOptions | XlsxOptions
+FormatOptions = CsvOptions | JsonOptions | XmlOptions | ParquetOptions | ArrowOptions | XlsxOptions
 
 
 class Format(StrEnum):
@@ -37,3 +38,5 @@ class Format(StrEnum):
     XML = XML
     PARQUET = PARQUET
     XLSX = XLSX
+    ARROW = ARROW
+    FEATHER = FEATHER

@@ -15,8 +15,8 @@ from polyglot_export.execution.export import Export
 from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import RunSettings
 from polyglot_export.formats.registry import Format
-from polyglot_export.integrations.limits import budget
-from polyglot_export.library.keywords import Columns, Filter, Order, Settings, Where, make_spec
+from polyglot_export.integrations.limits import room
+from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where, make_spec
 from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.reservation import Shape
 from polyglot_export.request.spec import ExportSpec
@@ -42,6 +42,7 @@ def wanted(
     columns: Columns | None = None,
     filter: Filter = (),  # noqa: A002
     where: Where = (),
+    sql_where: SqlWhere | None = None,
     order_by: Order = (),
     limit: int | None = None,
     compression: Compression | str | None = None,
@@ -64,6 +65,7 @@ def wanted(
         columns=columns,
         filter=filter,
         where=where,
+        sql_where=sql_where,
         order_by=order_by,
         limit=limit,
         compression=compression,
@@ -79,7 +81,8 @@ class Opening:
 
     def __init__(self, asked: Wanted) -> None:
         self._asked = asked
-        self._budget = budget()
+        self._room = room()
+        self._budget = self._room.budget
         self._reservation: Reservation | None = None
 
     def open(self, token: CancelToken, *, idle_timeout: float | None = None) -> Export:
@@ -97,7 +100,7 @@ class Opening:
         planning = planning_share(0)
         self._reservation = self._budget.reserve_now(Fixed(Share(planning.bytes, planning.workers + 1)))
         reservation = self._reservation
-        run = replace(self._asked.run, idle_timeout=idle_timeout)
+        run = replace(self._asked.run, idle_timeout=idle_timeout, row_bytes=self._room.row_bytes)
         return open_export(
             self._asked.spec, dsn=self._asked.dsn, run=run, token=token, fit=lambda plan: self._fit(plan, reservation)
         )

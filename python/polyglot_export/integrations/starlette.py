@@ -25,7 +25,7 @@ from polyglot_export.integrations.answers import HTTP_1_0, RANGED, Refusal, file
 from polyglot_export.integrations.cut import CutBroken, break_off, is_guarded
 from polyglot_export.integrations.opening import Opening, Wanted, wanted
 from polyglot_export.integrations.pace import IDLE_SECONDS, Watch
-from polyglot_export.library.keywords import Columns, Filter, Order, Settings, Where
+from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where
 
 if TYPE_CHECKING:
     from starlette.background import BackgroundTask
@@ -65,6 +65,7 @@ class ExportResponse(Response):
         columns: Columns | None = None,
         filter: Filter = (),  # noqa: A002
         where: Where = (),
+        sql_where: SqlWhere | None = None,
         order_by: Order = (),
         limit: int | None = None,
         compression: Compression | str | None = None,
@@ -91,6 +92,7 @@ class ExportResponse(Response):
             columns: Which, and in which order.
             filter: Terms that must all hold, as data.
             where: The same as texts.
+            sql_where: A condition in SQL, or a pair of it and its values. Never a client's text.
             order_by: Sort keys.
             limit: At most so many rows.
             compression: Of the whole file, which stays compressed: ``orders.csv.gz``.
@@ -117,6 +119,7 @@ class ExportResponse(Response):
                 columns=columns,
                 filter=filter,
                 where=where,
+                sql_where=sql_where,
                 order_by=order_by,
                 limit=limit,
                 compression=compression,

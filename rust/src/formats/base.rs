@@ -143,8 +143,17 @@ pub struct Totals {
 pub struct Chunk {
     pub prefix: Vec<u8>,
     pub body: Vec<u8>,
+    /// What is handed out in place of bytes, by a format that makes no file.
+    pub own: Option<Own>,
     /// Which file it is of, where an export makes several.
     pub mark: Option<FileMark>,
+}
+
+/// What only those know who asked for such a format: a batch of rows in memory.
+#[derive(Debug)]
+pub struct Own {
+    pub bytes: usize,
+    pub what: Box<dyn Any + Send>,
 }
 
 /// What a chunk is to one of several files, which are numbered from 0 as they are begun.
@@ -177,7 +186,8 @@ pub struct FileEnd {
 
 impl Chunk {
     pub fn len(&self) -> usize {
-        self.prefix.len().saturating_add(self.body.len())
+        let own = self.own.as_ref().map_or(0, |own| own.bytes);
+        self.prefix.len().saturating_add(self.body.len()).saturating_add(own)
     }
 
     pub fn is_empty(&self) -> bool {

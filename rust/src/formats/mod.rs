@@ -1,11 +1,12 @@
 //! Rows to bytes: a file or folder a format, and the registry of all of them.
 //!
 //! `base` says what a format is. The text formats (csv, json, xml) write rows with a separator between them, a header
-//! and a footer; `text` makes the two halves of a [`Format`] out of that. Parquet makes its own, of columns that
-//! `columnar` builds, and xlsx too, of sheets in a zip.
+//! and a footer; `text` makes the two halves of a [`Format`] out of that. Parquet and Arrow make their own, of columns
+//! that `columnar` builds, and xlsx too, of sheets in a zip.
 
 use std::sync::Arc;
 
+pub mod arrow;
 pub mod base;
 pub mod columnar;
 pub mod csv;
@@ -30,6 +31,7 @@ pub static FORMATS: &[(&str, Open)] = &[
     ("xml", xml::open),
     ("parquet", parquet::open),
     ("xlsx", xlsx::open),
+    ("arrow", arrow::open),
 ];
 
 /// The format of that name, with its options.

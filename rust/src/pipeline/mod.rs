@@ -54,7 +54,7 @@ impl Consumer {
     fn next_part(&mut self, chunk_bytes: usize) -> Option<Chunk> {
         if self.large.is_none() {
             let chunk = self.assembler.take_chunk()?;
-            if chunk.mark.is_some() || chunk.body.len() <= chunk_bytes.saturating_mul(2) {
+            if chunk.mark.is_some() || chunk.own.is_some() || chunk.body.len() <= chunk_bytes.saturating_mul(2) {
                 return Some(chunk);
             }
             self.large = Some((chunk.body, 0));

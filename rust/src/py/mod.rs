@@ -1,6 +1,7 @@
 //! The seam to Python. All PyO3 is in this folder; the rest is plain Rust that `cargo test` runs without an
 //! interpreter.
 
+pub mod arrow;
 pub mod counting;
 pub mod errors;
 mod options;

@@ -9,6 +9,7 @@ use super::options::PyOptions;
 use super::words::{meaning, refused, unknown};
 use crate::compression::Compression;
 use crate::formats;
+use crate::formats::options::Options;
 use crate::plan::{Limits, Plan, Route, Scan, Source, TidRanges};
 use crate::types::{self, Column, ParquetType};
 use crate::wire::params::{ChannelBinding, ConnectParams, Host, Methods, SslMode, SslParams, TcpParams, TlsVersions};
@@ -103,6 +104,11 @@ struct PyRoute {
 }
 
 impl PyPlan {
+    /// What the schema of a columnar format says beside its fields.
+    pub fn metadata(&self) -> PyResult<Vec<(String, String)>> {
+        self.encoder.pairs("metadata").map_err(refused)
+    }
+
     pub fn into_plan(self) -> PyResult<Plan> {
         let (word, level) = (self.compression.as_deref(), self.compression_level);
         let compression = Compression::named(word, level)

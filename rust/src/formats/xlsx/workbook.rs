@@ -97,7 +97,7 @@ impl Workbook {
     }
 
     fn hand_out(&mut self, body: Vec<u8>) {
-        let chunk = Chunk { prefix: std::mem::take(&mut self.pending), body, mark: None };
+        let chunk = Chunk { prefix: std::mem::take(&mut self.pending), body, ..Chunk::default() };
         self.ready = Some(chunk).filter(|chunk| !chunk.is_empty());
     }
 }
