@@ -113,6 +113,8 @@ ARROW_BATCH_FACTOR = 6
 body of the message, and the message."""
 ARROW_BATCHES_IN_HAND = 3
 """Batches that have left their worker: one is the head's, one is being cut into chunks, one is with the consumer."""
+ARROW_VALUE_BYTES = 16
+"""What a value of Arrow takes at most where it is NULL: a decimal or a UUID."""
 ARROW_COLUMN_BYTES = 4 * KIB
 """A worker's builder of one column of Arrow, and its part of the message's head …"""
 ARROW_COLUMNS_BYTES = 8 * MIB
@@ -131,6 +133,8 @@ this is what it may become when it is printed or was compressed 32-fold. A row t
 row at a time."""
 PAGE_BYTES = 8 * KIB
 """PostgreSQL's page, as it is built everywhere."""
+ROW_ON_PAGE_BYTES = 28
+"""The least that a row takes on a page: its header and its line pointer (PostgreSQL manual, "Database Page Layout")."""
 PAGES_PER_SEGMENT = 1_000
 """Heap pages of a segment, 8 MiB with PostgreSQL's usual page size: large enough that the 1 ms that a statement costs
 does not show, small enough that the last segments keep all workers busy and that finished ones fit the window. A

@@ -4,6 +4,7 @@ types are in ``tests/types/test_types_arrow.py``.
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 import threading
@@ -308,3 +309,10 @@ def test_a_file_can_be_read_at_once(shared: Shared) -> None:
     with export(dsn, query=FAILS_LATE) as failing, pytest.raises(StatementFailed):
         failing.read()
     assert_released(conn)
+
+
+def test_the_arguments_are_those_of_an_export() -> None:
+    """But for what a file has."""
+    ours, theirs = (inspect.signature(each).parameters for each in (export_arrow, export))
+    assert list(ours) == [name for name in theirs if name not in ("format", "compression")]
+    assert [ours[name].annotation for name in ours] == [theirs[name].annotation for name in ours]

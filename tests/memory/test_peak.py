@@ -26,7 +26,7 @@ MEGABYTE = 1_000_000
 TEXT_LIMIT = 120 * MEGABYTE
 """Issue "Export a real table end to end": at most 120 MB for text …"""
 PARQUET_LIMIT = 160 * MEGABYTE
-"""… and 160 MB for Parquet."""
+"""… and 160 MB for Parquet, and for Feather too."""
 GROWTH_LIMIT = 25 * MEGABYTE
 """What chance does: how many segments wait at one time, and the allocator. Growth with the rows would be far above: the
 large table is 130 MB longer than the small one."""
@@ -52,6 +52,7 @@ PARQUET = [
     ("parquet",),
     ("parquet", "--option", "compression=zstd"),
     ("parquet", "--option", "compression=none"),
+    ("feather",),
 ]
 CASES = [(*case, TEXT_LIMIT) for case in TEXT] + [(*case, PARQUET_LIMIT) for case in PARQUET]
 

@@ -36,6 +36,8 @@ CASES = [
     ("ndjson", "gzip"),
     ("xml", "zstd"),
     ("parquet", None),
+    ("arrow", None),
+    ("feather", None),
 ]
 
 
@@ -71,7 +73,13 @@ def test_the_bytes_are_the_same(table: str, format_: str, compression: str | Non
 
 @pytest.mark.parametrize(
     ("format_", "compression", "count", "most"),
-    [("csv", None, 24, 4), ("csv", "gzip", 16, 4), ("csv", "zstd", 6, 12), ("parquet", None, 3, 60)],
+    [
+        ("csv", None, 24, 4),
+        ("csv", "gzip", 16, 4),
+        ("csv", "zstd", 6, 12),
+        ("parquet", None, 3, 60),
+        ("arrow", None, 3, 48),
+    ],
 )
 def test_stalled_exports_stay_within_what_they_reserve(
     table: str, format_: str, compression: str | None, count: int, most: int

@@ -16,7 +16,7 @@ from polyglot_export.execution.export import Export
 from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, Progress, RunSettings
 from polyglot_export.formats.registry import Format
-from polyglot_export.library.keywords import Columns, Filter, Order, Where, make_spec
+from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where, make_spec
 from polyglot_export.planning.plan import Plan
 
 if TYPE_CHECKING:
@@ -37,9 +37,12 @@ def export_arrow(
     columns: Columns | None = None,
     filter: Filter = (),  # noqa: A002 - the words of export()
     where: Where = (),
+    sql_where: SqlWhere | None = None,
     order_by: Order = (),
     limit: int | None = None,
     options: Mapping[str, Any] | None = None,
+    role: str | None = None,
+    settings: Settings | None = None,
     workers: int | None = None,
     rate_limit: float | None = None,
     lock_timeout: float | None = None,
@@ -59,10 +62,13 @@ def export_arrow(
         columns: As in :func:`export`.
         filter: As in :func:`export`.
         where: As in :func:`export`.
+        sql_where: As in :func:`export`.
         order_by: As in :func:`export`.
         limit: At most so many rows.
         options: Those of the format ``arrow`` that are about types: ``numericFallback``, ``unrepresentable``,
             ``time24``, ``arrays``, ``timeZone``.
+        role: As in :func:`export`.
+        settings: As in :func:`export`.
         workers: Connections and threads.
         rate_limit: Bytes of batches a second that are read at most.
         lock_timeout: Seconds to wait for a table that another session has locked; ``None`` waits as long as it takes.
@@ -80,11 +86,19 @@ def export_arrow(
         columns=columns,
         filter=filter,
         where=where,
+        sql_where=sql_where,
         order_by=order_by,
         limit=limit,
         options=options,
     )
-    run = RunSettings(workers=workers, rate_limit=rate_limit, lock_timeout=lock_timeout, idle_timeout=idle_timeout)
+    run = RunSettings(
+        workers=workers,
+        rate_limit=rate_limit,
+        lock_timeout=lock_timeout,
+        idle_timeout=idle_timeout,
+        role=role,
+        settings=settings,
+    )
     return ArrowExport(open_export(spec, dsn=dsn, run=run, engine=BatchEngine()))
 
 

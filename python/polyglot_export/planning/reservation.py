@@ -9,6 +9,7 @@ from polyglot_export.formats.registry import Format
 from polyglot_export.limits import (
     APPENDED_ROW_GROUPS,
     ARROW_BATCHES_IN_HAND,
+    ARROW_VALUE_BYTES,
     COLUMN_BYTES,
     CONNECTION_BYTES,
     HELD_CHUNKS,
@@ -18,6 +19,7 @@ from polyglot_export.limits import (
     ROUTE_CHUNK_BYTES,
     ROUTE_FOOTERS_BYTES,
     ROW_GROUP_BYTES,
+    ROW_ON_PAGE_BYTES,
     Limits,
 )
 from polyglot_export.planning.plan import Plan, Route
@@ -70,7 +72,7 @@ def export_bytes(shape: Shape, limits: Limits, *, segments: int | None = None) -
     worker += memory.worker_bytes + min(memory.column_bytes * shape.columns, memory.columns_bytes)
     if memory.row_groups:
         worker += shape.row_group_bytes
-    batch = min(memory.batch_bytes, shape.row_group_bytes)
+    batch = min(memory.batch_bytes, _batch_bytes(shape))
     worker += memory.batch_factor * batch
     shared = (
         ARROW_BATCHES_IN_HAND * batch + LEADER_BYTES + HELD_CHUNKS * limits.chunk_bytes + row_allowance(shape, limits)
@@ -111,6 +113,12 @@ def row_allowance(shape: Shape, limits: Limits) -> int:
 def row_factor(format_: str) -> float:
     """How often a large row is held."""
     return Format(format_).record.memory.row_factor
+
+
+def _batch_bytes(shape: Shape) -> int:
+    """What the rows of a segment take in arrays at most, where even NULL takes the place of a value."""
+    rows = shape.row_group_bytes // (2 * ROW_ON_PAGE_BYTES)
+    return shape.row_group_bytes + rows * shape.columns * ARROW_VALUE_BYTES
 
 
 def _row_group_bytes(plan: Plan) -> int:
