@@ -104,6 +104,12 @@ clients: install ## What every client sees of a cut, directly and behind proxies
 	@$(BIN)/python -m tests.clients.measure
 	@$(BIN)/python -m tests.faults.table
 
+.PHONY: servers
+servers: install ## Which web servers show a cut of an ExportResponse: the table of docs/reference/web-servers.md
+	@tools/system-packages.sh tests
+	@$(BIN)/python -m tests.integrations.measure
+	@$(BIN)/python -m tests.integrations.table
+
 # --- checks ------------------------------------------------------------------------------------------------------
 
 .PHONY: test
@@ -139,6 +145,7 @@ lint-python: $(STAMPS)/core $(STAMPS)/dev
 	$(BIN)/python -m tools.cli_reference --check
 	$(BIN)/python -m tools.manifest_schema --check
 	$(BIN)/python -m tests.faults.table --check
+	$(BIN)/python -m tests.integrations.table --check
 	$(BIN)/python -m tools.generate_xml_names --check
 
 .PHONY: lint-deploy
@@ -180,6 +187,7 @@ docs: install ## Write the generated pages anew and check that every link leads 
 	$(BIN)/python -m tools.cli_reference
 	$(BIN)/python -m tools.manifest_schema
 	$(BIN)/python -m tests.faults.table
+	$(BIN)/python -m tests.integrations.table
 	$(BIN)/python -m tests.types.table
 	$(BIN)/python tools/check_docs.py
 

@@ -38,7 +38,7 @@ MB = 1 << 20
 GROUP_BYTES = 256 * MB
 CASES = (
     ("csv", None), ("csv", "gzip"), ("csv", "zstd"), ("json", None), ("ndjson", None), ("ndjson", "gzip"),
-    ("xml", None), ("parquet", None),
+    ("xml", None), ("parquet", None), ("xlsx", None),
 )  # fmt: skip
 SLOW_RATE = 100_000.0
 """Bytes a second of a slow client."""

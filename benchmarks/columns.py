@@ -7,6 +7,8 @@ from __future__ import annotations
 import hashlib
 from decimal import Decimal
 from pathlib import Path
+from typing import IO
+from zipfile import ZipFile
 
 import psycopg
 import pyarrow.compute
@@ -25,8 +27,8 @@ COLUMNS_AT_ONCE = 400
 
 def large_file_problem(path: Path, format_name: str, expected: Sums) -> str | None:
     """What is wrong with a file of ``records`` that is too large to be read value by value in Python."""
-    if format_name == "xml":
-        rows = _records_of_xml(path)
+    if format_name in _COUNTERS:
+        rows = _COUNTERS[format_name](path)
         return None if rows == expected.rows else f"{rows} records instead of {expected.rows}"
     file = pyarrow.parquet.ParquetFile(path)
     rows = ids = characters = 0
@@ -96,10 +98,29 @@ def _facts_of_file(file: pyarrow.parquet.ParquetFile, names: list[str], texts: s
 
 def _records_of_xml(path: Path) -> int:
     """How many records end in a file; none of its values holds such a tag unescaped."""
-    end, rows, carry = b"</record>", 0, b""
     with path.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            block = carry + block
-            rows += block.count(end)
-            carry = block[len(block) - len(end) + 1 :]
+        return _occurrences(file, b"</record>")
+
+
+def _rows_of_xlsx(path: Path) -> int:
+    """How many rows its sheets have, without their headers."""
+    rows = 0
+    with ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.startswith("xl/worksheets/"):
+                with archive.open(name) as sheet:
+                    rows += _occurrences(sheet, b"</row>") - 1
     return rows
+
+
+def _occurrences(file: IO[bytes], end: bytes) -> int:
+    found, carry = 0, b""
+    while block := file.read(BLOCK_BYTES):
+        block = carry + block
+        found += block.count(end)
+        carry = block[len(block) - len(end) + 1 :]
+    return found
+
+
+_COUNTERS = {"xml": _records_of_xml, "xlsx": _rows_of_xlsx}
+"""Formats of which only the rows are counted."""

@@ -1,9 +1,9 @@
 """What a file must be: digests of what the server itself says, or of a quiet run whose file a reader of others has
 checked.
 
-Text of csv, json and ndjson comes from the server's ``COPY`` and ``row_to_json``. XML and Parquet have no counterpart
-there: one export by the library, with nothing else running, is read back by lxml and pyarrow and compared with sums of
-the server; its digest is the measure then, as the bytes of an export are a function of its plan.
+Text of csv, json and ndjson comes from the server's ``COPY`` and ``row_to_json``. XML, Parquet and xlsx have no
+counterpart there: one export by the library, with nothing else running, is read back by lxml and pyarrow and compared
+with sums of the server; its digest is the measure then, as the bytes of an export are a function of its plan.
 """
 
 from __future__ import annotations

@@ -1,84 +1,76 @@
-"""Exports as downloads of a FastAPI application of your own.
+"""A FastAPI application with a button that downloads a table: its users see the orders of their own shop.
 
     DATABASE_URL=postgresql://localhost/shop uvicorn --app-dir examples fastapi_app:app
-    curl -f -OJ "http://127.0.0.1:8000/exports/orders.csv?since=2026-01-01"
+    curl -f -u ann:ann-secret -OJ "http://127.0.0.1:8000/exports/orders.csv?since=2026-01-01"
 
-What a client sees of an export that fails:
+An export that fails before its first bytes is an answer with a status of its own (400 for a wrong request, 503 when too
+many run, 500 else); after them it is a broken transfer (curl: exit code 18). ``CutBroken`` outermost keeps every
+middleware and server from making a whole one of it. A client that leaves, or that stalls for a minute, ends its query.
 
-- Before its first bytes: an answer with a status of its own (400 for a wrong request, 500 else). That is why the
-  export is opened, and its first chunk taken, before the response is made.
-- After them: a broken transfer (curl: exit code 18). When the application raises, uvicorn closes the connection
-  without the chunk that ends a body. Nothing here may catch that error and return.
-
-What does not show it:
-
-- HTTP/1.0 has no chunked bodies: there a cut looks like the end. Such requests are refused. A proxy in front must speak
-  HTTP/1.1 to the application (nginx: ``proxy_http_version 1.1``).
-- A middleware made with ``@app.middleware("http")`` puts a stream of its own between: the body ended as if it were
-  whole when this was tried. Plain ASGI middleware (``async def __call__(self, scope, receive, send)``) is fine.
-
-``polyglot serve`` is such a service with jobs, keys, limits of memory, and a reset that every client sees.
+``polyglot serve`` is such a service with jobs, keys and prepared files; ``mounted_app.py`` has it inside an app.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+import secrets
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
-from fastapi import Depends, FastAPI, HTTPException, Request
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi import Depends, FastAPI, HTTPException
+from fastapi.responses import HTMLResponse
+from fastapi.security import HTTPBasic, HTTPBasicCredentials
 
-from polyglot_export import AsyncExport, SpecError, aexport
+from polyglot_export.integrations.fastapi import CutBroken, ExportResponse, limits
 
 DSN = os.environ.get("DATABASE_URL")
-SOURCES = {"orders": ("public.orders", "placed_on")}
-"""What may be exported: the name in the URL, with the table (or view) and the day that it can be filtered by."""
-MEDIA_TYPES = {
-    "csv": "text/csv; charset=utf-8",
-    "ndjson": "application/x-ndjson",
-    "parquet": "application/vnd.apache.parquet",
-}
-IDLE_SECONDS = 60
-"""A client that takes nothing for so long is given up: its export holds connections and a snapshot of the database."""
-
-app = FastAPI()
-Format = Literal["csv", "ndjson", "parquet"]
+limits(memory="256MB", connections=20)
+"""For all exports that run at a time; a further one is answered 503 with Retry-After."""
 
 
-@app.exception_handler(SpecError)
-async def wrong_request(_request: Request, error: SpecError) -> JSONResponse:
-    """The sentence names the field and what is allowed, so that a person can act on it."""
-    return JSONResponse({"detail": str(error), "field": error.field}, status_code=400)
+class User(NamedTuple):
+    """A row of the application's table of users. Yours keeps a hash of the password."""
+
+    shop: int
+    password: str
 
 
-async def opened(
-    request: Request, name: str, extension: Format, since: date | None = None
-) -> AsyncIterator[AsyncExport]:
-    """The export of this request. It is closed, and its queries end, once the response is over or the client left."""
-    if request.scope["http_version"] == "1.0":
-        raise HTTPException(426, "a stream needs HTTP/1.1", headers={"Upgrade": "HTTP/1.1"})
-    if name not in SOURCES:
-        raise HTTPException(404, f"there is no export {name!r}; there are {', '.join(SOURCES)}")
-    table, day = SOURCES[name]
-    terms: list[dict[str, Any]] = [] if since is None else [{"column": day, "op": ">=", "value": since.isoformat()}]
-    async with aexport(DSN, table, format=extension, filter=terms, idle_timeout=IDLE_SECONDS) as export:
-        yield export
+USERS = {"ann": User(1, "ann-secret"), "bob": User(2, "bob-secret")}
+PAGE = """
+<!doctype html><title>Orders</title>
+<a href="/exports/orders.csv" download>Download my orders</a>
+"""
+api = FastAPI()
+basic = HTTPBasic()
 
 
-@app.get("/exports/{name}.{extension}")
-async def download(name: str, extension: Format, export: Annotated[AsyncExport, Depends(opened)]) -> StreamingResponse:
-    """Stream it. The path has the format, so that the browser's file has the right name."""
-    first = await anext(export, b"")
-    return StreamingResponse(
-        _body(first, export),
-        media_type=MEDIA_TYPES[extension],
-        headers={"Content-Disposition": f'attachment; filename="{name}.{extension}"'},
-    )
+def signed_in(given: Annotated[HTTPBasicCredentials, Depends(basic)]) -> User:
+    """Who asks."""
+    user = USERS.get(given.username)
+    if user is None or not secrets.compare_digest(given.password.encode(), user.password.encode()):
+        raise HTTPException(401, "who are you?", headers={"WWW-Authenticate": "Basic"})
+    return user
 
 
-async def _body(first: bytes, rest: AsyncExport) -> AsyncIterator[bytes]:
-    yield first
-    async for chunk in rest:
-        yield chunk
+@api.get("/", response_class=HTMLResponse)
+def page(_user: Annotated[User, Depends(signed_in)]) -> str:
+    """The button."""
+    return PAGE
+
+
+@api.get("/exports/orders.{extension}")
+def download(
+    extension: Literal["csv", "ndjson", "parquet"],
+    user: Annotated[User, Depends(signed_in)],
+    since: date | None = None,
+) -> ExportResponse:
+    """The orders of the user's shop, and no others."""
+    terms: list[dict[str, Any]] = [{"column": "shop", "op": "=", "value": user.shop}]
+    if since is not None:
+        terms.append({"column": "placed_on", "op": ">=", "value": since.isoformat()})
+    columns = ["id", "placed_on", "customer", "total"]
+    name = f"orders.{extension}"
+    return ExportResponse(DSN, "public.orders", columns=columns, filter=terms, format=extension, filename=name)
+
+
+app = CutBroken(api)

@@ -23,6 +23,7 @@ xmllint|libxml2-utils|tests/formats: another strict reader of XML
 soffice|libreoffice-calc-nogui|tests/formats: a spreadsheet that opens a workbook
 redis-server|redis-server|tests/fixtures/redis.py: the store of several replicas
 pgbouncer|pgbouncer|tests/service/test_pgbouncer.py: a real pool between service and database
+node|nodejs|tests/integrations: what its fetch sees of a cut download
 curl|curl|tests/service, tests/clients: what clients see of a cut download
 wget|wget|tests/service, tests/clients: the same
 /usr/lib/*/faketime/libfaketimeMT.so.1|libfaketime|tests/faults: a clock that jumps

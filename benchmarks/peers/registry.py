@@ -12,6 +12,8 @@ from benchmarks.peers.node import NodeReference
 from benchmarks.peers.polars import Polars
 from benchmarks.peers.psql import Gzip, Gzip1, Pigz, RowToJson, Zstd
 from benchmarks.peers.psycopg import Psycopg
+from benchmarks.peers.rustpy_xlsxwriter import RustpyXlsxWriter
+from benchmarks.peers.xlsxwriter import XlsxWriter
 
 __all__ = ["all_peers"]
 
@@ -27,6 +29,8 @@ def all_peers() -> tuple[Peer, ...]:
         Polars(),
         Asyncpg(),
         Psycopg(),
+        XlsxWriter(),
+        RustpyXlsxWriter(),
         RowToJson(),
         Gzip1(),
         Gzip(),

@@ -104,6 +104,20 @@ def test_queries_refused(cli: Cli, items: str, tmp_path: Path, given: str, stdin
     assert sentence in complaint(cli("export", "-q", given, dsn=items, stdin=stdin, cwd=tmp_path), 2)
 
 
+@pytest.mark.parametrize(
+    "condition", ["id % 7 = 0 and name <> 'plain'", "id in (select max(id) from items)", "value > 3 -- all of them"]
+)
+def test_a_condition_in_sql(cli: Cli, items: str, reader: psycopg.Connection, condition: str) -> None:
+    line = ("--sql-where", condition, "--order-by", "id", "--where", "id > 5")
+    expected = f"SELECT id, value FROM items WHERE id > 5 AND ({condition}\n) ORDER BY id"
+    assert succeeded(cli("export", "items", "-c", "id,value", *line, dsn=items)) == copied(reader, expected)
+
+
+def test_conditions_refused(cli: Cli, items: str) -> None:
+    for condition in ("id = ", "id = 1) OR (true", "true; drop table items", "id"):
+        assert complaint(cli("export", "items", "--sql-where", condition, dsn=items), 2).startswith("--sql-where")
+
+
 def test_mkdir(cli: Cli, items: str, tmp_path: Path) -> None:
     command = ("export", "--query", "SELECT 1 AS one", "-o", "a/b/one.csv")
     assert "No such file or directory" in complaint(cli(*command, dsn=items, cwd=tmp_path), 1)

@@ -64,6 +64,22 @@ PYTHON = {
     "euc-kr": "cp949",
 }
 """What Python calls it where that is something else."""
+POSTGRES = {
+    **{f"windows-{number}": f"WIN{number}" for number in (874, *range(1250, 1259))},
+    "iso-8859-15": "LATIN9",
+    "iso-8859-2": "LATIN2",
+    "iso-8859-16": "LATIN10",
+    "ibm866": "WIN866",
+    "koi8-r": "KOI8R",
+    "koi8-u": "KOI8U",
+    "big5": "BIG5",
+    "euc-jp": "EUC_JP",
+    "euc-kr": "UHC",
+    "gb18030": "GB18030",
+    "gbk": "GBK",
+    "shift_jis": "SJIS",
+}
+"""What PostgreSQL calls it, where it knows it."""
 MARKS = {"utf-16le": codecs.BOM_UTF16_LE, "utf-16be": codecs.BOM_UTF16_BE}
 
 
@@ -96,6 +112,19 @@ def test_the_text_of_the_server_in_the_encoding(table: tuple[str, psycopg.Connec
     text = copied(conn, f'SELECT id, "{names[1]}" FROM t').decode()
     expected = MARKS.get(encoding, b"") + text.encode(python(encoding))
     assert exported(dsn, "t", columns=names, options={"encoding": encoding}) == expected
+
+
+@pytest.mark.parametrize(("encoding", "of_server"), POSTGRES.items())
+def test_the_server_reads_it_back(table: tuple[str, psycopg.Connection], encoding: str, of_server: str) -> None:
+    dsn, conn = table
+    names = own(encoding)
+    file = exported(dsn, "t", columns=names, options={"encoding": encoding})
+    conn.execute("DROP TABLE IF EXISTS back; CREATE TABLE back (id int, t text)")
+    with conn.cursor().copy(f"COPY back FROM STDIN (FORMAT csv, HEADER, ENCODING '{of_server}')".encode()) as copy:
+        copy.write(file)
+    stored = f'SELECT id, "{names[1]}" AS t FROM t'
+    different = conn.execute(f"(TABLE back EXCEPT {stored}) UNION ALL ({stored} EXCEPT TABLE back)".encode()).fetchall()
+    assert different == []
 
 
 @pytest.mark.parametrize(("encoding", "compression"), [("utf-16le", None), ("gbk", "gzip"), ("utf-16le", "zstd")])

@@ -21,7 +21,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from polyglot_export import SpecError, UnsupportedValue, export, export_to_file
+from polyglot_export import SpecError, UnsupportedValue, dump, export, export_to_file, verify
 from tests.fixtures.server import Database
 from tests.formats.xlsx_reader import DATE, GENERAL, GUARDED, TIME, TIME_MS, TIMESTAMP, TIMESTAMP_MS, Cell, sheets
 from tests.library.helpers import copied, exported
@@ -303,6 +303,19 @@ def test_a_name_that_excel_does_not_take_is_refused(name: str) -> None:
     with pytest.raises(SpecError, match="Excel takes") as raised:
         exported(None, "t", format="xlsx", options={"sheet": name})
     assert raised.value.field == "options.sheet"
+
+
+def test_rows_are_laid_into_folders(shared: Shared, tmp_path: Path) -> None:
+    dsn, conn = shared
+    conn.execute("CREATE TABLE laid AS SELECT g AS id, 'k' || g % 3 AS kind FROM generate_series(1, 3000) AS g")
+    dump(dsn, tmp_path, tables="laid", format="xlsx", partition_by={"laid": "kind"})
+    for kind in ("k0", "k1", "k2"):
+        (file,) = (tmp_path / "public.laid" / f"kind={kind}").iterdir()
+        (sheet,) = sheets(file.read_bytes())
+        expected = texts(conn, f"SELECT id FROM laid WHERE kind = '{kind}' ORDER BY id")
+        assert (sheet.name, sheet.header) == ("laid", ["id"])
+        assert [[cell and cell.text for cell in row] for row in sheet.rows] == expected
+    assert verify(tmp_path, dsn).ok
 
 
 def test_no_columns_are_refused(dsn: str, conn: psycopg.Connection) -> None:

@@ -1,7 +1,8 @@
-"""The web servers of the matrix, each with an application of ``apps/``."""
+"""The web servers of the matrix, each with applications of ``apps/``."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -16,10 +17,11 @@ from pathlib import Path
 from tests.cli.helpers import wait_until
 from tests.fixtures.process import environment, free_port
 
-__all__ = ["SERVERS", "Server", "running"]
+__all__ = ["ASGI_SHAPES", "SERVERS", "WSGI_SHAPES", "Server", "running", "server_of"]
 
-APPS = Path(__file__).parent / "apps"
-_ASGI = ("star_app:plain", "star_app:between", "star_app:guarded", "star_app:guarded_between")
+ROOT = Path(__file__).parents[2]
+ASGI_SHAPES = ("plain", "between", "guarded", "guarded_between", "django", "guarded_django")
+WSGI_SHAPES = ("wsgi",)
 
 
 @dataclass(frozen=True)
@@ -30,58 +32,74 @@ class Server:
     """For the table."""
     package: str
     arguments: tuple[str, ...]
-    """``{port}`` and ``{app}`` are put in."""
-    apps: tuple[str, ...]
-    """What it can run, as ``module:name``."""
-    variables: Mapping[str, str] | None = None
+    """``{port}`` is put in."""
+    shapes: tuple[str, ...] = ASGI_SHAPES
+    """The applications that it has."""
+    http2: bool = False
+    """Whether it speaks HTTP/2 without TLS."""
 
     @property
     def version(self) -> str:
         """Of its package."""
         return version(self.package)
 
-    def command(self, app: str, port: int) -> list[str]:
-        """How it is started."""
-        return [sys.executable, *(each.format(port=port, app=app) for each in self.arguments)]
+    def path(self, shape: str, rest: str) -> str:
+        """Where something of an application is."""
+        return f"/{rest}" if self.shapes == WSGI_SHAPES else f"/{shape}/{rest}"
 
 
 _BIND = ("--bind", "127.0.0.1:{port}")
-_DJANGO = ("django_app:plain", "django_app:guarded")
-_GRANIAN = ("-m", "granian", "--interface", "asgi", "--port", "{port}", "--no-ws")
+_APPS = "tests.integrations.apps"
+_APP = f"{_APPS}.asgi_app:app"
+_WSGI = f"{_APPS}.django_app:wsgi"
 SERVERS = (
-    Server("uvicorn, h11", "uvicorn", ("-m", "uvicorn", "--http", "h11", "--port", "{port}", "{app}"), _ASGI + _DJANGO),
+    Server("uvicorn (h11)", "uvicorn", ("-m", "uvicorn", "--http", "h11", "--port", "{port}", _APP)),
+    Server("uvicorn (httptools)", "uvicorn", ("-m", "uvicorn", "--http", "httptools", "--port", "{port}", _APP)),
+    Server("hypercorn", "hypercorn", ("-m", "hypercorn", *_BIND, _APP), http2=True),
     Server(
-        "uvicorn, httptools", "uvicorn", ("-m", "uvicorn", "--http", "httptools", "--port", "{port}", "{app}"), _ASGI
+        "granian",
+        "granian",
+        ("-m", "granian", "--interface", "asgi", "--port", "{port}", "--no-ws", _APP),
+        http2=True,
     ),
-    Server("hypercorn", "hypercorn", ("-m", "hypercorn", *_BIND, "{app}"), _ASGI + _DJANGO),
-    Server("granian", "granian", (*_GRANIAN, "{app}"), _ASGI + _DJANGO),
     Server(
-        "gunicorn, uvicorn-worker",
+        "gunicorn (uvicorn-worker)",
         "gunicorn",
-        ("-m", "gunicorn", "-k", "uvicorn_worker.UvicornWorker", *_BIND, "{app}"),
-        _ASGI,
+        ("-m", "gunicorn", "-k", "uvicorn_worker.UvicornWorker", *_BIND, _APP),
     ),
-    Server("daphne", "daphne", ("-m", "daphne", "-p", "{port}", "{app}"), _ASGI + _DJANGO),
-    Server("gunicorn, sync", "gunicorn", ("-m", "gunicorn", *_BIND, "{app}"), ("django_app:wsgi",)),
+    Server("daphne", "daphne", ("-m", "daphne", "-p", "{port}", _APP)),
+    Server("gunicorn (sync)", "gunicorn", ("-m", "gunicorn", *_BIND, _WSGI), WSGI_SHAPES),
     Server(
-        "gunicorn, gthread",
+        "gunicorn (gthread)",
         "gunicorn",
-        ("-m", "gunicorn", "-k", "gthread", "--threads", "4", *_BIND, "{app}"),
-        ("django_app:wsgi",),
+        ("-m", "gunicorn", "-k", "gthread", "--threads", "4", *_BIND, _WSGI),
+        WSGI_SHAPES,
     ),
     Server(
-        "runserver", "django", ("django_app.py", "runserver", "--noreload", "127.0.0.1:{port}"), ("django_app:wsgi",)
+        "Django's runserver",
+        "django",
+        ("-m", f"{_APPS}.django_app", "runserver", "--noreload", "127.0.0.1:{port}"),
+        WSGI_SHAPES,
     ),
 )
 
 
+def server_of(name: str) -> Server:
+    """By its name."""
+    return next(server for server in SERVERS if server.name == name)
+
+
 @contextmanager
-def running(server: Server, app: str, dsn: str, extra: Mapping[str, str] | None = None) -> Iterator[str]:
+def running(server: Server, dsn: str, extra: Mapping[str, str] | None = None) -> Iterator[str]:
     """The address of a server that runs until the block ends."""
     port = free_port()
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            server.command(app, port), cwd=APPS, env=environment(dsn, extra), stdout=output, stderr=subprocess.STDOUT
+            [sys.executable, *(each.format(port=port) for each in server.arguments)],
+            cwd=ROOT,
+            env=environment(dsn, {"PYTHONPATH": f"{ROOT / 'python'}{os.pathsep}{ROOT}", **(extra or {})}),
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
 
         def log() -> str:
@@ -91,9 +109,10 @@ def running(server: Server, app: str, dsn: str, extra: Mapping[str, str] | None 
         def is_up() -> bool:
             assert process.poll() is None, log()
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10).close()
+                urllib.request.urlopen(f"http://127.0.0.1:{port}{server.path('plain', '')}", timeout=10).close()
             except urllib.error.HTTPError as error:
-                raise AssertionError(log()) from error
+                error.close()
+                raise AssertionError(log()) from None
             except OSError:
                 return False
             return True

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import zipfile
 from typing import Any
 
 import pyarrow as pa
@@ -142,6 +143,30 @@ def arrow(write: Any, compression: str = "lz4") -> bytes:
 
 
 STREAM, FEATHER = arrow(pa.ipc.new_stream), arrow(pa.ipc.new_file)
+
+
+class Pipe(io.BytesIO):
+    """Where nothing seeks: zipfile writes what is known later behind each member, as exports do."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def tell(self) -> int:
+        raise io.UnsupportedOperation
+
+
+def workbook(*sheets: int) -> bytes:
+    """Members as a workbook has them, with so many rows in each sheet."""
+    pipe = Pipe()
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/styles.xml", "<styleSheet><row></styleSheet>")
+        for number, rows in enumerate(sheets, start=1):
+            cells = "<row><c><v>1</v></c></row>" * (1 + rows)
+            archive.writestr(f"xl/worksheets/sheet{number}.xml", f"<worksheet>{cells}</worksheet>")
+    return pipe.getvalue()
+
+
+WORKBOOK = workbook(3, 0, 5000)
 FILES: dict[Format, bytes] = {
     Format.CSV: b'a,b\n1,"x\n"\n' * 5,
     Format.TSV: b"a\tb\n" * 5,
@@ -151,12 +176,18 @@ FILES: dict[Format, bytes] = {
     Format.PARQUET: SAMPLE,
     Format.ARROW: STREAM,
     Format.FEATHER: FEATHER,
+    Format.XLSX: WORKBOOK,
 }
 PACK: dict[Compression | None, Any] = {
     None: lambda data: data,
     Compression.GZIP: gzip.compress,
     Compression.ZSTD: zstandard.ZstdCompressor().compress,
 }
+
+
+def test_the_rows_of_all_sheets_are_counted() -> None:
+    for cut in (1, 3, 5, 64, len(WORKBOOK)):
+        assert counted(WORKBOOK, Format.XLSX, cut=cut) == 5003
 
 
 def test_every_format_and_compression_has_a_file_here() -> None:
@@ -214,6 +245,12 @@ def test_any_bytes_are_counted_or_refused(
         (STREAM, Format.FEATHER, None, "does not begin as"),
         (FEATHER[:-6] + b"ARROW2", Format.FEATHER, None, "does not end as"),
         (b"\xff\xff\xff\xff\xff\xff\xff\x7f", Format.ARROW, None, "at most 67108864 are read"),
+        (b"", Format.XLSX, None, "before its directory does"),
+        (WORKBOOK[:-1], Format.XLSX, None, "before its directory does"),
+        (WORKBOOK + b"x", Format.XLSX, None, "bytes follow"),
+        (WORKBOOK.replace(b"PK\x07\x08", b"PK\x07\x09"), Format.XLSX, None, "part 1 is not what its sums say"),
+        (b"PK\x03\x05", Format.XLSX, None, "no workbook of ours"),
+        (WORKBOOK[:-12] + b"\x09" + WORKBOOK[-11:], Format.XLSX, None, "directory is of another file"),
         (gzip.compress(b"a\n1\n", mtime=0)[:-1], Format.CSV, Compression.GZIP, "gzip"),
         (gzip.compress(b"a\n1\n", mtime=0) + b"x", Format.CSV, Compression.GZIP, "gzip"),
         (b"", Format.CSV, Compression.GZIP, "gzip"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import hashlib
 import subprocess
@@ -152,6 +153,18 @@ def test_csv(large: Large, tmp_path: Path) -> None:
     assert usage.exit_code == 0, usage.errors
     with path.open("rb") as file:
         assert digest(file) == large.csv
+
+
+def test_csv_in_utf_16(large: Large, tmp_path: Path) -> None:
+    """A cell is encoded slice by slice, cut within characters too."""
+    path = tmp_path / "large.csv"
+    usage = export(large.dsn, path, "csv", "--columns", ",".join(COLUMNS), "--option", "encoding=utf-16le")
+    assert usage.exit_code == 0, usage.errors
+    total, decoder = Sum(), codecs.getincrementaldecoder("utf-16")()
+    with path.open("rb") as file:
+        while data := file.read(1 << 20):
+            total.update(decoder.decode(data).encode())
+    assert total.digest() == large.csv
 
 
 def test_ndjson(large: Large, tmp_path: Path) -> None:

@@ -288,6 +288,16 @@ def test_headers_of_a_file(
         assert gzip.decompress(got.body) == download(service, create(service, dataset="small")).body
 
 
+def test_a_name_that_the_encoding_lacks_is_told_by_the_status(service: Service) -> None:
+    """It is seen before the first byte, so that no download is begun and cut."""
+    columns = [{"source": "name", "target": "名"}]
+    options = {"encoding": "windows-1252"}
+    export_id = create(service, dataset="small", columns=columns, options=options)
+    answer = call(service, f"/exports/{export_id}/download")
+    assert (answer.status, answer.json()["code"]) == (400, "unsupported-value")
+    assert "名" in answer.json()["detail"]
+
+
 def test_the_file_of_no_named_dataset_is_called_export(service: Service) -> None:
     known = call(service, f"/exports/{create(service)}/download", method="HEAD")
     assert 'filename="export.csv"' in known.headers["content-disposition"]

@@ -19,9 +19,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from polyglot_export.cli.talk import say
 from polyglot_export.errors import SpecError
 
-__all__ = ["MARK", "connection_named", "connection_names", "default_connection"]
+__all__ = ["MARK", "connection_names", "database", "named_database"]
 
 MARK = "@"
 """In front of a name. No connection string begins so."""
@@ -32,7 +33,31 @@ _SERVER_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE", "PGDATABASE"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-def connection_named(name: str) -> str:
+def database(dsn: str | None) -> str | None:
+    """The connection string: ``--dsn``, else ``DATABASE_URL``, else the default connection. With ``None`` libpq's own
+    variables and files decide.
+
+    Raises:
+        SpecError: It is the name of a connection that there is none of, or the connections cannot be read.
+    """
+    given = named_database(dsn or os.environ.get("DATABASE_URL"))
+    if given:
+        return given
+    return _default_connection()
+
+
+def named_database(dsn: str | None) -> str | None:
+    """The connection string that ``@name`` stands for; any other stays as it is.
+
+    Raises:
+        SpecError: As in :func:`database`.
+    """
+    if dsn is None or not dsn.startswith(MARK):
+        return dsn
+    return _connection_named(dsn.removeprefix(MARK))
+
+
+def _connection_named(name: str) -> str:
     """The connection string of a name.
 
     Raises:
@@ -47,7 +72,7 @@ def connection_named(name: str) -> str:
     return _conninfo(name, found[name])
 
 
-def default_connection() -> str | None:
+def _default_connection() -> str | None:
     """The connection that is meant where nothing else says which; ``None`` where the file names none, or a variable of
     libpq says which database is meant.
 
@@ -62,7 +87,7 @@ def default_connection() -> str | None:
         return None
     if not isinstance(name, str):
         raise SpecError("dsn", f"{DEFAULT} in {_path()} must be the name of a connection")
-    return connection_named(name)
+    return _connection_named(name)
 
 
 def connection_names() -> list[str]:
@@ -93,8 +118,6 @@ def _connections() -> Mapping[str, Any]:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise SpecError("dsn", f"{path} cannot be read: {reason}") from None
     if mode & _OTHERS and any(_has_password(each) for each in found.values()):
-        from polyglot_export.cli.options import say
-
         say(f"warning: {path} has passwords and can be read by others; chmod 600 makes it yours alone")
     return found
 

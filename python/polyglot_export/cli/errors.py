@@ -15,6 +15,8 @@ OPTIONS = {
     "columns": "--columns",
     "exclude": "--exclude",
     "filter": "--where",
+    "sqlWhere": "--sql-where",
+    "sql_where": "--sql-where",
     "orderBy": "--order-by",
     "order_by": "--order-by",
     "query": "--query",

@@ -21,8 +21,9 @@ import click
 
 from polyglot_export.cli.commands import command_names, find_command
 from polyglot_export.cli.errors import error_line
-from polyglot_export.cli.options import is_debugging, say
+from polyglot_export.cli.options import is_debugging
 from polyglot_export.cli.signals import Interrupted, die_by
+from polyglot_export.cli.talk import say
 from polyglot_export.errors import PolyglotError, SpecError
 
 __all__ = ["app", "exit_code", "main"]

@@ -1,11 +1,9 @@
-"""The options that several commands share, and how a command talks to its user."""
+"""The options that several commands share, and what is read from their text."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -14,21 +12,14 @@ from polyglot_export.errors import SpecError
 
 __all__ = [
     "Command",
-    "database",
     "debug_option",
     "dsn_option",
     "format_option",
     "is_debugging",
-    "leave_quietly",
     "lock_timeout_option",
-    "named_database",
-    "one_line",
     "parse_rate",
     "parse_time",
     "rate_limit_option",
-    "say",
-    "show",
-    "tell",
 ]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -147,68 +138,3 @@ def parse_time(text: str | None, field: str) -> float | None:
         return float(str(parse_seconds(text)))
     except ValueError as error:
         raise SpecError(field, f"{error} (got {text!r})") from None
-
-
-def database(dsn: str | None) -> str | None:
-    """The connection string: ``--dsn``, else ``DATABASE_URL``, else the default connection. With ``None`` libpq's own
-    variables and files decide.
-
-    Raises:
-        SpecError: It is the name of a connection that there is none of, or the connections cannot be read.
-    """
-    given = named_database(dsn or os.environ.get("DATABASE_URL"))
-    if given:
-        return given
-    from polyglot_export.cli.connections import default_connection
-
-    return default_connection()
-
-
-def named_database(dsn: str | None) -> str | None:
-    """The connection string that ``@name`` stands for; any other stays as it is.
-
-    Raises:
-        SpecError: As in :func:`database`.
-    """
-    if dsn is None or not dsn.startswith("@"):
-        return dsn
-    from polyglot_export.cli.connections import MARK, connection_named
-
-    return connection_named(dsn.removeprefix(MARK))
-
-
-def one_line(text: str) -> str:
-    """Make one line of a text from elsewhere, in which control characters are shown and cannot steer the terminal."""
-    lines = "; ".join(line.strip() for line in text.splitlines() if line.strip())
-    return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in lines)
-
-
-def say(message: str) -> None:
-    """Write one line to standard error, where everything goes that is not data."""
-    tell(f"polyglot: {one_line(message)}")
-
-
-def tell(line: str) -> None:
-    """Write a line to standard error as it is, for a program that reads it."""
-    if sys.stderr is None:
-        return
-    try:
-        print(line, file=sys.stderr, flush=True)
-    except OSError:
-        # Standard error is closed; the exit code still tells.
-        return
-
-
-def show(text: str) -> None:
-    """Write the result of a command to standard output. A reader that has left (``| head``) ends the command."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        leave_quietly()
-
-
-def leave_quietly() -> NoReturn:
-    """End with exit code 0 because the reader of standard output wanted no more."""
-    # Python flushes standard output once more when it ends, and would complain.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise click.exceptions.Exit(0)

@@ -51,6 +51,7 @@ class Selection(NamedTuple):
     columns: tuple[str, ...]
     exclude: tuple[str, ...]
     where: tuple[str, ...]
+    sql_where: str | None
     order_by: tuple[str, ...]
     limit: int | None
 
@@ -77,6 +78,7 @@ class Selection(NamedTuple):
             "format": format_,
             "dataset": self.source,
             "query": self._query(),
+            "sqlWhere": self.sql_where,
             "limit": self.limit,
             "compression": compression,
         }
@@ -168,6 +170,12 @@ _ROWS = (
         help="Only rows for which this holds, as 'id <= 1000', \"state in ('new', 'paid')\" or 'note is null'. "
         "Operators: =, !=, <, <=, >, >=, in, between … and …, like, is null, is not null. All of several terms must "
         "hold.",
+    ),
+    click.option(
+        "--sql-where",
+        metavar="SQL",
+        help="Only rows for which this condition in SQL holds, as \"created_at >= now() - interval '1 month'\". The "
+        "server parses it alone first.",
     ),
     click.option(
         "--order-by",

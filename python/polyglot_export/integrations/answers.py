@@ -80,6 +80,9 @@ def file_headers(spec: ExportSpec, filename: str | None, *, stem: str | None = N
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
         "Accept-Ranges": "none",
+        # Keeps middleware and proxies from compressing it. Django's GZipMiddleware makes a gzip member of each chunk of
+        # an asynchronous body, of which browsers take the first for the whole file.
+        "Content-Encoding": "identity",
         # nginx would otherwise keep the stream in a file before it passes it on.
         "X-Accel-Buffering": "no",
     }

@@ -7,9 +7,10 @@ is outermost, so it sees that last message, and keeps it; what it raises then ma
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
+
+from polyglot_export.integrations.servers import abort
 
 __all__ = ["CutBroken", "break_off", "is_guarded"]
 
@@ -64,7 +65,7 @@ class CutBroken:
             await self.app(inner, receive, guarded)
         finally:
             if body.failure is not None:
-                _abort(send)
+                await abort(send)
         if body.failure is not None:
             raise body.failure
 
@@ -83,13 +84,3 @@ def break_off(scope: Scope, failure: BaseException) -> None:
     body = (scope.get("extensions") or {}).get(_KEY)
     if body is not None:
         body.failure = failure
-
-
-def _abort(send: Send) -> None:
-    """Cut the connection where the server would end the body when its application raises: daphne, whose ``send`` has
-    the request of Twisted in it.
-    """
-    request = send.args[0] if isinstance(send, functools.partial) and send.args else None
-    abort = getattr(getattr(getattr(request, "channel", None), "transport", None), "abortConnection", None)
-    if abort is not None:
-        abort()

@@ -16,7 +16,7 @@ from polyglot_export.execution.export import Export
 from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import RunSettings
 from polyglot_export.formats.registry import Format
-from polyglot_export.integrations.limits import budget
+from polyglot_export.integrations.limits import room
 from polyglot_export.library.asked import Dsn, Rows, asked
 from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where
 from polyglot_export.planning.plan import Plan
@@ -88,7 +88,8 @@ class Opening:
 
     def __init__(self, asked: Wanted) -> None:
         self._asked = asked
-        self._budget = budget()
+        self._room = room()
+        self._budget = self._room.budget
         self._reservation: Reservation | None = None
 
     def open(self, token: CancelToken, *, idle_timeout: float | None = None) -> Export:
@@ -106,7 +107,7 @@ class Opening:
         planning = planning_share(0)
         self._reservation = self._budget.reserve_now(Fixed(Share(planning.bytes, planning.workers + 1)))
         reservation = self._reservation
-        run = replace(self._asked.run, idle_timeout=idle_timeout)
+        run = replace(self._asked.run, idle_timeout=idle_timeout, row_bytes=self._room.row_bytes)
         return open_export(
             self._asked.spec,
             dsn=self._asked.dsn,

@@ -93,7 +93,7 @@ class ExportResponse(Response):
             columns: Which, and in which order.
             filter: Terms that must all hold, as data.
             where: The same as texts.
-            sql_where: A condition in SQL. Never a client's text: give its values as parameters.
+            sql_where: A condition in SQL, or a pair of it and its values. Never a client's text.
             order_by: Sort keys.
             limit: At most so many rows.
             compression: Of the whole file, which stays compressed: ``orders.csv.gz``.

@@ -20,7 +20,7 @@ import pyarrow.compute
 
 from polyglot_export.testing.records import Sums
 
-__all__ = ["check", "opened", "read_sums"]
+__all__ = ["check", "opened", "read_sums", "rows_of_sheet"]
 
 READ_BYTES: Final = 1 << 20
 """One read of a reader that asks for a size."""
@@ -36,6 +36,8 @@ XML_PATHS: Final = {
     "name": "record/name/text()",
     "score": "record/metadata/score/text()",
 }
+
+SHEET_ROW: Final = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}row"
 
 ID: Final = pa.int64()
 VALUE: Final = pa.decimal128(18, 4)
@@ -58,7 +60,7 @@ def read_sums(path: Path, format_name: str, compression: str | None) -> Sums:
 
     Args:
         path: The file as it was received.
-        format_name: ``csv``, ``json``, ``ndjson``, ``xml`` or ``parquet``.
+        format_name: ``csv``, ``json``, ``ndjson``, ``xml``, ``parquet`` or ``xlsx``.
         compression: ``gzip``, ``zstd`` or ``None``.
     """
     read = _READERS[format_name]
@@ -211,6 +213,38 @@ def _read_parquet(file: IO[bytes]) -> Iterator[Columns]:
         yield _with_score(batch)
 
 
+def _read_xlsx(file: IO[bytes]) -> Iterator[Columns]:
+    """Unpacked by zipfile and parsed by libxml2: a cell has the digits of its number, which a double has not."""
+    from zipfile import ZipFile
+
+    with ZipFile(file) as archive:
+        # The first of them are no sheets, and the last ones neither.
+        for name in archive.namelist():
+            if name.startswith("xl/worksheets/"):
+                with archive.open(name) as sheet:
+                    rows = rows_of_sheet(sheet)
+                    header = next(rows)
+                    while batch := list(islice(rows, BATCH_ROWS)):
+                        yield _of_cells(dict(zip(header, zip(*batch, strict=True), strict=True)))
+
+
+def rows_of_sheet(sheet: IO[bytes]) -> Iterator[list[str | None]]:
+    """The texts of the cells of each row."""
+    from lxml import etree
+
+    for _, row in etree.iterparse(sheet, tag=SHEET_ROW, resolve_entities=False):
+        yield ["".join(cell.itertext()) if len(cell) else None for cell in row]
+        # What was read would stay in the tree.
+        row.clear()
+        while row.getprevious() is not None:
+            del row.getparent()[0]
+
+
+def _of_cells(texts: dict[str | None, tuple[str | None, ...]]) -> Columns:
+    batch = {name: pa.array(texts[name], pa.string()) for name in ("id", "value", "name", "metadata")}
+    return _with_score(batch | {"id": batch["id"].cast(ID), "value": batch["value"].cast(VALUE)})
+
+
 def _with_score(batch: Any) -> Columns:
     """With the documents of ``metadata``, which are text here, read as JSON."""
     documents = batch["metadata"]
@@ -243,4 +277,5 @@ _READERS: Final[dict[str, Callable[[IO[bytes]], Iterator[Columns]]]] = {
     "ndjson": _read_ndjson,
     "xml": _read_xml,
     "parquet": _read_parquet,
+    "xlsx": _read_xlsx,
 }

@@ -1,4 +1,4 @@
-"""A Django project in one file, for WSGI, ASGI and ``runserver``."""
+"""A Django project in one file, for WSGI, ASGI and ``runserver``, with an admin."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from psycopg.conninfo import conninfo_to_dict
 
-from polyglot_export.integrations.django import CutBroken, ExportResponse
+from polyglot_export.integrations.django import CutBroken, ExportAdminMixin, ExportResponse
 
-_parts = conninfo_to_dict(os.environ["DATABASE_URL"])
+_parts = conninfo_to_dict(os.environ.get("DATABASE_URL", ""))
 if not settings.configured:
     settings.configure(
         DEBUG=False,
@@ -35,8 +35,69 @@ if not settings.configured:
                 "PORT": _parts.get("port", ""),
             }
         },
+        INSTALLED_APPS=[
+            "django.contrib.admin",
+            "django.contrib.auth",
+            "django.contrib.contenttypes",
+            "django.contrib.sessions",
+            "django.contrib.messages",
+        ],
+        MIDDLEWARE=[
+            "django.middleware.gzip.GZipMiddleware",
+            "django.contrib.sessions.middleware.SessionMiddleware",
+            "django.contrib.auth.middleware.AuthenticationMiddleware",
+            "django.contrib.messages.middleware.MessageMiddleware",
+        ],
+        TEMPLATES=[
+            {
+                "BACKEND": "django.template.backends.django.DjangoTemplates",
+                "APP_DIRS": True,
+                "OPTIONS": {
+                    "context_processors": [
+                        "django.template.context_processors.request",
+                        "django.contrib.auth.context_processors.auth",
+                        "django.contrib.messages.context_processors.messages",
+                    ]
+                },
+            }
+        ],
     )
     django.setup()
+
+from django.contrib import admin  # noqa: E402 - needs the settings
+from django.db import models  # noqa: E402
+
+site = admin.site
+
+
+class Order(models.Model):  # type: ignore[misc]
+    """The table of the tests."""
+
+    id = models.IntegerField(primary_key=True)
+    placed_on = models.DateField()
+    customer = models.TextField(null=True)  # noqa: DJ001
+    total = models.DecimalField(max_digits=12, decimal_places=2)
+
+    class Meta:
+        app_label = "auth"
+        managed = False
+        db_table = "orders"
+        verbose_name_plural = "orders"
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class OrderAdmin(ExportAdminMixin, admin.ModelAdmin):  # type: ignore[misc]
+    """As a project would write it."""
+
+    list_display = ("id", "customer")
+    list_filter = ("placed_on",)
+    ordering = ("-id",)
+
+
+if not site.is_registered(Order):
+    site.register(Order, OrderAdmin)
 
 
 def page(_request: HttpRequest) -> HttpResponse:
@@ -53,7 +114,12 @@ async def aexport(request: HttpRequest, table: str) -> ExportResponse:
     return await ExportResponse.open(request, table, idle_timeout=float(request.GET.get("idle", "60")))
 
 
-urlpatterns: list[Any] = [path("", page), path("export/<str:table>", export), path("async/<str:table>", aexport)]
+urlpatterns: list[Any] = [
+    path("", page),
+    path("export/<str:table>", export),
+    path("async/<str:table>", aexport),
+    path("admin/", site.urls),
+]
 wsgi = get_wsgi_application()
 plain = get_asgi_application()
 guarded = CutBroken(get_asgi_application())

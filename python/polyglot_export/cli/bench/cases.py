@@ -50,6 +50,7 @@ CASES: Final = {
         Case("xml", "xml"),
         Case("parquet", "parquet"),
         Case("parquet-zstd", "parquet", options=("compression=zstd",)),
+        Case("xlsx", "xlsx"),
         Case("csv.gz", "csv", "gzip"),
         Case("csv.zst", "csv", "zstd"),
     )

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final
+from zipfile import ZipFile
 
 import ijson
 import pyarrow.parquet
@@ -17,7 +18,7 @@ from lxml import etree
 
 from polyglot_export.cli.bench.cases import Case
 from polyglot_export.cli.bench.source import Source
-from polyglot_export.testing.readers import check, opened
+from polyglot_export.testing.readers import check, opened, rows_of_sheet
 
 __all__ = ["count_rows", "problem_of"]
 
@@ -81,10 +82,22 @@ def _parquet(file: IO[bytes]) -> int:
     return sum(batch.num_rows for batch in pyarrow.parquet.ParquetFile(file).iter_batches(BATCH_ROWS))
 
 
+def _xlsx(file: IO[bytes]) -> int:
+    """Of all sheets, each of which begins with a header."""
+    rows = 0
+    with ZipFile(file) as archive:
+        for name in archive.namelist():
+            if name.startswith("xl/worksheets/"):
+                with archive.open(name) as sheet:
+                    rows += sum(1 for _ in rows_of_sheet(sheet)) - 1
+    return rows
+
+
 _COUNTERS: Final[dict[str, Callable[[IO[bytes]], int]]] = {
     "csv": _csv,
     "json": _json,
     "ndjson": _ndjson,
     "xml": _xml,
     "parquet": _parquet,
+    "xlsx": _xlsx,
 }

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from polyglot_export.cli.connections import database
 from polyglot_export.cli.extras import missing_extra
-from polyglot_export.cli.options import Command, database, debug_option, dsn_option
+from polyglot_export.cli.options import Command, debug_option, dsn_option
 from polyglot_export.errors import SpecError
 
 if TYPE_CHECKING:

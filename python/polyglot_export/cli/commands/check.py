@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from polyglot_export.cli.connections import named_database
 from polyglot_export.cli.extras import missing_extra
-from polyglot_export.cli.options import Command, debug_option, dsn_option, named_database, one_line, show
+from polyglot_export.cli.options import Command, debug_option, dsn_option
+from polyglot_export.cli.talk import one_line, show
 from polyglot_export.errors import PolyglotError
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from polyglot_export.cli.options import Command, debug_option, one_line, parse_time, say, show
+from polyglot_export.cli.options import Command, debug_option, parse_time
+from polyglot_export.cli.talk import one_line, say, show
 from polyglot_export.errors import SpecError
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from polyglot_export.cli.options import Command, debug_option, show
+from polyglot_export.cli.options import Command, debug_option
+from polyglot_export.cli.talk import show
 
 __all__ = ["HELP_POSITION", "completion_command"]
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from polyglot_export.cli.completion.values import complete_source
+from polyglot_export.cli.connections import database
 from polyglot_export.cli.errors import suggesting
-from polyglot_export.cli.options import Command, database, debug_option, dsn_option, show
+from polyglot_export.cli.options import Command, debug_option, dsn_option
+from polyglot_export.cli.talk import show
 from polyglot_export.errors import UnknownDataset
 from polyglot_export.text.cells import visible
 from polyglot_export.text.sizes import size_text

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from polyglot_export.cli.completion.values import complete_option
+from polyglot_export.cli.connections import database
 from polyglot_export.cli.options import (
     Command,
-    database,
     debug_option,
     dsn_option,
     format_option,
@@ -19,9 +19,9 @@ from polyglot_export.cli.options import (
     parse_rate,
     parse_time,
     rate_limit_option,
-    say,
 )
 from polyglot_export.cli.quick import import_psycopg
+from polyglot_export.cli.talk import say
 from polyglot_export.compressions import Compression
 from polyglot_export.errors import PolyglotError, SpecError
 from polyglot_export.formats.registry import Format
@@ -299,8 +299,8 @@ def _summary(result: DumpResult) -> str:
 
 
 def _outline(request: DumpRequest, dsn: str | None, pool: ExecutorEngine | None) -> None:
-    from polyglot_export.cli.options import show
     from polyglot_export.cli.signals import raising_interrupted
+    from polyglot_export.cli.talk import show
     from polyglot_export.dumps.outline import outline
 
     with raising_interrupted():

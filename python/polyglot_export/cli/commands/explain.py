@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from polyglot_export.cli.connections import database
 from polyglot_export.cli.errors import suggesting
-from polyglot_export.cli.options import Command, database, debug_option, show
+from polyglot_export.cli.options import Command, debug_option
 from polyglot_export.cli.selection import WORDING, Running, Selection, export_options
+from polyglot_export.cli.talk import show
 from polyglot_export.destinations.naming import choose
 from polyglot_export.destinations.registry import kind_of
 from polyglot_export.destinations.stdout import STDOUT

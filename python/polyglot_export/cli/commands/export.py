@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from polyglot_export.cli.connections import database
 from polyglot_export.cli.errors import suggesting
-from polyglot_export.cli.options import Command, database, debug_option, leave_quietly, say, show, tell
+from polyglot_export.cli.options import Command, debug_option
 from polyglot_export.cli.quick import import_psycopg
 from polyglot_export.cli.selection import WORDING, Running, Selection, export_options
 from polyglot_export.cli.signals import Interrupted
+from polyglot_export.cli.talk import leave_quietly, say, show, tell
 from polyglot_export.destinations.naming import COMPRESSIONS, FORMATS, Target, choose
 from polyglot_export.destinations.registry import destination, kind_of
 from polyglot_export.destinations.stdout import STDOUT

@@ -7,7 +7,8 @@ import sys
 
 import click
 
-from polyglot_export.cli.options import Command, debug_option, say, show
+from polyglot_export.cli.options import Command, debug_option
+from polyglot_export.cli.talk import say, show
 from polyglot_export.errors import SpecError
 
 __all__ = ["HELP_POSITION", "keys_command"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from polyglot_export.cli.connections import named_database
 from polyglot_export.cli.extras import missing_extra
-from polyglot_export.cli.options import Command, debug_option, dsn_option, named_database
+from polyglot_export.cli.options import Command, debug_option, dsn_option
 
 __all__ = ["HELP_POSITION", "serve_command"]
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from polyglot_export.cli.connections import database
 from polyglot_export.cli.errors import suggesting
-from polyglot_export.cli.options import Command, database, debug_option, lock_timeout_option, say, show
+from polyglot_export.cli.options import Command, debug_option, lock_timeout_option
 from polyglot_export.cli.quick import import_psycopg
 from polyglot_export.cli.selection import Running, Selection, rows_options
+from polyglot_export.cli.talk import say, show
 from polyglot_export.formats.registry import Format
 from polyglot_export.text.sizes import counted
 

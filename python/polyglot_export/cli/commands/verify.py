@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from polyglot_export.cli.options import Command, debug_option, named_database, one_line, say, show
+from polyglot_export.cli.connections import named_database
+from polyglot_export.cli.options import Command, debug_option
+from polyglot_export.cli.talk import one_line, say, show
 
 if TYPE_CHECKING:
     from polyglot_export.manifest.report import VerifyReport

@@ -27,7 +27,7 @@ def dataset_names(dsn: str | None) -> list[str]:
     def read() -> list[str]:
         from polyglot_export.access.catalog import list_datasets
         from polyglot_export.access.exposure import EVERYTHING
-        from polyglot_export.cli.options import database
+        from polyglot_export.cli.connections import database
         from polyglot_export.postgres.connect import connect
 
         with connect(database(dsn), application_name="polyglot completion") as connection:
@@ -43,7 +43,7 @@ def column_names(dsn: str | None, dataset: str) -> list[str]:
     def read() -> list[str]:
         from polyglot_export.access.catalog import describe_dataset
         from polyglot_export.access.exposure import EVERYTHING
-        from polyglot_export.cli.options import database
+        from polyglot_export.cli.connections import database
         from polyglot_export.postgres.connect import connect
 
         with connect(database(dsn), application_name="polyglot completion") as connection:

@@ -35,6 +35,7 @@ DOWNLOADS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("ndjson", {"format": "ndjson"}),
     ("xml", {"format": "xml"}),
     ("parquet", {"format": "parquet"}),
+    ("xlsx", {"format": "xlsx"}),
     ("csv.gz", {"format": "csv", "compression": "gzip"}),
     ("csv.zst", {"format": "csv", "compression": "zstd"}),
 )

@@ -15,7 +15,7 @@ from polyglot_export.integrations.django import runserver
 from polyglot_export.integrations.opening import Opening
 from polyglot_export.integrations.pace import Watch
 
-__all__ = ["Body"]
+__all__ = ["Body", "Ready"]
 
 
 class Body:
@@ -112,3 +112,23 @@ class Body:
         token.on_cancel(self._token.cancel)
         self._token.on_cancel(token.cancel)
         return self._export
+
+
+class Ready:
+    """A body that is there, for either kind of server."""
+
+    def __init__(self, content: bytes, request: HttpRequest) -> None:
+        self.asynchronous = hasattr(request, "scope")
+        self._content = content
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        content, self._content = self._content, b""
+        if not content:
+            raise StopIteration
+        return content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._content

@@ -15,7 +15,7 @@ from polyglot_export.compressions import Compression
 from polyglot_export.errors import InternalError, PolyglotError
 from polyglot_export.formats.registry import Format
 from polyglot_export.integrations.answers import HTTP_1_0, RANGED, Refusal, file_headers, is_http_1_0, refusal_of
-from polyglot_export.integrations.django.body import Body
+from polyglot_export.integrations.django.body import Body, Ready
 from polyglot_export.integrations.opening import Opening, wanted
 from polyglot_export.integrations.pace import IDLE_SECONDS, Watch
 from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where
@@ -85,7 +85,7 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
             columns: As in :func:`polyglot_export.export`, and so are all that are not told here.
             filter: Terms that must all hold, as data.
             where: The same as texts.
-            sql_where: A condition in SQL. Never a client's text: give its values as parameters.
+            sql_where: A condition in SQL, or a pair of it and its values. Never a client's text.
             order_by: Sort keys.
             limit: At most so many rows.
             compression: Of the whole file, which stays compressed: ``orders.csv.gz``.
@@ -135,9 +135,9 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
                 raise
         if refusal is not None:
             content, described = _refusal(refusal)
-            super().__init__([content], status=refusal.status, headers=described)
+            super().__init__(Ready(content, request), status=refusal.status, headers=described)
             return
-        super().__init__(() if body is None else body, headers={**described, **(headers or {})})
+        super().__init__(Ready(b"", request) if body is None else body, headers={**described, **(headers or {})})
 
     @classmethod
     async def open(cls, *arguments: Any, **keywords: Any) -> Self:
@@ -155,13 +155,13 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
         collector.
         """
         inner = self._iterator
-        return aiter(inner) if isinstance(inner, Body) else super().__aiter__()
+        return aiter(inner) if isinstance(inner, Body | Ready) else super().__aiter__()
 
     @property
     def is_async(self) -> bool:
         """Whether a middleware that puts something around the body must do that asynchronously."""
         inner = getattr(self, "_iterator", None)
-        return inner.asynchronous if isinstance(inner, Body) else self._is_async
+        return inner.asynchronous if isinstance(inner, Body | Ready) else self._is_async
 
     @is_async.setter
     def is_async(self, value: bool) -> None:

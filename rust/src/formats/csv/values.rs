@@ -211,3 +211,28 @@ fn is_date_separator(char: char) -> bool {
 fn is_currency(char: char) -> bool {
     matches!(char, '$' | '¢'..='¥' | '₠'..='⃀' | '￠' | '￡' | '￥' | '￦')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is taken for a value goes into a formula as it is: nothing in it may end the text there.
+    #[test]
+    fn no_value_can_leave_its_quotes() {
+        const CHARS: [char; 16] =
+            ['1', '2', '0', '.', ',', '-', ' ', 'e', ':', 'm', 'a', 'y', '"', '\n', '=', '\u{a0}'];
+        let words = Words { truth: vec!["may".into()], months: vec!["may".into()] };
+        let (mut seed, mut values) = (1_u64, 0);
+        for _ in 0..200_000 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let length = (seed >> 60) % 7 + 1;
+            let text: String =
+                (0..length).filter_map(|at| CHARS.get((seed >> (4 * at + 20)) as usize % CHARS.len())).collect();
+            if reads_as_value(text.as_bytes(), &words, true) {
+                assert!(!text.contains(['"', '\n', '=']), "{text:?}");
+                values += 1;
+            }
+        }
+        assert!(values > 1000);
+    }
+}
