@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "Dsn", "Rows", "asked"]
 
-Dsn: TypeAlias = (
-    "str | URL | Engine | AsyncEngine | Connection | AsyncConnection | Session | AsyncSession | BaseDatabaseWrapper | None"
-)
+_OfSqlalchemy: TypeAlias = "URL | Engine | AsyncEngine | Connection | AsyncConnection | Session | AsyncSession"
+Dsn: TypeAlias = "str | _OfSqlalchemy | BaseDatabaseWrapper | None"
 """How to connect."""
 Rows: TypeAlias = "str | tuple[str, Any] | SelectBase | TextClause | FromClause | QuerySet[Any, Any] | type[Any] | None"
 """What is read: the name of a table or view, ``(sql, parameters)``, or a statement of SQLAlchemy or Django."""

@@ -18,6 +18,7 @@ from polyglot_export.errors import SpecError
 from polyglot_export.sources.selected import belongs_to
 
 if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
     from sqlalchemy import Dialect, Engine
 
 __all__ = ["Borrowed", "borrow", "borrow_from_django"]
@@ -146,7 +147,7 @@ def _of_engine(engine: Engine) -> Mapping[str, Any]:
     return parameters
 
 
-def borrow_from_django(connection: Any) -> Borrowed:
+def borrow_from_django(connection: BaseDatabaseWrapper) -> Borrowed:
     """The settings of a connection of Django, such as ``connections["default"]``.
 
     Raises:
