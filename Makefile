@@ -104,6 +104,12 @@ clients: install ## What every client sees of a cut, directly and behind proxies
 	@$(BIN)/python -m tests.clients.measure
 	@$(BIN)/python -m tests.faults.table
 
+.PHONY: readers
+readers: install ## What every reader of Parquet makes of every type: the table of docs/formats/parquet.md. Installs 2.5 GB
+	@tests/readers/install.sh
+	@$(BIN)/python -m tests.readers.measure
+	@$(BIN)/python -m tests.readers.table
+
 .PHONY: servers
 servers: install ## Which web servers show a cut of an ExportResponse: the table of docs/reference/web-servers.md
 	@tools/system-packages.sh tests
@@ -145,6 +151,7 @@ lint-python: $(STAMPS)/core $(STAMPS)/dev
 	$(BIN)/python -m tools.cli_reference --check
 	$(BIN)/python -m tools.manifest_schema --check
 	$(BIN)/python -m tests.faults.table --check
+	$(BIN)/python -m tests.readers.table --check
 	$(BIN)/python -m tests.integrations.table --check
 	$(BIN)/python -m tools.generate_xml_names --check
 
@@ -187,6 +194,7 @@ docs: install ## Write the generated pages anew and check that every link leads 
 	$(BIN)/python -m tools.cli_reference
 	$(BIN)/python -m tools.manifest_schema
 	$(BIN)/python -m tests.faults.table
+	$(BIN)/python -m tests.readers.table
 	$(BIN)/python -m tests.integrations.table
 	$(BIN)/python -m tests.types.table
 	$(BIN)/python tools/check_docs.py

@@ -15,17 +15,36 @@ from __future__ import annotations
 import os
 import secrets
 from datetime import date
-from typing import Annotated, Any, Literal, NamedTuple
+from decimal import Decimal
+from typing import Annotated, Literal, NamedTuple
 
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.responses import HTMLResponse
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
+from sqlalchemy import create_engine, make_url, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from polyglot_export.integrations.fastapi import CutBroken, ExportResponse, limits
 
-DSN = os.environ.get("DATABASE_URL")
+engine = create_engine(make_url(os.environ["DATABASE_URL"]).set(drivername="postgresql+psycopg"))
 limits(memory="256MB", connections=20)
 """For all exports that run at a time; a further one is answered 503 with Retry-After."""
+
+
+class Base(DeclarativeBase):
+    """The tables of the application."""
+
+
+class Order(Base):
+    """What is exported."""
+
+    __tablename__ = "orders"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shop: Mapped[int]
+    placed_on: Mapped[date]
+    customer: Mapped[str | None]
+    total: Mapped[Decimal | None]
 
 
 class User(NamedTuple):
@@ -65,12 +84,10 @@ def download(
     since: date | None = None,
 ) -> ExportResponse:
     """The orders of the user's shop, and no others."""
-    terms: list[dict[str, Any]] = [{"column": "shop", "op": "=", "value": user.shop}]
+    mine = select(Order.id, Order.placed_on, Order.customer, Order.total).where(Order.shop == user.shop)
     if since is not None:
-        terms.append({"column": "placed_on", "op": ">=", "value": since.isoformat()})
-    columns = ["id", "placed_on", "customer", "total"]
-    name = f"orders.{extension}"
-    return ExportResponse(DSN, "public.orders", columns=columns, filter=terms, format=extension, filename=name)
+        mine = mine.where(Order.placed_on >= since)
+    return ExportResponse(engine, mine, format=extension, filename=f"orders.{extension}")
 
 
 app = CutBroken(api)

@@ -111,7 +111,7 @@ def unexplained_dependencies() -> Iterator[str]:
 
 
 def dependencies() -> Iterator[str]:
-    """Names only, as the files write them: of the core, of the package, and of the clients in the tests."""
+    """Names only, as the files write them: of the core, of the package, and of clients and readers in the tests."""
     crate = tomllib.loads((ROOT / "rust/Cargo.toml").read_text())
     for table in ("dependencies", "dev-dependencies", "build-dependencies"):
         yield from crate.get(table, {})
@@ -130,6 +130,9 @@ def dependencies() -> Iterator[str]:
     yield from re.findall(r"^[\w-]+", (clients / "requirements.in").read_text(), re.MULTILINE)
     npm = json.loads((clients / "package.json").read_text())
     yield from [*npm["dependencies"], *npm["optionalDependencies"]]
+    readers = ROOT / "tests/readers"
+    yield from re.findall(r" ([\w-]+)==", (readers / "requirements.txt").read_text())
+    yield from re.findall(r"^require \S+/([\w-]+) ", (readers / "programs/go/go.mod").read_text(), re.MULTILINE)
 
 
 def long_lines() -> Iterator[str]:

@@ -168,6 +168,21 @@ def test_a_dataset_in_a_name_is_no_path() -> None:
         expanded("{", None, field="output", now=now)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("--columns", "id,NOTES"), "(hint: did you mean 'note'?)"),
+        (("--exclude", "valeu"), "(hint: did you mean 'value'?)"),
+        (("-O", "delimter=;"), "(hint: did you mean 'delimiter'?)"),
+        (("--where", "idx = 3"), "(hint: did you mean 'id'?)"),
+    ],
+)
+def test_a_slip_has_a_hint(cli: Cli, items: str, arguments: tuple[str, ...], hint: str) -> None:
+    line = complaint(cli("export", "items", *arguments, dsn=items), 2)
+    assert "; allowed are " in line
+    assert line.endswith(hint)
+
+
 def test_several_tables_are_for_a_dump(cli: Cli, items: str) -> None:
     line = complaint(cli("export", "sales.*", "-o", "x.csv", dsn=items), 2)
     assert line.endswith("; one table at a time; for all that match: polyglot dump --table 'sales.*' -o FOLDER")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 
 import psycopg
@@ -13,6 +14,7 @@ from django.core.management import call_command
 from django.db import connections
 from django.test import AsyncClient, Client, RequestFactory
 from django.utils.encoding import iri_to_uri
+from openpyxl import load_workbook
 from psycopg.conninfo import conninfo_to_dict
 
 from polyglot_export.integrations.django import ExportAdminMixin, ExportResponse
@@ -133,8 +135,10 @@ def test_selected_rows_are_exported_from_the_admin(staff: Client, conn: psycopg.
     found = json.loads(content_of(across))
     wanted = conn.execute("SELECT id, customer FROM orders WHERE placed_on = '2026-11-02' ORDER BY id DESC").fetchall()
     assert [(row["id"], row["customer"]) for row in found] == wanted
+    workbook = load_workbook(BytesIO(content_of(act(staff, "export_as_xlsx", 3, 7))))
+    assert [row[0] for row in workbook.worksheets[0].values] == ["id", 7, 3]
     log = conn.execute("SELECT change_message FROM django_admin_log ORDER BY id").fetchall()
-    assert log == [("Exported as CSV.",), ("Exported as JSON.",)]
+    assert log == [("Exported as CSV.",), ("Exported as JSON.",), ("Exported as xlsx.",)]
 
 
 def test_only_who_may_view_may_export(staff: Client) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ import httpx
 import psycopg
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import column, create_engine, make_url, select, table
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -21,8 +21,7 @@ from polyglot_export.integrations import limits as limits_module
 from polyglot_export.integrations import starlette as starlette_module
 from polyglot_export.integrations.fastapi import CutBroken, ExportResponse, limits
 from tests.cli.helpers import copied, wait_until
-from tests.examples.helpers import MORE_ORDERS, ORDERS, backends
-from tests.integrations.servers import running, server_of
+from tests.examples.helpers import ORDERS, backends
 
 BROKEN = "CREATE VIEW broken AS SELECT id, 1 / (id - 1900) AS share, repeat('x', 2000) AS filler FROM orders"
 """Fails in the middle, by itself."""
@@ -34,7 +33,7 @@ def fresh_limits() -> Iterator[None]:
     limits()
 
 
-def app_of(dsn: str, source: str | None = "orders", **keywords: Any) -> FastAPI:
+def app_of(dsn: Any, source: Any = "orders", **keywords: Any) -> FastAPI:
     """An app with one export."""
     app = FastAPI()
 
@@ -76,6 +75,16 @@ def test_a_response_is_what_the_server_says(dsn: str, conn: psycopg.Connection) 
     assert compressed.headers["content-type"] == "application/gzip"
     assert "filename*=UTF-8''orders.ndjson.gz" in compressed.headers["content-disposition"]
     assert compressed.content.startswith(b"\x1f\x8b")
+    wait_until(lambda: backends(conn) == 0)
+
+
+def test_a_select_of_sqlalchemy(dsn: str, conn: psycopg.Connection) -> None:
+    conn.execute(ORDERS)
+    engine = create_engine(make_url(dsn).set(drivername="postgresql+psycopg"))
+    orders = table("orders", column("id"), column("customer"))
+    answer = get(app_of(engine, select(orders).where(orders.c.customer == "Smith, Jones")))
+    expected = copied(conn, "SELECT id, customer FROM orders WHERE customer = 'Smith, Jones'")
+    assert sorted(answer.content.splitlines()) == sorted(expected.splitlines())
     wait_until(lambda: backends(conn) == 0)
 
 
@@ -176,64 +185,3 @@ def test_a_body_that_failed_is_never_ended(
         get(CutBroken(app), fails=True)
     assert "CutBroken" not in caplog.text
     wait_until(lambda: backends(conn) == 0)
-
-
-@pytest.fixture(scope="module")
-def big_dsn(module_dsn: str) -> str:
-    """A database with more than fits between a server and a client that reads nothing."""
-    with psycopg.connect(module_dsn, autocommit=True) as connection:
-        connection.execute(ORDERS)
-        connection.execute(MORE_ORDERS)
-    return module_dsn
-
-
-@pytest.fixture(scope="module")
-def uvicorn(big_dsn: str) -> Iterator[str]:
-    with running(server_of("uvicorn (httptools)"), big_dsn) as url:
-        yield url
-
-
-def stalled(url: str) -> socket.socket:
-    """A client that reads a little of an answer and then nothing."""
-    host, port = url.removeprefix("http://").split("/", 1)[0].split(":")
-    connection = socket.socket()
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
-    connection.connect((host, int(port)))
-    path = "/" + url.removeprefix("http://").split("/", 1)[1]
-    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-    assert connection.recv(12) == b"HTTP/1.1 200"
-    return connection
-
-
-@pytest.mark.parametrize("shape", ["guarded_between", "guarded_django"])
-def test_a_client_that_leaves_ends_its_queries(uvicorn: str, big_dsn: str, shape: str) -> None:
-    with psycopg.connect(big_dsn, autocommit=True) as conn:
-        with stalled(f"{uvicorn}/{shape}/export/orders"):
-            assert backends(conn) >= 2
-        wait_until(lambda: backends(conn) == 0)
-
-
-@pytest.mark.parametrize("shape", ["guarded_between", "guarded_django"])
-def test_a_client_that_takes_nothing_is_cut_off(uvicorn: str, big_dsn: str, shape: str) -> None:
-    with psycopg.connect(big_dsn, autocommit=True) as conn, stalled(f"{uvicorn}/{shape}/export/orders?idle=1") as held:
-        wait_until(lambda: backends(conn) == 0)
-        # What it takes after all does not end as a body does.
-        rest = b""
-        while piece := _received(held):
-            rest = (rest + piece)[-5:]
-        assert rest != b"0\r\n\r\n"
-
-
-def _received(connection: socket.socket) -> bytes:
-    try:
-        return connection.recv(1 << 20)
-    except ConnectionResetError:
-        return b""
-
-
-def test_http_1_0_is_refused(uvicorn: str) -> None:
-    host, port = uvicorn.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port))) as connection:
-        connection.sendall(b"GET /plain/export/orders HTTP/1.0\r\n\r\n")
-        assert connection.recv(100).split(b" ")[1] == b"426"
-    assert httpx.get(f"{uvicorn}/plain/").status_code == 200

@@ -43,13 +43,13 @@ def ndjson(conn: psycopg.Connection, query: str) -> bytes:
     return "".join(row[0].replace("\n", " ").replace("\r", " ") + "\n" for row in rows).encode()
 
 
-def exported(dsn: str | None, source: str | None = None, **what: Any) -> bytes:
+def exported(dsn: Any, source: Any = None, **what: Any) -> bytes:
     """The whole export."""
     with export(dsn, source, **what) as chunks:
         return b"".join(chunks)
 
 
-def exported_rows(dsn: str, source: str | None = None, **what: Any) -> list[dict[str, Any]]:
+def exported_rows(dsn: Any, source: Any = None, **what: Any) -> list[dict[str, Any]]:
     """The whole export, parsed from NDJSON."""
     return rows_of(exported(dsn, source, format="ndjson", **what))
 

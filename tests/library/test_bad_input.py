@@ -92,7 +92,7 @@ REQUESTS: list[tuple[dict[str, Any], type[PolyglotError], str, str]] = [
         {"source": "t", "format": "json", "options": {"delimiter": ";"}},
         SpecError,
         "options",
-        "allowed are timeZone, bigNumbers",
+        "allowed are timeZone, geometry, bigNumbers",
     ),
     (
         {"source": "t", "format": "parquet", "options": {"numericFallback": "decimal(39,1)"}},

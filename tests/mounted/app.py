@@ -18,6 +18,7 @@ from starlette.middleware.base import RequestResponseEndpoint
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from polyglot_export import SpecError
 from polyglot_export.integrations import Caller, asgi
 from polyglot_export.integrations.fastapi import CutBroken
 
@@ -79,6 +80,12 @@ app.mount("/never-begun", never_begun)
 async def login_broken(_: Request, __: Exception) -> JSONResponse:
     """The app's own answer."""
     return JSONResponse({"app": "the login is broken"}, 418)
+
+
+@app.exception_handler(SpecError)
+async def wrong_request(_: Request, error: Exception) -> JSONResponse:
+    """As the apps of ``docs/howto/web-applications.md`` may have it."""
+    return JSONResponse({"detail": str(error)}, 400)
 
 
 @app.get("/unblock")

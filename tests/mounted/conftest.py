@@ -40,6 +40,7 @@ def offering(lake: Path) -> dict[str, Any]:
             "people": {"table": "public.people"},
             "cheap": {"query": "SELECT id, total, tenant FROM orders WHERE total < 100"},
             "slow": {"table": "public.slow"},
+            "dropped": {"table": "public.dropped"},
             'an odd/name "?%': {"table": 'public."odd ""name"" /?%"'},
         },
         "destinations": {"lake": {"url": str(lake)}},

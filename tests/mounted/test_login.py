@@ -25,6 +25,9 @@ def test_nobody_is_answered_401(app: App) -> None:
 def test_what_tells_nothing_of_the_data_is_for_anybody(app: App) -> None:
     for path in ("/health", "/health/live", "/health/ready", "/docs", "/docs/docs.js", "/openapi.json"):
         assert ask(app, path, {}).status == 200
+    # A dataset that cannot run is told of without its name.
+    degraded = {"status": "degraded", "cannotRun": ["dataset"]}
+    wait_for(lambda: ask(app, "/health/ready", {}).json() == degraded)
     for who in ({}, ANN):
         assert_problem(ask(app, "/metrics", who), 403, "forbidden", "metrics_public")
 

@@ -116,6 +116,10 @@ def test_sizes_of_what_others_have_are_not_told(app: App) -> None:
         for found in (listed["orders"], ask(app, "/datasets/orders", who).json()):
             assert (found["estimatedRows"], found["estimatedBytes"]) == (None, None)
         assert listed["people"]["estimatedRows"] == 2
+    export_id = created(app, THREE)
+    ask(app, f"/exports/{export_id}/download", THREE)
+    shown = ask(app, f"/exports/{export_id}", THREE).json()
+    assert (shown["rows"], shown["progress"], shown["segmentsDone"], shown["segmentsTotal"]) == (20_000, 1.0, 0, None)
 
 
 def test_a_filter_that_fits_no_column_is_the_apps_defect(app: App) -> None:

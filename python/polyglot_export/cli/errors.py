@@ -21,6 +21,7 @@ OPTIONS = {
     "order_by": "--order-by",
     "query": "--query",
     "limit": "--limit",
+    "options": "--option",
     "format": "--format",
     "compression": "--compression",
     "workers": "--workers",

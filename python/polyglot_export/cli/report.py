@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from polyglot_export.execution.run import ExportResult
     from polyglot_export.planning.plan import Plan
 
-__all__ = ["as_json", "place_text", "plan_members", "result_members", "spoken"]
+__all__ = ["as_json", "place_text", "plan_members", "result_members"]
 
 
 def as_json(members: dict[str, Any]) -> str:
@@ -24,11 +24,6 @@ def as_json(members: dict[str, Any]) -> str:
     import json
 
     return json.dumps(members)
-
-
-def spoken(target: Target) -> str:
-    """The output as a sentence names it."""
-    return SPOKEN if target.path == STDOUT else target.path
 
 
 def result_members(result: ExportResult, plan: Plan, target: Target, sha256: str | None) -> dict[str, Any]:
@@ -84,7 +79,7 @@ def place_text(target: Target, *, mkdir: bool) -> str:
     """
     kind = kind_of(target.path)
     if kind is not FileDestination:
-        return spoken(target)
+        return SPOKEN if target.path == STDOUT else target.path
     path = Path(local_path(target.path))
     if path.exists():
         if not os.access(path, os.W_OK):

@@ -16,10 +16,10 @@ from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.integrations.limits import room
-from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where, make_spec
+from polyglot_export.library.asked import Asked, Dsn, Rows, asked
+from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where
 from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.reservation import Shape
-from polyglot_export.request.spec import ExportSpec
 
 __all__ = ["Opening", "Wanted", "wanted"]
 
@@ -28,14 +28,13 @@ __all__ = ["Opening", "Wanted", "wanted"]
 class Wanted:
     """What a response shall export."""
 
-    dsn: str | None
-    spec: ExportSpec
+    what: Asked
     run: RunSettings
 
 
 def wanted(
-    dsn: str | None,
-    source: str | None = None,
+    dsn: Dsn,
+    source: Rows = None,
     *,
     query: str | None = None,
     format: Format | str = Format.CSV,  # noqa: A002
@@ -58,8 +57,10 @@ def wanted(
     Raises:
         SpecError: The request is wrong.
     """
-    spec = make_spec(
+    what = asked(
+        dsn,
         source,
+        role=role,
         query=query,
         format=format,
         columns=columns,
@@ -71,9 +72,11 @@ def wanted(
         compression=compression,
         options=options,
     )
-    run = RunSettings(workers=workers, rate_limit=rate_limit, lock_timeout=lock_timeout, role=role, settings=settings)
+    run = RunSettings(
+        workers=workers, rate_limit=rate_limit, lock_timeout=lock_timeout, role=what.role, settings=settings
+    )
     run.limits()  # refuses what is out of bounds
-    return Wanted(dsn, spec, run)
+    return Wanted(what, run)
 
 
 class Opening:
@@ -101,8 +104,14 @@ class Opening:
         self._reservation = self._budget.reserve_now(Fixed(Share(planning.bytes, planning.workers + 1)))
         reservation = self._reservation
         run = replace(self._asked.run, idle_timeout=idle_timeout, row_bytes=self._room.row_bytes)
+        what = self._asked.what
         return open_export(
-            self._asked.spec, dsn=self._asked.dsn, run=run, token=token, fit=lambda plan: self._fit(plan, reservation)
+            what.spec,
+            dsn=what.dsn,
+            exposure=what.exposure,
+            run=run,
+            token=token,
+            fit=lambda plan: self._fit(plan, reservation),
         )
 
     def release(self) -> None:

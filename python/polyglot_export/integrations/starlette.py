@@ -25,6 +25,7 @@ from polyglot_export.integrations.answers import HTTP_1_0, RANGED, Refusal, file
 from polyglot_export.integrations.cut import CutBroken, break_off, is_guarded
 from polyglot_export.integrations.opening import Opening, Wanted, wanted
 from polyglot_export.integrations.pace import IDLE_SECONDS, Watch
+from polyglot_export.library.asked import Dsn, Rows
 from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _warned: set[str] = set()
 
 
 class ExportResponse(Response):
-    """An export as the answer: ``return ExportResponse(dsn, "orders", filename="orders.csv")``.
+    """An export as the answer: ``return ExportResponse(engine, select(Order), filename="orders.csv")``.
 
     Whole or visibly broken: an export that fails in its middle is a broken transfer for its client. Around the app has
     to be :class:`CutBroken` where it has a middleware made with ``@app.middleware("http")``.
@@ -52,8 +53,8 @@ class ExportResponse(Response):
 
     def __init__(
         self,
-        dsn: str | None,
-        source: str | None = None,
+        dsn: Dsn,
+        source: Rows = None,
         *,
         filename: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -79,8 +80,9 @@ class ExportResponse(Response):
         """Set up; nothing is opened before the response is sent.
 
         Args:
-            dsn: As in :func:`polyglot_export.export`, and so are all that are not told here.
-            source: The table or view.
+            dsn: An engine or session of SQLAlchemy, or a connection string, as in :func:`polyglot_export.export`. All
+                that is not told here is as it is there.
+            source: A table or view, a pair ``(sql, parameters)``, or a ``select()`` of SQLAlchemy.
             filename: What the browser calls the file: any name. The table's and the format's ending by default.
             headers: More of them.
             background: Run after a body that was sent whole.
@@ -160,7 +162,7 @@ class ExportResponse(Response):
             raise _http(RANGED)
         if self._wanted is None:
             raise self._failure or Cancelled("nothing is exported")
-        for name, value in file_headers(self._wanted.spec, self._filename).items():
+        for name, value in file_headers(self._wanted.what.spec, self._filename).items():
             self.headers.setdefault(name, value)
         if scope["method"] == "HEAD":
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})

@@ -19,7 +19,8 @@ from polyglot_export.execution.feed import ChunkFeed
 from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, Progress, RunSettings
 from polyglot_export.formats.registry import Format
-from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where, make_spec
+from polyglot_export.library.asked import Dsn, Rows, asked
+from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where
 from polyglot_export.planning.plan import Plan
 
 __all__ = ["AsyncExport", "aexport"]
@@ -97,8 +98,8 @@ class AsyncExport:
 
 
 def aexport(
-    dsn: str | None,
-    source: str | None = None,
+    dsn: Dsn,
+    source: Rows = None,
     *,
     query: str | None = None,
     format: Format | str = Format.CSV,  # noqa: A002
@@ -122,8 +123,10 @@ def aexport(
     Raises:
         SpecError: The request is wrong. What only the database knows is raised by ``async with``.
     """
-    spec = make_spec(
+    what = asked(
+        dsn,
         source,
+        role=role,
         query=query,
         format=format,
         columns=columns,
@@ -140,7 +143,7 @@ def aexport(
         rate_limit=rate_limit,
         lock_timeout=lock_timeout,
         idle_timeout=idle_timeout,
-        role=role,
+        role=what.role,
         settings=settings,
     )
-    return AsyncExport(lambda token: open_export(spec, dsn=dsn, run=run, token=token))
+    return AsyncExport(lambda token: open_export(what.spec, dsn=what.dsn, exposure=what.exposure, run=run, token=token))

@@ -17,7 +17,8 @@ from polyglot_export.execution.opening import explain as explain_spec
 from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, RunSettings
 from polyglot_export.formats.registry import Format
-from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where, make_spec
+from polyglot_export.library.asked import Dsn, Rows, asked
+from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where
 from polyglot_export.limits import CHUNK_BYTES, FILE_CHUNK_BYTES
 from polyglot_export.planning.plan import Plan
 
@@ -28,8 +29,8 @@ __all__ = ["explain", "export", "export_to_file", "open_export"]
 
 
 def export(
-    dsn: str | None,
-    source: str | None = None,
+    dsn: Dsn,
+    source: Rows = None,
     *,
     query: str | None = None,
     format: Format | str = Format.CSV,  # noqa: A002 - the word everyone uses
@@ -51,8 +52,12 @@ def export(
     """Export a table, view or query.
 
     Args:
-        dsn: URI or key=value string; ``None`` leaves it to libpq's environment variables and files.
-        source: ``table`` or ``schema.table``; not together with ``query``.
+        dsn: URI or key=value string; ``None`` leaves it to libpq's environment variables and files. An engine, URL,
+            connection or session of SQLAlchemy and a connection of Django say how they connect: the export has
+            connections of its own.
+        source: ``table`` or ``schema.table``; a pair ``(sql, parameters)``; a ``select()``, table or mapped class of
+            SQLAlchemy; a queryset of Django, whose own database is read where ``dsn`` is ``None``. Not together with
+            ``query``.
         query: One SELECT statement.
         format: A :class:`Format` or its name.
         columns: Which ones and in which order: names, or source → target.
@@ -78,8 +83,10 @@ def export(
     Raises:
         PolyglotError: As :func:`open_export`.
     """
-    spec = make_spec(
+    what = asked(
+        dsn,
         source,
+        role=role,
         query=query,
         format=format,
         columns=columns,
@@ -96,15 +103,15 @@ def export(
         rate_limit=rate_limit,
         lock_timeout=lock_timeout,
         idle_timeout=idle_timeout,
-        role=role,
+        role=what.role,
         settings=settings,
     )
-    return open_export(spec, dsn=dsn, run=run)
+    return open_export(what.spec, dsn=what.dsn, exposure=what.exposure, run=run)
 
 
 def explain(
-    dsn: str | None,
-    source: str | None = None,
+    dsn: Dsn,
+    source: Rows = None,
     *,
     query: str | None = None,
     format: Format | str = Format.CSV,  # noqa: A002
@@ -129,8 +136,10 @@ def explain(
     Raises:
         PolyglotError: As :func:`open_export`.
     """
-    spec = make_spec(
+    what = asked(
+        dsn,
         source,
+        role=role,
         query=query,
         format=format,
         columns=columns,
@@ -148,15 +157,15 @@ def explain(
         lock_timeout=lock_timeout,
         idle_timeout=idle_timeout,
         application_name="polyglot explain",
-        role=role,
+        role=what.role,
         settings=settings,
     )
-    return explain_spec(spec, dsn=dsn, run=run)
+    return explain_spec(what.spec, dsn=what.dsn, exposure=what.exposure, run=run)
 
 
 def export_to_file(
-    dsn: str | None,
-    source: str | None,
+    dsn: Dsn,
+    source: Rows,
     path: str | PathLike[str],
     *,
     manifest: str | PathLike[str] | None = None,
@@ -213,8 +222,10 @@ def export_to_file(
         PolyglotError: As :func:`open_export`.
     """
     target = choose(fspath(path), format, compression)
-    spec = make_spec(
+    what = asked(
+        dsn,
         source,
+        role=role,
         query=query,
         format=target.format,
         columns=columns,
@@ -233,13 +244,13 @@ def export_to_file(
         chunk_bytes=chunk_bytes,
         rate_limit=rate_limit,
         lock_timeout=lock_timeout,
-        role=role,
+        role=what.role,
         settings=settings,
     )
     sheet = _sheet(target.path, manifest, fingerprints)
     try:
         with sheet or nullcontext():
-            return _write(lambda: open_export(spec, dsn=dsn, run=run), place, sheet)
+            return _write(lambda: open_export(what.spec, dsn=what.dsn, exposure=what.exposure, run=run), place, sheet)
     except BaseException as error:
         if place.remains is not None:
             error.add_note(place.remains)

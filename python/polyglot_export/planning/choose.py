@@ -13,6 +13,7 @@ from polyglot_export.postgres.catalogue.columns import SourceColumn
 from polyglot_export.postgres.catalogue.types import Types
 from polyglot_export.postgres.leader import Described
 from polyglot_export.request.spec import REST
+from polyglot_export.text.near import did_you_mean
 
 if TYPE_CHECKING:
     from polyglot_export.request.spec import ColumnChoice, ExportSpec
@@ -146,8 +147,9 @@ def named(columns: Iterable[SourceColumn]) -> Mapping[str, SourceColumn]:
 
 def unknown_column(name: str, columns: Iterable[str], field: str) -> SpecError:
     """The error for a column that is not there; it lists what is allowed."""
-    allowed = ", ".join(columns) or "none"
-    return SpecError(field, f"there is no column {name!r}; allowed are {allowed}")
+    known = list(columns)
+    reason = f"there is no column {name!r}; allowed are {', '.join(known) or 'none'}"
+    return SpecError(field, reason, hint=did_you_mean(name, known))
 
 
 def _repeated(names: Iterable[str]) -> str | None:

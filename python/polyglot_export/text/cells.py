@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 __all__ = ["cell_width", "cut_to", "padded", "visible"]
 
 ELLIPSIS = "…"
@@ -50,6 +48,9 @@ def padded(text: str, width: int, *, right: bool = False) -> str:
 
 
 def _cells(character: str) -> int:
+    # Commands that show names use this module too, and most names need no table of Unicode.
+    import unicodedata
+
     if unicodedata.combining(character):
         return 0
     return 2 if unicodedata.east_asian_width(character) in _WIDE else 1

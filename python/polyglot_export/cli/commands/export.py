@@ -18,7 +18,7 @@ from polyglot_export.cli.signals import Interrupted
 from polyglot_export.cli.talk import leave_quietly, say, show, tell
 from polyglot_export.destinations.naming import COMPRESSIONS, FORMATS, Target, choose
 from polyglot_export.destinations.registry import destination, kind_of
-from polyglot_export.destinations.stdout import STDOUT
+from polyglot_export.destinations.stdout import SPOKEN, STDOUT
 from polyglot_export.errors import SpecError, TargetFailed
 
 if TYPE_CHECKING:
@@ -205,9 +205,8 @@ def _tell(result: ExportResult, plan: Plan, target: Target, how: _Run, sha256: s
             show(told)
     elif not how.quiet:
         from polyglot_export.cli.progress import summary_line
-        from polyglot_export.cli.report import spoken
 
-        summary = summary_line(result, spoken(target))
+        summary = summary_line(result, SPOKEN if target.path == STDOUT else target.path)
         say(f"{summary}; sha256 {sha256}" if how.sha256 else summary)
 
 

@@ -20,7 +20,7 @@ class ExportAdminMixin:
     as a file. Whoever may view the rows may export them; the admin's log notes it.
     """
 
-    export_formats: Sequence[str] = ("csv", "json", "parquet")
+    export_formats: Sequence[str] = ("csv", "xlsx", "json")
     """Formats that are offered, by their names."""
     export_fields: Sequence[str] | None = None
     """Fields of the model that are exported. ``None`` for those that the list shows or, where that shows no field, the

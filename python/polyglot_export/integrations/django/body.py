@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, MutableMapping
 from typing import Any, Self
 
@@ -78,8 +79,8 @@ class Body:
                 yield chunk
                 self._watch.end()
                 chunk = await feed.next_chunk()
-        except GeneratorExit:
-            # The client has left.
+        except (GeneratorExit, asyncio.CancelledError):
+            # The client has left, or the server ends: there is nothing to be withheld.
             raise
         except BaseException as error:
             if self._scope is not None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from asgiref.sync import sync_to_async
+from django.db import connections
 from django.http import HttpRequest, StreamingHttpResponse
 
 from polyglot_export.compressions import Compression
@@ -15,13 +16,11 @@ from polyglot_export.errors import InternalError, PolyglotError
 from polyglot_export.formats.registry import Format
 from polyglot_export.integrations.answers import HTTP_1_0, RANGED, Refusal, file_headers, is_http_1_0, refusal_of
 from polyglot_export.integrations.django.body import Body, Ready
-from polyglot_export.integrations.django.database import dsn_of, query_of
 from polyglot_export.integrations.opening import Opening, wanted
 from polyglot_export.integrations.pace import IDLE_SECONDS, Watch
+from polyglot_export.library.asked import Dsn, Rows
 from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where
-
-if TYPE_CHECKING:
-    from django.db.models import QuerySet
+from polyglot_export.sources.django import is_queryset
 
 __all__ = ["ExportResponse"]
 
@@ -44,9 +43,9 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
     def __init__(
         self,
         request: HttpRequest,
-        source: str | QuerySet[Any] | None = None,
+        source: Rows = None,
         *,
-        dsn: str | None = None,
+        dsn: Dsn = None,
         using: str = "default",
         filename: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -72,8 +71,8 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
 
         Args:
             request: What is answered.
-            source: A queryset, or the name of a table or view.
-            dsn: Of the database; that of ``using`` by default.
+            source: A queryset, the name of a table or view, or a pair ``(sql, parameters)``.
+            dsn: Of the database, in place of ``using``.
             using: Which of ``DATABASES``. A queryset knows its own.
             filename: What the browser calls the file: any name. The table's and the format's ending by default.
             headers: More of them.
@@ -102,13 +101,10 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
         _refuse_event_loop()
         try:
             watch = Watch(min_rate, idle_timeout)
-            if source is not None and not isinstance(source, str):
-                using, query, stem = source.db, query_of(source), source.model._meta.db_table
-                source = None
-            else:
-                stem = None
+            if dsn is None and not is_queryset(source):
+                dsn = connections[using]
             asked = wanted(
-                dsn if dsn is not None else dsn_of(using),
+                dsn,
                 source,
                 query=query,
                 format=format,
@@ -127,7 +123,7 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
                 lock_timeout=lock_timeout,
             )
             refusal = _unsafe(request)
-            described = file_headers(asked.spec, filename, stem=stem)
+            described = file_headers(asked.what.spec, filename, stem=_table(source))
             body = None
             if refusal is None and request.method != "HEAD":
                 body = Body(Opening(asked), watch, request)
@@ -168,6 +164,12 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
     @is_async.setter
     def is_async(self, value: bool) -> None:
         self._is_async = value
+
+
+def _table(source: object) -> str | None:
+    """What a queryset's file is called."""
+    options = getattr(getattr(source, "model", None), "_meta", None)
+    return None if options is None else str(options.db_table)
 
 
 def _unsafe(request: HttpRequest) -> Refusal | None:

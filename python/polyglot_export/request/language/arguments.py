@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from polyglot_export.errors import SpecError
 from polyglot_export.formats.registry import Format
 from polyglot_export.request.language.scanner import Scanner
+from polyglot_export.text.near import did_you_mean
 
 __all__ = ["parse_columns", "parse_names", "parse_options", "parse_order", "parse_where"]
 
@@ -110,7 +111,8 @@ def parse_options(texts: Iterable[str], format_name: str) -> Data:
             raise SpecError("options", "write key=value", given=text)
         if name not in known:
             allowed = ", ".join(known)
-            raise SpecError("options", f"{format_name} has no such option; allowed are {allowed}", given=text)
+            reason = f"{format_name} has no such option; allowed are {allowed}"
+            raise SpecError("options", reason, given=text, hint=did_you_mean(name, known))
         if name in options:
             raise SpecError("options", f"{name} is given twice", given=text)
         options[name] = _names(Scanner("options.forceQuote", value)) if name == "forceQuote" and value != "*" else value

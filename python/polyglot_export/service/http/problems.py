@@ -59,7 +59,7 @@ PROBLEMS: tuple[Problem, ...] = (
     Problem(errors.UnsupportedValue, 400, "unsupported-value", "The format cannot hold a value"),
     Problem(errors.RowTooLarge, 400, "row-too-large", "A row is larger than the limit"),
     Problem(service_errors.MalformedRequest, 400, "malformed-request", "The request cannot be read"),
-    Problem(service_errors.Unauthorized, 401, "unauthorized", "A valid key is needed"),
+    Problem(service_errors.Unauthorized, 401, "unauthorized", "A valid key or login is needed"),
     Problem(service_errors.Forbidden, 403, "forbidden", "Not allowed"),
     Problem(errors.AccessDenied, 403, "access-denied", "The database login may not read it"),
     Problem(service_errors.NotFound, 404, "not-found", "Not found"),

@@ -18,7 +18,9 @@ from starlette.requests import Request
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
+from polyglot_export.errors import InternalError, SpecError
 from polyglot_export.service.app import create_app, service_of
+from polyglot_export.service.callers import Caller as KnownCaller
 from polyglot_export.service.errors import Unauthorized
 from polyglot_export.service.http import problems
 from polyglot_export.service.http.bodies import ExactJSONResponse
@@ -90,6 +92,7 @@ class MountedService:
 
         Raises:
             RuntimeError: The service has not begun.
+            InternalError: The app's function has given rights that mean nothing.
             BrokenTransfer: An answer was cut, and the server must show it.
             Exception: What the app's function has raised.
         """
@@ -133,13 +136,21 @@ class MountedService:
         connection = AppConnection(scope, receive, send)
         extensions = {**(scope.get("extensions") or {}), EXTENSION: connection}
         if not _path(scope).startswith(FOR_ANYBODY):
-            given = await _asked(self._caller_of, scope)
-            if given is None:
+            known = await self._known(scope, callers)
+            if known is None:
                 await _refuse(scope, receive, send)
                 return
-            extensions[CALLER] = callers.named(given)
+            extensions[CALLER] = known
         await app({**scope, "extensions": extensions}, connection.receive, connection.send)
         connection.check()
+
+    async def _known(self, scope: Scope, callers: AppCallers) -> KnownCaller | None:
+        try:
+            given = await _asked(self._caller_of, scope)
+            return callers.named(given) if given is not None else None
+        except SpecError as error:
+            # Many apps answer this error with its sentence, as the mistake of a request that it is elsewhere.
+            raise InternalError(f"the rights that the app gives a caller: {error}") from error
 
 
 async def _asked(caller_of: CallerOf, scope: Scope) -> Caller | None:

@@ -85,10 +85,12 @@ fn is_number(text: &str) -> bool {
         None => (number, None),
     };
     let whole = |exponent: &str| {
-        let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+        let digits = exponent.trim_matches(is_blank);
+        let digits = digits.strip_prefix(['+', '-']).unwrap_or(digits).trim_matches(is_blank);
+        let digits = digits.strip_suffix(['.', ',']).unwrap_or(digits);
         !digits.is_empty() && digits.chars().all(is_digit)
     };
-    exponent.is_none_or(whole) && is_grouped(mantissa)
+    exponent.is_none_or(whole) && is_grouped(mantissa.trim_matches(is_blank))
 }
 
 /// Digits, with separators where those of thousands or of a fraction can be.
@@ -145,6 +147,10 @@ fn is_date(text: &str, words: &Words) -> bool {
         rest = after;
     }
     let named = months == 1;
+    // Days and a time.
+    if parts == 1 && months == 0 && rest.contains(':') {
+        return is_clock(rest);
+    }
     parts >= 2
         && months < 2
         && (named || separated && !comma)
@@ -152,26 +158,25 @@ fn is_date(text: &str, words: &Words) -> bool {
         && (rest.is_empty() || is_half_of_day(rest) || is_clock(rest.trim_matches(is_blank)))
 }
 
-/// `1:30`, `25:00:01.5`, `1:30 pm`, `5 p`, `17:`.
+/// `1:30`, `25:00:01.5`, `-1:30 pm`, `5 p`, `5am`, `17:`.
 fn is_clock(text: &str) -> bool {
-    let (clock, word) = match text.rfind(|char: char| !char.is_ascii_alphabetic()) {
-        Some(_) => {
-            let clock = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
-            (clock, text.strip_prefix(clock).unwrap_or_default())
-        }
-        None => return false,
-    };
+    let clock = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
+    let word = text.strip_prefix(clock).unwrap_or_default();
     if !word.is_empty() && !is_half_of_day(word) {
         return false;
     }
-    let blank = clock.ends_with(is_blank);
-    let clock = clock.trim_end_matches(is_blank);
+    // One letter behind the hour is told from that of a house by the blank.
+    let named = word.len() > 1 || !word.is_empty() && clock.ends_with(is_blank);
+    let affix = |char: char| is_blank(char) || matches!(char, '+' | '-');
+    let clock = clock.trim_matches(affix);
     let (clock, fraction) = clock.split_once(['.', ',']).unwrap_or((clock, "0"));
-    // An hour with a colon is enough.
-    let parts: Vec<&str> = clock.strip_suffix(':').unwrap_or(clock).split(':').collect();
-    let alone = parts.len() == 1 && (clock.ends_with(':') || blank && !word.is_empty());
-    (alone || (2..=CLOCK_PARTS).contains(&parts.len()))
-        && parts.iter().all(|part| is_digits(part) && part.chars().count() <= YEAR_DIGITS)
+    let (clock, colon) = match clock.strip_suffix(':') {
+        Some(hour) => (hour.trim_matches(affix), true),
+        None => (clock, false),
+    };
+    let parts = clock.split(':').count();
+    (2..=CLOCK_PARTS).contains(&parts) | (parts == 1 && (colon || named))
+        && clock.split(':').all(is_digits)
         && (fraction.is_empty() || is_digits(fraction))
 }
 

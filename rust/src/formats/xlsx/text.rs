@@ -167,7 +167,9 @@ fn push_escape(unit: u16, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::string_slice)]
+    use proptest::prelude::*;
+
     use super::*;
 
     fn content(text: &str) -> String {
@@ -190,6 +192,36 @@ mod tests {
         }
         assert!(escape(b"a\0b", &mut Vec::new()).is_err());
         assert!(escape(b"a\xff", &mut Vec::new()).is_err());
+    }
+
+    /// What a reader makes of a text that XML has given it: each escape of four digits is a character.
+    fn without_escapes(text: &str) -> String {
+        let (mut out, mut rest) = (String::new(), text);
+        while let Some(at) = rest.find("_x") {
+            let (before, tail) = rest.split_at(at);
+            out.push_str(before);
+            let unit = tail.get(2..6).filter(|_| tail.get(6..7) == Some("_"));
+            match unit.and_then(|digits| u32::from_str_radix(digits, 16).ok()).and_then(char::from_u32) {
+                Some(c) => {
+                    out.push(c);
+                    rest = &tail[7..];
+                }
+                None => {
+                    out.push('_');
+                    rest = &tail[1..];
+                }
+            }
+        }
+        out + rest
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_back(text in "([_x0-9A-F\\x01-\\x1f&<>\r ]|\\PC|[\u{fffd}-\u{ffff}]){0,40}") {
+            let xml = format!("<t xml:space=\"preserve\">{}</t>", content(&text));
+            let document = roxmltree::Document::parse(&xml).unwrap();
+            prop_assert_eq!(without_escapes(document.root_element().text().unwrap_or_default()), text);
+        }
     }
 
     #[test]

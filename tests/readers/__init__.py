@@ -1,0 +1,1 @@
+"""Other people's readers of Parquet: which of them reads which type, and how."""
