@@ -105,7 +105,7 @@ clients: install ## What every client sees of a cut, directly and behind proxies
 	@$(BIN)/python -m tests.faults.table
 
 .PHONY: readers
-readers: install ## What every reader of Parquet makes of every type: the table of docs/formats/parquet.md. Installs 2.5 GB
+readers: install ## What every reader of Parquet makes of every type: the table of docs/formats/parquet.md. Installs 2.1 GB
 	@tests/readers/install.sh
 	@$(BIN)/python -m tests.readers.measure
 	@$(BIN)/python -m tests.readers.table
