@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memchr_iter, memchr3};
 
-use super::{BYTE_ORDER_MARK, CsvOptions};
+use super::options::{BYTE_ORDER_MARK, CsvOptions};
 use crate::error::{Error, Result};
 use crate::formats::base::RowCounter;
 

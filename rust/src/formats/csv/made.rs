@@ -4,10 +4,10 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
+use super::guard::{GUARD, runs_as_formula};
 use super::options::{CsvOptions, Truth, Words};
 use super::pattern::Pattern;
 use super::values::reads_as_value;
-use super::{GUARD, runs_as_formula};
 use crate::error::Result;
 use crate::types::calendar::{Civil, MICROS_PER_DAY, Time};
 use crate::types::record::{Formula, Meaning, Type};

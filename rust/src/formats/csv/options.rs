@@ -4,6 +4,9 @@ use super::charset::Charset;
 use super::pattern::Pattern;
 use crate::formats::options::{Options, Refused, one_byte, one_of};
 
+/// Of UTF-8.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 #[derive(Debug, Clone)]
 pub struct CsvOptions {
     pub delimiter: u8,

@@ -1,8 +1,8 @@
 //! CSV in an encoding that is not UTF-8: each cell is written in UTF-8 first and encoded from there, so that an error
 //! knows its column.
 
-use super::Csv;
 use super::charset::Charset;
+use super::rows::Csv;
 use crate::bytes::flusher::{Flusher, SLICE_BYTES};
 use crate::copy::frame::Tuple;
 use crate::error::{Error, Result};

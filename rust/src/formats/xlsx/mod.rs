@@ -18,6 +18,7 @@ use crate::bytes::chunk_pool::ChunkPool;
 use crate::error::Result;
 use crate::types::Column;
 
+mod bounds;
 mod cell;
 mod count;
 mod number;
@@ -30,30 +31,13 @@ mod text;
 mod workbook;
 mod zip;
 
+use bounds::{BOUNDS, Bounds};
 use cell::RowWriter;
 use count::SheetCounter;
 pub use options::XlsxOptions;
 use parts::Layout;
 use segments::SheetSegments;
 use workbook::Workbook;
-
-/// How much goes into a sheet.
-#[derive(Debug, Clone, Copy)]
-struct Bounds {
-    /// Rows of a sheet, with its header.
-    sheet_rows: u32,
-    /// Bytes of a sheet's XML after which no strip begins.
-    sheet_bytes: u64,
-    /// Rows of a strip.
-    strip_rows: u32,
-    /// Bytes of XML after which a strip ends.
-    strip_bytes: u64,
-}
-
-/// Excel's rows ("Excel specifications and limits"). A strip has at most 32 MiB and a row, which has less than 1 GiB:
-/// 128 MiB as it is read, seven bytes a byte. So no sheet comes to 4 GiB.
-const BOUNDS: Bounds =
-    Bounds { sheet_rows: 1_048_576, sheet_bytes: 2900 << 20, strip_rows: 16_384, strip_bytes: 32 << 20 };
 
 /// xlsx with its options.
 pub fn open(options: &dyn Options) -> Result<Arc<dyn Format>, Refused> {

@@ -1,6 +1,6 @@
 //! The worker's half: the rows of one segment to strips.
 
-use super::Bounds;
+use super::bounds::Bounds;
 use super::cell::RowWriter;
 use super::strip::{StripEnd, seal};
 use crate::bytes::flusher::Flusher;

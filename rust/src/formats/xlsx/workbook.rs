@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Bounds;
+use super::bounds::Bounds;
 use super::parts::{
     self, CONTENT_TYPES_NAME, Layout, RELS_NAME, STYLES, STYLES_NAME, WORKBOOK_NAME, WORKBOOK_RELS_NAME,
 };
