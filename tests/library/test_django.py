@@ -53,8 +53,14 @@ class Order(models.Model):  # type: ignore[misc]  # noqa: DJ008 - nobody prints 
         db_table = "orders"
 
 
-@pytest.fixture(autouse=True)
-def database(dsn: str, conn: psycopg.Connection) -> Iterator[None]:
+@pytest.fixture(scope="module")
+def dsn(module_dsn: str) -> str:
+    """One database for all of them, since none writes."""
+    return module_dsn
+
+
+@pytest.fixture(scope="module", autouse=True)
+def database(dsn: str) -> Iterator[None]:
     """The alias ``shop`` is the test's database."""
     given = conninfo_to_dict(dsn)
     connections.databases["shop"] = connections.databases["default"] | {
@@ -66,21 +72,24 @@ def database(dsn: str, conn: psycopg.Connection) -> Iterator[None]:
         "PORT": given["port"],
         "OPTIONS": {},
     }
+    connections.databases["lite"] = connections.databases["shop"] | {"ENGINE": "django.db.backends.sqlite3"}
     with connections["shop"].schema_editor() as editor:
         editor.create_model(Customer)
         editor.create_model(Order)
     connections["shop"].close()
-    conn.execute(
-        b"""INSERT INTO "Customer" SELECT g, 'na''me %s ' || g, 'r' || g % 3 FROM generate_series(1, 20) AS g;"""
-        b" INSERT INTO orders (id, total, tags, made, note, customer_id) SELECT g, g / 3.0, jsonb_build_object('a', g % 3), timestamptz '2026-01-01 UTC' + g * '1 hour'::interval,"
-        b" nullif('n' || g % 7, 'n3'), 1 + g % 20 FROM generate_series(1, 300) AS g"
-    )
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute(
+            b"""INSERT INTO "Customer" SELECT g, 'na''me %s ' || g, 'r' || g % 3 FROM generate_series(1, 20) AS g;"""
+            b" INSERT INTO orders (id, total, tags, made, note, customer_id) SELECT g, g / 3.0, jsonb_build_object('a', g % 3), timestamptz '2026-01-01 UTC' + g * '1 hour'::interval,"
+            b" nullif('n' || g % 7, 'n3'), 1 + g % 20 FROM generate_series(1, 300) AS g"
+        )
     try:
         yield
     finally:
-        connections["shop"].close()
-        del connections["shop"]
-        del connections.databases["shop"]
+        for alias in ("shop", "lite"):
+            connections[alias].close()
+            del connections[alias]
+            del connections.databases[alias]
 
 
 def orders() -> Any:
@@ -194,9 +203,9 @@ def test_managers_models_and_connections(dsn: str) -> None:
     assert exported(connections["shop"], query="SELECT 1 AS x") == b"x\n1\n"
 
 
-def test_the_role_of_a_connection(conn: psycopg.Connection) -> None:
+def test_the_role_of_a_connection(conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     with new_role(conn, "assumed") as role, new_role(conn, "named") as named:
-        connections["shop"].settings_dict["OPTIONS"]["assume_role"] = role
+        monkeypatch.setitem(connections["shop"].settings_dict["OPTIONS"], "assume_role", role)
         query = {"query": "SELECT current_user AS u"}
         assert exported(connections["shop"], **query) == f"u\n{role}\n".encode()
         assert exported(connections["shop"], role=named, **query) == f"u\n{named}\n".encode()
@@ -204,9 +213,9 @@ def test_the_role_of_a_connection(conn: psycopg.Connection) -> None:
 
 def test_other_databases() -> None:
     with pytest.raises(SpecError, match=r"dsn: .*sqlite"):
-        exported(None, Order.objects.all())
+        exported(None, Order.objects.using("lite"))
     with pytest.raises(SpecError, match=r"dsn: .*sqlite"):
-        exported(connections["default"], Order.objects.all())
+        exported(connections["lite"], Order.objects.all())
 
 
 def test_what_is_no_queryset(dsn: str) -> None:

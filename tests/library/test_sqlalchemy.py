@@ -92,7 +92,13 @@ class Item(Base):
     order_id: Mapped[int]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def dsn(module_dsn: str) -> str:
+    """One database for all of them, since hardly any writes."""
+    return module_dsn
+
+
+@pytest.fixture(scope="module")
 def engine(dsn: str) -> Iterator[Engine]:
     """Of the database, with the tables in it."""
     engine = create_engine(dsn.replace("postgresql://", "postgresql+psycopg://"))

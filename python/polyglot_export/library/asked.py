@@ -61,7 +61,7 @@ def asked(dsn: object, source: object, *, role: str | None = None, query: str | 
     """
     if source is None or isinstance(source, str):
         borrowed = borrow(dsn)
-        return Asked(borrowed.conninfo, make_spec(source, query=query, **what), EVERYTHING, role or borrowed.role)
+        return Asked(borrowed.conninfo, make_spec(source, query=query, **what), EVERYTHING, _role(role, borrowed))
     if query is not None:
         raise SpecError(None, "source and query exclude each other")
     borrowed, selected = _selected(dsn, source, what)
@@ -72,7 +72,11 @@ def asked(dsn: object, source: object, *, role: str | None = None, query: str | 
         spec = make_spec(name, **what)
     else:
         spec = make_spec(query=selected.source.query, **what)
-    return Asked(borrowed.conninfo, spec, GivenSource(selected.source), role or borrowed.role)
+    return Asked(borrowed.conninfo, spec, GivenSource(selected.source), _role(role, borrowed))
+
+
+def _role(given: str | None, borrowed: Borrowed) -> str | None:
+    return borrowed.role if given is None else given
 
 
 def _selected(dsn: object, source: object, what: Mapping[str, Any]) -> tuple[Borrowed, Selected]:

@@ -38,7 +38,7 @@ class OneMoment:
         borrowed = borrow(dsn)
         # A queryset knows its database where nobody names one.
         where = every[0].dsn if every and dsn is None else borrowed.conninfo
-        run = replace(run, role=every[0].role if every else run.role or borrowed.role)
+        run = replace(run, role=every[0].role if every else borrowed.role if run.role is None else run.role)
         sources = [each.exposure.source_of(each.spec) for each in every]
         self._shared: SharedMoment = open_shared(sources, dsn=where, run=run, token=token)
         self._running: WeakSet[Export] = WeakSet()
