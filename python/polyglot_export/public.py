@@ -37,6 +37,7 @@ from polyglot_export.formats.registry import Format
 from polyglot_export.library.aio import AsyncExport, aexport
 from polyglot_export.library.dump import adump, dump
 from polyglot_export.library.frames import ArrowExport, export_arrow
+from polyglot_export.library.moment import AsyncMoment, OneMoment, amoment, moment
 from polyglot_export.library.sync import explain, export, export_to_file
 from polyglot_export.library.verify import verify
 from polyglot_export.manifest.document import Manifest
@@ -50,6 +51,7 @@ __all__ = [
     "AccessDenied",
     "ArrowExport",
     "AsyncExport",
+    "AsyncMoment",
     "Busy",
     "CancelToken",
     "Cancelled",
@@ -73,6 +75,7 @@ __all__ = [
     "MalformedData",
     "Manifest",
     "ManifestError",
+    "OneMoment",
     "OrderTerm",
     "Plan",
     "PolyglotError",
@@ -92,11 +95,13 @@ __all__ = [
     "__version__",
     "adump",
     "aexport",
+    "amoment",
     "dump",
     "explain",
     "export",
     "export_arrow",
     "export_to_file",
+    "moment",
     "open_export",
     "parse_spec",
     "verify",

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import psycopg
 import pytest
 
-from polyglot_export.cli.sample.reading import CHARACTERS, OPTIONS, Rows
+from polyglot_export.cli.sample.reading import CHARACTERS, OPTIONS, Rows, characters_for
 from polyglot_export.cli.sample.table import Heading, Look, sheet
 from polyglot_export.text.cells import cell_width
 from tests.cli.helpers import ITEMS, complaint, succeeded
@@ -141,6 +141,15 @@ def test_no_colours_where_they_are_not_wanted(items: str, variables: dict[str, s
 def test_a_pipe_gets_whole_lines(cli: Cli, items: str) -> None:
     text = succeeded(cli("show", "-q", "SELECT repeat('x', 900) AS a, repeat('y', 5000) AS b", dsn=items)).decode()
     assert text.splitlines()[2] == "x" * 900 + "  " + "y" * CHARACTERS + "…"
+
+
+def test_many_values_keep_less_of_each(cli: Cli, items: str) -> None:
+    """All of them together are held, so that they must not grow without a bound."""
+    assert [characters_for(values) for values in (0, 1, 4_000, 40_000, 2_000_000)] == [1000, 1000, 1000, 100, 20]
+    columns = ", ".join(f"repeat('x', 900) AS c{n}" for n in range(100))
+    query = f"SELECT {columns} FROM generate_series(1, 99)"
+    line = succeeded(cli("show", "-q", query, "-n", "99", dsn=items)).decode().splitlines()[2]
+    assert {len(cell) for cell in line.split()} == {characters_for(100 * 100) + 1}
 
 
 def test_wide_characters_keep_the_columns_in_line() -> None:

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import geopandas
+import openpyxl
 import psycopg
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -176,6 +178,22 @@ def test_parquet_has_geojson_as_json_and_the_rest_as_text(places: Shared) -> Non
             column = found[name].combine_chunks()
             texts = column.storage if hasattr(column, "storage") else column
             assert texts.to_pylist() == [row[at] for row in rows]
+
+
+@pytest.mark.parametrize(("form", "function"), [("wkt", "ST_AsText"), ("geojson", "ST_AsGeoJSON")])
+def test_arrow_and_spreadsheets_have_the_same_texts(places: Shared, form: str, function: str) -> None:
+    dsn, conn = places
+    expected = [row[1:] for row in conn.execute(asked(function).encode()).fetchall()]
+    options = {"geometry": form}
+    stream = exported(dsn, "places", format="arrow", order_by=["id"], options=options)
+    rows = pa.ipc.open_stream(stream).read_all().to_pylist()
+    assert [tuple(row[name] for name in COLUMNS) for row in rows] == expected
+    workbook = openpyxl.load_workbook(
+        io.BytesIO(exported(dsn, "places", format="xlsx", order_by=["id"], options=options)), read_only=True
+    )
+    sheet = workbook[workbook.sheetnames[0]]
+    assert [row[1:] for row in sheet.iter_rows(min_row=2, values_only=True)] == expected
+    workbook.close()
 
 
 def test_geoparquet(places: Shared) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from polyglot_export.access.exposure import EVERYTHING, Exposure
@@ -21,12 +21,15 @@ from polyglot_export.execution.run import RunSettings
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.planner import plan
+from polyglot_export.planning.shared_moment import SharedMoment
 from polyglot_export.postgres.leader import Leader
+from polyglot_export.postgres.shared_leader import SharedLeader
 
 if TYPE_CHECKING:
     from polyglot_export.request.spec import ExportSpec
+    from polyglot_export.sources.base import Source
 
-__all__ = ["explain", "open_export", "open_moment"]
+__all__ = ["explain", "open_export", "open_moment", "open_part", "open_shared"]
 
 
 def open_export(
@@ -102,6 +105,61 @@ def open_moment(
         return Moment.open(
             leader, sources, time_zone=spec.options.time_zone, lock_timeout=run.lock_timeout, caller=caller
         )
+    except BaseException:
+        leader.close()
+        raise
+
+
+def open_part(
+    shared: SharedMoment,
+    spec: ExportSpec,
+    *,
+    exposure: Exposure = EVERYTHING,
+    run: RunSettings | None = None,
+    token: CancelToken | None = None,
+) -> Export:
+    """The same as :func:`open_export` in a moment that is there already, and outlasts the export.
+
+    Raises:
+        SourceChanged: What is read has changed since the moment was taken.
+        PolyglotError: As :func:`open_export`.
+    """
+    started = time.monotonic()
+    run = run or RunSettings()
+    limits = run.limits()
+    moment = shared.part(exposure.source_of(spec), spec.options.time_zone)
+    with shared.leader.step():
+        planned = plan(moment, spec, limits, session=run.session())
+    return start(
+        planned,
+        moment,
+        spec=spec,
+        token=token or CancelToken(),
+        started=started,
+        rate_limit=run.rate_limit,
+        idle_timeout=run.idle_timeout,
+    )
+
+
+def open_shared(
+    sources: Sequence[Source],
+    *,
+    dsn: str | None = None,
+    run: RunSettings | None = None,
+    token: CancelToken | None = None,
+) -> SharedMoment:
+    """Connect, lock the sources and take the snapshot, for several exports.
+
+    Raises:
+        PolyglotError: As :func:`open_export`.
+    """
+    run = run or RunSettings()
+    run.limits()
+    caller = run.caller()
+    leader = SharedLeader.open(dsn, application_name=f"polyglot {os.urandom(4).hex()}", token=token)
+    try:
+        moment = Moment.open(leader, sources, lock_timeout=run.lock_timeout, caller=caller)
+        return SharedMoment(leader, moment, run.lock_timeout)
     except BaseException:
         leader.close()
         raise

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Asked", "Dsn", "Rows", "asked"]
 
 Dsn: TypeAlias = (
-    "str | URL | Engine | AsyncEngine | Connection | AsyncConnection | Session | AsyncSession"
-    " | BaseDatabaseWrapper | None"
+    "str | URL | Engine | AsyncEngine | Connection | AsyncConnection | Session | AsyncSession | BaseDatabaseWrapper | None"
 )
 """How to connect."""
 Rows: TypeAlias = "str | tuple[str, Any] | SelectBase | TextClause | FromClause | QuerySet[Any, Any] | type[Any] | None"

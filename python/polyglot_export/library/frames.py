@@ -16,7 +16,8 @@ from polyglot_export.execution.export import Export
 from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, Progress, RunSettings
 from polyglot_export.formats.registry import Format
-from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where, make_spec
+from polyglot_export.library.asked import Dsn, Rows, asked
+from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where
 from polyglot_export.planning.plan import Plan
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ Frame = TypeVar("Frame")
 
 
 def export_arrow(
-    dsn: str | None,
-    source: str | None = None,
+    dsn: Dsn,
+    source: Rows = None,
     *,
     query: str | None = None,
     columns: Columns | None = None,
@@ -66,7 +67,7 @@ def export_arrow(
         order_by: As in :func:`export`.
         limit: At most so many rows.
         options: Those of the format ``arrow`` that are about types: ``numericFallback``, ``unrepresentable``,
-            ``time24``, ``arrays``, ``timeZone``.
+            ``time24``, ``arrays``, ``geometry``, ``timeZone``.
         role: As in :func:`export`.
         settings: As in :func:`export`.
         workers: Connections and threads.
@@ -79,8 +80,10 @@ def export_arrow(
     """
     if options is not None and "compression" in options:
         raise SpecError("options.compression", "is for files; batches in memory are not compressed")
-    spec = make_spec(
+    what = asked(
+        dsn,
         source,
+        role=role,
         query=query,
         format=Format.ARROW,
         columns=columns,
@@ -96,10 +99,11 @@ def export_arrow(
         rate_limit=rate_limit,
         lock_timeout=lock_timeout,
         idle_timeout=idle_timeout,
-        role=role,
+        role=what.role,
         settings=settings,
     )
-    return ArrowExport(open_export(spec, dsn=dsn, run=run, engine=BatchEngine()))
+    opened = open_export(what.spec, dsn=what.dsn, exposure=what.exposure, run=run, engine=BatchEngine())
+    return ArrowExport(opened)
 
 
 class ArrowExport:

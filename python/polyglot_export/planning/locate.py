@@ -32,7 +32,7 @@ from polyglot_export.sources.base import QueryText, RelationName, Source
 if TYPE_CHECKING:
     from polyglot_export.request.spec import FilterTerm
 
-__all__ = ["Located", "Moved", "Wanted", "denied", "hold", "locate", "look_up", "settings_for"]
+__all__ = ["Located", "Moved", "Wanted", "denied", "hold", "locate", "look_up", "see_same_types", "settings_for"]
 
 
 class Moved(Exception):
@@ -198,7 +198,7 @@ def hold(leader: Leader, found: Located) -> None:
     if explained.locks_rows():
         raise SpecError("query", "must only read; FOR UPDATE and FOR SHARE lock rows")
     if relation is not None and not relation.lockable:
-        _see_same_types(leader, found)
+        see_same_types(leader, found)
 
 
 def denied(found: Located, error: AccessDenied) -> AccessDenied:
@@ -210,7 +210,7 @@ def denied(found: Located, error: AccessDenied) -> AccessDenied:
     return AccessDenied(error.message, sqlstate=error.sqlstate, detail=error.detail, hint=hint)
 
 
-def _see_same_types(leader: Leader, found: Located) -> None:
+def see_same_types(leader: Leader, found: Located) -> None:
     """Without LOCK the catalogue was read before the locks were taken; see that it was what is there now."""
     now = leader.describe(_reading(found, found.columns).as_string(leader.connection))
     # A description has the type under a domain (PostgreSQL's printtup.c, SendRowDescriptionMessage).

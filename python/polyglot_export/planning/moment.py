@@ -94,7 +94,7 @@ class Moment:
             SourceChanged: A relation was rewritten each time its moment was being taken.
         """
         reads = [source.reads for source in sources]
-        views = any(not isinstance(each, RelationName) or each.views is not False for each in reads)
+        views = not reads or any(not isinstance(each, RelationName) or each.views is not False for each in reads)
         if not any(isinstance(each, RelationName) for each in reads):
             wanted = [Wanted(source, None) for source in sources]
             return cls.of(

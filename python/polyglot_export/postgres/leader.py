@@ -28,7 +28,7 @@ from polyglot_export.postgres.errors import database_error
 from polyglot_export.postgres.parameters import ServerParameters
 from polyglot_export.postgres.settings import BEGIN
 
-__all__ = ["Described", "Held", "Leader"]
+__all__ = ["Described", "Held", "Leader", "Row"]
 
 Row = tuple[Any, ...]
 

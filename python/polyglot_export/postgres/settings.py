@@ -22,6 +22,7 @@ __all__ = [
     "lock_setting",
     "session_settings",
     "worker_settings",
+    "zone_setting",
 ]
 
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -107,7 +108,7 @@ def session_settings(connection: psycopg.Connection, time_zone: str, *, views: b
     optional = [_set(name, value) for since, name, value in _LATER if connection.info.server_version >= since]
     if not views:
         optional.append(_set("restrict_nonsystem_relation_kind", "view"))
-    zone = _zone(connection, time_zone)
+    zone = zone_setting(connection, time_zone)
     try:
         fixed += _losing(connection)
         if _all_at_once(connection, [zone, *fixed, *optional]):
@@ -145,7 +146,7 @@ def _one_by_one(
     connection: psycopg.Connection, time_zone: str, fixed: Sequence[str], optional: Sequence[str]
 ) -> tuple[str, ...]:
     """Those that the server takes. Not every platform can watch its clients, not every minor version refuses views."""
-    zone = _zone(connection, time_zone)
+    zone = zone_setting(connection, time_zone)
     with connection.transaction(force_rollback=True):
         connection.execute("; ".join(fixed).encode())
         accepted = [statement for statement in optional if _accepted(connection, statement)]
@@ -174,7 +175,8 @@ def lock_setting(seconds: float | None) -> str:
     return _set("lock_timeout", "0" if seconds is None else f"{max(1, round(seconds * 1000))}ms")
 
 
-def _zone(connection: psycopg.Connection, time_zone: str) -> str:
+def zone_setting(connection: psycopg.Connection, time_zone: str) -> str:
+    """The zone of timestamptz in text. The server may not know it."""
     return "SET LOCAL TimeZone = " + sql.Literal(time_zone).as_string(connection)
 
 

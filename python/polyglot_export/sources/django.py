@@ -40,17 +40,14 @@ def read_queryset(given: Any, *, using: str | None = None, as_query: bool = Fals
     Raises:
         SpecError: It is no queryset, or cannot be compiled.
     """
-    from django.core.exceptions import EmptyResultSet, FieldError
+    from django.core.exceptions import FieldError
     from django.db import DatabaseError, NotSupportedError
 
     queryset = _queryset(given)
     using = using or queryset.db
     query = queryset.query
     try:
-        try:
-            sql, parameters, compiler = _compile(query, using)
-        except EmptyResultSet:
-            return _empty(queryset, using)
+        sql, parameters, compiler = _compile(query, using)
         names = _names(queryset, compiler)
         found = None if as_query else _table(compiler, using, sql, parameters, names)
         if found is not None and (found.names is None or renamed):
@@ -80,7 +77,8 @@ def _queryset(given: Any) -> Any:
 
 def _compile(query: Any, using: str) -> tuple[str, Sequence[Any], Any]:
     query = query.clone()
-    compiler = query.get_compiler(using=using)
+    # What Django would not even ask, such as none(), is a statement too: it gives the header.
+    compiler = query.get_compiler(using=using, elide_empty=False)
     if compiler.connection.vendor != "postgresql":
         raise SpecError("dsn", f"the database {using!r} is {compiler.connection.vendor}; it must be postgresql")
     sql, parameters = compiler.as_sql()
@@ -89,16 +87,6 @@ def _compile(query: Any, using: str) -> tuple[str, Sequence[Any], Any]:
 
 def _query_source(text: str, parameters: Sequence[Any]) -> QuerySource:
     return QuerySource(text, parameters=tuple(parameters))
-
-
-def _empty(queryset: Any, using: str) -> Selected:
-    """What Django itself would not even ask: no rows, with the columns that they would have."""
-    query = queryset.query.clone()
-    query.clear_where()
-    query.clear_limits()
-    sql, parameters, compiler = _compile(query, using)
-    text = _named(sql, _names(queryset, compiler))
-    return Selected(_query_source(f"SELECT * FROM (\n{text}\n) AS q LIMIT 0", parameters))  # noqa: S608 - what Django compiled
 
 
 def _names(queryset: Any, compiler: Any) -> list[str]:
@@ -182,11 +170,11 @@ def _condition(query: Any, using: str, alias: str) -> tuple[str, str, int] | Non
 
 
 def _where(query: Any, using: str) -> tuple[str, int]:
-    from django.core.exceptions import FullResultSet
+    from django.core.exceptions import EmptyResultSet, FullResultSet
 
-    compiler = query.get_compiler(using=using)
+    compiler = query.get_compiler(using=using, elide_empty=False)
     try:
         text, parameters = compiler.compile(query.where)
-    except FullResultSet:
+    except (EmptyResultSet, FullResultSet):
         return "", 0
     return text, len(parameters)

@@ -55,8 +55,8 @@ def show_command(*, selection: Selection, dsn: str | None, lock_timeout: str | N
     """Show the first rows of a table, a view or a query, with the types of its columns.
 
     Values are the server's own text, in UTC. On a terminal the table has its width, and what is cut ends in …; in a
-    pipe nothing is narrowed, and of a value at most 1,000 characters are shown. NULL is NULL, and text that reads so
-    stands in quotes.
+    pipe nothing is narrowed, and of a value at most 1,000 characters are shown, of very many values fewer. NULL is
+    NULL, and text that reads so stands in quotes.
 
     \b
     polyglot show orders
@@ -87,6 +87,7 @@ def show_command(*, selection: Selection, dsn: str | None, lock_timeout: str | N
 def _read(spec: ExportSpec, running: Running, dsn: str | None, found: Rows) -> tuple[Column, ...]:
     """Fill in the rows; gives the columns."""
     from polyglot_export.cli.progress import NoBar
+    from polyglot_export.cli.sample.reading import characters_for
     from polyglot_export.cli.transfer import transfer
     from polyglot_export.execution.opening import open_export
     from polyglot_export.limits import FILE_CHUNK_BYTES, PARQUET_ROW_BYTES
@@ -98,6 +99,7 @@ def _read(spec: ExportSpec, running: Running, dsn: str | None, found: Rows) -> t
         nonlocal columns
         opened = open_export(spec, dsn=database(dsn), run=run, token=token)
         columns = opened.plan.columns
+        found.characters = characters_for(len(columns) * (spec.limit or 1))
         return opened
 
     with suggesting(database(dsn), spec.dataset):

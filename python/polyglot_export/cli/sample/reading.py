@@ -8,13 +8,17 @@ from typing import Self
 from polyglot_export.destinations.base import Capabilities, Destination
 from polyglot_export.errors import MalformedData
 
-__all__ = ["OPTIONS", "Cell", "Rows"]
+__all__ = ["CHARACTERS", "OPTIONS", "Cell", "Rows", "characters_for"]
 
 NULL = "N"
 OPTIONS = {"header": False, "forceQuote": "*", "null": NULL}
 """Of CSV: every value is in quotes, so that what is not is NULL."""
 CHARACTERS = 1_000
-"""Of each value so many are kept; a table for people has no room for more."""
+"""Of each value so many are kept at most; a table for people has no room for more."""
+ALL_CHARACTERS = 4_000_000
+"""So many are kept of all values together, about: they are held until the widths of the columns are known …"""
+FEWEST_CHARACTERS = 20
+"""… but so many of each."""
 
 Cell = str | None
 
@@ -27,6 +31,7 @@ class Rows(Destination):
 
     Attributes:
         rows: What has been read, complete rows only.
+        characters: How many of each value are kept.
     """
 
     kind = "a table"
@@ -34,6 +39,7 @@ class Rows(Destination):
 
     def __init__(self) -> None:
         self.rows: list[tuple[Cell, ...]] = []
+        self.characters = CHARACTERS
         self._left = b""
 
     @classmethod
@@ -64,7 +70,7 @@ class Rows(Destination):
             if field is None:
                 break
             at = field.end()
-            row.append(None if field[2] else _text(field[1]))
+            row.append(None if field[2] else _begun(field[1], self.characters))
             if field[3] == b"\n":
                 self.rows.append(tuple(row))
                 row, begin = [], at
@@ -86,7 +92,13 @@ class Rows(Destination):
         return None
 
 
-def _text(value: bytes) -> str:
+def characters_for(values: int) -> int:
+    """How many characters are kept of each of so many values."""
+    return max(FEWEST_CHARACTERS, min(CHARACTERS, ALL_CHARACTERS // max(1, values)))
+
+
+def _begun(value: bytes, characters: int) -> str:
     # A character has at most four bytes, and a quote two here.
-    begun = value[: CHARACTERS * 8].decode(errors="replace").replace('""', '"')
-    return begun[:CHARACTERS] + "…" if len(begun) > CHARACTERS or len(value) > CHARACTERS * 8 else begun
+    most = characters * 8
+    begun = value[:most].decode(errors="replace").replace('""', '"')
+    return begun[:characters] + "…" if len(begun) > characters or len(value) > most else begun
