@@ -95,6 +95,7 @@ def test_a_select_of_sqlalchemy(dsn: str, conn: psycopg.Connection) -> None:
         ({"columns": ["id", "nobody"]}, 400, "nobody"),
         ({"format": "pdf"}, 400, "pdf"),
         ({"settings": {"app.tenant": 3}, "role": "nobody"}, 400, "nobody"),
+        ({"role": "pg_monitor"}, 403, "orders"),
         ({"dsn": "postgresql://127.0.0.1:1/x"}, 503, "cannot be reached"),
     ],
 )
