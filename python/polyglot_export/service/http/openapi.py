@@ -17,7 +17,7 @@ __all__ = ["describe", "json_answer", "other_answer", "problems_for"]
 Responses = dict[int | str, dict[str, Any]]
 
 _DESCRIPTION = (
-    "Exports PostgreSQL tables and queries as CSV, TSV, JSON, NDJSON, XML and Parquet streams. "
+    "Exports PostgreSQL tables and queries as CSV, TSV, JSON, NDJSON, XML, Parquet, XLSX and Arrow streams. "
     "Every error is problem+json (RFC 9457) with a code for programs and a sentence for people."
 )
 _REF = "#/components/schemas/{model}"
