@@ -1,5 +1,5 @@
-"""Any PostgreSQL table, view or query as a CSV, TSV, JSON, NDJSON, XML, Parquet, Excel or Arrow stream: faithful, and in
-bounded memory.
+"""Any PostgreSQL table, view or query as a CSV, TSV, JSON, NDJSON, XML, Parquet, Excel or Arrow stream: faithful, and
+in bounded memory.
 
 ::
 

@@ -79,8 +79,8 @@ def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) 
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version and exit."
 )
 def app() -> None:
-    """Any PostgreSQL table, view or query as CSV, TSV, JSON, NDJSON, XML, Parquet, XLSX or Arrow: faithful, and in bounded
-    memory.
+    """Any PostgreSQL table, view or query as CSV, TSV, JSON, NDJSON, XML, Parquet, XLSX or Arrow: faithful, and
+    in bounded memory.
     """
 
 
