@@ -320,7 +320,7 @@ def test_other_databases() -> None:
     "source",
     [
         3,
-        object(),
+        frozenset(),
         b"orders",
         ["SELECT 1"],
         sa.insert(Item).values(id=1),
