@@ -126,7 +126,7 @@ def test_standard_error_is_closed(dsn: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("missing/x.csv", "No such file or directory"),
+        ("missing/x.csv", "No such file or directory (hint: --mkdir makes the folders of the file)"),
         ("file/x.csv", "Not a directory"),
         ("y" * 300 + ".csv", "File name too long"),
     ],

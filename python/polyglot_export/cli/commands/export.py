@@ -177,7 +177,7 @@ def _run(spec: ExportSpec, target: Target, how: _Run) -> None:
     except ReaderLeft:
         leave_quietly()
     except TargetFailed as error:
-        if isinstance(error.__cause__, FileNotFoundError) and not how.mkdir:
+        if isinstance(error.__cause__, FileNotFoundError) and "file" in place.schemes and not how.mkdir:
             error.hint = "--mkdir makes the folders of the file"
         raise
     except Interrupted as interrupted:
