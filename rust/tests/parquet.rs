@@ -59,7 +59,7 @@ fn allowed(kind: Kind, parquet: &ParquetType) -> bool {
             "numeric" => matches!(p, P::Double | P::Decimal { .. }),
             "bytea" => *p == P::Bytes,
             "date" => *p == P::Date,
-            "time" => *p == P::Time,
+            "time" => matches!(p, P::Time | P::Int64),
             "timestamp" => *p == P::Timestamp,
             "timestamptz" => *p == P::TimestampTz,
             "uuid" => *p == P::Uuid,
