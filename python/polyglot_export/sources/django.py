@@ -107,10 +107,14 @@ def _names(queryset: Any, compiler: Any) -> list[str]:
 
 
 def _named(sql: str, names: Sequence[str]) -> str:
-    """The statement with these names for its columns, where they are known: two of a join may be called the same."""
-    if not names or not all(names) or len(set(names)) != len(names):
+    """The statement with these names for its columns, and with no others: to a DISTINCT Django adds what it is ordered
+    by, and takes it off the rows again. Two of a join may be called the same.
+    """
+    if not names or not all(names):
         return sql
-    return f"SELECT * FROM (\n{sql}\n) AS q({', '.join(_quoted(name) for name in names)})"  # noqa: S608 - what Django compiled
+    numbers = [_quoted(str(number)) for number in range(len(names))]
+    columns = ", ".join(f"q.{number} AS {_quoted(name)}" for number, name in zip(numbers, names, strict=True))
+    return f"SELECT {columns} FROM (\n{sql}\n) AS q({', '.join(numbers)})"  # noqa: S608 - what Django compiled
 
 
 def _quoted(name: str) -> str:
