@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import AsyncIterator, MutableMapping
 from typing import Any, Self
 
@@ -45,6 +46,7 @@ class Body:
         self._scope = scope
         self._token = CancelToken()
         self._begun = False
+        self._closed = False
         try:
             # A server's thread waits for a client that takes nothing, and cannot look at the time meanwhile.
             self._export = opening.open(self._token, idle_timeout=watch.seconds)
@@ -92,6 +94,7 @@ class Body:
 
     def close(self) -> None:
         """End the queries; called by Django when the response is over, whatever its end was."""
+        self._closed = True
         self._token.cancel()
         export: Export | None = getattr(self, "_export", None)
         try:
@@ -99,6 +102,15 @@ class Body:
                 export.close()
         finally:
             self._opening.release()
+
+    def __del__(self) -> None:
+        # Django does not close a response that a view dropped by an error, or a middleware by one of its own. Its share
+        # would be missing for as long as the process lives.
+        if not getattr(self, "_closed", True):
+            try:
+                warnings.warn("an ExportResponse was not closed", ResourceWarning, source=self, stacklevel=1)
+            finally:
+                self.close()
 
     def _take_first(self) -> bytes | None:
         self._begun = True
