@@ -100,8 +100,8 @@ def test_a_response_that_is_lost_gives_its_share_back(
         assert allowed.budget.running == 0
     lost = ExportResponse(request, "orders")
     assert (lost.status_code, allowed.budget.running) == (200, 1)
+    del lost
     with pytest.warns(ResourceWarning, match="not closed"):
-        del lost
         gc.collect()
     assert (allowed.budget.running, allowed.budget.reserved) == (0, 0)
     wait_until(lambda: backends(conn) == 0)
