@@ -17,7 +17,16 @@ from sqlalchemy import Engine, create_engine, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.ext.hybrid import hybrid_property
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, aliased, mapped_column
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    aliased,
+    mapped_column,
+    scoped_session,
+    sessionmaker,
+    with_loader_criteria,
+)
 
 from polyglot_export import AccessDenied, ConnectionFailed, PolyglotError, SpecError, aexport, explain
 from tests.library.helpers import copied, exported, exported_rows, new_role
@@ -251,6 +260,30 @@ def test_schemas_are_translated(engine: Engine, conn: psycopg.Connection) -> Non
     assert explain(translated, statement).scans[0].relation == "tenant.items"
     of_statement = statement.execution_options(schema_translate_map={"other": "tenant"})
     assert exported(engine, of_statement.order_by(Item.id)) == b"id\n77\n"
+
+
+def test_the_json_of_an_engine(engine: Engine) -> None:
+    own = create_engine(engine.url, json_serializer=lambda _: '{"a": 1}')
+    for statement in (select(Order.id).where(Order.data == {"b": 7}), select(Order.id).where(Order.data.in_([{}]))):
+        assert read(own, statement) == lines(own, statement)
+        assert len(read(own, statement)) == 101
+    own.dispose()
+
+
+def test_a_session_that_reads_something_else(engine: Engine) -> None:
+    """Many applications add the condition for a tenant there."""
+    makes = sessionmaker(engine)
+
+    @sa.event.listens_for(makes, "do_orm_execute")
+    def add(state: Any) -> None:
+        state.statement = state.statement.options(with_loader_criteria(Item, Item.id < 3))
+
+    with makes() as session:
+        for given in (session, scoped_session(makes)):
+            with pytest.raises(SpecError, match=r"dsn: a listener of do_orm_execute"):
+                exported(given, select(Item.id))
+        written = select(Item.id).options(with_loader_criteria(Item, Item.id < 3))
+        assert exported(session.get_bind(), written).count(b"\n") == 3
 
 
 def test_everything_that_has_an_engine(engine: Engine, dsn: str) -> None:

@@ -8,7 +8,10 @@ letter, what such a select looks like, or it is read as the query that it is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from psycopg.types.json import Json, Jsonb
 
 from polyglot_export.errors import SpecError
 from polyglot_export.request.sql_text import SqlText
@@ -108,7 +111,12 @@ def _psycopg(dialect: Dialect | None) -> Dialect:
     if dialect.name != "postgresql":
         raise SpecError("dsn", f"an engine of {dialect.name} cannot be read; it must be one of postgresql")
     serializer = getattr(dialect, "_json_serializer", None)
-    return PGDialect_psycopg(json_serializer=serializer)  # type: ignore[no-untyped-call]
+    own: Any = PGDialect_psycopg(json_serializer=serializer)  # type: ignore[no-untyped-call]
+    if serializer is not None:
+        # The dialect gives it to the connections that it makes, and ours are none of them.
+        own._psycopg_Json = partial(Json, dumps=serializer)  # noqa: SLF001
+        own._psycopg_Jsonb = partial(Jsonb, dumps=serializer)  # noqa: SLF001
+    return own  # type: ignore[no-any-return]
 
 
 def _compile(
