@@ -98,11 +98,15 @@ def test_a_response_that_is_lost_gives_its_share_back(
         with pytest.raises(BadHeaderError):
             ExportResponse(request, "orders", headers={"X-Name": "a\nb"})
         assert allowed.budget.running == 0
-    lost = ExportResponse(request, "orders")
-    assert (lost.status_code, allowed.budget.running) == (200, 1)
-    del lost
-    with pytest.warns(ResourceWarning, match="not closed"):
+
+    def lose() -> None:
+        response = ExportResponse(request, "orders")
+        assert (response.status_code, allowed.budget.running) == (200, 1)
+        del response
         gc.collect()
+
+    with pytest.warns(ResourceWarning, match="not closed"):
+        lose()
     assert (allowed.budget.running, allowed.budget.reserved) == (0, 0)
     wait_until(lambda: backends(conn) == 0)
 
