@@ -14,11 +14,12 @@ import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connections
 from django.http import BadHeaderError
-from django.test import AsyncClient, Client, RequestFactory
+from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory
 from django.utils.encoding import iri_to_uri
 from openpyxl import load_workbook
 from psycopg.conninfo import conninfo_to_dict
 
+from polyglot_export import InternalError
 from polyglot_export.integrations.django import ExportAdminMixin, ExportResponse
 from polyglot_export.integrations.limits import DEFAULT_MEMORY, DEFAULT_ROW_LIMIT, _made
 from tests.cli.helpers import copied, wait_until
@@ -124,6 +125,24 @@ def test_an_asynchronous_view(conn: psycopg.Connection) -> None:
         assert body == copied(conn, "SELECT * FROM orders")
     refused, _ = asyncio.run(ask("/async/nothing"))
     assert refused.status_code == 400
+    wait_until(lambda: backends(conn) == 0)
+
+
+def test_a_body_is_read_by_one_iterator(conn: psycopg.Connection) -> None:
+    """A middleware that looks at the first chunk must not make an empty file of the others."""
+    conn.execute(MORE_ORDERS)
+
+    async def look() -> list[bytes]:
+        response = await ExportResponse.open(AsyncRequestFactory().get("/"), "orders")
+        try:
+            async for _ in response:
+                break
+            return [piece async for piece in response]
+        finally:
+            response.close()
+
+    with pytest.raises(InternalError, match="read once"):
+        asyncio.run(look())
     wait_until(lambda: backends(conn) == 0)
 
 

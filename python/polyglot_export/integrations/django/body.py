@@ -10,6 +10,7 @@ from typing import Any, Self
 from django.http import HttpRequest
 
 from polyglot_export.cancel import CancelToken
+from polyglot_export.errors import InternalError
 from polyglot_export.execution.export import Export
 from polyglot_export.execution.feed import ChunkFeed
 from polyglot_export.integrations.cut import break_off
@@ -72,6 +73,9 @@ class Body:
         return chunk
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._begun:
+            # Of what a middleware has read the beginning, the rest would be nothing, and end in good order.
+            raise InternalError("the body of an export is read once, by one iterator")
         feed = ChunkFeed(self._adopted)
         try:
             if (chunk := self._take_first()) is not None:
