@@ -28,7 +28,7 @@ from sqlalchemy.orm import (
     with_loader_criteria,
 )
 
-from polyglot_export import AccessDenied, ConnectionFailed, PolyglotError, SpecError, aexport, explain
+from polyglot_export import AccessDenied, ConnectionFailed, PolyglotError, SpecError, UnknownDataset, aexport, explain
 from tests.library.helpers import copied, exported, exported_rows, new_role
 
 
@@ -241,6 +241,18 @@ def test_types_of_the_orm_give_what_the_database_holds(engine: Engine, conn: psy
     statement = select(Order.color, Order.code).where(Order.id == 2)
     assert exported(engine, statement) == copied(conn, 'SELECT color, code FROM "Orders" WHERE id = 2')
     assert exported(engine, statement) == b"color,code\nRED,CODE2\n"
+
+
+def test_a_name_with_capitals_is_no_other_table(engine: Engine, conn: psycopg.Connection) -> None:
+    """SQLAlchemy quotes it, and the server then finds none."""
+    conn.execute(b"CREATE TABLE accounts AS SELECT 1 AS id")
+    accounts, wrong = (sa.Table(name, sa.MetaData(), sa.Column("id", sa.Integer)) for name in ("accounts", "Accounts"))
+    assert exported(engine, accounts) == b"id\n1\n"
+    with pytest.raises(UnknownDataset, match='"Accounts"'):
+        exported(engine, wrong)
+    conn.execute(b'CREATE TABLE "Accounts" AS SELECT 2 AS id')
+    assert exported(engine, wrong) == b"id\n2\n"
+    assert explain(engine, wrong).scans[0].relation == "public.Accounts"
 
 
 def test_text_with_values(engine: Engine, dsn: str) -> None:

@@ -68,7 +68,9 @@ def asked(dsn: object, source: object, *, role: str | None = None, query: str | 
     if selected.names is not None:
         what = {**what, "columns": dict(selected.names)}
     if isinstance(selected.source, TableSource):
-        name = ".".join(part for part in (selected.source.schema, selected.source.name) if part)
+        schema, name = selected.source.schema, selected.source.name
+        # What is read is said by the source; this is what it is called.
+        name = name.strip('"') if schema is None else f"{schema}.{name}"
         spec = make_spec(name, **what)
     else:
         spec = make_spec(query=selected.source.query, **what)

@@ -13,8 +13,7 @@ from typing import Any
 from polyglot_export.errors import SpecError
 from polyglot_export.request.sql_text import SqlText
 from polyglot_export.sources.query import QuerySource
-from polyglot_export.sources.selected import Selected, belongs_to
-from polyglot_export.sources.table import TableSource
+from polyglot_export.sources.selected import Selected, belongs_to, exact_table
 
 __all__ = ["is_queryset", "read_queryset"]
 
@@ -152,7 +151,7 @@ def _table(compiler: Any, using: str, sql: str, parameters: Sequence[Any], targe
         if condition is None or sql != f"{head} WHERE {condition[0]}" or len(parameters) != condition[2]:
             return None
     renamed = any(column != label for column, label in names)
-    source = TableSource(
+    source = exact_table(
         table,
         columns=None if renamed else tuple(column for column, _ in names),
         condition=None if condition is None else SqlText(condition[1], tuple(parameters)),

@@ -16,8 +16,7 @@ from psycopg.types.json import Json, Jsonb
 from polyglot_export.errors import SpecError
 from polyglot_export.request.sql_text import SqlText
 from polyglot_export.sources.query import QuerySource
-from polyglot_export.sources.selected import Selected, belongs_to
-from polyglot_export.sources.table import TableSource
+from polyglot_export.sources.selected import Selected, belongs_to, exact_table
 
 if TYPE_CHECKING:
     from sqlalchemy import ClauseElement, ColumnElement, Dialect, FromClause, Select, Table
@@ -179,7 +178,7 @@ def _table(compiled: _Compiled, dialect: Dialect, schemas: Mapping[Any, Any]) ->
     if len(set(columns)) != len(columns) or len({target for _, target in names}) != len(names):
         return None
     renamed = any(name != target for name, target in names)
-    source = TableSource(table.name, schema, None if renamed else columns, condition=condition)
+    source = exact_table(table.name, schema, columns=None if renamed else columns, condition=condition)
     return Selected(source, tuple(names) if renamed else None)
 
 
