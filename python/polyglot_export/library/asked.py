@@ -45,6 +45,10 @@ class Asked(NamedTuple):
     role: str | None
     """What was given, or what the borrowed connection would take."""
 
+    def __repr__(self) -> str:
+        # Pages and logs of errors show the local variables of each frame, and the connection string has a password.
+        return f"Asked(spec={self.spec!r}, role={self.role!r})"
+
 
 def asked(dsn: object, source: object, *, role: str | None = None, query: str | None = None, **what: Any) -> Asked:
     """Read the arguments of :func:`polyglot_export.export`.

@@ -66,6 +66,10 @@ class Borrowed(NamedTuple):
     schemas: Mapping[str | None, str | None] | None = None
     """The engine's ``schema_translate_map``."""
 
+    def __repr__(self) -> str:
+        # Without the password.
+        return f"Borrowed(role={self.role!r})"
+
 
 def borrow(given: object, statement: object = None) -> Borrowed:
     """Read what a caller gave in place of a connection string.
