@@ -24,7 +24,7 @@ if not settings.configured:
 from django.db import connections, models
 from django.db.models import Count, F, OuterRef, Q, Sum, Value
 from django.db.models.expressions import RawSQL
-from django.db.models.functions import Concat, Length, TruncMonth, Upper
+from django.db.models.functions import Concat, Length, Now, TruncMonth, Upper
 from django.test.utils import CaptureQueriesContext
 
 
@@ -170,6 +170,13 @@ def test_what_is_read_in_parallel() -> None:
     # A condition by a key is found by an index.
     assert parallel >= PARALLEL.keys() - {"foreign key"}
     assert not parallel & BY_QUERY.keys()
+
+
+def test_now_is_one_time_for_all_rows() -> None:
+    """Django's is the time at which a statement began, and each segment is a statement."""
+    plan = explain(None, orders().filter(made__lt=Now()))
+    assert plan.scans[0].pages is None
+    assert plan.notes == ("one segment: statement_timestamp() is another one in each segment",)
 
 
 def test_names_are_those_of_values(conn: psycopg.Connection) -> None:
