@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import Iterator
 from io import BytesIO
@@ -11,13 +12,16 @@ from typing import Any
 import psycopg
 import pytest
 from django.core.management import call_command
-from django.db import connections
-from django.test import AsyncClient, Client, RequestFactory
+from django.db import IntegrityError, connections
+from django.http import BadHeaderError
+from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory
 from django.utils.encoding import iri_to_uri
 from openpyxl import load_workbook
 from psycopg.conninfo import conninfo_to_dict
 
+from polyglot_export import InternalError
 from polyglot_export.integrations.django import ExportAdminMixin, ExportResponse
+from polyglot_export.integrations.limits import DEFAULT_MEMORY, DEFAULT_ROW_LIMIT, _made
 from tests.cli.helpers import copied, wait_until
 from tests.examples.helpers import MORE_ORDERS, ORDERS, backends
 from tests.integrations.apps.django_app import Order, site
@@ -84,6 +88,30 @@ def test_a_response_that_nobody_reads_ends_its_queries(conn: psycopg.Connection)
     wait_until(lambda: backends(conn) == 0)
 
 
+def test_a_response_that_is_lost_gives_its_share_back(
+    conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Django closes only what it sends: not what a view made before it failed, nor what a middleware replaced."""
+    allowed = _made(DEFAULT_MEMORY, 2, DEFAULT_ROW_LIMIT)
+    monkeypatch.setattr("polyglot_export.integrations.limits._room", allowed)
+    request = RequestFactory().get("/")
+    for _ in range(3):
+        with pytest.raises(BadHeaderError):
+            ExportResponse(request, "orders", headers={"X-Name": "a\nb"})
+        assert allowed.budget.running == 0
+
+    def lose() -> None:
+        response = ExportResponse(request, "orders")
+        assert (response.status_code, allowed.budget.running) == (200, 1)
+        del response
+        gc.collect()
+
+    with pytest.warns(ResourceWarning, match="not closed"):
+        lose()
+    assert (allowed.budget.running, allowed.budget.reserved) == (0, 0)
+    wait_until(lambda: backends(conn) == 0)
+
+
 def test_an_asynchronous_view(conn: psycopg.Connection) -> None:
     async def ask(path: str) -> tuple[Any, bytes]:
         response = await AsyncClient().get(path, headers={"Accept-Encoding": "gzip"})
@@ -97,6 +125,24 @@ def test_an_asynchronous_view(conn: psycopg.Connection) -> None:
         assert body == copied(conn, "SELECT * FROM orders")
     refused, _ = asyncio.run(ask("/async/nothing"))
     assert refused.status_code == 400
+    wait_until(lambda: backends(conn) == 0)
+
+
+def test_a_body_is_read_by_one_iterator(conn: psycopg.Connection) -> None:
+    """A middleware that looks at the first chunk must not make an empty file of the others."""
+    conn.execute(MORE_ORDERS)
+
+    async def look() -> list[bytes]:
+        response = await ExportResponse.open(AsyncRequestFactory().get("/"), "orders")
+        try:
+            async for _ in response:
+                break
+            return [piece async for piece in response]
+        finally:
+            response.close()
+
+    with pytest.raises(InternalError, match="read once"):
+        asyncio.run(look())
     wait_until(lambda: backends(conn) == 0)
 
 
@@ -139,6 +185,17 @@ def test_selected_rows_are_exported_from_the_admin(staff: Client, conn: psycopg.
     assert [row[0] for row in workbook.worksheets[0].values] == ["id", 7, 3]
     log = conn.execute("SELECT change_message FROM django_admin_log ORDER BY id").fetchall()
     assert log == [("Exported as CSV.",), ("Exported as JSON.",), ("Exported as xlsx.",)]
+
+
+def test_what_cannot_be_noted_is_not_exported(
+    staff: Client, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowed = _made(DEFAULT_MEMORY, 2, DEFAULT_ROW_LIMIT)
+    monkeypatch.setattr("polyglot_export.integrations.limits._room", allowed)
+    conn.execute(b"ALTER TABLE django_admin_log ADD CHECK (change_message = 'no')")
+    with pytest.raises(IntegrityError):
+        act(staff, "export_as_csv", 3)
+    assert allowed.budget.running == 0
 
 
 def test_only_who_may_view_may_export(staff: Client) -> None:

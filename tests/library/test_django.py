@@ -24,7 +24,7 @@ if not settings.configured:
 from django.db import connections, models
 from django.db.models import Count, F, OuterRef, Q, Sum, Value
 from django.db.models.expressions import RawSQL
-from django.db.models.functions import Concat, Length, TruncMonth, Upper
+from django.db.models.functions import Concat, Length, Now, TruncMonth, Upper
 from django.test.utils import CaptureQueriesContext
 
 
@@ -172,6 +172,13 @@ def test_what_is_read_in_parallel() -> None:
     assert not parallel & BY_QUERY.keys()
 
 
+def test_now_is_one_time_for_all_rows() -> None:
+    """Django's is the time at which a statement began, and each segment is a statement."""
+    plan = explain(None, orders().filter(made__lt=Now()))
+    assert plan.scans[0].pages is None
+    assert plan.notes == ("one segment: statement_timestamp() is another one in each segment",)
+
+
 def test_names_are_those_of_values(conn: psycopg.Connection) -> None:
     joined = orders().filter(id=1).values("customer__name", "id", "customer__id")
     assert [[*row] for row in exported_rows(None, joined)] == [[*joined[0]]]
@@ -180,6 +187,16 @@ def test_names_are_those_of_values(conn: psycopg.Connection) -> None:
     # Of models, the columns of the database.
     everything = Customer.objects.using("shop").order_by("id")
     assert exported(None, everything) == copied(conn, 'SELECT * FROM "Customer" ORDER BY id')
+
+
+def test_what_a_distinct_is_ordered_by_is_not_in_the_file(dsn: str) -> None:
+    """Django asks for it, since SQL wants it so, and takes it off the rows."""
+    by_name = orders().order_by("customer__name", "note").distinct()
+    notes = exported(None, by_name.values("note")).splitlines()
+    assert notes == [b"note", *((row["note"] or "").encode() for row in by_name.values("note"))]
+    assert exported(None, by_name).splitlines()[0] == b"id,customer_id,total,tags,made,note"
+    twice = by_name.select_related("customer")
+    assert exported(dsn, twice).splitlines()[0] == b"id,customer_id,total,tags,made,note,id,Full Name,region"
 
 
 def test_nothing_has_the_right_header() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import Any
 
 import psycopg
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from polyglot_export import SourceChanged, SpecError, StatementTimeout, UnknownDataset, amoment, moment
 from tests.library.helpers import copied, filled, new_role
@@ -50,6 +52,36 @@ def test_all_are_of_its_snapshot(dsn: str, conn: psycopg.Connection) -> None:
             other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
             other.execute(psycopg.sql.SQL("SET TRANSACTION SNAPSHOT {}").format(psycopg.sql.Literal(opened.snapshot)))
             assert other.execute("SELECT count(*) FROM orders").fetchone() == (800,)
+
+
+def test_what_is_of_another_database_is_refused(dsn: str, conn: psycopg.Connection) -> None:
+    """A session may have a database for each table; the moment is of one, and may have a table of that name too."""
+    engine = sa.create_engine(dsn.replace("://", "+psycopg://"))
+    elsewhere = sa.create_engine(engine.url.set(database="elsewhere"))
+    metadata = sa.MetaData()
+    orders, customers = (sa.Table(name, metadata, sa.Column("id", sa.Integer)) for name in ("orders", "customers"))
+    session = Session(binds={orders: engine, customers: elsewhere})
+    expected = copied(conn, "SELECT id FROM orders")
+    with pytest.raises(SpecError, match="source: is of another database"):
+        moment(session, orders, customers)
+    with moment(session, orders) as opened:
+        assert pulled(opened, orders) == expected
+        with pytest.raises(SpecError, match="source: is of another database"):
+            opened.export(customers)
+
+
+def test_a_token_in_place_of_a_password_may_change(dsn: str, conn: psycopg.Connection) -> None:
+    engine = sa.create_engine(dsn.replace("://", "+psycopg://"))
+    tokens = count()
+
+    @sa.event.listens_for(engine, "do_connect")
+    def renew(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+        if next(tokens) > 0:
+            parameters["password"] = "another"
+
+    orders = sa.select(sa.table("orders", sa.column("id")))
+    with moment(engine, orders) as opened:
+        assert pulled(opened, orders) == copied(conn, "SELECT id FROM orders")
 
 
 def test_side_by_side(dsn: str, conn: psycopg.Connection) -> None:

@@ -7,6 +7,9 @@ from pathlib import Path
 import psycopg
 
 from polyglot_export import dump, explain, export_to_file, verify
+from polyglot_export.integrations.opening import wanted
+from polyglot_export.library.asked import asked
+from polyglot_export.postgres.borrowed import borrow
 from tests.cli.helpers import ITEMS
 
 
@@ -27,3 +30,10 @@ def test_results_tell_what_they_came_to(dsn: str, conn: psycopg.Connection, tmp_
         "Plan(source='public.items', format='csv', columns=(id, name), estimated_rows=1000, segments=1, workers=1,"
         " notes=('one segment: the table is too small to share',))"
     )
+
+
+def test_what_holds_a_connection_string_does_not_show_it() -> None:
+    """Pages and logs of errors show the local variables of each frame."""
+    dsn = "postgresql://me:of my own@localhost/x"
+    for each in (asked(dsn, "items"), borrow(dsn), wanted(dsn, "items")):
+        assert "of my own" not in repr(each)

@@ -17,9 +17,18 @@ from sqlalchemy import Engine, create_engine, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.ext.hybrid import hybrid_property
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, aliased, mapped_column
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    aliased,
+    mapped_column,
+    scoped_session,
+    sessionmaker,
+    with_loader_criteria,
+)
 
-from polyglot_export import AccessDenied, ConnectionFailed, PolyglotError, SpecError, aexport, explain
+from polyglot_export import AccessDenied, ConnectionFailed, PolyglotError, SpecError, UnknownDataset, aexport, explain
 from tests.library.helpers import copied, exported, exported_rows, new_role
 
 
@@ -234,6 +243,18 @@ def test_types_of_the_orm_give_what_the_database_holds(engine: Engine, conn: psy
     assert exported(engine, statement) == b"color,code\nRED,CODE2\n"
 
 
+def test_a_name_with_capitals_is_no_other_table(engine: Engine, conn: psycopg.Connection) -> None:
+    """SQLAlchemy quotes it, and the server then finds none."""
+    conn.execute(b"CREATE TABLE accounts AS SELECT 1 AS id")
+    accounts, wrong = (sa.Table(name, sa.MetaData(), sa.Column("id", sa.Integer)) for name in ("accounts", "Accounts"))
+    assert exported(engine, accounts) == b"id\n1\n"
+    with pytest.raises(UnknownDataset, match='"Accounts"'):
+        exported(engine, wrong)
+    conn.execute(b'CREATE TABLE "Accounts" AS SELECT 2 AS id')
+    assert exported(engine, wrong) == b"id\n2\n"
+    assert explain(engine, wrong).scans[0].relation == "public.Accounts"
+
+
 def test_text_with_values(engine: Engine, dsn: str) -> None:
     statement = text('SELECT id FROM "Orders" WHERE code = :code AND id < 9 AND 7 % 2 = 1').bindparams(code="CODE1")
     assert exported(engine, statement) == b"id\n1\n6\n"
@@ -251,6 +272,30 @@ def test_schemas_are_translated(engine: Engine, conn: psycopg.Connection) -> Non
     assert explain(translated, statement).scans[0].relation == "tenant.items"
     of_statement = statement.execution_options(schema_translate_map={"other": "tenant"})
     assert exported(engine, of_statement.order_by(Item.id)) == b"id\n77\n"
+
+
+def test_the_json_of_an_engine(engine: Engine) -> None:
+    own = create_engine(engine.url, json_serializer=lambda _: '{"a": 1}')
+    for statement in (select(Order.id).where(Order.data == {"b": 7}), select(Order.id).where(Order.data.in_([{}]))):
+        assert read(own, statement) == lines(own, statement)
+        assert len(read(own, statement)) == 101
+    own.dispose()
+
+
+def test_a_session_that_reads_something_else(engine: Engine) -> None:
+    """Many applications add the condition for a tenant there."""
+    makes = sessionmaker(engine)
+
+    @sa.event.listens_for(makes, "do_orm_execute")
+    def add(state: Any) -> None:
+        state.statement = state.statement.options(with_loader_criteria(Item, Item.id < 3))
+
+    with makes() as session:
+        for given in (session, scoped_session(makes)):
+            with pytest.raises(SpecError, match=r"dsn: a listener of do_orm_execute"):
+                exported(given, select(Item.id))
+        written = select(Item.id).options(with_loader_criteria(Item, Item.id < 3))
+        assert exported(session.get_bind(), written).count(b"\n") == 3
 
 
 def test_everything_that_has_an_engine(engine: Engine, dsn: str) -> None:

@@ -221,8 +221,11 @@ class Export:
     def __del__(self) -> None:
         # If __init__ failed, there is no _closed.
         if not getattr(self, "_closed", True):
-            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=1)
-            self.close()
+            try:
+                # Python raises it where warnings are errors.
+                warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=1)
+            finally:
+                self.close()
 
     def __repr__(self) -> str:
         state = "complete" if self._complete else "failed" if self._failure else "closed" if self._closed else "running"

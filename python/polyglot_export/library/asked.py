@@ -45,6 +45,10 @@ class Asked(NamedTuple):
     role: str | None
     """What was given, or what the borrowed connection would take."""
 
+    def __repr__(self) -> str:
+        # Pages and logs of errors show the local variables of each frame, and the connection string has a password.
+        return f"Asked(spec={self.spec!r}, role={self.role!r})"
+
 
 def asked(dsn: object, source: object, *, role: str | None = None, query: str | None = None, **what: Any) -> Asked:
     """Read the arguments of :func:`polyglot_export.export`.
@@ -68,7 +72,9 @@ def asked(dsn: object, source: object, *, role: str | None = None, query: str | 
     if selected.names is not None:
         what = {**what, "columns": dict(selected.names)}
     if isinstance(selected.source, TableSource):
-        name = ".".join(part for part in (selected.source.schema, selected.source.name) if part)
+        schema, name = selected.source.schema, selected.source.name
+        # What is read is said by the source; this is what it is called.
+        name = name.strip('"') if schema is None else f"{schema}.{name}"
         spec = make_spec(name, **what)
     else:
         spec = make_spec(query=selected.source.query, **what)

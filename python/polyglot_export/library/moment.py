@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Any, Self
 from weakref import WeakSet
 
+from psycopg.conninfo import conninfo_to_dict
+
 from polyglot_export.cancel import CancelToken
 from polyglot_export.compressions import Compression
 from polyglot_export.errors import SpecError
@@ -35,12 +37,17 @@ class OneMoment:
         """Use :func:`moment`."""
         self._dsn = dsn
         every = [asked(dsn, each, role=run.role) for each in given]
-        borrowed = borrow(dsn)
-        # A queryset knows its database where nobody names one.
-        where = every[0].dsn if every and dsn is None else borrowed.conninfo
-        run = replace(run, role=every[0].role if every else borrowed.role if run.role is None else run.role)
+        if every:
+            # A queryset knows its database where nobody names one, and a session may have one for each class.
+            self._where, role = every[0].dsn, every[0].role
+        else:
+            self._where, borrowed_role, *_ = borrow(dsn)
+            role = borrowed_role if run.role is None else run.role
+        for each in every:
+            self._see_same_database(each)
+        run = replace(run, role=role)
         sources = [each.exposure.source_of(each.spec) for each in every]
-        self._shared: SharedMoment = open_shared(sources, dsn=where, run=run, token=token)
+        self._shared: SharedMoment = open_shared(sources, dsn=self._where, run=run, token=token)
         self._running: WeakSet[Export] = WeakSet()
         self._closed = False
 
@@ -89,6 +96,7 @@ class OneMoment:
             compression=compression,
             options=options,
         )
+        self._see_same_database(what)
         run = RunSettings(workers=workers, rate_limit=rate_limit, idle_timeout=idle_timeout)
         return self._open(what, run, token or CancelToken())
 
@@ -107,12 +115,28 @@ class OneMoment:
     ) -> None:
         self.close()
 
+    def _see_same_database(self, what: Asked) -> None:
+        """Querysets and classes may be of several databases; what is read here is one.
+
+        Raises:
+            SpecError: This one is of another.
+        """
+        # A name or a text is of no database.
+        of_none = self._dsn is None and what.dsn is None
+        if not of_none and what.dsn != self._where and _server(what.dsn) != _server(self._where):
+            raise SpecError("source", "is of another database than the moment; open a moment for each")
+
     def _open(self, what: Asked, run: RunSettings, token: CancelToken) -> Export:
         if self._closed:
             raise SpecError(None, "the moment is closed: export inside of its with block")
         export = open_part(self._shared, what.spec, exposure=what.exposure, run=run, token=token)
         self._running.add(export)
         return export
+
+
+def _server(conninfo: str | None) -> dict[str, Any]:
+    """Everything but the password, which may be a token that is another one each time."""
+    return {name: value for name, value in conninfo_to_dict(conninfo or "").items() if name != "password"}
 
 
 def moment(

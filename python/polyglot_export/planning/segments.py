@@ -28,6 +28,8 @@ __all__ = ["Cut", "cut"]
 TID_RANGE_SCAN = 140000
 """``server_version_num`` of the first version with TID range scans; before it, each range would read the whole
 table."""
+_STATEMENT_TIME = "statement_timestamp"
+"""A function that a condition may call, as Django's ``Now()`` does: whether a row is in would depend on its segment."""
 
 
 class Cut(NamedTuple):
@@ -116,6 +118,8 @@ def _cannot_be_cut(leader: Leader, relation: Relation | None, statement: Stateme
         return "an order is made over all rows"
     if statement.limit is not None:
         return "a limit counts over all rows"
+    if _STATEMENT_TIME in sql.Composed(statement.filters).as_string(leader.connection).lower():
+        return f"{_STATEMENT_TIME}() is another one in each segment"
     if leader.version < TID_RANGE_SCAN:
         return "the server is older than version 14, which cannot scan a range of pages"
     if relation.policies:

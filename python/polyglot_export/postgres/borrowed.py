@@ -48,6 +48,12 @@ _OF_DRIVERS = frozenset(
 _SERVER_SETTINGS = "server_settings"
 
 
+_REWRITTEN = (
+    "a listener of do_orm_execute changes what this session reads, and an export cannot ask it: write its conditions "
+    "into the statement, and give the session's engine (get_bind())"
+)
+
+
 class Borrowed(NamedTuple):
     """How to connect, and what else the object says."""
 
@@ -59,6 +65,10 @@ class Borrowed(NamedTuple):
     """Of an engine."""
     schemas: Mapping[str | None, str | None] | None = None
     """The engine's ``schema_translate_map``."""
+
+    def __repr__(self) -> str:
+        # Without the password.
+        return f"Borrowed(role={self.role!r})"
 
 
 def borrow(given: object, statement: object = None) -> Borrowed:
@@ -94,6 +104,8 @@ def _from_sqlalchemy(given: Any, statement: object) -> Borrowed:
     if isinstance(given, AsyncSession):
         given = given.sync_session
     if isinstance(given, Session):
+        if statement is not None and _rewrites(given):
+            raise SpecError("dsn", _REWRITTEN)
         try:
             given = given.get_bind(clause=statement if isinstance(statement, ClauseElement) else None)
         except SQLAlchemyError as error:
@@ -111,6 +123,13 @@ def _from_sqlalchemy(given: Any, statement: object) -> Borrowed:
     _see_postgresql(given.dialect.name)
     schemas = {**given.get_execution_options(), **options}.get("schema_translate_map")
     return Borrowed(_conninfo(_of_engine(given)), dialect=given.dialect, schemas=schemas)
+
+
+def _rewrites(session: Any) -> bool:
+    """Whether what a session reads is not what its statement says: by such a listener many an application adds the
+    condition for a tenant or for what was deleted.
+    """
+    return bool(session.dispatch.do_orm_execute)
 
 
 def _see_postgresql(name: str) -> None:

@@ -13,8 +13,7 @@ from typing import Any
 from polyglot_export.errors import SpecError
 from polyglot_export.request.sql_text import SqlText
 from polyglot_export.sources.query import QuerySource
-from polyglot_export.sources.selected import Selected, belongs_to
-from polyglot_export.sources.table import TableSource
+from polyglot_export.sources.selected import Selected, belongs_to, exact_table
 
 __all__ = ["is_queryset", "read_queryset"]
 
@@ -107,10 +106,14 @@ def _names(queryset: Any, compiler: Any) -> list[str]:
 
 
 def _named(sql: str, names: Sequence[str]) -> str:
-    """The statement with these names for its columns, where they are known: two of a join may be called the same."""
-    if not names or not all(names) or len(set(names)) != len(names):
+    """The statement with these names for its columns, and with no others: to a DISTINCT Django adds what it is ordered
+    by, and takes it off the rows again. Two of a join may be called the same.
+    """
+    if not names or not all(names):
         return sql
-    return f"SELECT * FROM (\n{sql}\n) AS q({', '.join(_quoted(name) for name in names)})"  # noqa: S608 - what Django compiled
+    numbers = [_quoted(str(number)) for number in range(len(names))]
+    columns = ", ".join(f"q.{number} AS {_quoted(name)}" for number, name in zip(numbers, names, strict=True))
+    return f"SELECT {columns} FROM (\n{sql}\n) AS q({', '.join(numbers)})"  # noqa: S608 - what Django compiled
 
 
 def _quoted(name: str) -> str:
@@ -148,7 +151,7 @@ def _table(compiler: Any, using: str, sql: str, parameters: Sequence[Any], targe
         if condition is None or sql != f"{head} WHERE {condition[0]}" or len(parameters) != condition[2]:
             return None
     renamed = any(column != label for column, label in names)
-    source = TableSource(
+    source = exact_table(
         table,
         columns=None if renamed else tuple(column for column, _ in names),
         condition=None if condition is None else SqlText(condition[1], tuple(parameters)),

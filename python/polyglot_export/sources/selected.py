@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from typing import Any, NamedTuple
 
 from polyglot_export.sources.query import QuerySource
 from polyglot_export.sources.table import TableSource
 
-__all__ = ["Selected", "belongs_to"]
+__all__ = ["Selected", "belongs_to", "exact_table"]
 
 
 class Selected(NamedTuple):
@@ -18,6 +19,18 @@ class Selected(NamedTuple):
     names: tuple[tuple[str, str], ...] | None = None
     """Column and name in the file of each, where a table's are renamed; then nothing else can be said of the
     columns."""
+
+
+def exact_table(name: str, schema: str | None = None, **more: Any) -> TableSource:
+    """The table that a library's quoted name means and no other: ``Orders`` is never the table ``orders``.
+
+    Args:
+        name: Without a quotation mark or dot where there is no schema.
+        schema: Where it is.
+        more: The other fields.
+    """
+    folded = schema is None and re.search("[A-Z]", name) is not None
+    return TableSource(f'"{name}"' if folded else name, schema, **more)
 
 
 def belongs_to(given: object, package: str) -> bool:

@@ -8,13 +8,15 @@ letter, what such a select looks like, or it is read as the query that it is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from psycopg.types.json import Json, Jsonb
 
 from polyglot_export.errors import SpecError
 from polyglot_export.request.sql_text import SqlText
 from polyglot_export.sources.query import QuerySource
-from polyglot_export.sources.selected import Selected, belongs_to
-from polyglot_export.sources.table import TableSource
+from polyglot_export.sources.selected import Selected, belongs_to, exact_table
 
 if TYPE_CHECKING:
     from sqlalchemy import ClauseElement, ColumnElement, Dialect, FromClause, Select, Table
@@ -108,7 +110,12 @@ def _psycopg(dialect: Dialect | None) -> Dialect:
     if dialect.name != "postgresql":
         raise SpecError("dsn", f"an engine of {dialect.name} cannot be read; it must be one of postgresql")
     serializer = getattr(dialect, "_json_serializer", None)
-    return PGDialect_psycopg(json_serializer=serializer)  # type: ignore[no-untyped-call]
+    own: Any = PGDialect_psycopg(json_serializer=serializer)  # type: ignore[no-untyped-call]
+    if serializer is not None:
+        # The dialect gives it to the connections that it makes, and ours are none of them.
+        own._psycopg_Json = partial(Json, dumps=serializer)  # noqa: SLF001
+        own._psycopg_Jsonb = partial(Jsonb, dumps=serializer)  # noqa: SLF001
+    return own  # type: ignore[no-any-return]
 
 
 def _compile(
@@ -171,7 +178,7 @@ def _table(compiled: _Compiled, dialect: Dialect, schemas: Mapping[Any, Any]) ->
     if len(set(columns)) != len(columns) or len({target for _, target in names}) != len(names):
         return None
     renamed = any(name != target for name, target in names)
-    source = TableSource(table.name, schema, None if renamed else columns, condition=condition)
+    source = exact_table(table.name, schema, columns=None if renamed else columns, condition=condition)
     return Selected(source, tuple(names) if renamed else None)
 
 

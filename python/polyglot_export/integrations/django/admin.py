@@ -68,8 +68,12 @@ def _action(name: str) -> Callable[[Any, HttpRequest, QuerySet[Any]], ExportResp
         response = ExportResponse(
             request, rows, format=name, filename=f"{options.verbose_name_plural}{record.endings[0]}"
         )
-        if response.status_code == 200:
-            _log(request, options.model, f"Exported as {record.title}.")
+        try:
+            if response.status_code == 200:
+                _log(request, options.model, f"Exported as {record.title}.")
+        except BaseException:
+            response.close()
+            raise
         return response
 
     return export

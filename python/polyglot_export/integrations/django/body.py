@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import AsyncIterator, MutableMapping
 from typing import Any, Self
 
 from django.http import HttpRequest
 
 from polyglot_export.cancel import CancelToken
+from polyglot_export.errors import InternalError
 from polyglot_export.execution.export import Export
 from polyglot_export.execution.feed import ChunkFeed
 from polyglot_export.integrations.cut import break_off
@@ -45,6 +47,7 @@ class Body:
         self._scope = scope
         self._token = CancelToken()
         self._begun = False
+        self._closed = False
         try:
             # A server's thread waits for a client that takes nothing, and cannot look at the time meanwhile.
             self._export = opening.open(self._token, idle_timeout=watch.seconds)
@@ -70,6 +73,9 @@ class Body:
         return chunk
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._begun:
+            # Of what a middleware has read the beginning, the rest would be nothing, and end in good order.
+            raise InternalError("the body of an export is read once, by one iterator")
         feed = ChunkFeed(self._adopted)
         try:
             if (chunk := self._take_first()) is not None:
@@ -92,6 +98,7 @@ class Body:
 
     def close(self) -> None:
         """End the queries; called by Django when the response is over, whatever its end was."""
+        self._closed = True
         self._token.cancel()
         export: Export | None = getattr(self, "_export", None)
         try:
@@ -99,6 +106,15 @@ class Body:
                 export.close()
         finally:
             self._opening.release()
+
+    def __del__(self) -> None:
+        # Django does not close a response that a view dropped by an error, or a middleware by one of its own. Its share
+        # would be missing for as long as the process lives.
+        if not getattr(self, "_closed", True):
+            try:
+                warnings.warn("an ExportResponse was not closed", ResourceWarning, source=self, stacklevel=1)
+            finally:
+                self.close()
 
     def _take_first(self) -> bytes | None:
         self._begun = True

@@ -135,7 +135,13 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
             content, described = _refusal(refusal)
             super().__init__(Ready(content, request), status=refusal.status, headers=described)
             return
-        super().__init__(Ready(b"", request) if body is None else body, headers={**described, **(headers or {})})
+        try:
+            super().__init__(Ready(b"", request) if body is None else body, headers={**described, **(headers or {})})
+        except BaseException:
+            # A header that Django refuses.
+            if body is not None:
+                body.close()
+            raise
 
     @classmethod
     async def open(cls, *arguments: Any, **keywords: Any) -> Self:
