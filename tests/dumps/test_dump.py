@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
-import pyarrow
-import pyarrow.ipc
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -77,10 +76,10 @@ def test_names_are_safe_everywhere(tables: str, tmp_path: Path) -> None:
     assert len({folder.casefold() for folder in folders.values()}) == len(folders)
 
 
-READ: dict[Format, Callable[[bytes], pyarrow.Table]] = {
+READ: dict[Format, Callable[[bytes], pa.Table]] = {
     Format.PARQUET: lambda file: pq.read_table(io.BytesIO(file)),
-    Format.ARROW: lambda file: pyarrow.ipc.open_stream(file).read_all(),
-    Format.FEATHER: lambda file: pyarrow.ipc.open_file(file).read_all(),
+    Format.ARROW: lambda file: pa.ipc.open_stream(file).read_all(),
+    Format.FEATHER: lambda file: pa.ipc.open_file(file).read_all(),
 }
 
 
