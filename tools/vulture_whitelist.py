@@ -135,3 +135,7 @@ webhook_signature
 # Of completion in a shell, which click calls.
 get_completion_args
 format_completion
+
+# SQLAlchemy: what its dialect for psycopg wraps the values of JSON columns in.
+_psycopg_Json
+_psycopg_Jsonb
