@@ -116,7 +116,7 @@ def test_a_signal_stops_everything(private_tmp: Path, number: signal.Signals, mo
             assert process.stderr is not None
             assert b"Traceback" not in process.stderr.read()
     _, alive = psutil.wait_procs(started, timeout=20)
-    assert [process.cmdline() for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+    assert [line for line in map(_command_line, alive) if line] == []
     if number == signal.SIGKILL:
         # Nobody is left to remove the folder of the files, with a log and what was to be read; the database's is gone.
         for folder in private_tmp.glob("polyglot-demo-*"):
@@ -224,17 +224,25 @@ def _descendants(folder: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            if str(folder) in " ".join(process.cmdline()) or process.environ().get("TMPDIR") == str(folder):
+            if str(folder) in _command_line(process) or process.environ().get("TMPDIR") == str(folder):
                 found.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return found
 
 
+def _command_line(process: psutil.Process) -> str:
+    """Empty for a process that has ended, between being listed and being asked, reaped or not."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # ZombieProcess is one.
+        return ""
+
+
 def _wait_for_reader(owner: int) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if any("demo.reading" in " ".join(child.cmdline()) for child in psutil.Process(owner).children()):
+        if any("demo.reading" in _command_line(child) for child in psutil.Process(owner).children()):
             return
         time.sleep(0.01)
     raise AssertionError("no file is read back")
