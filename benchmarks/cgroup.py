@@ -60,6 +60,7 @@ class Sizes:
         large_rows: Rows of 1 MB.
         wide_rows: Rows of the table with 1,600 columns.
         settle: Seconds after which freed memory has gone back.
+        cases: Format and compression of those that are exported one by one.
     """
 
     rows: int
@@ -68,6 +69,7 @@ class Sizes:
     large_rows: int = 300
     wide_rows: int = 20_000
     settle: float = 2.5
+    cases: tuple[tuple[str, str | None], ...] = CASES
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if _core.build_profile != "release":
         print(f"the core is a {_core.build_profile} build; make install makes a release build", file=sys.stderr)
         return 2
-    sizes = Sizes(options.rows)
+    sizes = Sizes(options.rows, cases=options.formats)
     try:
         with EmbeddedServer(settings={"max_connections": "300"}) as server:
             rows, facts = prove(server.dsn(), sizes, lambda text: print(text, file=sys.stderr, flush=True))
@@ -123,11 +125,11 @@ def prove(dsn: str, sizes: Sizes, say: Callable[[str], None]) -> tuple[list[Row]
         _fill(dsn, sizes)
         proof = _Proof(service, Oracle(dsn), sizes, say)
         rest = service.resident()
-        first = proof.formats("") + proof.fast("")
+        whole = sizes.cases == CASES
+        rows = proof.formats("") + (proof.fast("") if whole else [])
         between = _resident_at_rest(service, sizes.settle)
-        rows = (
-            first + proof.slow() + proof.large_rows() + proof.wide() + proof.formats(", again") + proof.fast(", again")
-        )
+        rows += proof.slow() + proof.large_rows() + proof.wide() if whole else []
+        rows += proof.formats(", again") + (proof.fast(", again") if whole else [])
         after = _resident_at_rest(service, sizes.settle)
         usage = service.group.usage()
         facts: dict[str, object] = {
@@ -215,7 +217,7 @@ class _Proof:
                 [(Spec(name, compression), None)],
                 self._sizes.rows,
             )
-            for name, compression in CASES
+            for name, compression in self._sizes.cases
         ]
 
     def fast(self, again: str) -> list[Row]:
@@ -338,8 +340,22 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--rows", type=int, default=1_000_000, help="rows of the table (default 1000000; the promise is about 10000000)"
     )
+    parser.add_argument(
+        "--formats",
+        type=_cases,
+        default=CASES,
+        help="only these, such as xlsx,csv.gzip, each alone and twice; no crowds and no odd tables",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file as well")
     return parser.parse_args(arguments)
+
+
+def _cases(given: str) -> tuple[tuple[str, str | None], ...]:
+    named = {f"{name}{f'.{compression}' if compression else ''}": (name, compression) for name, compression in CASES}
+    unknown = next((name for name in given.split(",") if name not in named), None)
+    if unknown is not None:
+        raise argparse.ArgumentTypeError(f"{unknown!r} is none of {', '.join(named)}")
+    return tuple(named[name] for name in given.split(","))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """DuckDB with its postgres extension: ``ATTACH`` and ``COPY … TO``.
 
 The extension comes from DuckDB's own repository (``INSTALL postgres``) or, without a network, from the package
-``duckdb-extension-postgres-scanner`` of the same version.
+``duckdb-extension-postgres-scanner`` of the same version; so does the one that writes xlsx, from
+``duckdb-extension-excel``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from benchmarks.peers.base import Client, Job, missing_modules
 
 __all__ = ["DuckDB", "DuckDBUnordered", "load_statement"]
 
-PACKAGE = "duckdb_extension_postgres_scanner"
+PACKAGES = {"postgres_scanner": "duckdb_extension_postgres_scanner", "excel": "duckdb_extension_excel"}
 OPTIONS = {
     "csv": "FORMAT csv, HEADER",
     "json": "FORMAT json, ARRAY true",
@@ -24,6 +25,7 @@ OPTIONS = {
     "parquet-zstd": "FORMAT parquet, COMPRESSION zstd",
     "csv.gz": "FORMAT csv, HEADER, COMPRESSION gzip",
     "csv.zst": "FORMAT csv, HEADER, COMPRESSION zstd",
+    "xlsx": "FORMAT xlsx, HEADER true",
 }
 
 
@@ -44,9 +46,10 @@ class DuckDB(Client):
 
         try:
             with duckdb.connect() as connection:
-                connection.execute(load_statement())
+                for extension in PACKAGES:
+                    connection.execute(load_statement(extension))
         except duckdb.Error as error:
-            return f"DuckDB {duckdb.__version__} has no postgres extension here ({str(error).splitlines()[0]})"
+            return f"DuckDB {duckdb.__version__} lacks an extension here ({str(error).splitlines()[0]})"
         return None
 
     def run(self, job: Job) -> None:
@@ -55,6 +58,8 @@ class DuckDB(Client):
 
         with duckdb.connect() as connection:
             connection.execute(load_statement())
+            if job.case == "xlsx":
+                connection.execute(load_statement("excel"))
             connection.execute(f"SET preserve_insertion_order = {str(self.ordered).lower()}")
             # The variables of libpq say where.
             connection.execute("ATTACH '' AS pg (TYPE postgres, READ_ONLY)")
@@ -69,11 +74,12 @@ class DuckDBUnordered(DuckDB):
     ordered: ClassVar[bool] = False
 
 
-def load_statement() -> str:
-    """The statement that loads its extension."""
+def load_statement(extension: str = "postgres_scanner") -> str:
+    """The statement that loads one of its extensions."""
     import duckdb
 
-    if find_spec(PACKAGE) is not None:
-        folder = Path(str(files(PACKAGE)))
-        return f"LOAD '{folder / 'extensions' / f'v{duckdb.__version__}' / 'postgres_scanner.duckdb_extension'}'"
-    return "LOAD postgres"
+    package = PACKAGES[extension]
+    if find_spec(package) is not None:
+        folder = Path(str(files(package)))
+        return f"LOAD '{folder / 'extensions' / f'v{duckdb.__version__}' / f'{extension}.duckdb_extension'}'"
+    return f"LOAD {extension}"
