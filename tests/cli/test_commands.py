@@ -147,4 +147,6 @@ def test_a_key_works_in_a_configuration(cli: Cli) -> None:
     done = cli("keys", "reports")
     key = done.stderr.decode().split()[-1]
     keys = load_keys(tomllib.loads(done.stdout.decode()))
-    assert keys.find(key) == "reports"
+    found = keys.find(key)
+    assert found is not None
+    assert found.name == "reports"

@@ -5,22 +5,26 @@ A key is random, so a plain SHA-256 keeps it as safe as a slow hash would.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import re
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from datetime import UTC, date, datetime, time
 from typing import Any
 
-from polyglot_export.access.rights import Rights, read_columns
+from polyglot_export.access.rights import Rights
 from polyglot_export.access.tables import read_tables
 from polyglot_export.errors import SpecError
 from polyglot_export.fields import Record
 
-__all__ = ["Key", "Keys", "hash_key", "load_keys", "new_key"]
+__all__ = ["Found", "Key", "KeyHash", "Keys", "hash_key", "load_keys", "new_key"]
 
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
+MAX_KEY = 512
+"""Characters of a key that is looked for: hashing costs time, and ours have 43."""
 
 
 def new_key() -> str:
@@ -33,32 +37,90 @@ def hash_key(key: str) -> str:
     return "sha256:" + hashlib.sha256(key.encode()).hexdigest()
 
 
-def _hash(given: object) -> str:
-    if isinstance(given, str) and _HASH.fullmatch(given):
+def _hash(given: object) -> str | None:
+    if given is None or (isinstance(given, str) and _HASH.fullmatch(given)):
         return given
     raise SpecError(None, 'must be "sha256:" and 64 lower-case hexadecimal digits')
 
 
+def _moment(given: object) -> datetime | None:
+    """A time with its offset, or the begin of a day in UTC: a time without one would be another on each machine."""
+    if isinstance(given, str):
+        with contextlib.suppress(ValueError):
+            given = datetime.fromisoformat(given)
+    if isinstance(given, datetime) and given.tzinfo is not None:
+        return given.astimezone(UTC)
+    if isinstance(given, date) and not isinstance(given, datetime):
+        return datetime.combine(given, time(tzinfo=UTC))
+    if given is None:
+        return None
+    raise SpecError(None, "must be a time with its offset such as 2027-01-31T12:00:00Z, or a day such as 2027-01-31")
+
+
 @dataclass(frozen=True, slots=True)
-class Key(Record):
-    """One ``[keys.NAME]`` table of a configuration."""
+class KeyHash(Record):
+    """One of several hashes of a key, so that a new one can be handed out while the old one still holds."""
 
     hash: str = field(metadata={"read": _hash})
-    datasets: tuple[str, ...] | None = None
-    """What it may read, nothing for a key that only fetches metrics; ``None`` means every dataset that is exposed."""
-    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict, metadata={"read": read_columns})
-    """By dataset, the only columns that it may read."""
-    destinations: tuple[str, ...] = ()
-    """Where it may have exports delivered to."""
-    webhooks: tuple[str, ...] = ()
-    """The webhooks that its exports may name; none unless they are listed, since they take data elsewhere."""
+    """``sha256:`` and 64 digits, as ``polyglot keys`` prints it."""
+    expires: datetime | None = field(default=None, metadata={"read": _moment})
+    """From when on it is refused."""
+
+    @classmethod
+    def _expand(cls, given: object) -> object:
+        return {"hash": given} if isinstance(given, str) else given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key(Rights):
+    """One ``[keys.NAME]`` table of a configuration: by what its holder is known, and what the holder may do."""
+
+    hash: str | None = field(default=None, metadata={"read": _hash})
+    """``sha256:`` and 64 digits, as ``polyglot keys`` prints it. The key itself is nowhere."""
+    hashes: tuple[KeyHash, ...] = ()
+    """Further ones of the same holder, each a text or ``{hash = …, expires = …}``: a new key and the one before."""
+    expires: datetime | None = field(default=None, metadata={"read": _moment})
+    """From when on the holder is refused: a time with its offset, or a day, which begins in UTC."""
+    not_before: datetime | None = field(default=None, metadata={"read": _moment})
+    """Until when the holder is refused."""
+
+    def _check(self) -> None:
+        if not self.every_hash:
+            raise SpecError("hash", "is missing; polyglot keys NAME makes a key and prints its hash")
+        if self.expires is not None and self.not_before is not None and self.expires <= self.not_before:
+            raise SpecError("expires", "must be later than notBefore")
+
+    @property
+    def every_hash(self) -> tuple[KeyHash, ...]:
+        """All by which the holder is known."""
+        return (*((KeyHash(self.hash),) if self.hash is not None else ()), *self.hashes)
 
     @property
     def rights(self) -> Rights:
         """What its holder may do."""
-        return Rights(
-            datasets=self.datasets, columns=self.columns, destinations=self.destinations, webhooks=self.webhooks
-        )
+        return Rights(**{each.name: getattr(self, each.name) for each in fields(Rights)})
+
+    def problem(self, at: datetime, presented: KeyHash | None = None) -> str | None:
+        """Why the holder is refused at this time; ``None`` where it is not.
+
+        Args:
+            at: The time.
+            presented: The hash of what was sent; ``None`` where nothing is, since something of the holder's runs.
+        """
+        ends = [end for end in (self.expires, presented.expires if presented is not None else None) if end is not None]
+        if any(at >= end for end in ends):
+            return "the key has expired"
+        if self.not_before is not None and at < self.not_before:
+            return "the key does not hold yet"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A key that was presented and is configured."""
+
+    name: str
+    hash: KeyHash
 
 
 class Keys(Mapping[str, Key]):
@@ -76,16 +138,19 @@ class Keys(Mapping[str, Key]):
     def __len__(self) -> int:
         return len(self._keys)
 
-    def find(self, presented: str) -> str | None:
-        """The name of a key that a client has sent, if it is known.
+    def find(self, presented: str) -> Found | None:
+        """Whose key a client has sent, if it is known.
 
         All keys are compared, each in constant time: the time tells neither a prefix nor the place of a match.
         """
+        if len(presented) > MAX_KEY:
+            return None
         digest = hash_key(presented)
-        found: str | None = None
+        found: Found | None = None
         for name, key in self._keys.items():
-            if hmac.compare_digest(key.hash, digest):
-                found = name
+            for each in key.every_hash:
+                if hmac.compare_digest(each.hash, digest):
+                    found = Found(name, each)
         return found
 
 
@@ -99,6 +164,7 @@ def load_keys(document: Mapping[str, Any]) -> Keys:
         SpecError: An entry is wrong; the field says which one.
     """
     keys = read_tables(document, "keys", Key)
-    if len({key.hash for key in keys.values()}) != len(keys):
+    hashes = [each.hash for key in keys.values() for each in key.every_hash]
+    if len(set(hashes)) != len(hashes):
         raise SpecError("keys", "two entries have the same hash; a key has one name")
     return Keys(keys)

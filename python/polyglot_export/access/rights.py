@@ -8,6 +8,7 @@ from typing import Any
 
 from polyglot_export.access.configured import ConfiguredDatasets
 from polyglot_export.access.exposure import Exposure
+from polyglot_export.access.scopes import USUAL, Scope
 from polyglot_export.errors import SpecError
 from polyglot_export.fields import Record, read_record, read_text, within, write_record
 from polyglot_export.postgres.caller import CallerSettings, read_caller_settings
@@ -99,6 +100,8 @@ class Rights(Record):
     """Where it may have exports delivered to."""
     webhooks: tuple[str, ...] = ()
     """The webhooks that its exports may name; none unless they are listed, since they take data elsewhere."""
+    scopes: tuple[Scope, ...] = USUAL
+    """The kinds of calls that it may make."""
 
     @property
     def in_database(self) -> CallerSettings:

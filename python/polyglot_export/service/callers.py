@@ -10,8 +10,9 @@ from starlette.requests import Request
 from polyglot_export.access.exposure import Exposure
 from polyglot_export.access.keys import Keys
 from polyglot_export.access.rights import Rights
+from polyglot_export.access.scopes import Scope
 from polyglot_export.errors import SpecError
-from polyglot_export.jobs.job import Job
+from polyglot_export.jobs.job import Job, now
 from polyglot_export.service.config.destinations import Destinations
 from polyglot_export.service.errors import Forbidden, Unauthorized
 
@@ -41,6 +42,15 @@ class Caller:
     def kept(self) -> Rights | None:
         """What its jobs keep."""
         return self.rights if self.asked_once else None
+
+    def need(self, scope: Scope) -> None:
+        """Whether it may make calls of this kind.
+
+        Raises:
+            Forbidden: It may not; the sentence names the scope.
+        """
+        if scope not in self.rights.scopes:
+            raise Forbidden(f"this needs the scope {scope.value}, which this caller does not have")
 
     def may_read(self, job: Job, *offered: tuple[str, ...] | None) -> bool:
         """Whether it may read what its job has made, with the rights that it has now.
@@ -114,12 +124,12 @@ class Callers:
         return self.identify(request.headers.get("authorization"))
 
     def check_metrics(self, request: Request) -> None:
-        """Whether a request may read the numbers of the whole service; any caller may.
+        """Whether a request may read the numbers of the whole service.
 
         Raises:
             PolyglotError: It may not.
         """
-        self.of(request)
+        self.of(request).need(Scope.METRICS)
 
     def identify(self, authorization: str | None) -> Caller:
         """Who a request comes from.
@@ -128,17 +138,19 @@ class Callers:
             authorization: The header of that name.
 
         Raises:
-            Unauthorized: No key, or none that is configured.
+            Unauthorized: No key, or none that is configured and holds now.
         """
         if not self._keys:
             return self._anybody()
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Unauthorized("send a key as Authorization: Bearer …", headers=_CHALLENGE)
-        name = self._keys.find(token.strip())
-        if name is None:
-            raise Unauthorized("the key is not known", headers=_CHALLENGE)
-        return self._holder(name)
+        found = self._keys.find(token.strip())
+        problem = "the key is not known" if found is None else self._keys[found.name].problem(now(), found.hash)
+        if found is None or problem is not None:
+            # Whoever guesses learns nothing of keys that were there.
+            raise Unauthorized("the key is not known", headers=_CHALLENGE, audit_reason=problem)
+        return self._holder(found.name)
 
     def owner(self, name: str | None) -> Caller:
         """The owner of a job, with the rights that its key has now.
@@ -147,12 +159,14 @@ class Callers:
             name: Of the key; ``None`` for a job that was made where no keys are configured.
 
         Raises:
-            Forbidden: The key is not configured any more.
+            Forbidden: The key is not configured any more, or has expired.
         """
         if not self._keys and name is None:
             return self._anybody()
         if name is None or name not in self._keys:
             raise Forbidden("the key that created the export is not configured any more")
+        if (problem := self._keys[name].problem(now())) is not None:
+            raise Forbidden(f"of what created the export {problem}")
         return self._holder(name)
 
     def owner_of(self, job: Job) -> Caller:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from polyglot_export.access.scopes import Scope
 from polyglot_export.jobs.job import Job
 from polyglot_export.jobs.stores.base import JobStore
 from polyglot_export.service.admission.bodies import BodyRoom
@@ -49,6 +50,8 @@ __all__ = [
     "RunsDep",
     "SettingsDep",
     "StoreDep",
+    "VisibleJobDep",
+    "needs",
 ]
 
 
@@ -89,6 +92,15 @@ CallerDep = Annotated[Caller, Depends(_caller)]
 """Who asks, and what they may read; raises Unauthorized, which is 401."""
 
 
+def needs(scope: Scope) -> Any:
+    """The marker of a route whose callers need a scope; others are answered 403."""
+
+    async def checked(caller: CallerDep) -> None:
+        caller.need(scope)
+
+    return Depends(checked)
+
+
 async def _own_job(export_id: str, caller: CallerDep, store: StoreDep) -> Job:
     job = await store.get(export_id)
     if job is None or job.owner != caller.name:
@@ -99,3 +111,17 @@ async def _own_job(export_id: str, caller: CallerDep, store: StoreDep) -> Job:
 
 OwnJobDep = Annotated[Job, Depends(_own_job)]
 """The job in the path, if it is this caller's; those of others do not exist for it, which is 404."""
+
+
+async def _visible_job(export_id: str, caller: CallerDep, store: StoreDep) -> Job:
+    if Scope.LIST_ALL not in caller.rights.scopes:
+        return await _own_job(export_id, caller, store)
+    job = await store.get(export_id)
+    if job is None:
+        raise NotFound(f"there is no export {export_id[:40]!r}")
+    about(exportId=job.id, key=caller.name)
+    return job
+
+
+VisibleJobDep = Annotated[Job, Depends(_visible_job)]
+"""The job in the path, if it is this caller's, or if it sees those of all."""

@@ -37,11 +37,19 @@ __all__ = [
 
 
 class ServiceError(PolyglotError):
-    """What only the HTTP service raises; ``headers`` go into the answer."""
+    """What only the HTTP service raises; ``headers`` go into the answer, ``audit_reason`` into the audit log alone."""
 
-    def __init__(self, message: str, *, field: str | None = None, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        audit_reason: str | None = None,
+    ) -> None:
         super().__init__(message, field=field)
         self.headers = dict(headers or {})
+        self.audit_reason = audit_reason
 
 
 class MalformedRequest(ServiceError):

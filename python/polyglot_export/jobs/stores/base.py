@@ -94,6 +94,13 @@ class JobStore(Protocol):
             SpecError: ``after`` is not a cursor.
         """
 
+    async def page_of_all(self, *, limit: int, after: str | None = None) -> list[Job]:
+        """The jobs of all owners, as :meth:`page` gives those of one.
+
+        Raises:
+            SpecError: ``after`` is not a cursor.
+        """
+
     async def check(self) -> None:
         """Return if the store can be used now."""
 

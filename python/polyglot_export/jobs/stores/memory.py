@@ -75,10 +75,16 @@ class MemoryJobStore:
 
     async def page(self, owner: str | None, *, limit: int, after: str | None = None) -> list[Job]:
         """See the protocol."""
+        return self._page(lambda job: job.owner == owner, limit, after)
+
+    async def page_of_all(self, *, limit: int, after: str | None = None) -> list[Job]:
+        """See the protocol."""
+        return self._page(lambda _: True, limit, after)
+
+    def _page(self, wanted: Callable[[Job], bool], limit: int, after: str | None) -> list[Job]:
         self._forget_the_forgotten()
         bound = parse_cursor(after) if after is not None else None
-        own = (job for job in self._jobs.values() if job.owner == owner)
-        ordered = sorted(own, key=order_of, reverse=True)
+        ordered = sorted(filter(wanted, self._jobs.values()), key=order_of, reverse=True)
         return [job for job in ordered if bound is None or order_of(job) < bound][:limit]
 
     async def check(self) -> None:

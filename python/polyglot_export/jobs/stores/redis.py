@@ -164,9 +164,16 @@ class RedisJobStore:
         """See the protocol. Of the runs of a job only those that matter in a list are read: the latest, and all that
         are running.
         """
+        return await self._page(_owner(owner), limit, after, all_owners=False)
+
+    async def page_of_all(self, *, limit: int, after: str | None = None) -> list[Job]:
+        """See the protocol."""
+        return await self._page("", limit, after, all_owners=True)
+
+    async def _page(self, owner: str, limit: int, after: str | None, *, all_owners: bool) -> list[Job]:
         bound = "+" if after is None else f"({_place(*parse_cursor(after))}"
         jobs: list[Job] = []
-        for doc, progress in await self._run("PAGE", _owner(owner), bound, limit):
+        for doc, progress in await self._run("PAGE", owner, bound, limit, int(all_owners)):
             try:
                 jobs.append(_with_progress(decode_job(doc, brief=True), progress))
             except InternalError as error:

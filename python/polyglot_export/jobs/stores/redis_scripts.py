@@ -272,11 +272,21 @@ forget(ARGV[2])
 PAGE = (
     _COMMON
     + """
--- ARGV: kept, owner, bound, limit → doc and progress of each job
+-- ARGV: kept, owner, bound, limit, whether those of all owners are meant → doc and progress of each job
 forget_due()
-local places = redis.call('ZREVRANGEBYLEX', P .. 'owner:' .. ARGV[2], ARGV[3], '-', 'LIMIT', 0, tonumber(ARGV[4]))
+local owners, places, limit = {ARGV[2]}, {}, tonumber(ARGV[4])
+if ARGV[5] == '1' then
+  weigh()
+  owners = redis.call('HKEYS', P .. 'weights')
+end
+for _, owner in ipairs(owners) do
+  local own = redis.call('ZREVRANGEBYLEX', P .. 'owner:' .. owner, ARGV[3], '-', 'LIMIT', 0, limit)
+  for _, place in ipairs(own) do places[#places + 1] = place end
+end
+if #owners > 1 then table.sort(places, function(a, b) return a > b end) end
 local found = {}
-for _, place in ipairs(places) do
+for i = 1, math.min(limit, #places) do
+  local place = places[i]
   local id = string.sub(place, string.find(place, '-', 1, true) + 1)
   local doc = redis.call('HGET', P .. 'job:' .. id, 'doc')
   if doc then found[#found + 1] = {doc, redis.call('HGETALL', P .. 'progress:' .. id)} end

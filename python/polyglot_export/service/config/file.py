@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from polyglot_export.access.configured import ConfiguredDatasets, load_datasets
+from polyglot_export.access.configured import load_datasets
 from polyglot_export.access.exposure import Exposure
-from polyglot_export.access.keys import Key, Keys, load_keys
+from polyglot_export.access.keys import Keys, load_keys
 from polyglot_export.access.schema import ExposedTables
 from polyglot_export.errors import SpecError
 from polyglot_export.fields import within
@@ -89,31 +89,14 @@ def read_configuration(document: Mapping[str, Any], path: Path | None = None) ->
     datasets = load_datasets(document)
     for name, key in keys.items():
         with within(f"keys.{name}"):
-            _check_scope(key, datasets)
-            _check_places(key, destinations)
-            _check_webhooks(key, webhooks)
+            key.check(datasets)
+            _check_names("destinations", key.destinations, destinations)
+            _check_names("webhooks", key.webhooks, webhooks)
     return Configuration(datasets, keys, destinations, path, webhooks)
 
 
-def _check_places(key: Key, destinations: Destinations) -> None:
-    for name in key.destinations:
-        if name not in destinations:
-            raise SpecError("destinations", f"there is no destination {name!r} in this file")
-
-
-def _check_scope(key: Key, datasets: ConfiguredDatasets) -> None:
-    """A key cannot read what is not offered: a name that is misspelt is an error now, not at the first request."""
-    for name in sorted({*(key.datasets or ()), *key.columns}):
-        if name not in datasets.datasets:
-            raise SpecError(None, f"there is no dataset {name!r} in this file")
-    for name, columns in key.columns.items():
-        offered = datasets.datasets[name].columns
-        unknown = [column for column in columns if offered is not None and column not in offered]
-        if unknown:
-            raise SpecError(f"columns.{name}", f"the dataset does not offer the column {unknown[0]!r}")
-
-
-def _check_webhooks(key: Key, webhooks: Mapping[str, Webhook]) -> None:
-    unknown = next((name for name in key.webhooks if name not in webhooks), None)
+def _check_names(field: str, given: tuple[str, ...], known: Container[str]) -> None:
+    """A name that is misspelt is an error now, not at the first request."""
+    unknown = next((name for name in given if name not in known), None)
     if unknown is not None:
-        raise SpecError("webhooks", f"there is no webhook {unknown!r} in this file")
+        raise SpecError(field, f"there is no {field.removesuffix('s')} {unknown!r} in this file")

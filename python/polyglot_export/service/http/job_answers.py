@@ -89,6 +89,8 @@ class JobSummary(AnswerModel):
     """An export: what was asked for, and the state of its latest run."""
 
     export_id: str
+    owner: str | None
+    """The name of the caller that created it; `null` where there are no keys."""
     status: JobStatus
     spec: dict[str, Any]
     created_at: Time
@@ -144,6 +146,7 @@ def _summary(job: Job) -> dict[str, Any]:
     latest = job.latest
     return {
         "export_id": job.id,
+        "owner": job.owner,
         "status": job.status(),
         "spec": _spec(job.spec),
         "created_at": time_text(job.created_at),

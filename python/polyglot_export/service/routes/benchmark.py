@@ -8,8 +8,9 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
+from polyglot_export.access.scopes import Scope
 from polyglot_export.service.benchmark import Measured
-from polyglot_export.service.dependencies import BenchmarkDep, CallerDep, RunsDep
+from polyglot_export.service.dependencies import BenchmarkDep, CallerDep, RunsDep, needs
 from polyglot_export.service.errors import ServiceStopping
 from polyglot_export.service.http.answer_model import AnswerModel
 from polyglot_export.service.http.bodies import ExactJSONResponse
@@ -39,6 +40,7 @@ class BenchmarkView(AnswerModel):
 
 @router.get(
     "/exports/benchmark",
+    dependencies=[needs(Scope.EXPORT)],
     summary="Measure the formats",
     response_class=ExactJSONResponse,
     responses=json_answer(BenchmarkView) | problems_for(400, 401, 403, 503, 504),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from polyglot_export.access.catalog import Dataset
+from polyglot_export.access.scopes import Scope
 from polyglot_export.errors import UnknownDataset
-from polyglot_export.service.dependencies import CallerDep, CatalogueDep
+from polyglot_export.service.dependencies import CallerDep, CatalogueDep, needs
 from polyglot_export.service.errors import NotFound
 from polyglot_export.service.http.answer_model import AnswerModel
 from polyglot_export.service.http.bodies import ExactJSONResponse
@@ -42,7 +43,10 @@ class DatasetsView(AnswerModel):
 
 
 @router.get(
-    "/datasets", summary="List what may be exported", responses=json_answer(DatasetsView) | problems_for(401, 503, 504)
+    "/datasets",
+    dependencies=[needs(Scope.READ)],
+    summary="List what may be exported",
+    responses=json_answer(DatasetsView) | problems_for(401, 403, 503, 504),
 )
 async def index(catalogue: CatalogueDep, caller: CallerDep) -> ExactJSONResponse:
     """With columns, types and estimates."""
@@ -52,8 +56,9 @@ async def index(catalogue: CatalogueDep, caller: CallerDep) -> ExactJSONResponse
 
 @router.get(
     "/datasets/{name:path}",
+    dependencies=[needs(Scope.READ)],
     summary="Show one dataset",
-    responses=json_answer(DatasetView) | problems_for(401, 404, 503, 504),
+    responses=json_answer(DatasetView) | problems_for(401, 403, 404, 503, 504),
 )
 async def show(name: str, catalogue: CatalogueDep, caller: CallerDep) -> ExactJSONResponse:
     """With columns, types and estimates."""

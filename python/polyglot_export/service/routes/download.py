@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from polyglot_export.access.scopes import Scope
 from polyglot_export.jobs.job import Job
 from polyglot_export.service.admission.feed import AdmittedFeed
 from polyglot_export.service.callers import Caller
@@ -18,6 +19,7 @@ from polyglot_export.service.dependencies import (
     PreparedFilesDep,
     RunsDep,
     SettingsDep,
+    needs,
 )
 from polyglot_export.service.errors import RangeRefused, WrongState
 from polyglot_export.service.http.file_headers import file_headers
@@ -43,6 +45,7 @@ _FILE: dict[int | str, dict[str, Any]] = {
 
 @router.get(
     "/exports/{export_id}/download",
+    dependencies=[needs(Scope.READ)],
     summary="Run an export and download its file",
     response_class=Response,
     responses=_FILE | problems_for(400, 401, 403, 404, 409, 410, 412, 416, 426, 500, 503, 504),
@@ -66,6 +69,7 @@ async def download(
     check_runnable(job)
     if job.spec.in_background:
         return _prepared(job, caller, runs, prepared, request)
+    caller.need(Scope.EXPORT)
     _refuse_unsafe(request)
     feed = AdmittedFeed(
         lambda: admission.admit(
@@ -83,6 +87,7 @@ async def download(
 
 @router.head(
     "/exports/{export_id}/download",
+    dependencies=[needs(Scope.READ)],
     summary="The headers of a download",
     response_class=Response,
     responses=other_answer(200, "The headers that are known without a run")

@@ -11,8 +11,9 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
+from polyglot_export.access.scopes import Scope
 from polyglot_export.jobs.job import JobStatus
-from polyglot_export.service.dependencies import JobEventsDep, OwnJobDep
+from polyglot_export.service.dependencies import JobEventsDep, VisibleJobDep, needs
 from polyglot_export.service.http.openapi import other_answer, problems_for
 from polyglot_export.service.http.versions import require_http_1_1
 from polyglot_export.service.replicas.runs import check_runnable
@@ -25,6 +26,7 @@ router = APIRouter(tags=["exports"])
 
 @router.get(
     "/exports/{export_id}/events",
+    dependencies=[needs(Scope.READ)],
     summary="Follow an export",
     response_class=Response,
     responses={
@@ -33,12 +35,12 @@ router = APIRouter(tags=["exports"])
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },
         **other_answer(204, "The client has seen the end"),
-        **problems_for(401, 404, 410, 426, 503),
+        **problems_for(401, 403, 404, 410, 426, 503),
     },
 )
 async def events(
     request: Request,
-    job: OwnJobDep,
+    job: VisibleJobDep,
     job_events: JobEventsDep,
     last_event_id: Annotated[str | None, Header(description="The id of the last event that was seen")] = None,
 ) -> Response:

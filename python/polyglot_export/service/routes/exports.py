@@ -12,6 +12,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from polyglot_export.access.scopes import Scope
 from polyglot_export.errors import PolyglotError, SpecError
 from polyglot_export.jobs.job import Job, JobStatus, now
 from polyglot_export.jobs.stores.base import JobStore, cursor_of
@@ -30,6 +31,8 @@ from polyglot_export.service.dependencies import (
     RunsDep,
     SettingsDep,
     StoreDep,
+    VisibleJobDep,
+    needs,
 )
 from polyglot_export.service.http import idempotency
 from polyglot_export.service.http.answer_model import AnswerModel
@@ -77,10 +80,11 @@ _BODY: dict[str, Any] = {
 
 @router.post(
     "/exports",
+    dependencies=[needs(Scope.EXPORT)],
     status_code=201,
     summary="Create an export",
     response_class=ExactJSONResponse,
-    responses=json_answer(JobView, 201) | problems_for(400, 401, 408, 409, 413, 415, 503, 504),
+    responses=json_answer(JobView, 201) | problems_for(400, 401, 403, 408, 409, 413, 415, 503, 504),
     openapi_extra=_BODY,
 )
 async def create(
@@ -130,7 +134,10 @@ async def create(
 
 
 @router.get(
-    "/exports", summary="List exports, newest first", responses=json_answer(ExportsView) | problems_for(400, 401, 503)
+    "/exports",
+    dependencies=[needs(Scope.READ)],
+    summary="List exports, newest first",
+    responses=json_answer(ExportsView) | problems_for(400, 401, 403, 503),
 )
 async def index(
     caller: CallerDep,
@@ -139,8 +146,13 @@ async def index(
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Most exports in the answer")] = PAGE,
     after: Annotated[str | None, Query(description="The value of next in the page before")] = None,
 ) -> ExactJSONResponse:
-    """The exports that this caller has created; each one's own address has its runs."""
-    found = await store.page(caller.name, limit=limit + 1, after=after)
+    """The exports that this caller has created, or those of all with the scope `list-all`; each one's own address has
+    its runs.
+    """
+    if Scope.LIST_ALL in caller.rights.scopes:
+        found = await store.page_of_all(limit=limit + 1, after=after)
+    else:
+        found = await store.page(caller.name, limit=limit + 1, after=after)
     page = _that_fit(found[:limit])
     view = ExportsView(
         exports=[job_summary(runs.live(job)) for job in page],
@@ -150,19 +162,23 @@ async def index(
 
 
 @router.get(
-    "/exports/{export_id}", summary="Show an export", responses=json_answer(JobView) | problems_for(401, 404, 503)
+    "/exports/{export_id}",
+    dependencies=[needs(Scope.READ)],
+    summary="Show an export",
+    responses=json_answer(JobView) | problems_for(401, 403, 404, 503),
 )
-async def show(job: OwnJobDep, runs: RunsDep) -> ExactJSONResponse:
+async def show(job: VisibleJobDep, runs: RunsDep) -> ExactJSONResponse:
     """The spec, the state of the latest run with its progress, and all runs."""
     return ExactJSONResponse(job_view(runs.live(job)).members())
 
 
 @router.delete(
     "/exports/{export_id}",
+    dependencies=[needs(Scope.CANCEL)],
     status_code=204,
     summary="End an export",
     response_class=Response,
-    responses=other_answer(204, "Cancelled, or forgotten") | problems_for(401, 404, 503),
+    responses=other_answer(204, "Cancelled, or forgotten") | problems_for(401, 403, 404, 503),
 )
 async def end(
     job: OwnJobDep, store: StoreDep, runs: RunsDep, preparations: PreparationsDep, messenger: MessengerDep

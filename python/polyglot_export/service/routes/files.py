@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
+from polyglot_export.access.scopes import Scope
 from polyglot_export.service.delivered.files import DeliveredFile
-from polyglot_export.service.dependencies import CallerDep, DeliveredFilesDep, OwnJobDep
+from polyglot_export.service.dependencies import CallerDep, DeliveredFilesDep, OwnJobDep, needs
 from polyglot_export.service.http.answer_model import AnswerModel
 from polyglot_export.service.http.bodies import ExactJSONResponse
 from polyglot_export.service.http.openapi import json_answer, other_answer, problems_for
@@ -40,6 +41,7 @@ class DeliveredFilesView(AnswerModel):
 
 @router.get(
     "/exports/{export_id}/files",
+    dependencies=[needs(Scope.READ)],
     summary="List the files of an export",
     responses=json_answer(DeliveredFilesView) | problems_for(401, 403, 404, 409, 410, 500, 503),
 )
@@ -52,6 +54,7 @@ async def index(job: OwnJobDep, caller: CallerDep, delivered: DeliveredFilesDep)
 
 @router.api_route(
     "/exports/{export_id}/files/{number}",
+    dependencies=[needs(Scope.READ)],
     methods=["GET", "HEAD"],
     summary="Get a file of an export",
     response_class=Response,

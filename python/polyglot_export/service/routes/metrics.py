@@ -22,7 +22,7 @@ router = APIRouter(tags=["metrics"])
     "/metrics",
     summary="Numbers for Prometheus",
     response_class=Response,
-    responses=other_answer(200, "Prometheus text 0.0.4, or OpenMetrics where it is asked for") | problems_for(401),
+    responses=other_answer(200, "Prometheus text 0.0.4, or OpenMetrics where it is asked for") | problems_for(401, 403),
 )
 async def metrics(
     request: Request,
@@ -32,7 +32,7 @@ async def metrics(
     settings: SettingsDep,
     accept: Annotated[str, Header()] = "",
 ) -> Response:
-    """Any key will do; with `POLYGLOT_METRICS_PUBLIC` none is needed."""
+    """Any key with the scope `metrics` will do; with `POLYGLOT_METRICS_PUBLIC` none is needed."""
     if not settings.metrics_public:
         callers.check_metrics(request)
     try:
