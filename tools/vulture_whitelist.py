@@ -17,6 +17,17 @@ _value_
 # Members of the registries, which are only ever gone through.
 GZIP
 ZSTD
+RS384
+RS512
+PS256
+PS384
+PS512
+
+# urllib asks a handler of its own; joserfc reads the bounds of a registry.
+redirect_request
+max_header_length
+max_payload_length
+max_signature_length
 
 # Readers of Arrow pass it (PyCapsule interface); programs call the other (examples/data_frames.py).
 requested_schema

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from polyglot_export.access.configured import load_datasets
+from polyglot_export.access.issuers import load_issuers
 from polyglot_export.access.keys import load_keys
 from polyglot_export.compressions import Compression
 from polyglot_export.formats.registry import Format
@@ -104,11 +105,12 @@ def files_in_formats(folder: Path) -> list[Path]:
 
 
 def test_the_example_configuration_is_read() -> None:
-    """With the lines of the key, which are commented out because a key is made for one service."""
+    """With the lines that are commented out because a key is made for one service."""
     text = (ROOT / "polyglot.example.toml").read_text(encoding="utf-8")
-    content = tomllib.loads(re.sub(r"^# (\[keys|hash|datasets|columns)", r"\1", text, flags=re.MULTILINE))
+    content = tomllib.loads(re.sub(r"^# (\[[a-z]+\.|[a-zA-Z_]+ = )", r"\1", text, flags=re.MULTILINE))
     assert set(load_datasets(content).datasets) == set(content["datasets"]) == {"records", "orders", "revenue"}
     assert load_keys(content)
+    assert load_issuers(content)
     assert "keys" not in tomllib.loads(text)
 
 

@@ -158,15 +158,16 @@ def test_keys_are_not_in_the_log(guarded: Service) -> None:
 HASH = hash_key("x")
 
 
-def test_keys_are_random_and_compared_whole() -> None:
+@pytest.mark.anyio
+async def test_keys_are_random_and_compared_whole() -> None:
     assert len({new_key() for _ in range(100)}) == 100
     keys = load_keys({"keys": {"a": {"hash": hash_key("right")}, "b": {"hash": hash_key("left")}}})
     callers = Callers(keys, ExposedTables.public())
-    assert callers.identify("Bearer right").name == "a"
-    assert callers.identify("bearer left").name == "b"
+    assert (await callers.identify("Bearer right")).name == "a"
+    assert (await callers.identify("bearer left")).name == "b"
     for wrong in (None, "", "Bearer", "Bearer righ", "Bearer right2", "Basic right", hash_key("right")):
         with pytest.raises(Unauthorized):
-            callers.identify(wrong)
+            await callers.identify(wrong)
 
 
 def test_the_owner_of_a_job_has_the_rights_of_today() -> None:

@@ -38,7 +38,7 @@ HASH = hash_key("x")
         ),
         (f"[keys.a]\nhash = '{HASH}'\n[keys.b]\nhash = '{HASH}'", ["keys", "same hash"]),
         ("[datasets.a]\ntable = 'a'\nquery = 'select 1'", ["datasets.a", "either"]),
-        ("[databases.a]", ["'databases'", "datasets, keys, destinations, webhooks"]),
+        ("[databases.a]", ["'databases'", "datasets, keys, issuers, destinations, webhooks"]),
         ("[datasets", ["polyglot.toml"]),
     ],
 )
@@ -87,7 +87,7 @@ def test_what_is_wrong_is_said_with_its_place_and_without_the_words_of_a_library
             "[datasets.a]\ntable = 'a'\ncolums = ['b']",
             "datasets.a: unknown member 'colums'; allowed are table, query, columns",
         ),
-        ("[other]", "unknown table 'other'; allowed are datasets, keys, destinations, webhooks"),
+        ("[other]", "unknown table 'other'; allowed are datasets, keys, issuers, destinations, webhooks"),
     ):
         path.write_text(text)
         with pytest.raises(SpecError) as caught:

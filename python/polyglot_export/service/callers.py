@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
+from polyglot_export.access.configured import ConfiguredDatasets
 from polyglot_export.access.exposure import Exposure
+from polyglot_export.access.issuers import Issuer
 from polyglot_export.access.keys import Keys
 from polyglot_export.access.rights import Rights
 from polyglot_export.access.scopes import Scope
@@ -16,9 +19,17 @@ from polyglot_export.jobs.job import Job, now
 from polyglot_export.service.config.destinations import Destinations
 from polyglot_export.service.errors import Forbidden, Unauthorized
 
+if TYPE_CHECKING:
+    from polyglot_export.service.tokens.verify import Tokens
+
 __all__ = ["Caller", "Callers"]
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="polyglot-export"'}
+_BAD_TOKEN = {"WWW-Authenticate": 'Bearer realm="polyglot-export", error="invalid_token"'}
+"""RFC 6750, section 3.1."""
+DOTS_OF_A_TOKEN = 2
+SEVERAL = 2
+"""As how many callers an issuer counts: nobody knows how many it has, so there is always room for another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +87,9 @@ class Caller:
 
 
 class Callers:
-    """Knows every caller: the holders of the configured keys, or anybody on this machine where there are none."""
+    """Knows every caller: the holders of the configured keys and of the tokens of the configured issuers, or anybody on
+    this machine where there are neither.
+    """
 
     def __init__(
         self,
@@ -84,25 +97,27 @@ class Callers:
         exposure: Exposure,
         destinations: Destinations | None = None,
         webhooks: Iterable[str] = (),
+        issuers: Mapping[str, Issuer] | None = None,
     ) -> None:
         """Set up.
 
         Args:
             keys: The configured ones.
-            exposure: All that is offered; a key may narrow it.
-            destinations: All that there are; a key has only those that it lists.
-            webhooks: The names of all that there are; a key has only those that it lists.
+            exposure: All that is offered; a caller may have a part of it.
+            destinations: All that there are; a caller has only those that it lists.
+            webhooks: The names of all that there are; a caller has only those that it lists.
+            issuers: Whose tokens are taken.
         """
-        self.apply(keys, exposure, destinations, webhooks)
+        self.apply(keys, exposure, destinations, webhooks, issuers)
 
     def __len__(self) -> int:
         """How many callers there are; anybody counts as one."""
-        return max(1, len(self._keys))
+        return max(1, len(self._keys) + SEVERAL * len(self._issuers))
 
     @property
     def keyless(self) -> bool:
-        """Whether anybody may ask, since there are no keys."""
-        return not self._keys
+        """Whether anybody may ask, since there are no keys and no issuers."""
+        return not self._keys and not self._issuers
 
     def apply(
         self,
@@ -110,47 +125,71 @@ class Callers:
         exposure: Exposure,
         destinations: Destinations | None = None,
         webhooks: Iterable[str] = (),
+        issuers: Mapping[str, Issuer] | None = None,
     ) -> None:
         """Take a new configuration for all calls from now on."""
         self._keys, self._exposure = keys, exposure
         self._destinations, self._webhooks = destinations or Destinations(), tuple(webhooks)
+        self._issuers = dict(issuers or {})
+        self._tokens = _tokens(self._issuers) if self._issuers else None
 
-    def of(self, request: Request) -> Caller:
+    async def of(self, request: Request) -> Caller:
         """Who a request comes from.
 
         Raises:
             Unauthorized: Nobody who is known.
         """
-        return self.identify(request.headers.get("authorization"))
+        return await self.identify(request.headers.get("authorization"))
 
-    def check_metrics(self, request: Request) -> None:
+    async def check_metrics(self, request: Request) -> None:
         """Whether a request may read the numbers of the whole service.
 
         Raises:
             PolyglotError: It may not.
         """
-        self.of(request).need(Scope.METRICS)
+        (await self.of(request)).need(Scope.METRICS)
 
-    def identify(self, authorization: str | None) -> Caller:
+    async def identify(self, authorization: str | None) -> Caller:
         """Who a request comes from.
 
         Args:
             authorization: The header of that name.
 
         Raises:
-            Unauthorized: No key, or none that is configured and holds now.
+            Unauthorized: Neither a key that is configured and holds now, nor a token that is valid.
         """
-        if not self._keys:
+        if self.keyless:
             return self._anybody()
-        scheme, _, token = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
+        scheme, _, sent = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not sent.strip():
             raise Unauthorized("send a key as Authorization: Bearer …", headers=_CHALLENGE)
-        found = self._keys.find(token.strip())
+        sent = sent.strip()
+        # Keys have no dots, and tokens have two.
+        if self._tokens is not None and sent.count(".") == DOTS_OF_A_TOKEN:
+            return await self._of_token(sent, self._tokens)
+        return self._of_key(sent)
+
+    def _of_key(self, sent: str) -> Caller:
+        found = self._keys.find(sent)
         problem = "the key is not known" if found is None else self._keys[found.name].problem(now(), found.hash)
         if found is None or problem is not None:
             # Whoever guesses learns nothing of keys that were there.
             raise Unauthorized("the key is not known", headers=_CHALLENGE, audit_reason=problem)
         return self._holder(found.name)
+
+    async def _of_token(self, sent: str, tokens: Tokens) -> Caller:
+        from polyglot_export.service.tokens.verify import TokenRefused
+
+        try:
+            verified = await tokens.verify(sent)
+            if isinstance(self._exposure, ConfiguredDatasets):
+                verified.rights.check(self._exposure)
+        except TokenRefused as error:
+            raise Unauthorized("the token is not valid", headers=_BAD_TOKEN, audit_reason=str(error)) from None
+        except SpecError as error:
+            reason = f"its claims name what is not offered: {error}"
+            raise Unauthorized("the token is not valid", headers=_BAD_TOKEN, audit_reason=reason) from None
+        return self.with_rights(verified.name, verified.rights, asked_once=True)
 
     def owner(self, name: str | None) -> Caller:
         """The owner of a job, with the rights that its key has now.
@@ -161,7 +200,7 @@ class Callers:
         Raises:
             Forbidden: The key is not configured any more, or has expired.
         """
-        if not self._keys and name is None:
+        if self.keyless and name is None:
             return self._anybody()
         if name is None or name not in self._keys:
             raise Forbidden("the key that created the export is not configured any more")
@@ -173,11 +212,30 @@ class Callers:
         """The owner of a job, with what it may do when the job runs by itself.
 
         Raises:
-            Forbidden: As :meth:`owner`; or an app made the job, whose callers are not known here.
+            Forbidden: As :meth:`owner`; or the holder of a token made the job whose issuer is not configured any more,
+                or an app, whose callers are not known here.
         """
-        if job.rights is not None:
-            raise Forbidden("the export was created by the caller of an app, and this is none")
-        return self.owner(job.owner)
+        if job.rights is None:
+            return self.owner(job.owner)
+        issuer, _, subject = (job.owner or "").partition(":")
+        if not subject or issuer not in self._issuers:
+            raise Forbidden(
+                "the export was created by the caller of an app, or of an issuer that is not configured now"
+            )
+        return self.as_made(job.owner or "", job.rights)
+
+    def as_made(self, name: str, rights: Rights) -> Caller:
+        """A caller that can be asked only once, with what it was allowed when it made a job.
+
+        Raises:
+            Forbidden: That is not offered any more.
+        """
+        if isinstance(self._exposure, ConfiguredDatasets):
+            try:
+                rights.check(self._exposure)
+            except SpecError as error:
+                raise Forbidden(f"what the owner of the export was allowed is not offered any more: {error}") from None
+        return self.with_rights(name, rights, asked_once=True)
 
     def with_rights(self, name: str | None, rights: Rights, *, asked_once: bool = False) -> Caller:
         """A caller of this name with these rights in what is configured."""
@@ -195,3 +253,9 @@ class Callers:
 
     def _anybody(self) -> Caller:
         return Caller(None, self._exposure, self._destinations, self._webhooks)
+
+
+def _tokens(issuers: Mapping[str, Issuer]) -> Tokens:
+    from polyglot_export.service.tokens.verify import Tokens
+
+    return Tokens(issuers)

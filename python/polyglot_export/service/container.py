@@ -186,7 +186,13 @@ def build(
 
 
 def _callers(configuration: Configuration) -> Callers:
-    return Callers(configuration.keys, configuration.exposure, configuration.destinations, configuration.webhooks)
+    return Callers(
+        configuration.keys,
+        configuration.exposure,
+        configuration.destinations,
+        configuration.webhooks,
+        configuration.issuers,
+    )
 
 
 def body_room(settings: ServiceSettings) -> BodyRoom:

@@ -85,7 +85,7 @@ StoreDep = Annotated[JobStore, _part(lambda service: service.store)]
 
 
 async def _caller(request: Request, callers: CallersDep) -> Caller:
-    return callers.of(request)
+    return await callers.of(request)
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]

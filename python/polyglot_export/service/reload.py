@@ -31,7 +31,7 @@ class Reloader:
             callers: Who is told.
             receivers: The webhooks, which are told too.
             first: What was read at the start. A file that was there then is never taken for missing later, which would
-                offer everything; and the memory was counted with the stores that it names.
+                offer everything; and the memory was counted with the stores and the issuers that it names.
             host: Where the service listens: without keys that must be this machine alone.
             check: Looks at what is applied, and tells what of it cannot run.
         """
@@ -39,6 +39,7 @@ class Reloader:
         self._receivers = receivers
         self._path: Path | None = first.path
         self._schemes = first.destinations.schemes()
+        self._tokens = bool(first.issuers)
         self._host = host
         self._check = check
         self._turn = asyncio.Lock()
@@ -55,7 +56,11 @@ class Reloader:
                 return
             self._path = self._path or configuration.path
             self._callers.apply(
-                configuration.keys, configuration.exposure, configuration.destinations, configuration.webhooks
+                configuration.keys,
+                configuration.exposure,
+                configuration.destinations,
+                configuration.webhooks,
+                configuration.issuers,
             )
             self._receivers.apply(configuration.webhooks)
             event(_log, logging.INFO, "configuration reloaded", keys=len(configuration.keys), config=configuration.path)
@@ -63,8 +68,10 @@ class Reloader:
 
     def _read(self) -> Configuration:
         configuration = load_configuration(self._path)
-        check_binding(self._host, configuration.keys)
+        check_binding(self._host, guarded=configuration.guarded)
         if new := sorted(configuration.destinations.schemes() - self._schemes):
             reason = f"the first one of {new[0]}:// needs a restart: what it works with is not in the memory yet"
             raise SpecError("destinations", reason)
+        if configuration.issuers and not self._tokens:
+            raise SpecError("issuers", "the first one needs a restart: what verifies tokens is not in the memory yet")
         return configuration

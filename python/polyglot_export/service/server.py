@@ -57,7 +57,7 @@ def run(settings: ServiceSettings) -> None:
     service = service_of(app)
     # Every task inherits it.
     logs.about(replica=service.runs.replica)
-    check_binding(settings.host, service.configuration.keys)
+    check_binding(settings.host, guarded=service.configuration.guarded)
     sockets = listen(settings.host, settings.port, user_timeout(settings.slow_client_timeout))
     if service.spool.configured:
         service.spool.open()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import socket
 
-from polyglot_export.access.keys import Keys
 from polyglot_export.errors import SpecError
 
 __all__ = ["BACKLOG", "check_binding", "listen", "user_timeout"]
@@ -32,17 +31,21 @@ BACKLOG = 2048
 second."""
 
 
-def check_binding(host: str, keys: Keys) -> None:
+def check_binding(host: str, *, guarded: bool) -> None:
     """Refuse to listen to the network while everybody may read everything.
 
+    Args:
+        host: Where the service is to listen.
+        guarded: Whether callers are asked who they are.
+
     Raises:
-        SpecError: The host cannot be resolved, or it is not a loopback address and there are no keys.
+        SpecError: The host cannot be resolved, or it is not a loopback address and anybody may ask.
     """
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise SpecError("HOST", f"{host!r} cannot be resolved ({error.strerror or error})") from None
-    if keys:
+    if guarded:
         return
     for entry in found:
         address = ipaddress.ip_address(str(entry[4][0]).partition("%")[0])

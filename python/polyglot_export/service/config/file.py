@@ -5,22 +5,25 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from polyglot_export.access.configured import load_datasets
 from polyglot_export.access.exposure import Exposure
+from polyglot_export.access.issuers import Issuer, load_issuers
 from polyglot_export.access.keys import Keys, load_keys
 from polyglot_export.access.schema import ExposedTables
 from polyglot_export.errors import SpecError
 from polyglot_export.fields import within
 from polyglot_export.service.config.destinations import Destinations, load_destinations
 from polyglot_export.service.webhooks.configured import Webhook, load_webhooks
+from polyglot_export.text.install import install_hint
 
 __all__ = ["DEFAULT_CONFIG", "Configuration", "load_configuration", "read_configuration"]
 
 DEFAULT_CONFIG = Path("polyglot.toml")
-_TABLES = ("datasets", "keys", "destinations", "webhooks")
+_TABLES = ("datasets", "keys", "issuers", "destinations", "webhooks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,13 @@ class Configuration:
     """The file that says so; ``None`` where there is none."""
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     """Who may be told of the ends of runs."""
+    issuers: Mapping[str, Issuer] = field(default_factory=dict)
+    """Whose tokens are taken."""
+
+    @property
+    def guarded(self) -> bool:
+        """Whether callers are asked who they are."""
+        return bool(self.keys or self.issuers)
 
 
 def load_configuration(path: Path | None) -> Configuration:
@@ -81,18 +91,30 @@ def read_configuration(document: Mapping[str, Any], path: Path | None = None) ->
     """
     for name in sorted(set(document) - set(_TABLES)):
         raise SpecError(None, f"unknown table {name!r}; allowed are {', '.join(_TABLES)}")
-    keys = load_keys(document)
+    keys, issuers = load_keys(document), load_issuers(document)
     destinations, webhooks = load_destinations(document), load_webhooks(document)
-    if not document.keys() & {"datasets", "keys"}:
+    _check_modules(issuers)
+    if not document.keys() & {"datasets", "keys", "issuers"}:
         return Configuration(ExposedTables.public(), keys, destinations, path, webhooks)
     # With keys nothing is offered that the file does not name.
     datasets = load_datasets(document)
-    for name, key in keys.items():
-        with within(f"keys.{name}"):
-            key.check(datasets)
-            _check_names("destinations", key.destinations, destinations)
-            _check_names("webhooks", key.webhooks, webhooks)
-    return Configuration(datasets, keys, destinations, path, webhooks)
+    holders = {f"keys.{name}": key.rights for name, key in keys.items()}
+    holders |= {f"issuers.{name}": issuer.known_rights() for name, issuer in issuers.items()}
+    for place, rights in holders.items():
+        with within(place):
+            rights.check(datasets)
+            _check_names("destinations", rights.destinations, destinations)
+            _check_names("webhooks", rights.webhooks, webhooks)
+    for name in keys:
+        # The exports of the holders of its tokens belong to such names.
+        if name.partition(":")[0] in issuers and ":" in name:
+            raise SpecError(f"keys.{name}", f"begins as the callers of issuers.{name.partition(':')[0]} do")
+    return Configuration(datasets, keys, destinations, path, webhooks, issuers)
+
+
+def _check_modules(issuers: Mapping[str, Issuer]) -> None:
+    if issuers and find_spec("joserfc") is None:
+        raise SpecError("issuers", f"tokens need the package joserfc; {install_hint('jwt')}")
 
 
 def _check_names(field: str, given: tuple[str, ...], known: Container[str]) -> None:

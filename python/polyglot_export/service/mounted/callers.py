@@ -6,9 +6,8 @@ from starlette.requests import Request
 
 from polyglot_export.access.configured import ConfiguredDatasets
 from polyglot_export.access.keys import Keys
-from polyglot_export.errors import SpecError
 from polyglot_export.jobs.job import Job
-from polyglot_export.service.callers import Caller, Callers
+from polyglot_export.service.callers import SEVERAL, Caller, Callers
 from polyglot_export.service.config.file import Configuration
 from polyglot_export.service.errors import Forbidden, Unauthorized
 from polyglot_export.service.mounted import caller as given
@@ -17,8 +16,6 @@ __all__ = ["CALLER", "AppCallers"]
 
 CALLER = "polyglot.caller"
 """The key of the :class:`~polyglot_export.service.callers.Caller` in the extensions of a request's scope."""
-SEVERAL = 2
-"""What :func:`len` says: nobody knows how many callers an app has, so there is always room for another one."""
 
 
 class AppCallers(Callers):
@@ -44,7 +41,7 @@ class AppCallers(Callers):
         """Never: who asks is always asked for."""
         return False
 
-    def of(self, request: Request) -> Caller:
+    async def of(self, request: Request) -> Caller:
         """Whom the app has named for this request.
 
         Raises:
@@ -55,7 +52,7 @@ class AppCallers(Callers):
             raise Unauthorized("log in first")
         return known
 
-    def check_metrics(self, request: Request) -> None:  # noqa: ARG002 - that of all callers
+    async def check_metrics(self, request: Request) -> None:  # noqa: ARG002 - that of all callers
         """Nobody: they are about all callers together.
 
         Raises:
@@ -71,11 +68,7 @@ class AppCallers(Callers):
         """
         if job.rights is None or job.owner is None:
             raise Forbidden("the export was not created by a caller of this app")
-        try:
-            job.rights.check(self._offered)
-        except SpecError as error:
-            raise Forbidden(f"what the owner of the export was allowed is not offered any more: {error}") from None
-        return self.with_rights(job.owner, job.rights, asked_once=True)
+        return self.as_made(job.owner, job.rights)
 
     def named(self, caller: given.Caller) -> Caller:
         """The caller that the app has answered with.

@@ -34,7 +34,7 @@ async def metrics(
 ) -> Response:
     """Any key with the scope `metrics` will do; with `POLYGLOT_METRICS_PUBLIC` none is needed."""
     if not settings.metrics_public:
-        callers.check_metrics(request)
+        await callers.check_metrics(request)
     try:
         numbers.jobs = await store.counts()
     except StoreAway:
