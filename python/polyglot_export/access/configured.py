@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from polyglot_export.access.exposure import Exposure
+from polyglot_export.access.row_condition import RowCondition
 from polyglot_export.access.tables import read_tables
-from polyglot_export.errors import SpecError, UnknownDataset
+from polyglot_export.errors import InternalError, SpecError, UnknownDataset
 from polyglot_export.fields import Record
 from polyglot_export.sources.base import Source
 from polyglot_export.sources.query import QuerySource
@@ -16,6 +17,7 @@ from polyglot_export.sources.table import TableSource
 
 if TYPE_CHECKING:
     from polyglot_export.request.spec import FilterTerm
+    from polyglot_export.request.sql_text import SqlText
 
 __all__ = ["ConfiguredDatasets", "Dataset", "load_datasets"]
 
@@ -32,39 +34,63 @@ class Dataset(Record):
         if (self.table is None) == (self.query is None):
             raise SpecError(None, "give either table or query")
 
-    def source(self, name: str, rows: tuple[FilterTerm, ...] = ()) -> Source:
+    def source(
+        self, name: str, rows: tuple[FilterTerm | RowCondition, ...] = (), masks: Mapping[str, str] | None = None
+    ) -> Source:
         """What the planner reads for it.
 
         Args:
             name: Of the dataset.
             rows: What every row must fulfil.
+            masks: By column, what stands in its place.
+
+        Raises:
+            InternalError: A parameter of a condition has no value.
         """
+        terms = tuple(each for each in rows if not isinstance(each, RowCondition))
+        condition = _condition([each for each in rows if isinstance(each, RowCondition)])
+        masked = tuple((masks or {}).items())
         if self.query is not None:
-            return QuerySource(self.query, self.columns, name, rows)
-        return TableSource(self.table or "", columns=self.columns, title=name, rows=rows)
+            return QuerySource(self.query, self.columns, name, terms, condition, masks=masked)
+        return TableSource(
+            self.table or "", columns=self.columns, title=name, rows=terms, condition=condition, masks=masked
+        )
+
+
+def _condition(conditions: Sequence[RowCondition]) -> SqlText | None:
+    """There is at most one of a dataset."""
+    try:
+        return conditions[0].composed() if conditions else None
+    except SpecError as error:
+        raise InternalError(f"the rows that a caller may read: {error}") from None
 
 
 class ConfiguredDatasets(Exposure):
     """Named datasets and nothing else."""
 
     def __init__(
-        self, datasets: Mapping[str, Dataset], rows: Mapping[str, tuple[FilterTerm, ...]] | None = None
+        self,
+        datasets: Mapping[str, Dataset],
+        rows: Mapping[str, tuple[FilterTerm | RowCondition, ...]] | None = None,
+        masks: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         """Set up.
 
         Args:
             datasets: By name.
             rows: By name, what every row must fulfil; all rows of those that are not in it may be read.
+            masks: By name and column, what stands in the place of a column.
         """
         self.datasets: Mapping[str, Dataset] = dict(datasets)
         self._rows = dict(rows or {})
+        self._masks = dict(masks or {})
 
     def resolve(self, name: str) -> Source:
         """A configured name, exactly as it is written there."""
         dataset = self.datasets.get(name)
         if dataset is None:
             raise UnknownDataset("dataset", f"there is no dataset {name!r}")
-        return dataset.source(name, self._rows.get(name, ()))
+        return dataset.source(name, self._rows.get(name, ()), self._masks.get(name))
 
 
 def load_datasets(document: Mapping[str, Any]) -> ConfiguredDatasets:

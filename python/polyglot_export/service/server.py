@@ -26,6 +26,7 @@ from polyglot_export.service.http.protocol import ExportProtocol
 from polyglot_export.service.logs import event
 from polyglot_export.service.reload import Reloader
 from polyglot_export.service.replicas.runs import Runs
+from polyglot_export.service.role_logins import check_roles
 from polyglot_export.service.sockets import BACKLOG, check_binding, listen, user_timeout
 
 __all__ = ["run"]
@@ -58,6 +59,7 @@ def run(settings: ServiceSettings) -> None:
     # Every task inherits it.
     logs.about(replica=service.runs.replica)
     check_binding(settings.host, guarded=service.configuration.guarded)
+    check_roles(service.configuration, settings.database_url)
     sockets = listen(settings.host, settings.port, user_timeout(settings.slow_client_timeout))
     if service.spool.configured:
         service.spool.open()

@@ -41,6 +41,8 @@ class QuerySource(NamedTuple):
     """What else every row fulfils, as SQL."""
     parameters: Parameters | None = None
     """The values of the placeholders in the query; ``None`` where it has none."""
+    masks: tuple[tuple[str, str], ...] = ()
+    """Columns with what stands in their place, as SQL."""
 
     @property
     def reads(self) -> QueryText:

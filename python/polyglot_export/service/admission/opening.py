@@ -140,6 +140,7 @@ class Admitted:
         """Use :meth:`Admission.admit`."""
         self._budget = budget
         self._terms = terms
+        self._rights = rights
         self._reservation = reservation
         self._spec = spec
         self._exposure = exposure
@@ -158,6 +159,7 @@ class Admitted:
             application_name=f"polyglot {export_id}",
             role=rights.role,
             settings=rights.settings,
+            guarded=True,
         )
 
     @property
@@ -212,7 +214,8 @@ class Admitted:
 
     def _moment(self, token: CancelToken) -> Moment:
         with callers_rights_hidden():
-            return open_moment(self._spec, dsn=self._terms.dsn, exposure=self._exposure, run=self._run, token=token)
+            dsn = self._rights.dsn(self._terms.dsn)
+            return open_moment(self._spec, dsn=dsn, exposure=self._exposure, run=self._run, token=token)
 
     def _plans(self, moment: Moment) -> tuple[Plan, ...]:
         limits, session = self._run.limits(), self._run.session()
