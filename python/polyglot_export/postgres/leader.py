@@ -65,6 +65,7 @@ class Leader:
         self.connection = connection
         self.version = connection.info.server_version
         self._token = token
+        self.hides_values = False
         self._parting_words: str | None = None
         self._parameters: ServerParameters | None = None
         self._any_bytes = connection.info.parameter_status("server_encoding") == "SQL_ASCII"

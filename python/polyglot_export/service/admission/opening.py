@@ -215,7 +215,11 @@ class Admitted:
     def _moment(self, token: CancelToken) -> Moment:
         with callers_rights_hidden():
             dsn = self._rights.dsn(self._terms.dsn)
-            return open_moment(self._spec, dsn=dsn, exposure=self._exposure, run=self._run, token=token)
+            moment = open_moment(self._spec, dsn=dsn, exposure=self._exposure, run=self._run, token=token)
+        moment.leader.hides_values = any(
+            source.masks or source.condition for source in map(self._exposure.source_of, self._spec.each())
+        )
+        return moment
 
     def _plans(self, moment: Moment) -> tuple[Plan, ...]:
         limits, session = self._run.limits(), self._run.session()
