@@ -40,6 +40,7 @@ def configuration(data: Data) -> str:
     tables = "".join(f'[keys.{name}]\nhash = "{hash_key(KEYS[name])}"\n{text}\n' for name, text in keys.items())
     return (
         f'{datasets}[datasets.function]\nquery = "SELECT * FROM rows_of() -- all"\n'
+        '[datasets.sibling]\nquery = "SELECT * FROM of_sibling()"\n'
         f'[datasets.undoing]\ntable = "public.undoing"\n{tables}'
     )
 

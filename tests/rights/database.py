@@ -52,6 +52,13 @@ CREATE FUNCTION become() RETURNS text VOLATILE LANGUAGE plpgsql AS $$ BEGIN
 CREATE VIEW undoing WITH (security_invoker) AS
     SELECT p.* FROM (SELECT become() AS b OFFSET 0) AS b, LATERAL (SELECT * FROM plain WHERE b.b <> '' OFFSET 0) AS p;
 """
+SIBLING = """
+CREATE TABLE sibling AS SELECT 1 AS id, 0 AS tenant, 'of the sibling' AS email;
+GRANT SELECT ON sibling TO {app};
+CREATE FUNCTION of_sibling() RETURNS TABLE (id int, tenant int, email text) LANGUAGE plpgsql AS $$ BEGIN
+    PERFORM set_config('role', '{app}', true);
+    RETURN QUERY SELECT * FROM sibling; END $$;
+"""
 GUARDED = ("plain", "parted", "guarded_leaves", "leaf_low", "leaf_high", "inherited")
 MASK = "left(email, 2) || '…' || tenant"
 
@@ -116,7 +123,8 @@ def make(dsn: str) -> Data:
             f"CREATE USER MAPPING FOR CURRENT_USER SERVER itself OPTIONS (user '{connection.info.user}',"
             f" password '{connection.info.password}', password_required 'false')".encode()
         )
-        connection.execute(f"GRANT {names['tenant']} TO {names['gate']}; ANALYZE".encode())
+        connection.execute(f"GRANT {names['tenant']}, {names['app']} TO {names['gate']}; ANALYZE".encode())
+        connection.execute(SIBLING.format(app=names["app"]).encode())
     logins = {name: make_conninfo(dsn, user=role, password="secret") for name, role in names.items()}
     return Data(dsn, role=names["tenant"], **logins)
 

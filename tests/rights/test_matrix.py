@@ -77,6 +77,14 @@ def test_sizes_tell_nothing(service: Service, who: str, path: str) -> None:
             assert (each["estimatedRows"], each["estimatedBytes"]) == (None, None), each["name"]
 
 
+@pytest.mark.parametrize("who", CALLERS)
+def test_the_number_of_segments_tells_nothing(service: Service, who: str) -> None:
+    path = made(service, who, dataset="plain", format="csv")
+    assert call(service, f"{path}/download", headers=bearer(who)).status == 200
+    job = call(service, path, headers=bearer(who)).json()
+    assert (job["status"], job["segmentsTotal"], job["segmentsDone"]) == ("completed", None, 0)
+
+
 @pytest.mark.parametrize("relation", RELATIONS)
 def test_a_filter_sees_the_mask(service: Service, data: Data, relation: str) -> None:
     def found(**term: Any) -> list[tuple[object, ...]]:
@@ -117,6 +125,15 @@ def test_code_that_sets_the_role_back_gains_nothing_with_a_login(service: Servic
     assert rows(body, "csv") == sorted(expected)
     # A policy that asks for the setting alone can be talked into another tenant by code in the database.
     assert {row[1] for row in expected} == {2}
+
+
+def test_what_code_in_the_database_reaches(service: Service) -> None:
+    """With a login nothing but its own; with a role whatever else the login of the service may become."""
+    path = made(service, "login", dataset="sibling", format="csv")
+    refused = call(service, f"{path}/download", headers=bearer("login"))
+    assert refused.status == 403, refused
+    assert b"of the sibling" not in refused.body
+    assert rows(fetched(service, "role", dataset="sibling", format="csv"), "csv") == [(1, 0, "of the sibling")]
 
 
 @pytest.mark.parametrize("who", CALLERS)

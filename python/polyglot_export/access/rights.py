@@ -150,6 +150,11 @@ class Rights(Record):
         """Role and settings, as leader and workers take them. What may have the role must not be able to do more."""
         return CallerSettings(self.role, tuple(self.settings.items()), guarded=True)
 
+    @property
+    def narrowing(self) -> bool:
+        """Whether it may read a part only of what the service's login reads."""
+        return bool(self.rows or self.mask or self.settings or self.role or self.database)
+
     def dsn(self, otherwise: str | None) -> str | None:
         """The connection string of its login.
 

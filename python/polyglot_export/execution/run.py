@@ -86,6 +86,9 @@ class Progress(NamedTuple):
     out."""
     finished: bool
 
+    narrowed: bool = False
+    """Whether the reader may read a part only: the number of segments would tell of the rest."""
+
     @property
     def fraction(self) -> float | None:
         """The share that is done, from 0 to 1; ``None`` where it cannot be told."""

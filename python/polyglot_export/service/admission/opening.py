@@ -216,6 +216,7 @@ class Admitted:
         with callers_rights_hidden():
             dsn = self._rights.dsn(self._terms.dsn)
             moment = open_moment(self._spec, dsn=dsn, exposure=self._exposure, run=self._run, token=token)
+        moment.leader.narrowed = self._rights.narrowing
         moment.leader.hides_values = any(
             source.masks or source.condition for source in map(self._exposure.source_of, self._spec.each())
         )
