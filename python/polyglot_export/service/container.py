@@ -16,6 +16,10 @@ from polyglot_export.service.admission.bodies import BodyRoom
 from polyglot_export.service.admission.connections import Connections
 from polyglot_export.service.admission.machine import HEADROOM, available_memory, resident_bytes
 from polyglot_export.service.admission.opening import Admission, ExportTerms
+from polyglot_export.service.audit.events import ServiceStarted, ServiceStopped
+from polyglot_export.service.audit.log import AuditLog
+from polyglot_export.service.audit.recorder import Recorder
+from polyglot_export.service.audit.target import AuditTarget
 from polyglot_export.service.background.kind import Kind
 from polyglot_export.service.background.preparations import Preparations, PreparationTerms
 from polyglot_export.service.benchmark import Benchmark
@@ -55,6 +59,8 @@ class Service:
 
     settings: ServiceSettings
     configuration: Configuration
+    version: str
+    audit: Recorder
     callers: Callers
     reloader: Reloader
     clients: ClientConnections
@@ -90,6 +96,7 @@ class Service:
         if self.replica is not None:
             self.replica.start()
         return [
+            asyncio.create_task(self.audit.log.tell(ServiceStarted(version=self.version))),
             asyncio.create_task(_look_at(self.database)),
             asyncio.create_task(self.check.run(self.configuration)),
             asyncio.create_task(self.connections.keep_learning(self.database)),
@@ -107,6 +114,8 @@ class Service:
         if self.replica is not None:
             await self.replica.close()
         await self.store.close()
+        await self.audit.log.tell(ServiceStopped())
+        await self.audit.log.close()
 
 
 def build(
@@ -127,7 +136,8 @@ def build(
     store = open_store(settings.redis_url, prefix=settings.redis_prefix, max_jobs=settings.max_jobs)
     shared = store if isinstance(store, SharedJobStore) else None
     name = replica_name() if shared is not None else None
-    runs = Runs(store, settings.max_duration, name)
+    audit = _recorder(settings, name)
+    runs = Runs(store, settings.max_duration, name, audit)
     database = Database(settings.database_url)
     catalogue = Catalogue(database, settings.default_dataset)
     known = callers if callers is not None else _callers(configuration)
@@ -153,8 +163,10 @@ def build(
     return Service(
         settings=settings,
         configuration=configuration,
+        version=version,
+        audit=audit,
         callers=known,
-        reloader=Reloader(known, receivers, configuration, settings.host, check),
+        reloader=Reloader(known, receivers, configuration, settings.host, check, audit.log),
         clients=clients,
         store=store,
         runs=runs,
@@ -170,7 +182,7 @@ def build(
         least_pace=least_pace,
         spool=spool,
         prepared_files=PreparedFiles(spool, file_terms),
-        delivered_files=DeliveredFiles(file_terms, threads),
+        delivered_files=DeliveredFiles(file_terms, threads, audit),
         preparations=preparations,
         spool_keeper=SpoolKeeper(
             spool, store, spool_files.unsettled, settings.job_retention, shared=shared is not None
@@ -183,6 +195,11 @@ def build(
         ),
         check=check,
     )
+
+
+def _recorder(settings: ServiceSettings, replica: str | None) -> Recorder:
+    target = AuditTarget(settings.audit_log, fsync=settings.audit_fsync) if settings.audit_log is not None else None
+    return Recorder(AuditLog(target, replica), values=settings.audit_values)
 
 
 def _callers(configuration: Configuration) -> Callers:

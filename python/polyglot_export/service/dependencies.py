@@ -12,6 +12,8 @@ from polyglot_export.jobs.job import Job
 from polyglot_export.jobs.stores.base import JobStore
 from polyglot_export.service.admission.bodies import BodyRoom
 from polyglot_export.service.admission.opening import Admission
+from polyglot_export.service.audit.origin import address_of, note_address
+from polyglot_export.service.audit.recorder import Recorder
 from polyglot_export.service.background.preparations import Preparations
 from polyglot_export.service.benchmark import Benchmark
 from polyglot_export.service.callers import Caller, Callers
@@ -32,6 +34,7 @@ from polyglot_export.service.webhooks.messenger import Messenger
 
 __all__ = [
     "AdmissionDep",
+    "AuditDep",
     "BenchmarkDep",
     "BodyRoomDep",
     "CallerDep",
@@ -65,6 +68,7 @@ def _part(of: Callable[[Service], object]) -> object:
     return Depends(found)
 
 
+AuditDep = Annotated[Recorder, _part(lambda service: service.audit)]
 AdmissionDep = Annotated[Admission, _part(lambda service: service.admission)]
 BodyRoomDep = Annotated[BodyRoom, _part(lambda service: service.bodies)]
 BenchmarkDep = Annotated[Benchmark, _part(lambda service: service.benchmark)]
@@ -84,8 +88,11 @@ SettingsDep = Annotated[ServiceSettings, _part(lambda service: service.settings)
 StoreDep = Annotated[JobStore, _part(lambda service: service.store)]
 
 
-async def _caller(request: Request, callers: CallersDep) -> Caller:
-    return await callers.of(request)
+async def _caller(request: Request, callers: CallersDep, settings: SettingsDep) -> Caller:
+    note_address(address_of(request, settings.trusted_proxies))
+    caller = await callers.of(request)
+    request.state.caller = caller.name
+    return caller
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]

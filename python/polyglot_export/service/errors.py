@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from polyglot_export.errors import PolyglotError
 
 __all__ = [
+    "AuditAway",
     "BodyTooLarge",
     "ClientGone",
     "Expired",
@@ -114,6 +115,10 @@ class RangeNotSatisfiable(ServiceError):
 
 class RangeRefused(ServiceError):
     """A part of a stream was asked for; two runs of an export are two different files."""
+
+
+class AuditAway(ServiceError):
+    """The audit log cannot be written."""
 
 
 class BodyTooLarge(ServiceError):

@@ -7,6 +7,8 @@ import logging
 from pathlib import Path
 
 from polyglot_export.errors import SpecError
+from polyglot_export.service.audit.events import ConfigurationRefused, ConfigurationReloaded
+from polyglot_export.service.audit.log import AuditLog
 from polyglot_export.service.callers import Callers
 from polyglot_export.service.checks import ConfigurationCheck
 from polyglot_export.service.config.file import Configuration, load_configuration
@@ -23,7 +25,13 @@ class Reloader:
     """Applies a changed configuration file to the running service, or leaves everything as it is."""
 
     def __init__(
-        self, callers: Callers, receivers: Receivers, first: Configuration, host: str, check: ConfigurationCheck
+        self,
+        callers: Callers,
+        receivers: Receivers,
+        first: Configuration,
+        host: str,
+        check: ConfigurationCheck,
+        audit: AuditLog,
     ) -> None:
         """Set up.
 
@@ -34,7 +42,9 @@ class Reloader:
                 offer everything; and the memory was counted with the stores and the issuers that it names.
             host: Where the service listens: without keys that must be this machine alone.
             check: Looks at what is applied, and tells what of it cannot run.
+            audit: Opened anew at each reload, and told what came of it.
         """
+        self._audit = audit
         self._callers = callers
         self._receivers = receivers
         self._path: Path | None = first.path
@@ -48,11 +58,13 @@ class Reloader:
         """Read the file. Exports that run go on with the rights that they began with; all later calls have the new
         ones. A file that is wrong changes nothing, and the log says why.
         """
+        self._audit.reopen()
         async with self._turn:
             try:
                 configuration = await asyncio.to_thread(self._read)
             except SpecError as error:
                 event(_log, logging.ERROR, "configuration not reloaded, the one before stays", reason=str(error))
+                await self._audit.tell(ConfigurationRefused(reason=str(error)))
                 return
             self._path = self._path or configuration.path
             self._callers.apply(
@@ -64,6 +76,9 @@ class Reloader:
             )
             self._receivers.apply(configuration.webhooks)
             event(_log, logging.INFO, "configuration reloaded", keys=len(configuration.keys), config=configuration.path)
+            await self._audit.tell(
+                ConfigurationReloaded(keys=tuple(configuration.keys), issuers=tuple(configuration.issuers))
+            )
         await self._check.run(configuration)
 
     def _read(self) -> Configuration:

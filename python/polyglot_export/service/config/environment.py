@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from polyglot_export.errors import SpecError
 from polyglot_export.limits import DATABASE_SECONDS
 from polyglot_export.service.validation import reason_of
+from polyglot_export.text.networks import Network, read_networks
 from polyglot_export.text.sizes import parse_size
 from polyglot_export.text.times import parse_seconds
 
@@ -128,6 +129,16 @@ class ServiceSettings(BaseSettings):
     """Most rows that one run of GET /exports/benchmark reads of the default dataset."""
     metrics_public: bool = Field(False, validation_alias="POLYGLOT_METRICS_PUBLIC")
     """Whether ``GET /metrics`` is answered without a key where keys are configured."""
+    audit_log: str | None = Field(None, validation_alias="POLYGLOT_AUDIT_LOG", min_length=1)
+    """The audit log: a file, or ``-`` for standard output. Without it there is none."""
+    audit_values: bool = Field(False, validation_alias="POLYGLOT_AUDIT_VALUES")
+    """Whether the audit log has the values of filters, and not only of which kind they are."""
+    audit_fsync: bool = Field(False, validation_alias="POLYGLOT_AUDIT_FSYNC")
+    """Whether a line of the audit log counts as written only when the disk has it."""
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(read_networks)] = Field(
+        (), validation_alias="POLYGLOT_TRUSTED_PROXIES"
+    )
+    """Networks of proxies whose ``X-Forwarded-For`` is believed, with commas: ``10.0.0.0/8,::1``."""
     log_format: Literal["text", "json"] = Field("text", validation_alias="POLYGLOT_LOG_FORMAT")
     """``text`` writes key=value lines, ``json`` one object a line."""
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", validation_alias="POLYGLOT_LOG_LEVEL")

@@ -93,6 +93,7 @@ PROBLEMS: tuple[Problem, ...] = (
     Problem(service_errors.Overloaded, 503, "overloaded", "Too many clients now", retry=True),
     Problem(service_errors.SpoolFull, 503, "spool-full", "No room for another file now", retry=True),
     Problem(service_errors.FileMissing, 503, "file-missing", "The file is not here", retry=True),
+    Problem(service_errors.AuditAway, 503, "audit-away", "The audit log cannot be written", retry=True),
     Problem(StoreAway, 503, "store-away", "The job store is out of reach", retry=True, sentence=_STORE_AWAY),
     Problem(service_errors.ReplicaLost, 503, REPLICA_LOST, "The replica was lost", retry=True),
     Problem(service_errors.ServiceStopping, 503, "stopping", "The service is being shut down", retry=True),

@@ -13,6 +13,7 @@ from polyglot_export.service.admission.feed import AdmittedFeed
 from polyglot_export.service.callers import Caller
 from polyglot_export.service.dependencies import (
     AdmissionDep,
+    AuditDep,
     CallerDep,
     LeastPaceDep,
     OwnJobDep,
@@ -32,6 +33,9 @@ from polyglot_export.service.streams.download import DownloadResponse
 __all__ = ["router"]
 
 router = APIRouter(tags=["exports"])
+
+SENT = (200, 206)
+"""Answers with bytes of a file."""
 
 _FILE: dict[int | str, dict[str, Any]] = {
     200: {
@@ -59,6 +63,7 @@ async def download(
     prepared: PreparedFilesDep,
     least_pace: LeastPaceDep,
     settings: SettingsDep,
+    audit: AuditDep,
 ) -> Response:
     """Each call is a run of its own on a snapshot of its own; with ``"delivery": "file"`` it is the file that was
     prepared.
@@ -68,7 +73,12 @@ async def download(
     """
     check_runnable(job)
     if job.spec.in_background:
-        return _prepared(job, caller, runs, prepared, request)
+        answer = _prepared(job, caller, runs, prepared, request)
+        if answer.status_code in SENT and job.file is not None:
+            whole = answer.status_code == 200
+            range_ = None if whole else request.headers.get("range")
+            await audit.sent(job, size=job.file.size, sha256=job.file.sha256, range_=range_)
+        return answer
     caller.need(Scope.EXPORT)
     _refuse_unsafe(request)
     feed = AdmittedFeed(
