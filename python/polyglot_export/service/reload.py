@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from polyglot_export.errors import SpecError
@@ -16,9 +19,23 @@ from polyglot_export.service.logs import event
 from polyglot_export.service.sockets import check_binding
 from polyglot_export.service.webhooks.receivers import Receivers
 
-__all__ = ["Reloader"]
+__all__ = ["Reloaded", "Reloader"]
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What came of it."""
+
+    begun: float
+    """When the file was begun to be read, by ``time.monotonic``."""
+    reason: str | None
+    """Why the configuration before stays in force; ``None`` where the new one is."""
+    keys: int = 0
+    """How many the new one has."""
+    path: Path | None = None
+    """The file that was read."""
 
 
 class Reloader:
@@ -53,6 +70,8 @@ class Reloader:
         self._host = host
         self._check = check
         self._turn = asyncio.Lock()
+        self.on_reload: list[Callable[[Reloaded], None]] = []
+        """Told of each time, as soon as the configuration is in force or refused."""
 
     async def reload(self) -> None:
         """Read the file. Exports that run go on with the rights that they began with; all later calls have the new
@@ -60,11 +79,13 @@ class Reloader:
         """
         self._audit.reopen()
         async with self._turn:
+            begun = time.monotonic()
             try:
                 configuration = await asyncio.to_thread(self._read)
             except SpecError as error:
                 event(_log, logging.ERROR, "configuration not reloaded, the one before stays", reason=str(error))
                 await self._audit.tell(ConfigurationRefused(reason=str(error)))
+                self._tell(Reloaded(begun, str(error)))
                 return
             self._path = self._path or configuration.path
             self._callers.apply(
@@ -79,7 +100,12 @@ class Reloader:
             await self._audit.tell(
                 ConfigurationReloaded(keys=tuple(configuration.keys), issuers=tuple(configuration.issuers))
             )
+            self._tell(Reloaded(begun, None, len(configuration.keys), configuration.path))
         await self._check.run(configuration)
+
+    def _tell(self, reloaded: Reloaded) -> None:
+        for told in self.on_reload:
+            told(reloaded)
 
     def _read(self) -> Configuration:
         configuration = load_configuration(self._path)

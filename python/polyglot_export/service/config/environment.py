@@ -139,6 +139,11 @@ class ServiceSettings(BaseSettings):
         (), validation_alias="POLYGLOT_TRUSTED_PROXIES"
     )
     """Networks of proxies whose ``X-Forwarded-For`` is believed, with commas: ``10.0.0.0/8,::1``."""
+    end_revoked: bool = Field(False, validation_alias="POLYGLOT_END_REVOKED")
+    """Whether what runs of a caller is ended when its key is revoked or expires: downloads, streams of events, and what
+    runs in the background. Otherwise it goes on to its end."""
+    pid_file: Path | None = Field(None, validation_alias="POLYGLOT_PID_FILE")
+    """A file for the number of the process, by which ``polyglot reload`` finds it; without it there is none."""
     log_format: Literal["text", "json"] = Field("text", validation_alias="POLYGLOT_LOG_FORMAT")
     """``text`` writes key=value lines, ``json`` one object a line."""
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", validation_alias="POLYGLOT_LOG_LEVEL")

@@ -133,7 +133,7 @@ class DeliveredFiles:
         entity = Entity(f'"{file.sha256}"', delivered.made_at.replace(microsecond=0), file.size)
         selection = select(request.method, request.headers, entity)
         headers = _headers(job, file, entity)
-        answer = FileResponse(opened, self.terms, job.owner, selection, file.size, headers, sha256=file.sha256)
+        answer = FileResponse(opened, self.terms, caller, selection, file.size, headers, sha256=file.sha256)
         if request.method == "GET" and answer.status_code in (200, 206):
             await self._told(job, file, None if answer.status_code == 200 else request.headers.get("range"))
         return answer

@@ -18,6 +18,7 @@ from polyglot_export.service.dependencies import (
     LeastPaceDep,
     OwnJobDep,
     PreparedFilesDep,
+    RevocationsDep,
     RunsDep,
     SettingsDep,
     needs,
@@ -62,6 +63,7 @@ async def download(
     admission: AdmissionDep,
     prepared: PreparedFilesDep,
     least_pace: LeastPaceDep,
+    revocations: RevocationsDep,
     settings: SettingsDep,
     audit: AuditDep,
 ) -> Response:
@@ -92,7 +94,7 @@ async def download(
             weight=job.weight,
         )
     )
-    return DownloadResponse(job, feed, runs, least_pace, _headers(job))
+    return DownloadResponse(job, feed, runs, least_pace, _headers(job), lambda: revocations.until_revoked(caller))
 
 
 @router.head(
