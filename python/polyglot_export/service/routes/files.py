@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
@@ -52,16 +52,21 @@ async def index(job: OwnJobDep, caller: CallerDep, delivered: DeliveredFilesDep)
     return ExactJSONResponse(DeliveredFilesView(files=[_view(file) for file in files]).members())
 
 
-@router.api_route(
-    "/exports/{export_id}/files/{number}",
-    dependencies=[needs(Scope.READ)],
-    methods=["GET", "HEAD"],
-    summary="Get a file of an export",
-    response_class=Response,
-    responses=other_answer(302, "A link that is signed for this click, for ten minutes")
-    | other_answer(200, "The file, where its place signs no links")
-    | problems_for(400, 401, 403, 404, 409, 410, 412, 416, 500, 503),
-)
+def _answers(summary: str) -> dict[str, Any]:
+    """What the description of the API says of both methods."""
+    return {
+        "dependencies": [needs(Scope.READ)],
+        "summary": summary,
+        "response_class": Response,
+        "responses": other_answer(302, "A link that is signed for this click, for ten minutes")
+        | other_answer(200, "The file, where its place signs no links")
+        | problems_for(400, 401, 403, 404, 409, 410, 412, 416, 500, 503),
+    }
+
+
+# Two routes: FastAPI would give both methods of one the same operation id.
+@router.head("/exports/{export_id}/files/{number}", **_answers("The headers of a file of an export"))
+@router.get("/exports/{export_id}/files/{number}", **_answers("Get a file of an export"))
 async def give(
     request: Request,
     job: OwnJobDep,
