@@ -10,11 +10,12 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, time
 from typing import Any
 
+from polyglot_export.access.certificates import read_certificate_names
 from polyglot_export.access.rights import Rights
 from polyglot_export.access.tables import read_tables
 from polyglot_export.errors import SpecError
@@ -79,13 +80,17 @@ class Key(Rights):
     """``sha256:`` and 64 digits, as ``polyglot keys`` prints it. The key itself is nowhere."""
     hashes: tuple[KeyHash, ...] = ()
     """Further ones of the same holder, each a text or ``{hash = …, expires = …}``: a new key and the one before."""
+    certificates: tuple[str, ...] = field(default=(), metadata={"read": read_certificate_names})
+    """Names in certificates of clients, by which the holder is known without a key: the subject as RFC 4514 writes it,
+    such as ``CN=reports,O=Example``, or an alternative name after ``URI:``, ``DNS:`` or ``email:``. The authorities
+    are those of ``POLYGLOT_TLS_CLIENT_CA``."""
     expires: datetime | None = field(default=None, metadata={"read": _moment})
     """From when on the holder is refused: a time with its offset, or a day, which begins in UTC."""
     not_before: datetime | None = field(default=None, metadata={"read": _moment})
     """Until when the holder is refused."""
 
     def _check(self) -> None:
-        if not self.every_hash:
+        if not self.every_hash and not self.certificates:
             raise SpecError("hash", "is missing; polyglot keys NAME makes a key and prints its hash")
         if self.expires is not None and self.not_before is not None and self.expires <= self.not_before:
             raise SpecError("expires", "must be later than notBefore")
@@ -153,6 +158,10 @@ class Keys(Mapping[str, Key]):
                     found = Found(name, each)
         return found
 
+    def of_certificate(self, names: Collection[str]) -> list[str]:
+        """The entries that a certificate with these names fits: one, none, or several that contradict each other."""
+        return [name for name, key in self._keys.items() if not set(key.certificates).isdisjoint(names)]
+
 
 def load_keys(document: Mapping[str, Any]) -> Keys:
     """Read the ``[keys.…]`` tables of a configuration.
@@ -167,4 +176,7 @@ def load_keys(document: Mapping[str, Any]) -> Keys:
     hashes = [each.hash for key in keys.values() for each in key.every_hash]
     if len(set(hashes)) != len(hashes):
         raise SpecError("keys", "two entries have the same hash; a key has one name")
+    certificates = [each for key in keys.values() for each in key.certificates]
+    if twice := next((each for each in certificates if certificates.count(each) > 1), None):
+        raise SpecError("keys", f"two entries have the certificate {twice!r}; a certificate has one name")
     return Keys(keys)

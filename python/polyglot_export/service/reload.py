@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 from polyglot_export.errors import SpecError
 from polyglot_export.service.callers import Callers
@@ -16,7 +17,26 @@ from polyglot_export.service.webhooks.receivers import Receivers
 
 __all__ = ["Reloader"]
 
+T = TypeVar("T")
+
 _log = logging.getLogger(__name__)
+
+
+class Part(Protocol[T]):
+    """Something that is read again beside the configuration file."""
+
+    def read(self, configuration: Configuration) -> T:
+        """Read it, without any effect.
+
+        Args:
+            configuration: That is to hold from then on.
+
+        Raises:
+            SpecError: It is wrong; then nothing at all is applied.
+        """
+
+    def apply(self, read: T) -> None:
+        """Take what was read."""
 
 
 class Reloader:
@@ -43,6 +63,11 @@ class Reloader:
         self._host = host
         self._check = check
         self._turn = asyncio.Lock()
+        self._parts: list[Part[Any]] = []
+
+    def add(self, part: Part[Any]) -> None:
+        """Let something else be read again too. All is applied, or nothing is."""
+        self._parts.append(part)
 
     async def reload(self) -> None:
         """Read the file. Exports that run go on with the rights that they began with; all later calls have the new
@@ -50,7 +75,7 @@ class Reloader:
         """
         async with self._turn:
             try:
-                configuration = await asyncio.to_thread(self._read)
+                configuration, read = await asyncio.to_thread(self._read)
             except SpecError as error:
                 event(_log, logging.ERROR, "configuration not reloaded, the one before stays", reason=str(error))
                 return
@@ -63,10 +88,12 @@ class Reloader:
                 configuration.issuers,
             )
             self._receivers.apply(configuration.webhooks)
+            for part, found in zip(self._parts, read, strict=True):
+                part.apply(found)
             event(_log, logging.INFO, "configuration reloaded", keys=len(configuration.keys), config=configuration.path)
         await self._check.run(configuration)
 
-    def _read(self) -> Configuration:
+    def _read(self) -> tuple[Configuration, list[Any]]:
         configuration = load_configuration(self._path)
         check_binding(self._host, guarded=configuration.guarded)
         if new := sorted(configuration.destinations.schemes() - self._schemes):
@@ -74,4 +101,4 @@ class Reloader:
             raise SpecError("destinations", reason)
         if configuration.issuers and not self._tokens:
             raise SpecError("issuers", "the first one needs a restart: what verifies tokens is not in the memory yet")
-        return configuration
+        return configuration, [part.read(configuration) for part in self._parts]
