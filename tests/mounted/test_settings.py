@@ -25,6 +25,8 @@ def nobody(_: object) -> None:
     [
         (DATASETS, {"host": "0.0.0.0"}, "host: is for polyglot serve"),
         (DATASETS, {"log_level": "info"}, "log_level: is for polyglot serve"),
+        (DATASETS, {"end_revoked": True}, "end_revoked: is for polyglot serve"),
+        (DATASETS, {"pid_file": "/tmp/pid"}, "pid_file: is for polyglot serve"),
         (DATASETS, {"max_clients": 3}, "max_clients: is for polyglot serve"),
         (DATASETS, {"memory": "1GB"}, "memory: there is no such setting; allowed are benchmark_rows, "),
         (DATASETS, {"memory_limit": "much"}, "POLYGLOT_MEMORY_LIMIT: "),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -12,7 +12,7 @@ from polyglot_export.access.certificates import ClientCertificate
 from polyglot_export.access.configured import ConfiguredDatasets
 from polyglot_export.access.exposure import Exposure
 from polyglot_export.access.issuers import Issuer
-from polyglot_export.access.keys import Keys
+from polyglot_export.access.keys import KeyHash, Keys
 from polyglot_export.access.rights import Rights
 from polyglot_export.access.scopes import Scope
 from polyglot_export.errors import SpecError
@@ -50,6 +50,8 @@ class Caller:
     """What the three above were made of, with role and settings for the database."""
     asked_once: bool = False
     """Whether nobody can be asked for its rights later, so that its jobs keep those that it had when it made them."""
+    presented: KeyHash | None = None
+    """Of several hashes of a key the one that was presented; ``None`` where none was."""
 
     @property
     def kept(self) -> Rights | None:
@@ -184,7 +186,23 @@ class Callers:
         if found is None or problem is not None:
             # Whoever guesses learns nothing of keys that were there.
             raise Unauthorized("the key is not known", headers=_CHALLENGE, audit_reason=problem)
-        return self._holder(found.name)
+        return replace(self._holder(found.name), presented=found.hash)
+
+    def lapsed(self, caller: Caller) -> str | None:
+        """Why a caller would be refused now that was known when its call began; ``None`` where it would not."""
+        if caller.name is None:
+            return None if self.keyless else "the service has keys by now, and the call came without one"
+        if caller.asked_once:
+            # That the token itself has ended is no reason: many hold for minutes, and downloads for hours.
+            known = caller.name.partition(":")[0] in self._issuers
+            return None if known else "the issuer of the token is not configured any more"
+        key = self._keys.get(caller.name)
+        if key is None:
+            return "the key is not configured any more"
+        if caller.presented is None:
+            return key.problem(now())
+        presented = next((each for each in key.every_hash if each.hash == caller.presented.hash), None)
+        return "the key is not configured any more" if presented is None else key.problem(now(), presented)
 
     def _of_certificate(self, certificate: ClientCertificate) -> Caller:
         names = self._keys.of_certificate(certificate.names)

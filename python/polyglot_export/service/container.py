@@ -38,6 +38,7 @@ from polyglot_export.service.prepared.tidying import SpoolKeeper
 from polyglot_export.service.reload import Reloader
 from polyglot_export.service.replicas.replica import Replica, replica_name
 from polyglot_export.service.replicas.runs import Runs
+from polyglot_export.service.revocations import Revocations
 from polyglot_export.service.streams.events import JobEvents
 from polyglot_export.service.streams.file_response import FileTerms
 from polyglot_export.service.streams.pace import LeastPace
@@ -56,6 +57,7 @@ class Service:
     settings: ServiceSettings
     configuration: Configuration
     callers: Callers
+    revocations: Revocations
     reloader: Reloader
     clients: ClientConnections
     store: JobStore
@@ -94,6 +96,12 @@ class Service:
             asyncio.create_task(self.check.run(self.configuration)),
             asyncio.create_task(self.connections.keep_learning(self.database)),
         ]
+
+    async def reload(self) -> None:
+        """Read the configuration again, here and on all other replicas."""
+        if self.replica is not None:
+            self.replica.announce_reload()
+        await self.reloader.reload()
 
     async def close(self) -> None:
         """End what runs and release everything."""
@@ -147,18 +155,24 @@ def build(
     spool = Spool(settings.spool_dir, settings.spool_limit)
     spool_files = SpoolFiles(spool, runs)
     threads = StoreThreads(settings.queue_timeout)
-    preparations = _preparations(settings, runs, spool_files, admission, known, threads, shared=shared is not None)
-    file_terms = FileTerms(budget, settings.queue_timeout, least_pace)
+    revocations = Revocations(known, end=settings.end_revoked)
+    preparations = _preparations(
+        settings, runs, spool_files, admission, known, threads, revocations, shared=shared is not None
+    )
+    file_terms = FileTerms(budget, settings.queue_timeout, least_pace, revocations)
     job_events = JobEvents(runs, store, preparations.may_begin)
+    reloader = Reloader(known, receivers, configuration, settings.host, check)
+    reloader.on_reload.append(lambda _: revocations.look())
     return Service(
         settings=settings,
         configuration=configuration,
         callers=known,
-        reloader=Reloader(known, receivers, configuration, settings.host, check),
+        revocations=revocations,
+        reloader=reloader,
         clients=clients,
         store=store,
         runs=runs,
-        replica=Replica(shared, runs, preparations, messenger, name)
+        replica=Replica(shared, runs, preparations, messenger, name, reloader.reload if callers is None else None)
         if shared is not None and name is not None
         else None,
         database=database,
@@ -236,11 +250,17 @@ def _preparations(
     admission: Admission,
     callers: Callers,
     threads: StoreThreads,
+    revocations: Revocations,
     *,
     shared: bool,
 ) -> Preparations:
     terms = PreparationTerms(
-        settings.file_attempts, settings.shutdown_grace, settings.file_queue, lambda: len(callers), shared
+        attempts=settings.file_attempts,
+        grace=settings.shutdown_grace,
+        queue=settings.file_queue,
+        callers=lambda: len(callers),
+        until_revoked=revocations.until_owner_revoked,
+        shared=shared,
     )
     sets = DeliveredSets(lambda job: callers.owner_of(job).destinations, threads)
     kinds: dict[str, Kind] = {"file": spool_files, "store": sets}

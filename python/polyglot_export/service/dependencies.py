@@ -26,6 +26,7 @@ from polyglot_export.service.logs import about
 from polyglot_export.service.metrics import Metrics
 from polyglot_export.service.prepared.downloads import PreparedFiles
 from polyglot_export.service.replicas.runs import Runs
+from polyglot_export.service.revocations import Revocations
 from polyglot_export.service.streams.events import JobEvents
 from polyglot_export.service.streams.pace import LeastPace
 from polyglot_export.service.webhooks.messenger import Messenger
@@ -47,6 +48,7 @@ __all__ = [
     "OwnJobDep",
     "PreparationsDep",
     "PreparedFilesDep",
+    "RevocationsDep",
     "RunsDep",
     "SettingsDep",
     "StoreDep",
@@ -79,6 +81,7 @@ MessengerDep = Annotated[Messenger, _part(lambda service: service.messenger)]
 MetricsDep = Annotated[Metrics, _part(lambda service: service.metrics)]
 PreparationsDep = Annotated[Preparations, _part(lambda service: service.preparations)]
 PreparedFilesDep = Annotated[PreparedFiles, _part(lambda service: service.prepared_files)]
+RevocationsDep = Annotated[Revocations, _part(lambda service: service.revocations)]
 RunsDep = Annotated[Runs, _part(lambda service: service.runs)]
 SettingsDep = Annotated[ServiceSettings, _part(lambda service: service.settings)]
 StoreDep = Annotated[JobStore, _part(lambda service: service.store)]

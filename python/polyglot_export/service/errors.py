@@ -24,6 +24,7 @@ __all__ = [
     "RangeNotSatisfiable",
     "RangeRefused",
     "ReplicaLost",
+    "Revoked",
     "ServiceError",
     "ServiceStopping",
     "SlowClient",
@@ -62,6 +63,10 @@ class Unauthorized(ServiceError):
 
 class Forbidden(ServiceError):
     """The caller is known and may not do this."""
+
+
+class Revoked(ServiceError):
+    """The caller was known when the call began, and is not any more."""
 
 
 class Misconfigured(ServiceError):

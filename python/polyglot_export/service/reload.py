@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -15,7 +18,7 @@ from polyglot_export.service.logs import event
 from polyglot_export.service.sockets import check_binding
 from polyglot_export.service.webhooks.receivers import Receivers
 
-__all__ = ["Reloader"]
+__all__ = ["Reloaded", "Reloader"]
 
 T = TypeVar("T")
 
@@ -37,6 +40,20 @@ class Part(Protocol[T]):
 
     def apply(self, read: T) -> None:
         """Take what was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What came of it."""
+
+    begun: float
+    """When the file was begun to be read, by ``time.monotonic``."""
+    reason: str | None
+    """Why the configuration before stays in force; ``None`` where the new one is."""
+    keys: int = 0
+    """How many the new one has."""
+    path: Path | None = None
+    """The file that was read."""
 
 
 class Reloader:
@@ -64,6 +81,8 @@ class Reloader:
         self._check = check
         self._turn = asyncio.Lock()
         self._parts: list[Part[Any]] = []
+        self.on_reload: list[Callable[[Reloaded], None]] = []
+        """Told of each time, as soon as the configuration is in force or refused."""
 
     def add(self, part: Part[Any]) -> None:
         """Let something else be read again too. All is applied, or nothing is."""
@@ -74,10 +93,12 @@ class Reloader:
         ones. A file that is wrong changes nothing, and the log says why.
         """
         async with self._turn:
+            begun = time.monotonic()
             try:
                 configuration, read = await asyncio.to_thread(self._read)
             except SpecError as error:
                 event(_log, logging.ERROR, "configuration not reloaded, the one before stays", reason=str(error))
+                self._tell(Reloaded(begun, str(error)))
                 return
             self._path = self._path or configuration.path
             self._callers.apply(
@@ -91,7 +112,12 @@ class Reloader:
             for part, found in zip(self._parts, read, strict=True):
                 part.apply(found)
             event(_log, logging.INFO, "configuration reloaded", keys=len(configuration.keys), config=configuration.path)
+            self._tell(Reloaded(begun, None, len(configuration.keys), configuration.path))
         await self._check.run(configuration)
+
+    def _tell(self, reloaded: Reloaded) -> None:
+        for told in self.on_reload:
+            told(reloaded)
 
     def _read(self) -> tuple[Configuration, list[Any]]:
         configuration = load_configuration(self._path)

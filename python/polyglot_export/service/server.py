@@ -7,8 +7,10 @@ import logging
 import math
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from prometheus_client import disable_created_metrics
@@ -24,6 +26,7 @@ from polyglot_export.service.http.acceptor import Acceptor
 from polyglot_export.service.http.protocol import ExportProtocol
 from polyglot_export.service.https import ReloadedTls, open_tls
 from polyglot_export.service.logs import event
+from polyglot_export.service.pid_file import PidFile, ReloadNote
 from polyglot_export.service.reload import Reloader
 from polyglot_export.service.sockets import BACKLOG, check_binding, listen, user_timeout
 from polyglot_export.service.tls.live import LiveTls
@@ -79,10 +82,11 @@ def run(settings: ServiceSettings) -> None:
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=math.ceil(settings.shutdown_grace),
     )
-    _warn_of_unused(settings)
-    _announce(sockets, service.configuration, service.budget.capacity, "http" if tls is None else "https")
-    server = _Server(config, service, tls, lambda: signals.watch(service.reloader))
-    server.run(sockets=sockets)
+    server = _Server(config, service, tls, lambda: signals.watch(service.reload))
+    with _findable(settings, service.reloader):
+        _warn_of_unused(settings)
+        _announce(sockets, service.configuration, service.budget.capacity, "http" if tls is None else "https")
+        server.run(sockets=sockets)
     event(_log, logging.INFO, "service ended")
     if not server.started:
         raise InternalError("the service did not start; its log has the reason")
@@ -146,19 +150,30 @@ class _ReloadSignals:
         self._tasks: set[asyncio.Task[None]] = set()
         signal.signal(signal.SIGHUP, self._note)
 
-    def watch(self, reloader: Reloader) -> None:
+    def watch(self, reload: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Reload at each signal from now on."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload, reloader)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload, reload)
         if self._early:
-            self._reload(reloader)
+            self._reload(reload)
 
     def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of handlers
         self._early = True
 
-    def _reload(self, reloader: Reloader) -> None:
-        task = asyncio.create_task(reloader.reload())
+    def _reload(self, reload: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        task = asyncio.create_task(reload())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+@contextmanager
+def _findable(settings: ServiceSettings, reloader: Reloader) -> Iterator[None]:
+    """Meanwhile the file of the process is there, if there is to be one."""
+    if settings.pid_file is None:
+        yield
+        return
+    with PidFile(settings.pid_file) as file:
+        reloader.on_reload.append(lambda told: file.note(ReloadNote(told.begun, told.reason, told.keys)))
+        yield
 
 
 def _warn_of_unused(settings: ServiceSettings) -> None:

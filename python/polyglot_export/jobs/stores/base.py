@@ -133,6 +133,8 @@ class Pulse:
     """Runs (job, number) that it believes to be its own and that have been ended by another replica."""
     cancelled: frozenset[str]
     """Its jobs that their owner has cancelled."""
+    mark: str = ""
+    """The latest that a replica has left (:meth:`SharedJobStore.leave_mark`); empty where there is none."""
 
 
 @runtime_checkable
@@ -152,6 +154,13 @@ class SharedJobStore(JobStore, Protocol):
 
     async def release(self, replica: str, lease: Lease) -> None:
         """Give a lease up that was claimed."""
+
+    async def leave_mark(self, mark: str) -> str:
+        """Leave a sign for all replicas that the configuration is to be read again.
+
+        Returns:
+            The mark before; empty where there was none.
+        """
 
     def twin(self) -> SharedJobStore:
         """Another way to the same store, for the event loop of another thread."""

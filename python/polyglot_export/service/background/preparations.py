@@ -20,7 +20,7 @@ from typing import Protocol
 from polyglot_export.access.exposure import Exposure
 from polyglot_export.access.rights import Rights
 from polyglot_export.errors import Busy, Cancelled, PolyglotError
-from polyglot_export.execution.watched import unless
+from polyglot_export.execution.watched import Watcher, unless
 from polyglot_export.jobs.job import Job, Made
 from polyglot_export.service.admission.opening import Admission, Admitted
 from polyglot_export.service.background.kind import Kind
@@ -65,6 +65,8 @@ class PreparationTerms:
     """Exports that may wait."""
     callers: Callable[[], int]
     """How many callers there are."""
+    until_revoked: Callable[[Job], Watcher]
+    """Waits until the owner of a job is not known any more."""
     shared: bool
     """Whether jobs outlive this process, so that other replicas take up what it leaves."""
 
@@ -255,7 +257,8 @@ class Preparations:
     async def _outcome(self, active: ActiveRun, admitted: Admitted, kind: Kind) -> Made | BaseException:
         """What the run has left, or why there is nothing."""
         try:
-            return await unless(kind.make(active, admitted), active.until_stopped())
+            revoked = self._terms.until_revoked(active.job)
+            return await unless(kind.make(active, admitted), active.until_stopped(), revoked)
         except asyncio.CancelledError:
             return ServiceStopping("the service was shut down before the end")
         except BaseException as error:  # noqa: BLE001 - told in the run

@@ -163,6 +163,11 @@ class ServiceSettings(BaseSettings):
     """Most rows that one run of GET /exports/benchmark reads of the default dataset."""
     metrics_public: bool = Field(False, validation_alias="POLYGLOT_METRICS_PUBLIC")
     """Whether ``GET /metrics`` is answered without a key where keys are configured."""
+    end_revoked: bool = Field(False, validation_alias="POLYGLOT_END_REVOKED")
+    """Whether what runs of a caller is ended when its key is revoked or expires: downloads, streams of events, and what
+    runs in the background. Otherwise it goes on to its end."""
+    pid_file: Path | None = Field(None, validation_alias="POLYGLOT_PID_FILE")
+    """A file for the number of the process, by which ``polyglot reload`` finds it; without it there is none."""
     log_format: Literal["text", "json"] = Field("text", validation_alias="POLYGLOT_LOG_FORMAT")
     """``text`` writes key=value lines, ``json`` one object a line."""
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", validation_alias="POLYGLOT_LOG_LEVEL")

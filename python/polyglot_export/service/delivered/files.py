@@ -129,7 +129,7 @@ class DeliveredFiles:
         entity = Entity(f'"{file.sha256}"', delivered.made_at.replace(microsecond=0), file.size)
         selection = select(request.method, request.headers, entity)
         headers = _headers(job, file, entity)
-        return FileResponse(opened, self.terms, job.owner, selection, file.size, headers, sha256=file.sha256)
+        return FileResponse(opened, self.terms, caller, selection, file.size, headers, sha256=file.sha256)
 
 
 def _allowed(job: Job, caller: Caller) -> tuple[DestinationEntry, DeliveredSet]:

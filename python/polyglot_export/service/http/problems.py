@@ -61,6 +61,7 @@ PROBLEMS: tuple[Problem, ...] = (
     Problem(service_errors.MalformedRequest, 400, "malformed-request", "The request cannot be read"),
     Problem(service_errors.Unauthorized, 401, "unauthorized", "A valid key or login is needed"),
     Problem(service_errors.Forbidden, 403, "forbidden", "Not allowed"),
+    Problem(service_errors.Revoked, 403, "revoked", "The caller is not known any more"),
     Problem(errors.AccessDenied, 403, "access-denied", "The database login may not read it"),
     Problem(service_errors.NotFound, 404, "not-found", "Not found"),
     Problem(service_errors.MethodNotAllowed, 405, "method-not-allowed", "Method not allowed"),

@@ -52,6 +52,10 @@ class AppCallers(Callers):
             raise Unauthorized("log in first")
         return known
 
+    def lapsed(self, caller: Caller) -> str | None:  # noqa: ARG002 - that of all callers
+        """Nothing: the app is asked at the beginning of a call, and no more."""
+        return None
+
     async def check_metrics(self, request: Request) -> None:  # noqa: ARG002 - that of all callers
         """Nobody: they are about all callers together.
 

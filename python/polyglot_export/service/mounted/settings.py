@@ -33,9 +33,10 @@ OF_THE_SERVER = (
     "db_cursor_batch_size",
     "log_format",
     "log_level",
+    "end_revoked",
+    "pid_file",
 )
-"""Settings of ``polyglot serve`` alone: an app has a server, a log and rules for
-browsers of its own."""
+"""Settings of ``polyglot serve`` alone: an app has a server, a log, a login and rules for browsers of its own."""
 
 
 def read_settings(given: Mapping[str, Any]) -> ServiceSettings:
@@ -47,7 +48,8 @@ def read_settings(given: Mapping[str, Any]) -> ServiceSettings:
     for name in given:
         if name in OF_THE_SERVER:
             raise SpecError(
-                name, "is for polyglot serve; in an app that is a matter of its server, its middleware and its log"
+                name,
+                "is for polyglot serve; in an app that is a matter of its server, its middleware, its log and its login",
             )
         if name not in ServiceSettings.model_fields or name == "config":
             allowed = sorted(set(ServiceSettings.model_fields) - {*OF_THE_SERVER, "config"})

@@ -17,6 +17,7 @@ from polyglot_export.service.dependencies import (
     LeastPaceDep,
     OwnJobDep,
     PreparedFilesDep,
+    RevocationsDep,
     RunsDep,
     SettingsDep,
     needs,
@@ -58,6 +59,7 @@ async def download(
     admission: AdmissionDep,
     prepared: PreparedFilesDep,
     least_pace: LeastPaceDep,
+    revocations: RevocationsDep,
     settings: SettingsDep,
 ) -> Response:
     """Each call is a run of its own on a snapshot of its own; with ``"delivery": "file"`` it is the file that was
@@ -82,7 +84,7 @@ async def download(
             weight=job.weight,
         )
     )
-    return DownloadResponse(job, feed, runs, least_pace, _headers(job))
+    return DownloadResponse(job, feed, runs, least_pace, _headers(job), lambda: revocations.until_revoked(caller))
 
 
 @router.head(
