@@ -21,9 +21,10 @@ from polyglot_export.access.tables import read_tables
 from polyglot_export.errors import SpecError
 from polyglot_export.fields import Record
 
-__all__ = ["Found", "Key", "KeyHash", "Keys", "hash_key", "load_keys", "new_key"]
+__all__ = ["Found", "Key", "KeyHash", "Keys", "hash_key", "load_keys", "new_key", "read_moment"]
 
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
+NO_MOMENT = "must be a time with its offset such as 2027-01-31T12:00:00Z, or a day such as 2027-01-31"
 MAX_KEY = 512
 """Characters of a key that is looked for: hashing costs time, and ours have 43."""
 
@@ -44,18 +45,28 @@ def _hash(given: object) -> str | None:
     raise SpecError(None, 'must be "sha256:" and 64 lower-case hexadecimal digits')
 
 
-def _moment(given: object) -> datetime | None:
-    """A time with its offset, or the begin of a day in UTC: a time without one would be another on each machine."""
+def read_moment(given: object) -> datetime | None:
+    """A time with its offset, or the begin of a day in UTC: a time without one would be another on each machine.
+
+    Raises:
+        SpecError: It is neither.
+    """
     if isinstance(given, str):
-        with contextlib.suppress(ValueError):
-            given = datetime.fromisoformat(given)
+        given = _from_text(given)
     if isinstance(given, datetime) and given.tzinfo is not None:
         return given.astimezone(UTC)
     if isinstance(given, date) and not isinstance(given, datetime):
         return datetime.combine(given, time(tzinfo=UTC))
     if given is None:
         return None
-    raise SpecError(None, "must be a time with its offset such as 2027-01-31T12:00:00Z, or a day such as 2027-01-31")
+    raise SpecError(None, NO_MOMENT)
+
+
+def _from_text(given: str) -> date | None:
+    for kind in (date, datetime):
+        with contextlib.suppress(ValueError):
+            return kind.fromisoformat(given)
+    raise SpecError(None, NO_MOMENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +75,7 @@ class KeyHash(Record):
 
     hash: str = field(metadata={"read": _hash})
     """``sha256:`` and 64 digits, as ``polyglot keys`` prints it."""
-    expires: datetime | None = field(default=None, metadata={"read": _moment})
+    expires: datetime | None = field(default=None, metadata={"read": read_moment})
     """From when on it is refused."""
 
     @classmethod
@@ -84,9 +95,9 @@ class Key(Rights):
     """Names in certificates of clients, by which the holder is known without a key: the subject as RFC 4514 writes it,
     such as ``CN=reports,O=Example``, or an alternative name after ``URI:``, ``DNS:`` or ``email:``. The authorities
     are those of ``POLYGLOT_TLS_CLIENT_CA``."""
-    expires: datetime | None = field(default=None, metadata={"read": _moment})
+    expires: datetime | None = field(default=None, metadata={"read": read_moment})
     """From when on the holder is refused: a time with its offset, or a day, which begins in UTC."""
-    not_before: datetime | None = field(default=None, metadata={"read": _moment})
+    not_before: datetime | None = field(default=None, metadata={"read": read_moment})
     """Until when the holder is refused."""
 
     def _check(self) -> None:
