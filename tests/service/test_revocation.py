@@ -193,3 +193,9 @@ def test_replicas_follow(records: str, config: Path, redis_server: RedisServer, 
         wait_for(lambda: call(another, "/datasets", headers=bearer(FIRST)).status == 200)
         # Whoever has told reads no more often than it must.
         assert one_replica.log().count("configuration reloaded") == 2
+        # A file that comes later to the one replica than to the other, as a ConfigMap does, is waited for.
+        reload(one_replica, config, CONFIG + SECOND_TABLE)
+        wait_for(partial(said, another, "another replica has read another configuration"))
+        assert call(another, "/datasets", headers=bearer(FIRST)).status == 200
+        theirs.write_text(CONFIG + SECOND_TABLE)
+        wait_for(lambda: call(another, "/datasets", headers=bearer(FIRST)).status == 401)

@@ -49,7 +49,7 @@ def read_settings(given: Mapping[str, Any]) -> ServiceSettings:
         if name in OF_THE_SERVER:
             raise SpecError(
                 name,
-                "is for polyglot serve; in an app that is a matter of its server, its middleware, its log and its login",
+                "is for polyglot serve; in an app it is a matter of its server, middleware, log and login",
             )
         if name not in ServiceSettings.model_fields or name == "config":
             allowed = sorted(set(ServiceSettings.model_fields) - {*OF_THE_SERVER, "config"})
