@@ -64,7 +64,9 @@ def test_by_the_number_of_a_process(service: Service) -> None:
 
 def test_a_process_that_is_no_service_is_left_alone(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-        assert complaint(cli("reload", "--pid", str(other.pid)), 2) == f"pid: process {other.pid} is no polyglot serve"
+        assert (
+            complaint(cli("reload", "--pid", str(other.pid)), 2) == f"--pid: process {other.pid} is no polyglot serve"
+        )
         # A file that a crash has left behind, with a number that somebody else has by now.
         (tmp_path / "pid").write_text(f"{other.pid}\n")
         said = complaint(cli("reload", "--pid-file", str(tmp_path / "pid")), 2)
@@ -79,7 +81,7 @@ def test_a_process_that_is_no_service_is_left_alone(tmp_path: Path) -> None:
         (("--pid-file", "/nowhere/pid"), "no service was found by the file /nowhere/pid: No such file or directory"),
         (("--pid-file", "pid", "--pid", "1"), "reload: --pid and --pid-file name a process each; give one of them"),
         (("--pid", "0"), "--pid"),
-        (("--timeout", "soon"), "timeout: must be a number of seconds"),
+        (("--timeout", "soon"), "--timeout: must be a number of seconds"),
     ],
     ids=["no file", "both", "zero", "time"],
 )

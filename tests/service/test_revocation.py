@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,10 +14,11 @@ from typing import Any
 import pytest
 
 from polyglot_export.access.keys import hash_key, new_key
+from tests.fixtures.issuer import AUDIENCE, ISSUER, TestIssuer, test_issuer
 from tests.fixtures.process import Service, serve
 from tests.fixtures.redis import RedisServer
 from tests.service.client import RawDownload, assert_problem, backends, call, post, wait_for
-from tests.service.spooled import CONFIG, closed_gate
+from tests.service.spooled import CONFIG
 from tests.service.sse import EventStream
 
 FIRST, OLD, SECOND = (new_key() for _ in range(3))
@@ -96,21 +98,20 @@ def test_what_a_revoked_key_runs_is_ended(records: str, config: Path) -> None:
     with serving(records, config, end_revoked="true") as service, ExitStack() as stack:
         file = made(service, FIRST, delivery="file")
         wait_for(lambda: latest(service, FIRST, file).get("status") == "completed")
-        stack.enter_context(closed_gate(records))
         streamed, others = made(service, FIRST), made(service, SECOND)
-        gated = made(service, FIRST, dataset="gated", delivery="file")
-        wait_for(lambda: len(backends(records, gated)) >= 2)
+        slow = made(service, FIRST, dataset="slow", delivery="file")
+        wait_for(lambda: len(backends(records, slow)) >= 2)
         by_new, by_old = begun(stack, service, streamed, FIRST), begun(stack, service, streamed, OLD)
         of_file = begun(stack, service, file, FIRST)
         of_other = begun(stack, service, others, SECOND)
-        events = stack.enter_context(EventStream(service, gated, headers=header(FIRST)))
+        events = stack.enter_context(EventStream(service, slow, headers=header(FIRST)))
         assert events.next() is not None
         # One hash of the two goes: what was begun with it ends, and nothing else.
         reload(service, config, CONFIG + table("first", one(FIRST)) + SECOND_TABLE)
         assert call(service, "/datasets", headers=bearer(OLD)).status == 401
         assert_cut(by_old)
         assert call(service, "/datasets", headers=bearer(FIRST)).status == 200
-        assert backends(records, gated)
+        assert backends(records, slow)
         reload(service, config, CONFIG + SECOND_TABLE)
         assert call(service, "/datasets", headers=bearer(FIRST)).status == 401
         for download in (by_new, of_file):
@@ -118,11 +119,11 @@ def test_what_a_revoked_key_runs_is_ended(records: str, config: Path) -> None:
         with pytest.raises(ConnectionResetError):
             while events.next() is not None:
                 pass
-        wait_for(lambda: not backends(records, gated) and not backends(records, streamed))
+        wait_for(lambda: not backends(records, slow) and not backends(records, streamed))
         assert b"\r\n0\r\n\r\n" in of_other.read_to_end()[-16:]
         # The job says why, to who has a key of that name again.
         reload(service, config, BOTH)
-        run = latest(service, FIRST, gated)
+        run = latest(service, FIRST, slow)
         assert run["status"] == "failed"
         error = run["error"]
         assert isinstance(error, dict)
@@ -152,6 +153,34 @@ def test_a_key_that_expires_ends_in_the_same_way(records: str, config: Path) -> 
         assert_problem(call(service, "/datasets", headers=bearer(FIRST)), 401, "unauthorized", "the key is not known")
         wait_for(lambda: "the key has expired" in service.log())
         assert_cut(download)
+
+
+def test_tokens_end_with_their_issuer_and_not_by_themselves(records: str, config: Path) -> None:
+    def text(issuer: TestIssuer) -> str:
+        return f"""{CONFIG}{SECOND_TABLE}
+[issuers.company]
+issuer = "{ISSUER}"
+audience = "{AUDIENCE}"
+jwks = "{issuer.url}"
+"""
+
+    with test_issuer() as issuer, ExitStack() as stack:
+        config.write_text(text(issuer))
+        service = stack.enter_context(serving(records, config, end_revoked="true"))
+        # The service takes a token for a minute after its end, for clocks that differ.
+        token, other = issuer.token(exp=int(time.time()) - 52), issuer.token()
+        streamed = made(service, token)
+        download = begun(stack, service, streamed, token)
+        slow = made(service, other, dataset="slow", delivery="file")
+        wait_for(lambda: len(backends(records, slow)) >= 2)
+        wait_for(lambda: call(service, "/datasets", headers=bearer(token)).status == 401)
+        reload(service, config, text(issuer))
+        assert backends(records, streamed)
+        assert backends(records, slow)
+        reload(service, config, CONFIG + SECOND_TABLE)
+        assert_cut(download)
+        wait_for(lambda: not backends(records, slow))
+        assert "the issuer of the token is not configured any more" in service.log()
 
 
 def test_replicas_follow(records: str, config: Path, redis_server: RedisServer, tmp_path: Path) -> None:
@@ -193,3 +222,9 @@ def test_replicas_follow(records: str, config: Path, redis_server: RedisServer, 
         wait_for(lambda: call(another, "/datasets", headers=bearer(FIRST)).status == 200)
         # Whoever has told reads no more often than it must.
         assert one_replica.log().count("configuration reloaded") == 2
+        # A file that comes later to the one replica than to the other, as a ConfigMap does, is waited for.
+        reload(one_replica, config, CONFIG + SECOND_TABLE)
+        wait_for(partial(said, another, "another replica has read another configuration"))
+        assert call(another, "/datasets", headers=bearer(FIRST)).status == 200
+        theirs.write_text(CONFIG + SECOND_TABLE)
+        wait_for(lambda: call(another, "/datasets", headers=bearer(FIRST)).status == 401)

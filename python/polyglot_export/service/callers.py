@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
+from polyglot_export.access.certificates import ClientCertificate
 from polyglot_export.access.configured import ConfiguredDatasets
 from polyglot_export.access.exposure import Exposure
 from polyglot_export.access.issuers import Issuer
@@ -18,6 +19,7 @@ from polyglot_export.errors import SpecError
 from polyglot_export.jobs.job import Job, now
 from polyglot_export.service.config.destinations import Destinations
 from polyglot_export.service.errors import Forbidden, Unauthorized
+from polyglot_export.service.http.connection import EXTENSION, Connection
 
 if TYPE_CHECKING:
     from polyglot_export.service.tokens.verify import Tokens
@@ -141,7 +143,9 @@ class Callers:
         Raises:
             Unauthorized: Nobody who is known.
         """
-        return await self.identify(request.headers.get("authorization"))
+        connection = (request.scope.get("extensions") or {}).get(EXTENSION)
+        certificate = connection.certificate if isinstance(connection, Connection) else None
+        return await self.identify(request.headers.get("authorization"), certificate)
 
     async def check_metrics(self, request: Request) -> None:
         """Whether a request may read the numbers of the whole service.
@@ -151,17 +155,22 @@ class Callers:
         """
         (await self.of(request)).need(Scope.METRICS)
 
-    async def identify(self, authorization: str | None) -> Caller:
+    async def identify(self, authorization: str | None, certificate: ClientCertificate | None = None) -> Caller:
         """Who a request comes from.
 
         Args:
-            authorization: The header of that name.
+            authorization: The header of that name. Where it is there it says who asks, and no certificate helps a key
+                that is wrong: a gateway has a certificate of its own, and sends the keys of those whom it serves.
+            certificate: That TLS has verified.
 
         Raises:
-            Unauthorized: Neither a key that is configured and holds now, nor a token that is valid.
+            Unauthorized: Neither a key that is configured and holds now, nor a token that is valid, nor a certificate
+                with a configured name.
         """
         if self.keyless:
             return self._anybody()
+        if authorization is None and certificate is not None:
+            return self._of_certificate(certificate)
         scheme, _, sent = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not sent.strip():
             raise Unauthorized("send a key as Authorization: Bearer …", headers=_CHALLENGE)
@@ -194,6 +203,27 @@ class Callers:
             return key.problem(now())
         presented = next((each for each in key.every_hash if each.hash == caller.presented.hash), None)
         return "the key is not configured any more" if presented is None else key.problem(now(), presented)
+
+    def _of_certificate(self, certificate: ClientCertificate) -> Caller:
+        names = self._keys.of_certificate(certificate.names)
+        shown = ", ".join(sorted(certificate.names)) or "one without a name"
+        problem: str | None = None
+        if now() >= certificate.expires:
+            problem = "has expired"
+        elif not names:
+            problem = "is of nobody who is configured"
+        elif len(names) > 1:
+            problem = f"fits several: {', '.join(names)}"
+        else:
+            problem = self._keys[names[0]].problem(now())
+        if problem is not None:
+            reason = f"the certificate ({shown}) {problem}"
+            raise Unauthorized(
+                "the certificate is of nobody who may ask; send a key as Authorization: Bearer …",
+                headers=_CHALLENGE,
+                audit_reason=reason,
+            )
+        return self._holder(names[0])
 
     async def _of_token(self, sent: str, tokens: Tokens) -> Caller:
         from polyglot_export.service.tokens.verify import TokenRefused

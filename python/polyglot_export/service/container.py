@@ -106,9 +106,7 @@ class Service:
 
     async def reload(self) -> None:
         """Read the configuration again, here and on all other replicas."""
-        if self.replica is not None:
-            self.replica.announce_reload()
-        await self.reloader.reload()
+        await self.reloader.reload(self.replica.announce_reload if self.replica is not None else None)
 
     async def close(self) -> None:
         """End what runs and release everything."""
@@ -184,7 +182,7 @@ def build(
         clients=clients,
         store=store,
         runs=runs,
-        replica=Replica(shared, runs, preparations, messenger, name, reloader.reload if callers is None else None)
+        replica=Replica(shared, runs, preparations, messenger, name, reloader.follow if callers is None else None)
         if shared is not None and name is not None
         else None,
         database=database,

@@ -63,6 +63,9 @@ class ClientConnection(Protocol):
     def give_up(self, error: Overloaded | None) -> None:
         """Close it: with a reason if somebody has asked for something, else without."""
 
+    def retire(self) -> None:
+        """Answer nothing more than what is being answered, if its client was let in by a certificate."""
+
 
 @dataclass(slots=True)
 class Turned:
@@ -149,6 +152,11 @@ class ClientConnections:
         if place is not None:
             self._taken[place] -= 1
             self._idle[place].pop(connection, None)
+
+    def retire(self) -> None:
+        """Let nobody go on whom other authorities have vouched for: the clients connect anew."""
+        for connection in list(self._all):
+            connection.retire()
 
     def refusal(self) -> Overloaded:
         """The answer to a request for which there is no place."""

@@ -21,6 +21,13 @@ OF_THE_SERVER = (
     "host",
     "port",
     "root_path",
+    "tls_cert",
+    "tls_key",
+    "tls_key_password",
+    "tls_client_ca",
+    "tls_client_auth",
+    "tls_hsts",
+    "cors_origins",
     "max_clients",
     "request_memory",
     "db_cursor_batch_size",
@@ -29,7 +36,7 @@ OF_THE_SERVER = (
     "end_revoked",
     "pid_file",
 )
-"""Settings of ``polyglot serve`` alone: an app has a server, a log and a login of its own."""
+"""Settings of ``polyglot serve`` alone: an app has a server, a log, a login and rules for browsers of its own."""
 
 
 def read_settings(given: Mapping[str, Any]) -> ServiceSettings:
@@ -41,7 +48,8 @@ def read_settings(given: Mapping[str, Any]) -> ServiceSettings:
     for name in given:
         if name in OF_THE_SERVER:
             raise SpecError(
-                name, "is for polyglot serve; in an app that is a matter of its server, its log and its login"
+                name,
+                "is for polyglot serve; in an app it is a matter of its server, middleware, log and login",
             )
         if name not in ServiceSettings.model_fields or name == "config":
             allowed = sorted(set(ServiceSettings.model_fields) - {*OF_THE_SERVER, "config"})

@@ -92,7 +92,7 @@ class Replica:
         background: Background,
         messenger: Messenger,
         name: str,
-        on_reload: Callable[[], Coroutine[Any, Any, object]] | None = None,
+        on_reload: Callable[[str], Coroutine[Any, Any, object]] | None = None,
     ) -> None:
         """Set up.
 
@@ -102,7 +102,8 @@ class Replica:
             background: What runs jobs without a client here, and takes up those of others.
             messenger: What tells webhooks of the ends of runs, and takes up the messages of others.
             name: As in the runs (``Run.replica``).
-            on_reload: Reads the configuration again; called when another replica has done so.
+            on_reload: Reads the configuration again; called with the digest of the file when another replica has done
+                so.
         """
         self._store = store
         self._runs = runs
@@ -135,9 +136,13 @@ class Replica:
         await self._reloads.close()
         await self._keeper.close()
 
-    def announce_reload(self) -> None:
-        """Let all other replicas read their configuration again, as this one does now."""
-        self._reloads.announce()
+    def announce_reload(self, digest: str) -> None:
+        """Let all other replicas read their configuration again.
+
+        Args:
+            digest: Of the file that this one has read.
+        """
+        self._reloads.announce(digest)
 
     async def _beat_for_ever(self) -> None:
         while True:
