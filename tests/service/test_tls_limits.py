@@ -7,9 +7,11 @@ import contextlib
 import socket
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from polyglot_export.service.http.protocol import ExportProtocol
 from polyglot_export.service.tls.files import TlsFiles
 from polyglot_export.service.tls.layer import MOST_ANSWERED, TlsLayer
 from polyglot_export.service.tls.turns import Turns
@@ -59,6 +61,8 @@ def test_half_open_handshakes_give_way(crowded: Service, said: bytes) -> None:
             with contextlib.suppress(OSError):
                 raw.sendall(said)
         wait_for(lambda: answered(crowded))
+        # Who has given way, or waits to be refused, is not kept beside those that have a place.
+        wait_for(lambda: len(list(Path(f"/proc/{crowded.process.pid}/fd").iterdir())) < 3 * CLIENTS)
     wait_for(lambda: answered(crowded))
     assert "Traceback" not in crowded.log()
 
@@ -163,6 +167,25 @@ async def test_a_handshake_has_a_time_limit(pair: Pair, said: bytes) -> None:
         theirs.sendall(said)
         await asyncio.wait_for(above.never.wait(), PATIENCE)
         assert not above.made
+        assert theirs.recv(1) == b""
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("end", ["give_up", "retire"])
+async def test_a_handshake_ends_for_the_sake_of_others(pair: Pair, end: str) -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.setblocking(False)
+        above = Above()
+        layer = TlsLayer(TlsFiles(pair.cert, pair.key).read().context, above, Turns(), b"", PATIENCE)
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: layer, ours)
+        protocol = ExportProtocol.__new__(ExportProtocol)
+        protocol._connected, protocol.handshake = False, layer
+        if end == "give_up":
+            protocol.give_up(None)
+        else:
+            protocol.retire()
+        await asyncio.wait_for(above.never.wait(), PATIENCE)
         assert theirs.recv(1) == b""
 
 
