@@ -21,8 +21,8 @@ from polyglot_export.service.logs import event
 __all__ = ["ClientConnection", "ClientConnections", "Place", "connection_limit", "request_memory"]
 
 BYTES_A_CONNECTION = 256 << 10
-"""Of the process's memory, for each connection: an idle one takes 20 kB here and as much in the kernel, and the buffers
-of the kernel may grow to ten times that."""
+"""Of the process's memory, for each connection: an idle one takes 20 kB here, with TLS twice that, and 20 kB in the
+kernel, whose buffers may grow to ten times that."""
 LEAST_CONNECTIONS = 64
 SPARE_DESCRIPTORS = 256
 """Descriptors that are left for the database, the spool, and connections that wait to be refused."""

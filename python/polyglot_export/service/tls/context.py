@@ -6,6 +6,7 @@ As RFC 9325 (recommendations for TLS) has it; a test looks at it from outside as
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 
 __all__ = ["server_context", "trust_clients"]
 
@@ -25,12 +26,13 @@ def server_context() -> ssl.SSLContext:
     return context
 
 
-def trust_clients(context: ssl.SSLContext, authorities: str, *, required: bool) -> None:
+def trust_clients(context: ssl.SSLContext, authorities: Path, *, lists: bool, required: bool) -> None:
     """Ask clients for a certificate of these authorities.
 
     Args:
         context: Of the server.
-        authorities: PEM: certificates, of which each is trusted as it stands there, and lists of revoked ones (CRL).
+        authorities: PEM file: certificates, of which each is trusted as it stands there, and lists of revoked ones.
+        lists: Whether there are such lists (CRL); then each authority must have one.
         required: Whether a client without one is refused; else it is served like one where nobody asks.
 
     Raises:
@@ -39,6 +41,7 @@ def trust_clients(context: ssl.SSLContext, authorities: str, *, required: bool) 
     context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
     # An intermediate authority may be named without its root, so that only its clients are let in.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    if "-----BEGIN X509 CRL-----" in authorities:
+    if lists:
         context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
-    context.load_verify_locations(cadata=authorities)
+    # By its path: of bytes, Python takes the certificates and leaves out the lists.
+    context.load_verify_locations(cafile=authorities)

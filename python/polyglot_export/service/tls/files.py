@@ -71,7 +71,8 @@ class TlsFiles:
             authorities = _read(CLIENT_CA, self.client_ca)
             _parsed(CLIENT_CA, self.client_ca, "certificates", lambda: x509.load_pem_x509_certificates(authorities))
             try:
-                trust_clients(context, authorities.decode("ascii", "replace"), required=self.client_required)
+                lists = b"-----BEGIN X509 CRL-----" in authorities
+                trust_clients(context, self.client_ca, lists=lists, required=self.client_required)
             except (OSError, ValueError) as error:
                 raise SpecError(CLIENT_CA, f"{self.client_ca} cannot be used: {error}") from None
         return Material(context, min(each.not_valid_after_utc for each in chain), authorities)
