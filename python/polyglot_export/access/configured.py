@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from polyglot_export.access.exposure import Exposure
+from polyglot_export.access.parameters import Parameter, bind, check_names, read_parameters
 from polyglot_export.access.tables import read_tables
 from polyglot_export.errors import SpecError, UnknownDataset
 from polyglot_export.fields import Record
@@ -15,7 +16,7 @@ from polyglot_export.sources.query import QuerySource
 from polyglot_export.sources.table import TableSource
 
 if TYPE_CHECKING:
-    from polyglot_export.request.spec import FilterTerm
+    from polyglot_export.request.spec import ExportSpec, FilterTerm
 
 __all__ = ["ConfiguredDatasets", "Dataset", "load_datasets"]
 
@@ -25,27 +26,46 @@ class Dataset(Record):
     """One ``[datasets.NAME]`` table: ``table`` or ``query``, and optionally the ``columns`` that may be read."""
 
     table: str | None = field(default=None, metadata={"min_length": 1})
+    """A table or view, with its schema."""
     query: str | None = field(default=None, metadata={"min_length": 1})
+    """SQL that runs as it is written here; ``:name`` stands for a parameter, where there are any."""
     columns: tuple[str, ...] | None = field(default=None, metadata={"min_length": 1})
+    """The only columns that are offered, in this order."""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict, metadata={"read": read_parameters})
+    """By name, what a request gives for the ``:name`` of the query: the type, or type, default, nullable, comment."""
 
     def _check(self) -> None:
         if (self.table is None) == (self.query is None):
             raise SpecError(None, "give either table or query")
+        if self.parameters and self.query is None:
+            raise SpecError("parameters", "are for a query")
+        check_names(self.query or "", self.parameters)
 
-    def source(self, name: str, rows: tuple[FilterTerm, ...] = ()) -> Source:
+    def source(self, name: str, rows: tuple[FilterTerm, ...] = (), given: Mapping[str, Any] | None = None) -> Source:
         """What the planner reads for it.
 
         Args:
             name: Of the dataset.
             rows: What every row must fulfil.
+            given: Values of its parameters; ``None`` to leave all of them null, for a look at its columns.
+
+        Raises:
+            SpecError: The values do not fit the parameters.
         """
         if self.query is not None:
-            return QuerySource(self.query, self.columns, name, rows)
+            if not self.parameters and not given:
+                return QuerySource(self.query, self.columns, name, rows)
+            bound = bind(self.query, self.parameters, given)
+            return QuerySource(bound.text, self.columns, name, rows, parameters=bound.values, casts=bound.casts)
+        if given:
+            bind("", {}, given)
         return TableSource(self.table or "", columns=self.columns, title=name, rows=rows)
 
 
 class ConfiguredDatasets(Exposure):
     """Named datasets and nothing else."""
+
+    has_parameters = True
 
     def __init__(
         self, datasets: Mapping[str, Dataset], rows: Mapping[str, tuple[FilterTerm, ...]] | None = None
@@ -61,10 +81,26 @@ class ConfiguredDatasets(Exposure):
 
     def resolve(self, name: str) -> Source:
         """A configured name, exactly as it is written there."""
+        return self._named(name).source(name, self._rows.get(name, ()))
+
+    def source_of(self, spec: ExportSpec) -> Source:
+        """A configured name, with the values of the spec for its parameters."""
+        source = super().source_of(spec)
+        name = spec.dataset or ""
+        dataset = self._named(name)
+        if not dataset.parameters and not spec.parameters:
+            return source
+        return dataset.source(name, self._rows.get(name, ()), spec.parameters or {})
+
+    def parameters_of(self, name: str) -> Mapping[str, Parameter]:
+        """The parameters of a dataset."""
+        return self._named(name).parameters
+
+    def _named(self, name: str) -> Dataset:
         dataset = self.datasets.get(name)
         if dataset is None:
             raise UnknownDataset("dataset", f"there is no dataset {name!r}")
-        return dataset.source(name, self._rows.get(name, ()))
+        return dataset
 
 
 def load_datasets(document: Mapping[str, Any]) -> ConfiguredDatasets:

@@ -6,6 +6,7 @@ extended protocol it is a syntax error, and a second statement is one too. What 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from psycopg import sql
@@ -56,6 +57,7 @@ def describe_query(leader: Leader, query: QueryText, condition: SqlText | None =
         SpecError: It is not one statement, has parameters, gives no columns, writes, or the server refuses it; or its
             condition is none.
     """
+    _check_values(leader, query)
     text = trim(composed(leader, query.text, query.parameters, "query"))
     if "\0" in text:
         raise SpecError("query", "must not hold the character U+0000")
@@ -75,6 +77,26 @@ def describe_query(leader: Leader, query: QueryText, condition: SqlText | None =
     if condition is None:
         return found
     return found._replace(condition=checked_condition(leader, condition, _named(text)))
+
+
+def _check_values(leader: Leader, query: QueryText) -> None:
+    """Try the values one by one: of the whole statement the server would not say which it was.
+
+    Raises:
+        SpecError: One does not fit its type; the field is its name.
+    """
+    values = query.parameters if isinstance(query.parameters, Mapping) else {}
+    for name, type_ in query.casts:
+        field = f"parameters.{name}"
+        statement = composed(leader, f"SELECT CAST(%(value)s AS {type_})", {"value": values[name]}, field)
+        try:
+            # Parsed and not run, which would take the snapshot before the locks are there.
+            leader.describe(statement)
+        except StatementFailed as error:
+            if error.sqlstate in (sqlstates.QUERY_CANCELED, sqlstates.INSUFFICIENT_PRIVILEGE):
+                raise
+            reason = " ".join(error.message.split())
+            raise SpecError(field, f"is no {type_}: {reason}", sqlstate=error.sqlstate) from None
 
 
 def _refused(error: StatementFailed) -> PolyglotError:

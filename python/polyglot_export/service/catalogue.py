@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
@@ -44,14 +45,23 @@ class Catalogue:
             caller, lambda connection, settings: list_datasets(connection, caller.exposure, settings)
         )
 
-    async def find(self, caller: Caller, name: str) -> Dataset:
+    async def find(self, caller: Caller, name: str, spec: ExportSpec | None = None) -> Dataset:
         """One dataset.
+
+        Args:
+            caller: Who may read it.
+            name: Of the dataset.
+            spec: What is asked of it, with values for its parameters.
 
         Raises:
             UnknownDataset: There is none of that name, or it is not for this caller.
+            SpecError: A parameter is missing, unknown, or has a value that does not fit.
         """
+        exposure = caller.exposure
+        source = exposure.source_of(replace(spec, dataset=name)) if spec is not None else None
         return await self._ask(
-            caller, lambda connection, settings: describe_dataset(connection, caller.exposure, name, settings)
+            caller,
+            lambda connection, settings: describe_dataset(connection, exposure, name, settings, source=source),
         )
 
     async def check(self, caller: Caller, spec: ExportSpec) -> None:
@@ -74,7 +84,7 @@ class Catalogue:
             return await self._database.ask(lambda connection: question(connection, caller.rights.in_database))
 
     async def _check_one(self, caller: Caller, spec: ExportSpec) -> None:
-        dataset = await self.find(caller, spec.dataset or self.default_dataset)
+        dataset = await self.find(caller, spec.dataset or self.default_dataset, spec)
         columns = {column.name: column for column in dataset.columns}
         for field, name in _named_columns(spec):
             if name not in columns and (name != REST or not field.startswith("columns.")):

@@ -60,6 +60,8 @@ class DatasetRead:
     columns: tuple[str, ...] | None = None
     """Null for all that the caller may read."""
     filter: tuple[Term, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Of a configured query, by name; of the values the same as in filters."""
     order_by: tuple[str, ...] = ()
     limit: int | None = None
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from decimal import Decimal
-
+from polyglot_export.access.parameters import kind_of
 from polyglot_export.jobs.job import Job, Run
 from polyglot_export.request.spec import ExportSpec, FilterTerm
 from polyglot_export.service.audit.events import (
@@ -143,29 +141,21 @@ class Recorder:
             dataset=spec.dataset,
             columns=tuple(column.source for column in spec.columns) if spec.columns is not None else None,
             filter=tuple(self._term(term) for term in spec.filter),
+            parameters={name: self._told(value) for name, value in (spec.parameters or {}).items()},
             order_by=tuple(term.column for term in spec.order_by),
             limit=spec.limit,
         )
 
     def _term(self, term: FilterTerm) -> Term:
-        if self._values:
-            told: object = list(term.value) if isinstance(term.value, tuple) else term.value
-        else:
-            told = _kind(term.value)
+        told = None if term.value is None else self._told(term.value)
         return Term(column=term.column, op=term.op.value, value=told)
+
+    def _told(self, value: object) -> object:
+        if not self._values:
+            return kind_of(value)
+        return list(value) if isinstance(value, tuple) else value
 
 
 def _address(job: Job) -> str | None:
     """Of the request that runs it. What runs in the background was asked for by an earlier one."""
     return None if job.spec.in_background else noted_address()
-
-
-def _kind(value: object) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        kinds = sorted({str(_kind(each)) for each in value})
-        return f"{len(value)} of {' or '.join(kinds)}" if kinds else "an empty list"
-    if isinstance(value, bool):
-        return "boolean"
-    return "number" if isinstance(value, int | float | Decimal) else "string"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter
 
 from polyglot_export.access.catalog import Dataset
@@ -26,12 +28,25 @@ class ColumnView(AnswerModel):
     nullable: bool
 
 
+class ParameterView(AnswerModel):
+    """A parameter of a configured query."""
+
+    name: str
+    type: str
+    required: bool
+    nullable: bool
+    default: Any
+    comment: str | None
+
+
 class DatasetView(AnswerModel):
     """One thing that may be exported; the sizes are estimates of the database, ``null`` where it has none."""
 
     name: str
     kind: str
     columns: list[ColumnView]
+    parameters: list[ParameterView]
+    """What `"parameters"` of an export may have."""
     estimated_rows: int | None
     estimated_bytes: int | None
 
@@ -75,6 +90,17 @@ def _view(dataset: Dataset) -> DatasetView:
         kind=dataset.kind,
         columns=[
             ColumnView(name=column.name, type=column.type, nullable=column.nullable) for column in dataset.columns
+        ],
+        parameters=[
+            ParameterView(
+                name=name,
+                type=each.type,
+                required=each.required,
+                nullable=each.nullable,
+                default=each.default,
+                comment=each.comment,
+            )
+            for name, each in dataset.parameters.items()
         ],
         estimated_rows=dataset.estimated_rows,
         estimated_bytes=dataset.estimated_bytes,
