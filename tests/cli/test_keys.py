@@ -17,7 +17,7 @@ import pytest
 from polyglot_export.access.keys import hash_key, load_keys, new_key
 from tests.cli.helpers import complaint, succeeded
 from tests.fixtures.process import Cli, Serve
-from tests.service.client import call
+from tests.service.client import call, post
 
 OLD = new_key()
 FILE = f"""# What we offer.
@@ -256,7 +256,8 @@ def test_a_running_service_takes_what_is_written(
     conn.execute("CREATE TABLE orders AS SELECT 1 AS id")
     config.write_text(f'[datasets.orders]\ntable = "public.orders"\n[keys.reports]\nhash = "{hash_key(OLD)}"\n')
     pid_file = config.parent / "pid"
-    with serve(dsn, config=config, pid_file=pid_file) as service:
+    log = config.parent / "audit.log"
+    with serve(dsn, config=config, pid_file=pid_file, audit_log=log) as service:
 
         def status(key: str) -> int:
             return call(service, "/datasets", headers=bearer(key)).status
@@ -275,3 +276,11 @@ def test_a_running_service_takes_what_is_written(
         reloaded()
         assert (status(newest), status(nothing)) == (401, 200)
         assert call(service, "/datasets", headers=bearer(nothing)).json() == {"datasets": []}
+        # What the service has written tells who was here: one of the two has made an export.
+        succeeded(cli("keys", "expire", "reports", "--at", "1d", "--config", str(config)))
+        reloaded()
+        assert post(service, {"format": "csv", "dataset": "orders"}, headers=bearer(newest)).status == 201
+        listed = succeeded(cli("keys", "list", "--config", str(config), "--audit", str(log))).decode()
+        used = {row[0]: row[-1] for row in (re.split(r"  +", line) for line in listed.splitlines()[1:])}
+        assert timedelta() <= datetime.now(UTC) - datetime.fromisoformat(used["reports"]) < timedelta(minutes=5)
+        assert used["other"] == "–"

@@ -16,8 +16,8 @@ _HEAD = """
 
 Measured on {date} by `make clients`: each client downloads csv, csv.gz, json and Parquet, over a connection
 that has carried an answer before, over a fresh one and, where it can ask for that, over one that it wants closed
-(`Connection: close`); directly, with TLS and without, and behind {proxies}. The backend of the export is terminated
-behind its first chunks.
+(`Connection: close`); directly, without [TLS](../howto/tls.md) and with it, and behind {proxies}.
+The backend of the export is terminated behind its first chunks.
 "Seen" means that the client reports an error, in all of these downloads; every client also took each export that was
 not cut for whole, and got all of it. The tests repeat a part of the table (`tests/clients`).
 

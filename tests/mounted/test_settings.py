@@ -27,6 +27,8 @@ def nobody(_: object) -> None:
         (DATASETS, {"log_level": "info"}, "log_level: is for polyglot serve"),
         (DATASETS, {"end_revoked": True}, "end_revoked: is for polyglot serve"),
         (DATASETS, {"pid_file": "/tmp/pid"}, "pid_file: is for polyglot serve"),
+        (DATASETS, {"tls_cert": "tls.crt"}, "tls_cert: is for polyglot serve"),
+        (DATASETS, {"cors_origins": "*"}, "cors_origins: is for polyglot serve"),
         (DATASETS, {"max_clients": 3}, "max_clients: is for polyglot serve"),
         (DATASETS, {"memory": "1GB"}, "memory: there is no such setting; allowed are audit_fsync, audit_log, "),
         (DATASETS, {"memory_limit": "much"}, "POLYGLOT_MEMORY_LIMIT: "),

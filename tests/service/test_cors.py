@@ -87,9 +87,14 @@ def guarded(records: str, friend: str, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="module")
-def local(records: str, friend: str) -> Iterator[Service]:
+def audit_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("audit") / "audit.log"
+
+
+@pytest.fixture(scope="module")
+def local(records: str, friend: str, audit_log: Path) -> Iterator[Service]:
     """A service without keys."""
-    with serve(records, default_dataset="small", cors_origins=friend) as running:
+    with serve(records, default_dataset="small", cors_origins=friend, audit_log=audit_log) as running:
         yield running
 
 
@@ -273,6 +278,14 @@ def test_where_a_request_comes_from_decides_without_keys(
     if status == 403:
         assert answer.json()["field"] in sent
         assert call(guarded, "/exports/none", headers={**sent, **BEARER}).status == 404, "a key is its holder's own"
+
+
+@pytest.mark.parametrize("headers", [{"Origin": FOREIGN}, {"Host": "evil.example"}], ids=["page", "name"])
+def test_what_is_refused_is_audited(local: Service, audit_log: Path, headers: dict[str, str]) -> None:
+    assert call(local, "/exports/audited", method="DELETE", headers=headers).status == 403
+    told = json.loads(audit_log.read_text().splitlines()[-1])
+    assert (told["event"], told["status"], told["path"]) == ("request.refused", 403, "/exports/audited")
+    assert next(iter(headers.values())) in told["reason"]
 
 
 def test_any_page_that_has_a_key(records: str, tmp_path: Path) -> None:

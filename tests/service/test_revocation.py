@@ -18,7 +18,7 @@ from tests.fixtures.issuer import AUDIENCE, ISSUER, TestIssuer, test_issuer
 from tests.fixtures.process import Service, serve
 from tests.fixtures.redis import RedisServer
 from tests.service.client import RawDownload, assert_problem, backends, call, post, wait_for
-from tests.service.spooled import CONFIG
+from tests.service.spooled import CONFIG, spooled
 from tests.service.sse import EventStream
 
 FIRST, OLD, SECOND = (new_key() for _ in range(3))
@@ -141,6 +141,21 @@ def test_without_the_setting_what_runs_goes_on(records: str, config: Path) -> No
         assert b"\r\n0\r\n\r\n" in download.read_to_end()[-16:]
         # What has not begun does not begin.
         assert call(service, f"/exports/{streamed}/download", headers=bearer(FIRST)).status == 401
+
+
+def test_what_waits_for_its_turn_does_not_begin(records: str, config: Path) -> None:
+    with serving(records, config, max_connections=1, queue_timeout=60) as service, ExitStack() as stack:
+        # It has the only connection, and its client stalls.
+        download = begun(stack, service, made(service, SECOND), SECOND)
+        waiting, streamed = made(service, FIRST, delivery="file"), made(service, FIRST)
+        stream = stack.enter_context(RawDownload(service, streamed, headers=header(FIRST)))
+        wait_for(lambda: b"polyglot_queue_length 2" in call(service, "/metrics", headers=bearer(SECOND)).body)
+        reload(service, config, CONFIG + SECOND_TABLE)
+        assert b'"code": "revoked"' in stream.read_to_end().replace(b'":"', b'": "')
+        download.read_to_end()
+        wait_for(partial(said, service, f"export ended exportId={waiting} run=1 status=failed"))
+        wait_for(partial(said, service, "code=forbidden"))
+        assert spooled(config.parent) == []
 
 
 def test_a_key_that_expires_ends_in_the_same_way(records: str, config: Path) -> None:

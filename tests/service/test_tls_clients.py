@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import json
 import signal
 import socket
 import ssl
@@ -128,7 +129,8 @@ def site(records: str, authority: Authority, pair: Pair, tmp_path_factory: pytes
     config = folder / "polyglot.toml"
     config.write_text(DATASETS + ENTRIES)
     env = {**pair.env, "POLYGLOT_TLS_CLIENT_CA": str(authority.root_file)}
-    with serve(records, config=config, context=authority.context(), env=env) as service:
+    log = folder / "audit.log"
+    with serve(records, config=config, context=authority.context(), env=env, audit_log=log) as service:
         yield Site(service, authority, config, authority.root_file, pair)
 
 
@@ -169,6 +171,10 @@ def test_an_alternative_name_says_who_asks(site: Site, names: dict[str, list[str
 def test_other_certificates_are_like_none(site: Site, subject: str) -> None:
     answer = site.ask(site.authority.client(subject, names=["a.example.com"]))
     assert_problem(answer, 401, "unauthorized", "the certificate is of nobody who may ask")
+    told = json.loads((site.config.parent / "audit.log").read_text().splitlines()[-1])
+    assert (told["event"], told["status"]) == ("request.refused", 401)
+    assert told["reason"].startswith("the certificate (")
+    assert "DNS:a.example.com" in told["reason"], "more than its holder is told"
     assert call(site.shown(site.authority.client("CN=stranger")), "/health/live").status == 200
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from polyglot_export.errors import SpecError
 from polyglot_export.service.tls.files import TlsFiles
 from tests.fixtures.certificates import Authority, Pair
 from tests.fixtures.process import cli, serve
+from tests.service.client import call
 
 
 @pytest.fixture(scope="module")
@@ -163,8 +165,21 @@ def test_the_start_ends_with_a_sentence(
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_the_check_looks_at_the_files(authority: Authority, pair: Pair, dsn: str) -> None:
+    done = cli("check", env=pair.env, dsn=dsn)
+    assert re.search(rb"^ok       TLS: the certificate expires on \d{4}-\d\d-\d\d$", done.stdout, re.MULTILINE), done
+    done = cli("check", env=pair.env | {"POLYGLOT_TLS_KEY": str(authority.server().key)}, dsn=dsn)
+    assert done.returncode == 1
+    assert b"problem  TLS: POLYGLOT_TLS_KEY" in done.stdout, done
+
+
 def test_a_certificate_that_expires_soon_is_warned_of(authority: Authority) -> None:
-    soon = authority.server(expires=dt.datetime.now(dt.UTC) + dt.timedelta(days=3))
+    expires = dt.datetime.now(dt.UTC) + dt.timedelta(days=3)
+    soon = authority.server(expires=expires)
     with serve("host=127.0.0.1 port=1", context=authority.context(), env=soon.env) as service:
         assert "the certificate expires soon" in service.log()
         assert "https://127.0.0.1:" in service.log()
+        metric = "polyglot_tls_certificate_expiry_timestamp_seconds"
+        told = re.search(rf"^{metric} (\S+)$", call(service, "/metrics").body.decode(), re.MULTILINE)
+        assert told is not None
+        assert abs(float(told[1]) - expires.timestamp()) < 1

@@ -27,11 +27,11 @@ def is_service(pid: int, proc: Path = PROC) -> bool | None:
 
 
 def services(proc: Path = PROC) -> list[int]:
-    """The services of this user; none where the system does not show processes as files."""
-    found = []
+    """The services of this user, for root those of all; none where the system does not show processes as files."""
+    found, user = [], os.geteuid()
     for entry in proc.iterdir() if proc.exists() else ():
         try:
-            own = entry.name.isdigit() and entry.stat().st_uid == os.geteuid()
+            own = entry.name.isdigit() and user in (0, entry.stat().st_uid)
         except FileNotFoundError:
             # It has ended meanwhile.
             continue

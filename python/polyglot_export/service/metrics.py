@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import get_args
 
@@ -67,6 +67,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.jobs: dict[str, int] | None = None
         """Jobs by state, as the store said last; ``None`` while it is away."""
+        self.certificate_expires: Callable[[], float] | None = None
+        """When the certificate of HTTPS does, in Unix time; ``None`` where none is used."""
         self._watched = watched
         self._ended = Counter(
             "polyglot_exports",
@@ -152,6 +154,7 @@ class _Live(Collector):
         yield from self._exports()
         yield from self._resources()
         yield from self._clients()
+        yield self._certificate()
         yield from self._jobs()
         yield from self._webhooks()
 
@@ -231,6 +234,18 @@ class _Live(Collector):
         for reason, count in asdict(clients.turned).items():
             turned.add_metric([reason], count)
         yield turned
+
+    def _certificate(self) -> Metric:
+        """Without a sample where there is none."""
+        expires = self._metrics.certificate_expires
+        family = GaugeMetricFamily(
+            "polyglot_tls_certificate_expiry_timestamp_seconds",
+            "When the certificate expires, in Unix time.",
+            labels=[],
+        )
+        if expires is not None:
+            family.add_metric([], expires())
+        return family
 
     def _jobs(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(

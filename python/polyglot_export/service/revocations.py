@@ -15,6 +15,7 @@ from polyglot_export.errors import PolyglotError
 from polyglot_export.jobs.job import Job
 from polyglot_export.service.callers import Caller, Callers
 from polyglot_export.service.errors import Revoked
+from polyglot_export.service.replicas.active import ActiveRun
 
 __all__ = ["Revocations"]
 
@@ -30,7 +31,7 @@ class Revocations:
 
         Args:
             callers: Who is known.
-            end: Whether what runs of others is ended; otherwise it goes on to its end.
+            end: Whether what runs of others is ended; otherwise what has begun to read goes on to its end.
         """
         self._callers = callers
         self._end = end
@@ -41,29 +42,30 @@ class Revocations:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
-    async def until_revoked(self, caller: Caller) -> Never:
+    async def until_revoked(self, caller: Caller, run: ActiveRun | None = None) -> Never:
         """Wait until a caller is not known any more.
 
-        Raises:
-            Revoked: It is not.
-        """
-        await self._until(lambda: self._callers.lapsed(caller))
-
-    async def until_owner_revoked(self, job: Job) -> Never:
-        """Wait until the owner of a job is not known any more, which runs by itself.
+        Args:
+            caller: Who was known when the call began.
+            run: What is done for it, if it is one: it does not begin to read any more, whatever the setting says.
 
         Raises:
-            Revoked: It is not.
+            Revoked: It is not known.
         """
-        await self._until(lambda: self._of_owner(job))
+        await self._until(lambda: self._callers.lapsed(caller), run)
 
-    async def _until(self, lapsed: Callable[[], str | None]) -> Never:
+    async def until_owner_revoked(self, run: ActiveRun) -> Never:
+        """As :meth:`until_revoked`, for the owner of what runs by itself."""
+        await self._until(lambda: self._of_owner(run.job), run)
+
+    async def _until(self, lapsed: Callable[[], str | None], run: ActiveRun | None) -> Never:
         while True:
             changed = self._changed
-            if self._end and (reason := lapsed()) is not None:
+            matters = self._end or (run is not None and run.progress is None)
+            if matters and (reason := lapsed()) is not None:
                 raise Revoked(f"the export was ended, since {reason}", audit_reason=reason)
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS if self._end else None):
+                async with asyncio.timeout(LOOK_SECONDS if matters else None):
                     await changed.wait()
 
     def _of_owner(self, job: Job) -> str | None:

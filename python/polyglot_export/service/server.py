@@ -63,6 +63,8 @@ def run(settings: ServiceSettings) -> None:
     check_binding(settings.host, guarded=service.configuration.guarded)
     tls = open_tls(settings, service.configuration, service.clients.retire)
     service.reloader.add(ReloadedTls(tls))
+    if tls is not None:
+        service.metrics.certificate_expires = tls.expiry
     sockets = listen(settings.host, settings.port, user_timeout(settings.slow_client_timeout))
     if service.spool.configured:
         service.spool.open()

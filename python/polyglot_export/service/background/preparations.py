@@ -65,8 +65,8 @@ class PreparationTerms:
     """Exports that may wait."""
     callers: Callable[[], int]
     """How many callers there are."""
-    until_revoked: Callable[[Job], Watcher]
-    """Waits until the owner of a job is not known any more."""
+    until_revoked: Callable[[ActiveRun], Watcher]
+    """Waits until the owner of a run is not known any more."""
     shared: bool
     """Whether jobs outlive this process, so that other replicas take up what it leaves."""
 
@@ -234,6 +234,8 @@ class Preparations:
                 held=kind.held_bytes(job),
             )
         )
+        # It may have waited for hours, in which a key was taken away.
+        self._owner_of(job)
         await kind.check_room(job)
         return admitted
 
@@ -257,7 +259,7 @@ class Preparations:
     async def _outcome(self, active: ActiveRun, admitted: Admitted, kind: Kind) -> Made | BaseException:
         """What the run has left, or why there is nothing."""
         try:
-            revoked = self._terms.until_revoked(active.job)
+            revoked = self._terms.until_revoked(active)
             return await unless(kind.make(active, admitted), active.until_stopped(), revoked)
         except asyncio.CancelledError:
             return ServiceStopping("the service was shut down before the end")

@@ -14,8 +14,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from polyglot_export.service.errors import Forbidden
-from polyglot_export.service.http import problems
-from polyglot_export.service.http.bodies import ExactJSONResponse
+from polyglot_export.service.http.error_handlers import refuse
 
 __all__ = ["HostGuard"]
 
@@ -34,8 +33,7 @@ class HostGuard:
         if scope["type"] == "http" and self._needed():
             error = _reason_to_refuse(Headers(scope=scope))
             if error is not None:
-                status, headers, body = problems.document(error, scope["path"])
-                await ExactJSONResponse(body, status, headers, problems.CONTENT_TYPE)(scope, receive, send)
+                await refuse(error, scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

@@ -14,10 +14,10 @@ from collections.abc import Callable, Collection
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from polyglot_export.errors import cut
 from polyglot_export.service.errors import Forbidden
-from polyglot_export.service.http import problems
-from polyglot_export.service.http.bodies import ExactJSONResponse
 from polyglot_export.service.http.connection import EXTENSION, Connection
+from polyglot_export.service.http.error_handlers import refuse
 
 __all__ = ["SiteGuard"]
 
@@ -52,10 +52,9 @@ class SiteGuard:
                     "a page of another site may not run anything here without a key of its own; POLYGLOT_CORS_ORIGINS "
                     "names the origins that may, and an address that you open yourself is answered",
                     field="Origin" if "origin" in headers else "Sec-Fetch-Site",
-                    audit_reason="cross-site",
+                    audit_reason=f"a page of another site: {cut(headers.get('origin', 'of unknown origin'))}",
                 )
-                status, answered, body = problems.document(error, scope["path"])
-                await ExactJSONResponse(body, status, answered, problems.CONTENT_TYPE)(scope, receive, send)
+                await refuse(error, scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -94,7 +95,7 @@ async def download(
             weight=job.weight,
         )
     )
-    return DownloadResponse(job, feed, runs, least_pace, _headers(job), lambda: revocations.until_revoked(caller))
+    return DownloadResponse(job, feed, runs, least_pace, _headers(job), partial(revocations.until_revoked, caller))
 
 
 @router.head(

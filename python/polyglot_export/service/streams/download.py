@@ -82,7 +82,7 @@ class DownloadResponse(Response):
         runs: Runs,
         least_pace: LeastPace,
         headers: Mapping[str, str],
-        *watches: Callable[[], Watcher],
+        *watches: Callable[[ActiveRun], Watcher],
     ) -> None:
         """Set up; nothing runs before the response is called.
 
@@ -119,7 +119,7 @@ class DownloadResponse(Response):
                 delivery.deliver(),
                 run.until_stopped(),
                 self._least_pace.watch(delivery.taken),
-                *(watch() for watch in self._watches),
+                *(watch(run) for watch in self._watches),
             )
             return
         except asyncio.CancelledError:

@@ -52,6 +52,10 @@ class LiveTls:
         """When the certificate does, or the first of its chain."""
         return self._material.expires
 
+    def expiry(self) -> float:
+        """The same in Unix time."""
+        return self.expires.timestamp()
+
     def layer(self, above: Above, plain_answer: bytes, seconds: float) -> TlsLayer:
         """TLS for a new connection (:class:`TlsLayer`)."""
         return TlsLayer(self._material.context, above, self._turns, plain_answer, seconds)
