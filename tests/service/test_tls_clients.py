@@ -9,12 +9,17 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from polyglot_export.access.keys import hash_key, new_key
+from polyglot_export.access.certificates import read_certificate
+from polyglot_export.access.keys import hash_key, load_keys, new_key
+from polyglot_export.access.schema import ExposedTables
+from polyglot_export.service.callers import Callers
+from polyglot_export.service.errors import Unauthorized
 from tests.fixtures.certificates import Authority, Pair
 from tests.fixtures.process import Service, serve
 from tests.service.client import PATIENCE, Answer, RawDownload, assert_problem, call, create, wait_for
@@ -191,6 +196,26 @@ def test_a_key_says_who_asks_whatever_certificate_there_is(site: Site) -> None:
     for wrong in ("Bearer wrong", "Basic YTpi", "Bearer"):
         assert_problem(site.ask(client, {"Authorization": wrong}), 401, "unauthorized")
     assert_problem(site.ask(None), 401, "unauthorized", "send a key")
+
+
+def test_the_description_has_it(site: Site) -> None:
+    described = call(site.shown(None), "/openapi.json").json()
+    assert described["components"]["securitySchemes"]["certificate"] == {"type": "mutualTLS"}
+    assert described["security"] == [{"key": []}, {"certificate": []}, {}]
+
+
+@pytest.mark.anyio
+async def test_a_certificate_ends_with_its_time_on_open_connections_too(authority: Authority) -> None:
+    keys = load_keys({"keys": {"a": {"certificates": ["CN=a"]}}})
+    callers = Callers(keys, ExposedTables.public())
+    pem = authority.client("CN=a").cert.read_text()
+    known = read_certificate(ssl.PEM_cert_to_DER_cert(pem))
+    assert (await callers.identify(None, known)).name == "a"
+    later = replace(known, expires=dt.datetime.now(dt.UTC))
+    with pytest.raises(Unauthorized) as refused:
+        await callers.identify(None, later)
+    assert refused.value.audit_reason == "the certificate (CN=a) has expired"
+    assert read_certificate(b"no certificate").names == frozenset()
 
 
 def refused(site: Site, client: Pair) -> None:

@@ -95,7 +95,8 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router)
     app.webhooks.include_router(webhooks.router)
-    describe(app, settings.root_path, keys=callers is None)
+    certificates = callers is None and settings.tls_client_ca is not None
+    describe(app, settings.root_path, keys=callers is None, certificates=certificates)
     return app
 
 

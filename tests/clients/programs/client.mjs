@@ -2,7 +2,6 @@
 //
 // On standard input comes a JSON object a line: {"url", "warm", "close"}. "warm" is an address to ask first, so that the
 // download goes over a connection that is kept; "close" asks for `Connection: close` where the client can say that.
-// NODE_EXTRA_CA_CERTS is there where the addresses are https.
 // A JSON object a line is the answer: {"status", "bytes", "sha256"}, or {"error"} where the client reported one.
 import { createHash } from "node:crypto";
 import { createInterface } from "node:readline";
@@ -42,7 +41,7 @@ const BODIES = {
     pipeline: (answer) => piped(Readable.fromWeb(answer.body)),
 };
 
-const SECURE = process.env.NODE_EXTRA_CA_CERTS !== undefined;
+const moduleOf = (url) => import(url.startsWith("https:") ? "node:https" : "node:http");
 
 // Each gives (url, close) => [status, body].
 async function clientOf(name) {
@@ -54,8 +53,8 @@ async function clientOf(name) {
         };
     }
     if (library === "http") {
-        const http = await import(SECURE ? "node:https" : "node:http");
         return async (url, close) => {
+            const http = await moduleOf(url);
             const agent = new http.Agent({ keepAlive: !close });
             const answer = await new Promise((resolve, reject) => http.get(url, { agent }, resolve).on("error", reject));
             return [answer.statusCode, await piped(answer)];
@@ -83,20 +82,20 @@ async function clientOf(name) {
     }
     if (library === "axios") {
         const { default: axios } = await import("axios");
-        const http = await import(SECURE ? "node:https" : "node:http");
         const adapter = way === "fetch" ? "fetch" : "http";
         return async (url, close) => {
-            const agent = { [SECURE ? "httpsAgent" : "httpAgent"]: new http.Agent({ keepAlive: !close }) };
+            const agent = new (await moduleOf(url)).Agent({ keepAlive: !close });
+            const agents = { httpAgent: agent, httpsAgent: agent };
             const responseType = way === "stream" ? "stream" : "arraybuffer";
-            const answer = await axios.get(url, { adapter, ...agent, responseType, validateStatus: () => true });
+            const answer = await axios.get(url, { adapter, ...agents, responseType, validateStatus: () => true });
             return [answer.status, way === "stream" ? await piped(answer.data) : answer.data];
         };
     }
     if (library === "got") {
         const { default: got } = await import("got");
-        const http = await import(SECURE ? "node:https" : "node:http");
         return async (url, close) => {
-            const agent = { [SECURE ? "https" : "http"]: new http.Agent({ keepAlive: !close }) };
+            const own = new (await moduleOf(url)).Agent({ keepAlive: !close });
+            const agent = { http: own, https: own };
             // A retry would only run the export again.
             const options = { agent, retry: { limit: 0 }, throwHttpErrors: false };
             if (way === "stream") {
