@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from polyglot_export.service.audit.refusals import tell_refusal
 from polyglot_export.service.callers import Callers
 from polyglot_export.service.config.environment import ServiceSettings
 from polyglot_export.service.config.file import Configuration, load_configuration
@@ -89,8 +91,9 @@ def create_app(
         settings.tls_hsts if callers is None else None,
     )
     # Always there: a reload of the configuration may bring the first key, or take the last one away.
-    app.add_middleware(SiteGuard, keyless=lambda: service.callers.keyless, trusted=origins)
-    app.add_middleware(HostGuard, needed=lambda: service.callers.keyless)
+    refused = partial(tell_refusal, service.audit, settings.trusted_proxies)
+    app.add_middleware(SiteGuard, keyless=lambda: service.callers.keyless, trusted=origins, refused=refused)
+    app.add_middleware(HostGuard, needed=lambda: service.callers.keyless, refused=refused)
     app.add_middleware(RequestCounter, requests=service.metrics.requests)
     for router in ROUTERS:
         app.include_router(router)

@@ -11,8 +11,10 @@ import re
 from collections.abc import Callable
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from polyglot_export.service.audit.refusals import TellRefusal
 from polyglot_export.service.errors import Forbidden
 from polyglot_export.service.http import problems
 from polyglot_export.service.http.bodies import ExactJSONResponse
@@ -25,9 +27,10 @@ _LOOPBACK_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.I
 class HostGuard:
     """ASGI middleware; see the module's docstring."""
 
-    def __init__(self, app: ASGIApp, needed: Callable[[], bool]) -> None:
+    def __init__(self, app: ASGIApp, needed: Callable[[], bool], refused: TellRefusal) -> None:
         self._app = app
         self._needed = needed
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 403."""
@@ -35,6 +38,7 @@ class HostGuard:
             error = _reason_to_refuse(Headers(scope=scope))
             if error is not None:
                 status, headers, body = problems.document(error, scope["path"])
+                await self._refused(Request(scope), status, error)
                 await ExactJSONResponse(body, status, headers, problems.CONTENT_TYPE)(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from polyglot_export.service.audit.refusals import TellRefusal
 from polyglot_export.service.errors import Forbidden
 from polyglot_export.service.http import problems
 from polyglot_export.service.http.bodies import ExactJSONResponse
@@ -31,17 +33,21 @@ _OURS = frozenset({"same-origin", "none"})
 class SiteGuard:
     """ASGI middleware; see the module's docstring."""
 
-    def __init__(self, app: ASGIApp, keyless: Callable[[], bool], trusted: Collection[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, keyless: Callable[[], bool], trusted: Collection[str], refused: TellRefusal
+    ) -> None:
         """Set up.
 
         Args:
             app: What is guarded.
             keyless: Whether anybody may ask now.
             trusted: Origins whose pages may.
+            refused: Told of whom it does not pass on.
         """
         self._app = app
         self._keyless = keyless
         self._trusted = trusted
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 403."""
@@ -55,6 +61,7 @@ class SiteGuard:
                     audit_reason="cross-site",
                 )
                 status, answered, body = problems.document(error, scope["path"])
+                await self._refused(Request(scope), status, error)
                 await ExactJSONResponse(body, status, answered, problems.CONTENT_TYPE)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
