@@ -8,63 +8,19 @@ import signal
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import jsonschema
 import psycopg
 import pytest
 
-from polyglot_export.access.keys import hash_key, new_key
+from polyglot_export.access.keys import new_key
 from polyglot_export.service.audit.events import KINDS
 from tests.fixtures.disk import small_file_system
 from tests.fixtures.issuer import AUDIENCE, ISSUER, TestIssuer, test_issuer
-from tests.fixtures.process import Service, serve
+from tests.fixtures.process import Service
+from tests.service.audited import KEY, READER, audited, bearer, lines, of
 from tests.service.client import assert_problem, call, post, wait_for
-
-KEY, READER = new_key(), new_key()
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "reference" / "audit.schema.json").read_text())
-
-
-def bearer(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"}
-
-
-@contextmanager
-def audited(dsn: str, folder: Path, log: Path, more: str = "", **settings: str) -> Iterator[Service]:
-    """A service with two keys and an audit log."""
-    config = folder / "polyglot.toml"
-    config.write_text(
-        f"""
-[datasets.records]
-table = "public.records"
-[datasets.small]
-table = "public.small"
-[keys.app]
-hash = "{hash_key(KEY)}"
-[keys.reader]
-hash = "{hash_key(READER)}"
-scopes = ["read"]
-{more}
-"""
-    )
-    variables = {f"POLYGLOT_{name.upper()}": value for name, value in {"audit_log": str(log), **settings}.items()}
-    spool = folder / "spool"
-    with serve(dsn, config=config, default_dataset="records", spool_dir=spool, env=variables) as run:
-        yield run
-
-
-def lines(log: Path) -> list[dict[str, Any]]:
-    """All whole lines, each one checked against the schema."""
-    found = [json.loads(line) for line in log.read_bytes().splitlines()]
-    for line in found:
-        jsonschema.validate(line, SCHEMA)
-    return found
-
-
-def of(log: Path, event: str) -> list[dict[str, Any]]:
-    return [line for line in lines(log) if line["event"] == event]
 
 
 @pytest.fixture(scope="module")
@@ -229,14 +185,14 @@ def test_names_cannot_make_lines(service: Service, log: Path) -> None:
 
 
 def test_every_kind_of_event_is_told(service: Service, log: Path) -> None:
-    """Of those that this module makes; the end of the service is told below."""
+    """But for the end of the service, and of a time in which nothing could be written, which are below."""
     told = {
         line["event"]
         for path in log.parent.glob("*")
         if path.is_file() and path.suffix != ".toml"
         for line in lines(path)
     }
-    assert told == {kind.name for kind in KINDS} - {"service.stopped"}
+    assert told == {kind.name for kind in KINDS} - {"service.stopped", "log.resumed"}
     assert service.process.poll() is None
 
 
@@ -307,6 +263,9 @@ def test_a_full_disk_refuses_exports_and_leaves_whole_lines(records: str, tmp_pa
         assert [line for line in told if line["event"] == "request.refused" and line["status"] == 401]
         ended = [line for line in told if line["event"] == "run.ended" and line.get("code") == "audit-away"]
         assert ended
+        (resumed,) = [line for line in told if line["event"] == "log.resumed"]
+        assert (resumed["reason"], resumed["lost"]) == ("No space left on device", 0)
+        assert told.index(resumed) < told.index(ended[0])
 
 
 def test_a_folder_that_is_gone_refuses_exports(records: str, tmp_path: Path) -> None:
@@ -331,6 +290,7 @@ def test_a_pipe_that_nobody_reads_holds_nobody_up(records: str, tmp_path: Path) 
         assert time.monotonic() - started < 30
         reader = os.open(log, os.O_RDONLY | os.O_NONBLOCK)
         try:
+            wait_for(lambda: call(service, "/health/ready").status == 200)
             assert post(service, {"format": "csv"}, headers=bearer(KEY)).status == 201
         finally:
             os.close(reader)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "ExportCreated",
     "ExportEnded",
     "FileSent",
+    "LogResumed",
     "RequestRefused",
     "RunBegun",
     "RunEnded",
@@ -149,6 +151,8 @@ class RequestRefused(AuditEvent):
     method: str
     path: str
     """Without the query."""
+    omitted: int = 0
+    """Refusals before it that have no line, because more than a hundred came in a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +172,18 @@ class ConfigurationRefused(AuditEvent):
 
     name = "configuration.refused"
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogResumed(AuditEvent):
+    """The log can be written again. Lines of what has happened meanwhile stand behind this one."""
+
+    name = "log.resumed"
+    since: datetime
+    """When it was found that it cannot be written."""
+    reason: str
+    lost: int
+    """Lines that there was no room for, most of them refusals."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +210,7 @@ KINDS: tuple[type[AuditEvent], ...] = (
     RequestRefused,
     ConfigurationReloaded,
     ConfigurationRefused,
+    LogResumed,
     ServiceStarted,
     ServiceStopped,
 )

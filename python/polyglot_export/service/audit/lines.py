@@ -16,8 +16,11 @@ __all__ = ["LINE_BYTES", "line_of"]
 
 LINE_BYTES = 16 << 10
 """Of a line; one that would be longer has its lists cut, and says so."""
-KEPT_ITEMS = 20
-"""Of a list that is cut."""
+KEPT_ITEMS = (20, 5, 1)
+"""Of each list of a line that is cut: the most of these with which it is short enough. Lists are in lists."""
+KEPT_MEMBERS = 20
+KEPT_TEXT = 100
+"""Bytes of a text; in ASCII they become three times as many at most."""
 
 
 def line_of(event: AuditEvent, at: datetime, replica: str | None) -> bytes:
@@ -31,8 +34,10 @@ def line_of(event: AuditEvent, at: datetime, replica: str | None) -> bytes:
     members = {"time": _time(at), "event": event.name, "replica": replica, **_plain(event)}
     kept = {name: value for name, value in members.items() if value is not None}
     line = _json(kept)
-    if len(line) > LINE_BYTES:
-        line = _json({**_shortened(kept), "cut": True})
+    for items in KEPT_ITEMS:
+        if len(line) <= LINE_BYTES:
+            break
+        line = _json({**_shortened(kept, items), "cut": True})
     return line
 
 
@@ -52,20 +57,16 @@ def _plain(value: Any) -> Any:
         return [_plain(each) for each in value]
     if isinstance(value, Mapping):
         return {str(name): _plain(each) for name, each in value.items()}
-    return value
+    return _time(value) if isinstance(value, datetime) else value
 
 
-def _shortened(value: Any) -> Any:
-    """The same with short texts and few items of each list."""
+def _shortened(value: Any, items: int) -> Any:
+    """The same with short texts, and with so many items of each list."""
     if isinstance(value, str):
-        return cut(value, 100)
+        return cut(value, KEPT_TEXT)
     if isinstance(value, list):
-        return [_shortened(each) for each in value[:KEPT_ITEMS]] if len(value) <= KEPT_ITEMS else _few(value)
+        return [_shortened(each, items) for each in value[:items]]
     if isinstance(value, dict):
-        return {cut(name, 100): _shortened(each) for name, each in list(value.items())[:KEPT_ITEMS]}
+        # The members of a record, or some names with their numbers.
+        return {cut(name, KEPT_TEXT): _shortened(each, items) for name, each in list(value.items())[:KEPT_MEMBERS]}
     return value
-
-
-def _few(items: list[Any]) -> list[Any]:
-    # Of lists of lists even twenty by twenty may be too many.
-    return [_shortened(each) if not isinstance(each, dict | list) else "…" for each in items[:KEPT_ITEMS]]

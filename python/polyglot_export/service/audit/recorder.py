@@ -134,7 +134,7 @@ class Recorder:
 
     async def refused(self, event: RequestRefused) -> None:
         """A request was refused; it is, whether that can be written or not."""
-        await self.log.tell(event)
+        await self.log.refused(event)
 
     def _read(self, spec: ExportSpec) -> DatasetRead:
         return DatasetRead(

@@ -6,17 +6,29 @@ of a line has the torn line taken back, or ended, so that a reader finds whole l
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
-__all__ = ["STANDARD_OUTPUT", "AuditTarget"]
+__all__ = ["STANDARD_OUTPUT", "AuditTarget", "Written"]
 
 STANDARD_OUTPUT = "-"
 _MODE = 0o600
 """Who reads the log reads who reads what."""
+
+
+class Written(NamedTuple):
+    """What became of some lines."""
+
+    lines: int = 0
+    """The first so many are written."""
+    problem: str | None = None
+    """Why the others are not."""
 
 
 class AuditTarget:
@@ -34,44 +46,37 @@ class AuditTarget:
         self._descriptor: int | None = None
         self._torn = False
 
-    def open(self) -> None:
-        """See that there is something to write to.
+    def write_all(self, lines: Sequence[bytes]) -> Written:
+        """Write lines, each of them whole, and wait for the disk after the last one where that is set."""
+        written = 0
+        try:
+            for line in lines:
+                self._write(line)
+                written += 1
+            if self._fsync and lines:
+                os.fsync(self._opened())
+        except OSError as error:
+            # What the disk may not have counts as not written.
+            return Written(0 if written == len(lines) else written, error.strerror or str(error))
+        return Written(written)
 
-        Raises:
-            OSError: There is not.
-        """
-        self._opened()
-
-    def write(self, line: bytes) -> None:
-        """Write a line, whole.
-
-        Raises:
-            OSError: It is not written.
-        """
+    def _write(self, line: bytes) -> None:
         descriptor = self._opened()
         data = b"\n" + line if self._torn else line
         written = os.write(descriptor, data)
         if written < len(data):
             self._take_back(descriptor, written)
-            # Says why, as a rule: the disk is full.
-            rest = os.write(descriptor, data) if not self._torn else 0
-            if rest < len(data):
-                self._take_back(descriptor, rest)
-                raise OSError(28, "No space left on device")
+            # What a file takes a part of has no room for the rest (write(2)).
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._torn = False
-        if self._fsync:
-            os.fsync(descriptor)
 
-    def reopen(self) -> None:
-        """Open the file anew at the next line."""
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
+    def close(self) -> Written:
+        """Close the file; the next line opens it anew."""
         if self._descriptor is not None and self._path != STANDARD_OUTPUT:
             with suppress(OSError):
                 os.close(self._descriptor)
         self._descriptor = None
+        return Written()
 
     def _opened(self) -> int:
         if self._path == STANDARD_OUTPUT:
@@ -107,9 +112,15 @@ class AuditTarget:
         if written <= 0:
             return
         self._torn = True
+        if self._path == STANDARD_OUTPUT:
+            return
         with suppress(OSError):
-            end = os.fstat(descriptor).st_size
+            known = os.fstat(descriptor)
+            end = known.st_size
             with Path(self._path).open("rb") as file:
+                if not os.path.samestat(os.fstat(file.fileno()), known):
+                    # It was renamed at this very moment.
+                    return
                 file.seek(end - written)
                 piece = file.read(written + 1)
             if len(piece) == written and b"\n" not in piece[1:]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, cast
+from typing import cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,8 +12,7 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ExceptionHandler, Receive, Scope, Send
 
 from polyglot_export.errors import PolyglotError, SpecError, cut
-from polyglot_export.service.audit.events import RequestRefused
-from polyglot_export.service.audit.origin import address_of
+from polyglot_export.service.audit.refusals import tell_refusal
 from polyglot_export.service.errors import MalformedRequest, MethodNotAllowed, NotFound, ServiceError
 from polyglot_export.service.http import problems
 from polyglot_export.service.http.bodies import ExactJSONResponse
@@ -23,25 +22,6 @@ from polyglot_export.service.validation import reason_of
 __all__ = ["add_exception_handlers", "refuse"]
 
 _log = logging.getLogger(__name__)
-
-
-REFUSED = (401, 403, 429)
-"""What the audit log is told of."""
-
-
-async def _audited(request: Request, status: int, error: PolyglotError) -> None:
-    service = request.app.state.service
-    await service.audit.refused(
-        RequestRefused(
-            caller=getattr(request.state, "caller", None),
-            address=address_of(request, service.settings.trusted_proxies),
-            export_id=request.path_params.get("export_id"),
-            status=cast("Any", status),
-            reason=getattr(error, "audit_reason", None) or str(error),
-            method=request.method,
-            path=cut(request.url.path),
-        )
-    )
 
 
 def _problem_response(request: Request, error: BaseException) -> ExactJSONResponse:
@@ -69,8 +49,8 @@ async def refuse(error: PolyglotError, scope: Scope, receive: Receive, send: Sen
 
 async def _on_error(request: Request, error: PolyglotError) -> ExactJSONResponse:
     row = problems.problem_of(error)
-    if row.status in REFUSED:
-        await _audited(request, row.status, error)
+    service = request.app.state.service
+    await tell_refusal(service.audit, service.settings.trusted_proxies, request, row.status, error)
     if row.sentence is not None or row.status >= 500:
         # What the client is not told is told here.
         event(

@@ -64,7 +64,7 @@ async def ready(
     """
     if runs.stopping:
         raise ServiceStopping("the service is being shut down")
-    await audit.log.check()
+    audit.log.check()
     await store.check()
     await database.check()
     if not check.problems:
