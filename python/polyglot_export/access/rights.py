@@ -8,6 +8,7 @@ from typing import Any
 
 from polyglot_export.access.configured import ConfiguredDatasets
 from polyglot_export.access.exposure import Exposure
+from polyglot_export.access.limits import UNLIMITED, Limits
 from polyglot_export.access.scopes import USUAL, Scope
 from polyglot_export.errors import SpecError
 from polyglot_export.fields import Record, read_record, read_text, within, write_record
@@ -102,6 +103,9 @@ class Rights(Record):
     """The webhooks that its exports may name; none unless they are listed, since they take data elsewhere."""
     scopes: tuple[Scope, ...] = USUAL
     """The kinds of calls that it may make."""
+    limits: Limits = UNLIMITED
+    """How much it may have: ``{ exports = 4, bytes_per_day = "50GB" }``. Without it only the fair share of all callers
+    holds."""
 
     @property
     def in_database(self) -> CallerSettings:

@@ -25,7 +25,18 @@ from polyglot_export.service.http.openapi import describe
 from polyglot_export.service.http.site_guard import SiteGuard
 from polyglot_export.service.metrics import RequestCounter
 from polyglot_export.service.pages import router as pages
-from polyglot_export.service.routes import benchmark, datasets, download, events, exports, files, health, metrics
+from polyglot_export.service.quotas.metered import Metered
+from polyglot_export.service.routes import (
+    benchmark,
+    caller,
+    datasets,
+    download,
+    events,
+    exports,
+    files,
+    health,
+    metrics,
+)
 from polyglot_export.service.webhooks import openapi as webhooks
 
 __all__ = ["create_app", "service_of"]
@@ -38,6 +49,7 @@ ROUTERS = (
     files.router,
     events.router,
     datasets.router,
+    caller.router,
     health.router,
     metrics.router,
     pages.router,
@@ -92,6 +104,7 @@ def create_app(
     app.add_middleware(SiteGuard, keyless=lambda: service.callers.keyless, trusted=origins)
     app.add_middleware(HostGuard, needed=lambda: service.callers.keyless)
     app.add_middleware(RequestCounter, requests=service.metrics.requests)
+    app.add_middleware(Metered)
     for router in ROUTERS:
         app.include_router(router)
     app.webhooks.include_router(webhooks.router)

@@ -30,8 +30,9 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="polyglot-export"'}
 _BAD_TOKEN = {"WWW-Authenticate": 'Bearer realm="polyglot-export", error="invalid_token"'}
 """RFC 6750, section 3.1."""
 DOTS_OF_A_TOKEN = 2
-SEVERAL = 2
-"""As how many callers an issuer counts: nobody knows how many it has, so there is always room for another one."""
+UNKNOWN = 1 << 31
+"""As how many callers an issuer counts, or an app: nobody knows how many it has, so there is always room for another
+one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +116,8 @@ class Callers:
         self.apply(keys, exposure, destinations, webhooks, issuers)
 
     def __len__(self) -> int:
-        """How many callers there are; anybody counts as one."""
-        return max(1, len(self._keys) + SEVERAL * len(self._issuers))
+        """How many callers there may be; anybody counts as one."""
+        return max(1, len(self._keys) + UNKNOWN * len(self._issuers))
 
     @property
     def keyless(self) -> bool:

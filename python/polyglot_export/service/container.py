@@ -39,6 +39,7 @@ from polyglot_export.service.prepared.downloads import PreparedFiles
 from polyglot_export.service.prepared.files import SpoolFiles
 from polyglot_export.service.prepared.spool import Spool
 from polyglot_export.service.prepared.tidying import SpoolKeeper
+from polyglot_export.service.quotas.quotas import Quotas
 from polyglot_export.service.reload import Reloader
 from polyglot_export.service.replicas.replica import Replica, replica_name
 from polyglot_export.service.replicas.runs import Runs
@@ -76,6 +77,7 @@ class Service:
     bodies: BodyRoom
     budget: MemoryBudget
     admission: Admission
+    quotas: Quotas
     least_pace: LeastPace
     spool: Spool
     prepared_files: PreparedFiles
@@ -116,6 +118,7 @@ class Service:
         # Behind all runs, so that the last ends are told too.
         await self.messenger.close()
         await self.spool_keeper.close()
+        await self.quotas.close()
         self.database.close()
         if self.replica is not None:
             await self.replica.close()
@@ -157,7 +160,8 @@ def build(
     configuration.destinations.load()
     budget = MemoryBudget(export_memory(settings, bodies), connections, Trimmer().plan, lambda: len(known))
     terms = export_terms(settings)
-    admission = Admission(budget, terms)
+    quotas = Quotas(store)
+    admission = Admission(budget, terms, quotas.places)
     check = ConfigurationCheck(terms, budget.capacity, set_default_dataset(settings), anybody=lambda: known.keyless)
     least_pace = LeastPace(settings.slow_client_timeout, settings.min_rate)
     spool = Spool(settings.spool_dir, settings.spool_limit)
@@ -165,7 +169,7 @@ def build(
     threads = StoreThreads(settings.queue_timeout)
     revocations = Revocations(known, end=settings.end_revoked)
     preparations = _preparations(
-        settings, runs, spool_files, admission, known, threads, revocations, shared=shared is not None
+        settings, runs, spool_files, admission, known, threads, revocations, quotas, shared=shared is not None
     )
     file_terms = FileTerms(budget, settings.queue_timeout, least_pace, revocations)
     job_events = JobEvents(runs, store, preparations.may_begin)
@@ -191,6 +195,7 @@ def build(
         bodies=bodies,
         budget=budget,
         admission=admission,
+        quotas=quotas,
         least_pace=least_pace,
         spool=spool,
         prepared_files=PreparedFiles(spool, file_terms),
@@ -203,7 +208,10 @@ def build(
         messenger=messenger,
         benchmark=Benchmark(catalogue, admission, settings.benchmark_rows, settings.queue_timeout),
         metrics=Metrics(
-            Watched(clients, runs, budget, connections, spool, preparations, bodies, job_events, messenger), version
+            Watched(
+                clients, runs, budget, connections, spool, preparations, bodies, job_events, messenger, quotas.refusals
+            ),
+            version,
         ),
         check=check,
     )
@@ -266,6 +274,7 @@ def _preparations(
     callers: Callers,
     threads: StoreThreads,
     revocations: Revocations,
+    quotas: Quotas,
     *,
     shared: bool,
 ) -> Preparations:
@@ -279,7 +288,7 @@ def _preparations(
     )
     sets = DeliveredSets(lambda job: callers.owner_of(job).destinations, threads)
     kinds: dict[str, Kind] = {"file": spool_files, "store": sets}
-    return Preparations(runs, kinds, admission, callers.owner_of, terms)
+    return Preparations(runs, kinds, admission, callers.owner_of, terms, quotas)
 
 
 async def _look_at(database: Database) -> None:

@@ -27,6 +27,8 @@ from polyglot_export.service.errors import NotFound
 from polyglot_export.service.logs import about
 from polyglot_export.service.metrics import Metrics
 from polyglot_export.service.prepared.downloads import PreparedFiles
+from polyglot_export.service.quotas.metered import METER
+from polyglot_export.service.quotas.quotas import Quotas
 from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.service.revocations import Revocations
 from polyglot_export.service.streams.events import JobEvents
@@ -51,12 +53,14 @@ __all__ = [
     "OwnJobDep",
     "PreparationsDep",
     "PreparedFilesDep",
+    "QuotasDep",
     "RevocationsDep",
     "RunsDep",
     "SettingsDep",
     "StoreDep",
     "VisibleJobDep",
     "needs",
+    "within_the_day",
 ]
 
 
@@ -85,21 +89,24 @@ MessengerDep = Annotated[Messenger, _part(lambda service: service.messenger)]
 MetricsDep = Annotated[Metrics, _part(lambda service: service.metrics)]
 PreparationsDep = Annotated[Preparations, _part(lambda service: service.preparations)]
 PreparedFilesDep = Annotated[PreparedFiles, _part(lambda service: service.prepared_files)]
+QuotasDep = Annotated[Quotas, _part(lambda service: service.quotas)]
 RevocationsDep = Annotated[Revocations, _part(lambda service: service.revocations)]
 RunsDep = Annotated[Runs, _part(lambda service: service.runs)]
 SettingsDep = Annotated[ServiceSettings, _part(lambda service: service.settings)]
 StoreDep = Annotated[JobStore, _part(lambda service: service.store)]
 
 
-async def _caller(request: Request, callers: CallersDep, settings: SettingsDep) -> Caller:
+async def _caller(request: Request, callers: CallersDep, settings: SettingsDep, quotas: QuotasDep) -> Caller:
     note_address(address_of(request, settings.trusted_proxies))
     caller = await callers.of(request)
     request.state.caller = caller.name
+    request.scope[METER] = quotas.meter(caller)
+    await quotas.note_request(caller)
     return caller
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]
-"""Who asks, and what they may read; raises Unauthorized, which is 401."""
+"""Who asks, and what they may read; raises Unauthorized, which is 401, or TooManyRequests."""
 
 
 def needs(scope: Scope) -> Any:
@@ -109,6 +116,14 @@ def needs(scope: Scope) -> Any:
         caller.need(scope)
 
     return Depends(checked)
+
+
+async def _within_the_day(caller: CallerDep, quotas: QuotasDep) -> None:
+    await quotas.check_day(caller)
+
+
+within_the_day = Depends(_within_the_day)
+"""The marker of a route that sends data, or has it made: it is not for callers that have had theirs, which is 429."""
 
 
 async def _own_job(export_id: str, caller: CallerDep, store: StoreDep) -> Job:

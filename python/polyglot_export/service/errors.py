@@ -30,6 +30,7 @@ __all__ = [
     "ServiceStopping",
     "SlowClient",
     "SpoolFull",
+    "TooManyRequests",
     "TookTooLong",
     "Unauthorized",
     "UnsupportedMediaType",
@@ -144,6 +145,10 @@ class HeaderTooLarge(ServiceError):
 
 class Overloaded(ServiceError):
     """There are more clients, or larger requests, than the service has room for."""
+
+
+class TooManyRequests(ServiceError):
+    """The caller has reached a limit of its own (RFC 6585, section 4)."""
 
 
 class ServiceStopping(ServiceError):

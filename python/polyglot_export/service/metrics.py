@@ -30,6 +30,7 @@ from polyglot_export.service.background.preparations import Preparations
 from polyglot_export.service.http.client_connections import ClientConnections
 from polyglot_export.service.http.problems import PROBLEMS
 from polyglot_export.service.prepared.spool import Spool
+from polyglot_export.service.quotas.refused import Refusals
 from polyglot_export.service.replicas.active import ActiveRun
 from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.service.streams.events import JobEvents
@@ -58,6 +59,7 @@ class Watched:
     bodies: BodyRoom
     job_events: JobEvents
     messenger: Messenger
+    refusals: Refusals
 
 
 class Metrics:
@@ -234,6 +236,12 @@ class _Live(Collector):
         for reason, count in asdict(clients.turned).items():
             turned.add_metric([reason], count)
         yield turned
+        limited = CounterMetricFamily(
+            "polyglot_callers_limited", "Refusals of callers that had reached a limit of their own.", labels=["limit"]
+        )
+        for limit, count in self._watched.refusals.count.items():
+            limited.add_metric([limit], count)
+        yield limited
 
     def _certificate(self) -> Metric:
         """Without a sample where there is none."""

@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 
 from polyglot_export.errors import Busy, SpecError
 from polyglot_export.jobs.job import Job, Run
+from polyglot_export.jobs.stores.ledger import Ledger
 
 __all__ = [
     "MAX_WEIGHT",
@@ -108,6 +109,10 @@ class JobStore(Protocol):
         """How many jobs are kept: those that are ``running``, those that have ``expired``, and those that are ``idle``,
         which wait for a download or have ended.
         """
+
+    @property
+    def ledger(self) -> Ledger:
+        """What callers have used, kept where the jobs are."""
 
     async def close(self) -> None:
         """Release its connections."""

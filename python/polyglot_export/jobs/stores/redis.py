@@ -29,6 +29,7 @@ from polyglot_export.jobs.job import EXPIRED_KEPT, Job, JobStatus, Run
 from polyglot_export.jobs.messages import MESSAGES_LEASE
 from polyglot_export.jobs.stores import redis_scripts as scripts
 from polyglot_export.jobs.stores.base import MAX_WEIGHT, Lease, Pulse, StoreAway, check_weight, order_of, parse_cursor
+from polyglot_export.jobs.stores.redis_ledger import RedisLedger
 from polyglot_export.request.spec import ExportSpec
 
 __all__ = ["LEASE_SECONDS", "RedisJobStore"]
@@ -96,6 +97,7 @@ class RedisJobStore:
         self._prefix = prefix
         self._max_jobs = max_jobs
         self._lease = int(lease * 1000)
+        self.ledger = RedisLedger(self._redis, prefix, self._call)
         self._calls: set[asyncio.Future[Any]] = set()
         self._reading = asyncio.Semaphore(READERS)
         # A job's spec never changes: whoever reads it while somebody holds it gets the same one.

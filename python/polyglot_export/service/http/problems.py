@@ -77,6 +77,7 @@ PROBLEMS: tuple[Problem, ...] = (
     Problem(service_errors.UnsupportedMediaType, 415, "unsupported-media-type", "The body must be JSON"),
     Problem(service_errors.RangeNotSatisfiable, 416, "range-not-satisfiable", "No such part of the file"),
     Problem(service_errors.UpgradeRequired, 426, "upgrade-required", "HTTP/1.1 is needed"),
+    Problem(service_errors.TooManyRequests, 429, "too-many-requests", "A limit of the caller is reached", retry=True),
     Problem(service_errors.HeaderTooLarge, 431, "header-too-large", "The request's head is too large"),
     Problem(service_errors.ClientGone, 499, "client-gone", "The client went away"),
     Problem(errors.StatementFailed, 500, "statement-failed", "The database refused the statement"),

@@ -42,6 +42,7 @@ class Caller:
         settings: Mapping[str, str | int] | None = None,
         destinations: Iterable[str] = (),
         webhooks: Iterable[str] = (),
+        limits: Mapping[str, int | str] | None = None,
     ) -> None:
         """Describe a caller.
 
@@ -56,6 +57,7 @@ class Caller:
             settings: Of the database, for row policies: ``{"app.tenant": "3"}``.
             destinations: The configured ones to which it may have exports delivered.
             webhooks: The configured ones that its exports may name.
+            limits: How much it may have, as a key's table has it: ``{"exports": 2, "bytes_per_day": "5GB"}``.
 
         Raises:
             SpecError: Something is of another kind than that.
@@ -73,6 +75,7 @@ class Caller:
                 "settings": settings or {},
                 "destinations": _listed("destinations", destinations),
                 "webhooks": _listed("webhooks", webhooks),
+                "limits": limits if limits is not None else {},
             }
         )
 

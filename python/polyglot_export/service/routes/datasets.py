@@ -61,7 +61,7 @@ class DatasetsView(AnswerModel):
     "/datasets",
     dependencies=[needs(Scope.READ)],
     summary="List what may be exported",
-    responses=json_answer(DatasetsView) | problems_for(401, 403, 503, 504),
+    responses=json_answer(DatasetsView) | problems_for(401, 403, 429, 503, 504),
 )
 async def index(catalogue: CatalogueDep, caller: CallerDep) -> ExactJSONResponse:
     """With columns, types and estimates."""
@@ -73,7 +73,7 @@ async def index(catalogue: CatalogueDep, caller: CallerDep) -> ExactJSONResponse
     "/datasets/{name:path}",
     dependencies=[needs(Scope.READ)],
     summary="Show one dataset",
-    responses=json_answer(DatasetView) | problems_for(401, 403, 404, 503, 504),
+    responses=json_answer(DatasetView) | problems_for(401, 403, 404, 429, 503, 504),
 )
 async def show(name: str, catalogue: CatalogueDep, caller: CallerDep) -> ExactJSONResponse:
     """With columns, types and estimates."""

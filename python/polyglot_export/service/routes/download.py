@@ -23,6 +23,7 @@ from polyglot_export.service.dependencies import (
     RunsDep,
     SettingsDep,
     needs,
+    within_the_day,
 )
 from polyglot_export.service.errors import RangeRefused, WrongState
 from polyglot_export.service.http.file_headers import file_headers
@@ -51,10 +52,10 @@ _FILE: dict[int | str, dict[str, Any]] = {
 
 @router.get(
     "/exports/{export_id}/download",
-    dependencies=[needs(Scope.READ)],
+    dependencies=[needs(Scope.READ), within_the_day],
     summary="Run an export and download its file",
     response_class=Response,
-    responses=_FILE | problems_for(400, 401, 403, 404, 409, 410, 412, 416, 426, 500, 503, 504),
+    responses=_FILE | problems_for(400, 401, 403, 404, 409, 410, 412, 416, 426, 429, 500, 503, 504),
 )
 async def download(
     request: Request,
@@ -104,7 +105,7 @@ async def download(
     summary="The headers of a download",
     response_class=Response,
     responses=other_answer(200, "The headers that are known without a run")
-    | problems_for(401, 403, 404, 409, 410, 412, 503),
+    | problems_for(401, 403, 404, 409, 410, 412, 429, 503),
 )
 async def download_headers(
     request: Request, job: OwnJobDep, caller: CallerDep, runs: RunsDep, prepared: PreparedFilesDep

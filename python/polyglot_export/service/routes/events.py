@@ -35,7 +35,7 @@ router = APIRouter(tags=["exports"])
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },
         **other_answer(204, "The client has seen the end"),
-        **problems_for(401, 403, 404, 410, 426, 503),
+        **problems_for(401, 403, 404, 410, 426, 429, 503),
     },
 )
 async def events(

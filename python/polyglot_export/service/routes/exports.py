@@ -36,6 +36,7 @@ from polyglot_export.service.dependencies import (
     StoreDep,
     VisibleJobDep,
     needs,
+    within_the_day,
 )
 from polyglot_export.service.http import idempotency
 from polyglot_export.service.http.answer_model import AnswerModel
@@ -83,11 +84,11 @@ _BODY: dict[str, Any] = {
 
 @router.post(
     "/exports",
-    dependencies=[needs(Scope.EXPORT)],
+    dependencies=[needs(Scope.EXPORT), within_the_day],
     status_code=201,
     summary="Create an export",
     response_class=ExactJSONResponse,
-    responses=json_answer(JobView, 201) | problems_for(400, 401, 403, 408, 409, 413, 415, 503, 504),
+    responses=json_answer(JobView, 201) | problems_for(400, 401, 403, 408, 409, 413, 415, 429, 503, 504),
     openapi_extra=_BODY,
 )
 async def create(
@@ -141,7 +142,7 @@ async def create(
     "/exports",
     dependencies=[needs(Scope.READ)],
     summary="List exports, newest first",
-    responses=json_answer(ExportsView) | problems_for(400, 401, 403, 503),
+    responses=json_answer(ExportsView) | problems_for(400, 401, 403, 429, 503),
 )
 async def index(
     caller: CallerDep,
@@ -169,7 +170,7 @@ async def index(
     "/exports/{export_id}",
     dependencies=[needs(Scope.READ)],
     summary="Show an export",
-    responses=json_answer(JobView) | problems_for(401, 403, 404, 503),
+    responses=json_answer(JobView) | problems_for(401, 403, 404, 429, 503),
 )
 async def show(job: VisibleJobDep, runs: RunsDep) -> ExactJSONResponse:
     """The spec, the state of the latest run with its progress, and all runs."""
@@ -182,7 +183,7 @@ async def show(job: VisibleJobDep, runs: RunsDep) -> ExactJSONResponse:
     status_code=204,
     summary="End an export",
     response_class=Response,
-    responses=other_answer(204, "Cancelled, or forgotten") | problems_for(401, 403, 404, 503),
+    responses=other_answer(204, "Cancelled, or forgotten") | problems_for(401, 403, 404, 429, 503),
 )
 async def end(
     job: OwnJobDep,
