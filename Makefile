@@ -150,6 +150,7 @@ lint-python: $(STAMPS)/core $(STAMPS)/dev
 	$(BIN)/python tools/check_version.py
 	$(BIN)/python -m tools.cli_reference --check
 	$(BIN)/python -m tools.manifest_schema --check
+	$(BIN)/python -m tools.audit_schema --check
 	$(BIN)/python -m tests.faults.table --check
 	$(BIN)/python -m tests.readers.table --check
 	$(BIN)/python -m tests.integrations.table --check
@@ -193,6 +194,7 @@ test-slow: install ## The property tests at length, an hour or so (Hypothesis an
 docs: install ## Write the generated pages anew and check that every link leads somewhere
 	$(BIN)/python -m tools.cli_reference
 	$(BIN)/python -m tools.manifest_schema
+	$(BIN)/python -m tools.audit_schema
 	$(BIN)/python -m tests.faults.table
 	$(BIN)/python -m tests.readers.table
 	$(BIN)/python -m tests.integrations.table

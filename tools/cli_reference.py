@@ -28,22 +28,25 @@ practice is told in [Use it from a script](../howto/command-line.md), the option
 """
 
 
-def help_text(command: str | None) -> str:
-    """What the program prints for ``polyglot --help`` or ``polyglot COMMAND --help``, at a fixed width."""
-    program = click.Context(app, info_name="polyglot", terminal_width=COLUMNS, help_option_names=["--help", "-h"])
-    found = app if command is None else app.get_command(program, command)
-    assert found is not None
-    context = program if command is None else click.Context(found, info_name=command, parent=program)
-    return "\n".join(line.rstrip() for line in found.get_help(context).strip().splitlines())
-
-
 def page(commands: list[str]) -> str:
     """The whole page."""
-    parts = [INTRODUCTION]
-    for command in (None, *commands):
-        name = "polyglot" if command is None else f"polyglot {command}"
-        parts.append(f"## {name}\n\n```text\n{help_text(command)}\n```\n")
+    program = click.Context(app, info_name="polyglot", terminal_width=COLUMNS, help_option_names=["--help", "-h"])
+    parts = [INTRODUCTION, _section(program)]
+    for name in commands:
+        command = app.get_command(program, name)
+        assert command is not None
+        context = click.Context(command, info_name=name, parent=program)
+        parts.append(_section(context))
+        if isinstance(command, click.Group):
+            parts += [
+                _section(click.Context(each, info_name=word, parent=context)) for word, each in command.commands.items()
+            ]
     return "\n".join(parts)
+
+
+def _section(context: click.Context) -> str:
+    help_text = "\n".join(line.rstrip() for line in context.get_help().strip().splitlines())
+    return f"## {context.command_path}\n\n```text\n{help_text}\n```\n"
 
 
 def main() -> int:

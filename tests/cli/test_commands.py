@@ -1,11 +1,9 @@
-"""``datasets``, ``explain`` and ``keys``."""
+"""``datasets`` and ``explain``."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-import tomllib
 from pathlib import Path
 
 import psycopg
@@ -116,37 +114,3 @@ def test_explain_takes_the_line_of_an_export(cli: Cli, items: str, tmp_path: Pat
 
 def test_explain_a_query(cli: Cli, items: str) -> None:
     assert "one" in succeeded(cli("explain", "--query", "SELECT 1 AS one", "-f", "parquet", dsn=items)).decode()
-
-
-def test_a_key_and_its_hash(cli: Cli) -> None:
-    done = cli("keys", "reports")
-    table = tomllib.loads(succeeded(done).decode())
-    found = re.fullmatch(r"polyglot: the key, shown only now: (\S{40,})\n", done.stderr.decode())
-    assert found is not None
-    assert table == {"keys": {"reports": {"hash": "sha256:" + hashlib.sha256(found[1].encode()).hexdigest()}}}
-    assert found[1] not in done.stdout.decode()
-
-
-def test_two_keys_differ(cli: Cli) -> None:
-    assert cli("keys", "a").stdout != cli("keys", "a").stdout
-
-
-def test_a_key_of_ones_own(cli: Cli) -> None:
-    done = cli("keys", 'The "finance" team', "--stdin", stdin=b"my own key\n")
-    assert tomllib.loads(succeeded(done).decode()) == {
-        "keys": {'The "finance" team': {"hash": "sha256:" + hashlib.sha256(b"my own key").hexdigest()}}
-    }
-    assert done.stderr == b""
-    assert complaint(cli("keys", "x", "--stdin", stdin=b""), 2) == "standard input holds no key"
-
-
-def test_a_key_works_in_a_configuration(cli: Cli) -> None:
-    """What the command prints is what the service reads."""
-    from polyglot_export.access.keys import load_keys
-
-    done = cli("keys", "reports")
-    key = done.stderr.decode().split()[-1]
-    keys = load_keys(tomllib.loads(done.stdout.decode()))
-    found = keys.find(key)
-    assert found is not None
-    assert found.name == "reports"

@@ -137,7 +137,7 @@ def test_the_reference_is_fresh() -> None:
         (("export", "t", "--where", "id > 1 and id < 5"), "takes one term; give a second --where"),
         (("explain", "t", "--where", "id"), "--where 'id': after the column comes one of the operators"),
         (("explain",), "name a table or view, or give --query"),
-        (("keys",), "keys: Missing argument 'NAME'"),
+        (("keys",), "keys new: Missing argument 'NAME'"),
         (("demo", "--rows", "0"), "'--rows'"),
         (("serve", "--port", "65536"), "'--port'"),
     ],

@@ -23,7 +23,7 @@ from typing import Any, Self
 from tests.clients.outcome import Connection, Outcome, Task
 from tests.clients.programs import NEVER_CLOSING, version_of
 
-__all__ = ["Chromium", "browser_program"]
+__all__ = ["Browser", "Chromium", "browser_program"]
 
 PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser")
 SECONDS = 60.0
@@ -83,10 +83,10 @@ class Chromium:
 
     def run(self, tasks: Sequence[Task]) -> list[Outcome]:
         """One browser for all."""
-        with _Browser() as browser:
+        with Browser(tasks[0].trust.spki if tasks[0].trust else None) as browser:
             return [self._download(browser, task) for task in tasks]
 
-    def _download(self, browser: _Browser, task: Task) -> Outcome:
+    def _download(self, browser: Browser, task: Task) -> Outcome:
         # The page is one of the service itself. Its connection is the one that is kept.
         browser.open(task.warm)
         if task.connection is Connection.FRESH:
@@ -99,10 +99,16 @@ class Chromium:
         return Outcome(None, answer["status"], answer["bytes"], answer["sha256"])
 
 
-class _Browser:
+class Browser:
     """A fresh headless browser with one page."""
 
-    def __init__(self) -> None:
+    def __init__(self, spki: str | None = None) -> None:
+        """Set up.
+
+        Args:
+            spki: The digest of the only key whose certificate is taken without an authority.
+        """
+        self._trusted = [f"--ignore-certificate-errors-spki-list={spki}"] if spki is not None else []
         self._folder = Path(tempfile.mkdtemp(prefix="polyglot-browser-"))
         self._buffer = b""
         self._messages = 0
@@ -115,6 +121,7 @@ class _Browser:
         command = [
             browser_program(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
             "--no-first-run", "--remote-debugging-pipe", f"--user-data-dir={self._folder / 'profile'}",
+            *self._trusted,
         ]  # fmt: skip
         place = f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}'
         with (self._folder / "log").open("wb") as log:

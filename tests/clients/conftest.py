@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.site import fill, opened
-from tests.fixtures.process import Service
+from tests.clients.site import Downloads, fill, opened
 
 
 @pytest.fixture(scope="module")
-def downloads(module_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def downloads(module_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Downloads]:
     """A service with exports that are whole and exports that are cut, and the clients of the lock files beside this."""
     subprocess.run([str(Path(__file__).with_name("install.sh"))], check=True)
     fill(module_dsn)

@@ -97,8 +97,8 @@ def _sites(ways: Sequence[str]) -> Iterator[dict[str, Site]]:
         ExitStack() as stack,
     ):
         fill(server.dsn())
-        service = stack.enter_context(opened(server.dsn(), Path(folder)))
-        yield {name: stack.enter_context(way(name, service)) for name in ways}
+        downloads = stack.enter_context(opened(server.dsn(), Path(folder)))
+        yield {name: stack.enter_context(way(name, downloads)) for name in ways}
 
 
 def _all(clients: Sequence[Client], ways: Sequence[str]) -> None:
@@ -124,10 +124,10 @@ def _keep(name: str, version: str, found: dict[str, Seen]) -> None:
     row["ways"] |= {where: vars(seen) for where, seen in found.items()}
     order = [client.name for client in CLIENTS]
     document["clients"] = {known: document["clients"][known] for known in order if known in document["clients"]}
-    document["proxies"] = {
+    document["proxies"] |= {
         where: version_of([proxy.path, "version" if where == "caddy" else "-v"])
-        for where, proxy in PATHS.items()
-        if proxy is not None and proxy.path is not None
+        for where in found
+        if (proxy := PATHS[where]) is not None and proxy.path is not None
     }
     document["date"] = dt.datetime.now(dt.UTC).date().isoformat()
     MEASURED.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

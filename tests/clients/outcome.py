@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from pathlib import Path
 
-__all__ = ["Connection", "Outcome", "Task"]
+__all__ = ["Connection", "Outcome", "Task", "Trust"]
 
 
 class Connection(enum.Enum):
@@ -20,6 +21,21 @@ class Connection(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Trust:
+    """What a client must know of a service that speaks HTTPS.
+
+    Attributes:
+        ca: The authority, in PEM.
+        java: The same as Java's trust store.
+        spki: The digest of the certificate's key, by which Chromium can be told to take it.
+    """
+
+    ca: Path
+    java: Path
+    spki: str
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One download.
 
@@ -27,11 +43,13 @@ class Task:
         url: What to fetch; its scheme is that of the path to the service.
         warm: Another address of the same origin, for :attr:`Connection.KEPT`.
         connection: Over which connection.
+        trust: Where it speaks HTTPS.
     """
 
     url: str
     warm: str
     connection: Connection
+    trust: Trust | None = None
 
     def line(self) -> dict[str, object]:
         """For the programs in ``programs/``."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from tests.clients.outcome import Connection, Outcome, Task
+from tests.clients.outcome import Connection, Outcome, Task, Trust
 
 __all__ = ["INSTALLED", "PROGRAMS", "Client", "CommandLine", "Program", "version_of"]
 
@@ -86,7 +86,7 @@ class Program:
             input=lines.encode(),
             capture_output=True,
             cwd=INSTALLED / "npm",
-            env=_environment(),
+            env=_environment(tasks[0].trust),
             timeout=SECONDS,
             check=False,
         )
@@ -129,10 +129,11 @@ class CommandLine:
                 # It writes everything behind each other into one file.
                 warm, output = ([task.warm] if warm else []), ["-O", str(target), task.url]
             closing = self.closing if task.connection is Connection.CLOSING else ()
+            trusting = [f"--ca-certificate={task.trust.ca}"] if self.program == "wget" and task.trust else []
             done = subprocess.run(
-                [self.program, *self.options, *closing, *warm, *output],
+                [self.program, *self.options, *trusting, *closing, *warm, *output],
                 capture_output=True,
-                env=_environment(),
+                env=_environment(task.trust),
                 timeout=SECONDS,
                 check=False,
             )
@@ -156,8 +157,14 @@ def version_of(command: Sequence[str]) -> str:
     return found.group()
 
 
-def _environment() -> dict[str, str]:
-    """Nothing that sends a client over somebody's proxy."""
+def _environment(trust: Trust | None = None) -> dict[str, str]:
+    """Nothing that sends a client over somebody's proxy, and whom it trusts, in the words of each of them."""
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     # The last two are Deno's: it asks for a newer version otherwise.
-    return kept | {"NO_COLOR": "1", "DENO_NO_UPDATE_CHECK": "1"}
+    kept |= {"NO_COLOR": "1", "DENO_NO_UPDATE_CHECK": "1"}
+    if trust is not None:
+        kept |= dict.fromkeys(
+            ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "DENO_CERT"), str(trust.ca)
+        )
+        kept["JAVA_TOOL_OPTIONS"] = f"-Djavax.net.ssl.trustStore={trust.java} -Djavax.net.ssl.trustStorePassword=trust"
+    return kept

@@ -10,19 +10,22 @@ import hashlib
 import tempfile
 import urllib.request
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from benchmarks.reverse_proxies import PROXIES, ReverseProxy, running
-from tests.clients.outcome import Connection, Outcome, Task
+from tests.clients.outcome import Connection, Outcome, Task, Trust
+from tests.fixtures.certificates import Authority
 from tests.fixtures.process import Service, serve
 from tests.service.client import create, job, wait_for
 
-__all__ = ["DIRECT", "FORMATS", "PATHS", "Site", "fill", "opened", "way"]
+__all__ = ["DIRECT", "FORMATS", "PATHS", "TLS", "Downloads", "Site", "fill", "opened", "way"]
 
 FORMATS: Mapping[str, Mapping[str, str]] = {
     "csv": {"format": "csv"},
@@ -32,9 +35,11 @@ FORMATS: Mapping[str, Mapping[str, str]] = {
 }
 """What an export is asked for, by the name in the table."""
 DIRECT = "direct"
+TLS = "direct, TLS"
 _BY_NAME = {proxy.name: proxy for proxy in PROXIES}
 PATHS: Mapping[str, ReverseProxy | None] = {
     DIRECT: None,
+    TLS: None,
     "nginx": _BY_NAME["nginx, 1.1, `Via` set"],
     "haproxy": _BY_NAME["haproxy, `mode http`"],
     "caddy": _BY_NAME["caddy, `reverse_proxy`"],
@@ -63,11 +68,13 @@ class Site:
     Args:
         service: The service, to make exports and look at jobs.
         origin: Scheme, host and port that the clients use.
+        trust: Where they speak HTTPS.
     """
 
-    def __init__(self, service: Service, origin: str) -> None:
+    def __init__(self, service: Service, origin: str, trust: Trust | None = None) -> None:
         self._service = service
         self._origin = origin
+        self._trust = trust
         self._whole: dict[str, list[bytes]] = {}
 
     def task(self, format_name: str, connection: Connection, *, cut: bool) -> tuple[str, Task]:
@@ -76,7 +83,7 @@ class Site:
         dataset = f"{'cut' if cut else 'whole'}_{size}"
         export_id = create(self._service, dataset=dataset, **FORMATS[format_name])
         url = f"{self._origin}/exports/{export_id}/download"
-        return export_id, Task(url, f"{self._origin}/health/live", connection)
+        return export_id, Task(url, f"{self._origin}/health/live", connection, self._trust)
 
     def check_cut(self, export_id: str) -> None:
         """The export was cut, and not before its first bytes.
@@ -104,7 +111,8 @@ class Site:
     def _download(self, format_name: str) -> list[bytes]:
         """The body as it is sent, and decoded."""
         export_id, _ = self.task(format_name, Connection.FRESH, cut=False)
-        with urllib.request.urlopen(f"{self._service.url}/exports/{export_id}/download") as answer:
+        url = f"{self._service.url}/exports/{export_id}/download"
+        with urllib.request.urlopen(url, context=self._service.context) as answer:
             sent = answer.read()
             encoded = answer.headers["Content-Encoding"] == "gzip"
         return [sent, zlib.decompress(sent, 31)] if encoded else [sent]
@@ -121,20 +129,42 @@ def fill(dsn: str) -> None:
             connection.execute(_VIEW.format(name=f"cut_{size}", last=cut, rows=rows).encode())
 
 
+@dataclass(frozen=True)
+class Downloads:
+    """A service, and what another one on the same database needs.
+
+    Attributes:
+        service: It.
+        start: Starts another one.
+        folder: For files.
+    """
+
+    service: Service
+    start: Callable[..., AbstractContextManager[Service]]
+    folder: Path
+
+
 @contextmanager
-def opened(dsn: str, folder: Path) -> Iterator[Service]:
+def opened(dsn: str, folder: Path) -> Iterator[Downloads]:
     """A service on a database that :func:`fill` has filled."""
     config = folder / "polyglot.toml"
     names = [f"{kind}_{size}" for kind in ("whole", "cut") for size in ROWS]
     config.write_text("".join(f'[datasets.{name}]\ntable = "public.{name}"\n' for name in names))
-    with serve(dsn, config=config, default_dataset=names[0], workers=1) as service:
-        yield service
+    start = partial(serve, dsn, config=config, default_dataset=names[0], workers=1)
+    with start() as service:
+        yield Downloads(service, start, folder)
 
 
 @contextmanager
-def way(name: str, service: Service) -> Iterator[Site]:
+def way(name: str, downloads: Downloads) -> Iterator[Site]:
     """One of :data:`PATHS` to a service."""
-    proxy = PATHS[name]
+    service, proxy = downloads.service, PATHS[name]
+    if name == TLS:
+        authority = Authority(downloads.folder)
+        pair = authority.server()
+        with downloads.start(context=authority.context(), env=pair.env) as secure:
+            yield Site(secure, secure.url, Trust(authority.root_file, authority.java_file, pair.spki))
+        return
     if proxy is None:
         yield Site(service, service.url)
         return

@@ -16,8 +16,8 @@ _HEAD = """
 
 Measured on {date} by `make clients`: each client downloads csv, csv.gz, json and Parquet, over a connection
 that has carried an answer before, over a fresh one and, where it can ask for that, over one that it wants closed
-(`Connection: close`); directly and behind {proxies}. The backend of the export is terminated
-behind its first chunks.
+(`Connection: close`); directly, without [TLS](../howto/tls.md) and with it, and behind {proxies}.
+The backend of the export is terminated behind its first chunks.
 "Seen" means that the client reports an error, in all of these downloads; every client also took each export that was
 not cut for whole, and got all of it. The tests repeat a part of the table (`tests/clients`).
 
@@ -48,8 +48,8 @@ def measured() -> Any:
 def section() -> str:
     """The part of the page, in Markdown."""
     found = measured()
-    ways = ["direct", *found["proxies"]]
-    columns = ["direct", *(f"{name} {version}" for name, version in found["proxies"].items())]
+    ways = ["direct", "direct, TLS", *found["proxies"]]
+    columns = ["direct", "with TLS", *(f"{name} {version}" for name, version in found["proxies"].items())]
     head = _HEAD.format(
         date=found["date"],
         proxies=", ".join(found["proxies"]),

@@ -13,9 +13,8 @@ from tests.clients.catalog import QUICK
 from tests.clients.measure import trials
 from tests.clients.outcome import Connection
 from tests.clients.programs import Client
-from tests.clients.site import Site, way
+from tests.clients.site import DIRECT, TLS, Downloads, Site, way
 from tests.clients.table import measured
-from tests.fixtures.process import Service
 
 FORMATS = ("csv",)
 """Without an encoding, whose decoder might see the early end by itself."""
@@ -23,17 +22,18 @@ BEHIND_A_PROXY = (Connection.KEPT,)
 
 
 @pytest.fixture(scope="module")
-def sites(downloads: Service) -> Iterator[Mapping[str, Site]]:
-    """The service itself, and a proxy."""
-    with way("direct", downloads) as direct, way("nginx", downloads) as nginx:
-        yield {"direct": direct, "nginx": nginx}
+def sites(downloads: Downloads) -> Iterator[Mapping[str, Site]]:
+    """The service itself, with TLS and without, and a proxy."""
+    with way(DIRECT, downloads) as direct, way(TLS, downloads) as secure, way("nginx", downloads) as nginx:
+        yield {DIRECT: direct, TLS: secure, "nginx": nginx}
 
 
 @pytest.mark.parametrize("client", QUICK, ids=lambda client: client.name)
 def test_as_in_the_table(sites: Mapping[str, Site], client: Client) -> None:
     behind = BEHIND_A_PROXY if Connection.KEPT in client.connections else client.connections
     found = {
-        "direct": trials(client, sites["direct"], FORMATS),
+        DIRECT: trials(client, sites[DIRECT], FORMATS),
+        TLS: trials(client, sites[TLS], FORMATS),
         "nginx": trials(client, sites["nginx"], FORMATS, behind),
     }
     ways = measured()["clients"][client.name]["ways"]
@@ -47,5 +47,6 @@ def test_as_in_the_table(sites: Mapping[str, Site], client: Client) -> None:
 def test_nobody_is_misled_without_a_proxy() -> None:
     """The promise itself, over the whole table."""
     for name, row in measured()["clients"].items():
-        assert row["ways"]["direct"]["unseen"] == [], name
+        assert row["ways"][DIRECT]["unseen"] == [], name
+        assert row["ways"][TLS]["unseen"] == [], name
         assert all(seen["refused"] == [] for seen in row["ways"].values()), name

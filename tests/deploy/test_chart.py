@@ -98,6 +98,13 @@ def test_the_probes_lead_somewhere(service: Service) -> None:
     )
 
 
+def test_the_probes_speak_what_the_service_speaks() -> None:
+    for settings, scheme in (({}, "HTTP"), ({"POLYGLOT_TLS_CERT": "/tls/tls.crt"}, "HTTPS")):
+        spec = container({"settings": settings})
+        probes = [spec[probe]["httpGet"]["scheme"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")]
+        assert probes == [scheme] * 3
+
+
 def test_the_ingress_shows_every_call_but_the_numbers(service: Service) -> None:
     paths = [path["path"] for path in rendered(VALUES["everything"])["Ingress"]["spec"]["rules"][0]["http"]["paths"]]
     calls = set(call(service, "/openapi.json").json()["paths"]) | {"/docs", "/openapi.json"}

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.process import Service, cli
+from tests.fixtures.certificates import Authority
+from tests.fixtures.process import Service, cli, serve
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "deploy" / "Dockerfile").read_text()
@@ -99,6 +100,23 @@ def test_the_health_check_tells_alive_from_dead(service: Service) -> None:
     ]
     assert codes[0] == 0
     assert codes[1] != 0
+
+
+def test_the_health_check_speaks_https_where_the_service_does(tmp_path: Path) -> None:
+    """On the address of the machine itself, for which no certificate is."""
+    command = json.loads(re.findall(r"^HEALTHCHECK .*?CMD (\[.*\])$", JOINED, re.MULTILINE)[0])
+    authority = Authority(tmp_path)
+    pair = authority.server()
+    with serve("host=127.0.0.1 port=1", context=authority.context(), env=pair.env) as service:
+        for env, code in ((pair.env, 0), ({}, 1)):
+            done = subprocess.run(
+                [sys.executable, *command[1:]],
+                env={**os.environ, "PORT": str(service.port), **env},
+                capture_output=True,
+                timeout=30,
+                check=False,
+            )
+            assert done.returncode == code, done.stderr
 
 
 def test_the_tools_of_the_build_come_from_the_lock(tmp_path: Path) -> None:

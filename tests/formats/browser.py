@@ -21,7 +21,9 @@ from urllib.parse import unquote
 
 import pytest
 
-__all__ = ["Fetched", "fetch"]
+from tests.fixtures.process import free_port
+
+__all__ = ["Fetched", "fetch", "page_origin"]
 
 PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser")
 """In the order of preference; ``tools/system-packages.sh`` installs the first when none is there."""
@@ -59,8 +61,18 @@ class Fetched:
     """What ``fetch`` or ``arrayBuffer`` threw."""
 
 
-def fetch(addresses: Mapping[str, str]) -> dict[str, Fetched]:
+def page_origin() -> tuple[int, str]:
+    """A free port for the page of :func:`fetch`, and the origin that a service must allow for it."""
+    port = free_port()
+    return port, f"http://127.0.0.1:{port}"
+
+
+def fetch(addresses: Mapping[str, str], port: int) -> dict[str, Fetched]:
     """Fetch each address in a fresh browser, one after the other; the keys name the results.
+
+    Args:
+        addresses: Of services that allow the origin of the page.
+        port: Of the page.
 
     Raises:
         AssertionError: The browser did not finish in :data:`FETCH_SECONDS`.
@@ -68,10 +80,9 @@ def fetch(addresses: Mapping[str, str]) -> dict[str, Fetched]:
     program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
     if program is None:
         pytest.exit("Chromium is missing; tools/system-packages.sh installs it", returncode=3)
-    with _Desk(addresses) as desk, tempfile.TemporaryDirectory(prefix="polyglot-browser-") as profile:
+    with _Desk(addresses, port) as desk, tempfile.TemporaryDirectory(prefix="polyglot-browser-") as profile:
         command = [
             program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", f"--user-data-dir={profile}",
-            "--disable-web-security",  # the service is another origin than the page, and allows none
             f"http://127.0.0.1:{desk.server_port}/",
         ]  # fmt: skip
         with Path(profile, "log").open("w+b") as log:
@@ -101,8 +112,8 @@ class _Desk(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, addresses: Mapping[str, str]) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, addresses: Mapping[str, str], port: int) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.page = _PAGE.replace("ADDRESSES", json.dumps(dict(addresses))).encode()
         self.found: dict[str, Fetched] = {}
         self.done = threading.Event()

@@ -10,7 +10,7 @@ import pytest
 from tests.fixtures.process import Serve, Service
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.server import Database
-from tests.formats.browser import fetch
+from tests.formats.browser import fetch, page_origin
 from tests.library.helpers import copied, ndjson
 from tests.service.client import create
 
@@ -41,8 +41,9 @@ def _downloads(service: Service) -> dict[str, str]:
 def test_a_browser_decodes_a_download(serve: Serve, shared: tuple[str, psycopg.Connection]) -> None:
     dsn, conn = shared
     expected = {"csv": copied(conn, "SELECT * FROM t"), "ndjson": ndjson(conn, "SELECT * FROM t")}
-    with serve(dsn, workers=2) as service:
-        found = fetch(_downloads(service))
+    port, origin = page_origin()
+    with serve(dsn, workers=2, cors_origins=origin) as service:
+        found = fetch(_downloads(service), port)
     assert len(found) == 2 * len(ENCODINGS)
     for name, fetched in found.items():
         assert (fetched.error, fetched.status) == (None, 200), name
@@ -54,11 +55,12 @@ def test_a_browser_decodes_a_download(serve: Serve, shared: tuple[str, psycopg.C
 def test_a_browser_sees_that_a_download_is_broken(serve: Serve, shared: tuple[str, psycopg.Connection]) -> None:
     """The status has been sent when the database goes; what was decoded up to there is not handed out as the file."""
     dsn, _ = shared
-    with Proxy.to(dsn) as proxy, serve(proxy.dsn, workers=1) as service:
+    port, origin = page_origin()
+    with Proxy.to(dsn) as proxy, serve(proxy.dsn, workers=1, cors_origins=origin) as service:
         for compression in ENCODINGS:
             export_id = create(service, dataset="t", compression=compression)
             proxy.cut_after(CUT_BYTES)
-            fetched = fetch({"cut": f"{service.url}/exports/{export_id}/download"})["cut"]
+            fetched = fetch({"cut": f"{service.url}/exports/{export_id}/download"}, port)["cut"]
             proxy.heal()
             assert fetched.status == 200, compression
             assert fetched.error is not None, compression

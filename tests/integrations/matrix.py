@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from tests.clients.browser import _Browser
+from tests.clients.browser import Browser
 from tests.integrations.servers import ASGI_SHAPES, SERVERS, WSGI_SHAPES, Server, running
 
 __all__ = ["COMPLETE", "HANGS", "SEEN", "TABLES", "matrix", "versions"]
@@ -159,7 +159,7 @@ def _node(servers: Sequence[Server], urls: Mapping[str, str]) -> Answers:
 
 def _browser(servers: Sequence[Server], urls: Mapping[str, str]) -> Answers:
     found: Answers = {}
-    with _Browser() as browser:
+    with Browser() as browser:
         for server in servers:
             keys = _keys(server)
             browser.open(urls[server.name] + server.path(server.shapes[0], ""))

@@ -19,7 +19,7 @@ from django.utils.encoding import iri_to_uri
 from openpyxl import load_workbook
 from psycopg.conninfo import conninfo_to_dict
 
-from polyglot_export import InternalError
+from polyglot_export import InternalError, SpecError
 from polyglot_export.integrations.django import ExportAdminMixin, ExportResponse
 from polyglot_export.integrations.limits import DEFAULT_MEMORY, DEFAULT_ROW_LIMIT, _made
 from tests.cli.helpers import copied, wait_until
@@ -64,6 +64,13 @@ def test_a_queryset_is_what_the_server_says(conn: psycopg.Connection) -> None:
     nobody = ExportResponse(request, Order.objects.filter(customer=hostile).values("id"), format="ndjson")
     assert content_of(nobody) == b""
     wait_until(lambda: backends(conn) == 0)
+
+
+@pytest.mark.parametrize("wrong", [{"role": "nobody"}, {"min_rate": -1}, {"settings": {"a.b": 1, "A.B": 2}}])
+def test_a_fault_of_the_project_is_raised(conn: psycopg.Connection, wrong: dict[str, Any]) -> None:
+    with pytest.raises(SpecError, match=f"^{next(iter(wrong))}"):
+        ExportResponse(RequestFactory().get("/"), "orders", **wrong)
+    assert backends(conn) == 0
 
 
 def test_refusals_have_a_status(conn: psycopg.Connection) -> None:

@@ -15,13 +15,14 @@ from sqlalchemy import column, create_engine, make_url, select, table
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from polyglot_export import PolyglotError, SpecError
+from polyglot_export import AccessDenied, PolyglotError, SpecError
 from polyglot_export.admission.budget import Share
 from polyglot_export.integrations import limits as limits_module
 from polyglot_export.integrations import starlette as starlette_module
 from polyglot_export.integrations.fastapi import CutBroken, ExportResponse, limits
 from tests.cli.helpers import copied, wait_until
 from tests.examples.helpers import ORDERS, backends
+from tests.library.helpers import as_role, new_role
 
 BROKEN = "CREATE VIEW broken AS SELECT id, 1 / (id - 1900) AS share, repeat('x', 2000) AS filler FROM orders"
 """Fails in the middle, by itself."""
@@ -78,6 +79,37 @@ def test_a_response_is_what_the_server_says(dsn: str, conn: psycopg.Connection) 
     wait_until(lambda: backends(conn) == 0)
 
 
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"settings": {"app.tenant": 3}, "role": "nobody"}, "nobody"),
+        ({"role": "none"}, "role: must be"),
+        ({"settings": {"search_path": "other"}}, "settings: 'search_path' cannot be set"),
+        ({"settings": {"app.tenant": None}}, "settings.app.tenant: must be"),
+        ({"workers": 0}, "workers: must be"),
+        ({"lock_timeout": 0}, "lock_timeout: must be"),
+        ({"dsn": 7}, "dsn: must be"),
+    ],
+)
+def test_a_fault_of_the_app_is_not_told_as_one_of_the_client(
+    dsn: str, conn: psycopg.Connection, keywords: dict[str, Any], message: str
+) -> None:
+    conn.execute(ORDERS)
+    app = app_of(**({"dsn": dsn} | keywords))
+    assert get(app).status_code == 500
+    with pytest.raises(SpecError, match=message):
+        get(app, fails=True)
+    assert backends(conn) == 0
+
+
+def test_a_role_that_the_login_is_no_member_of(dsn: str, conn: psycopg.Connection) -> None:
+    conn.execute(ORDERS)
+    with new_role(conn, "stranger") as stranger, new_role(conn, "weak", "NOINHERIT") as weak:
+        conn.execute(f"GRANT SELECT ON orders TO {stranger}".encode())
+        with pytest.raises(AccessDenied, match="permission denied to set role"):
+            get(app_of(as_role(dsn, weak), role=stranger), fails=True)
+
+
 def test_a_select_of_sqlalchemy(dsn: str, conn: psycopg.Connection) -> None:
     conn.execute(ORDERS)
     engine = create_engine(make_url(dsn).set(drivername="postgresql+psycopg"))
@@ -94,7 +126,6 @@ def test_a_select_of_sqlalchemy(dsn: str, conn: psycopg.Connection) -> None:
         ({"source": "nothing"}, 400, "nothing"),
         ({"columns": ["id", "nobody"]}, 400, "nobody"),
         ({"format": "pdf"}, 400, "pdf"),
-        ({"settings": {"app.tenant": 3}, "role": "nobody"}, 400, "nobody"),
         ({"role": "pg_monitor"}, 403, "orders"),
         ({"dsn": "postgresql://127.0.0.1:1/x"}, 503, "cannot be reached"),
     ],

@@ -8,24 +8,21 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
-import django
 import psycopg
 import pytest
-from django.conf import settings
-from psycopg.conninfo import conninfo_to_dict
-
-from polyglot_export import SpecError, explain
-from tests.library.helpers import copied, exported, exported_rows, new_role
-
-if not settings.configured:
-    settings.configure(DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3"}}, USE_TZ=True)
-    django.setup()
-
 from django.db import connections, models
 from django.db.models import Count, F, OuterRef, Q, Sum, Value
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Concat, Length, Now, TruncMonth, Upper
 from django.test.utils import CaptureQueriesContext
+from psycopg.conninfo import conninfo_to_dict
+
+from polyglot_export import SpecError, explain
+from tests.integrations.apps import django_app
+from tests.library.helpers import copied, exported, exported_rows, new_role
+
+# A process has one Django, whichever of its tests is collected first; models need it to be configured.
+assert django_app.site is not None
 
 
 class Customer(models.Model):  # type: ignore[misc]  # noqa: DJ008 - nobody prints it

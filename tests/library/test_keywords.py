@@ -39,6 +39,9 @@ def table(conn: psycopg.Connection) -> None:
             "SELECT * FROM t WHERE id > 3 AND id < 6",
         ),
         ({"filter": {"column": "id", "op": "=", "value": 6}}, "SELECT * FROM t WHERE id = 6"),
+        ({"exclude": "rest:desc"}, "SELECT id FROM t"),
+        ({"exclude": ["rest:desc"], "where": '"rest:desc" = 1'}, 'SELECT id FROM t WHERE "rest:desc" = 1'),
+        ({"columns": ["*"], "exclude": ("rest:desc",)}, "SELECT id FROM t"),
     ],
 )
 def test_the_forms_of_the_command_line(
@@ -67,6 +70,8 @@ def test_the_forms_of_the_command_line(
         ({"filter": 3}, "filter: must be a list"),
         ({"order_by": 3}, "order_by: must be a list"),
         ({"columns": 3}, "columns: must be a list"),
+        ({"exclude": 3}, "exclude: must be a list"),
+        ({"exclude": "id", "columns": ["id"]}, "exclude.0: 'id' is among the columns that are asked for"),
         ({"workers": float("nan")}, "workers: must be a whole number of at least 1 (got nan)"),
         ({"workers": 1.5}, "workers: must be a whole number of at least 1 (got 1.5)"),
         ({"lock_timeout": 0}, "lock_timeout: must be above 0 seconds, and at most 2,147,483 (got 0)"),

@@ -32,6 +32,16 @@ def role(conn: psycopg.Connection) -> Iterator[str]:
         yield name
 
 
+@pytest.mark.parametrize("names", [("app.tenant", "App.Tenant"), ("work_mem", "WORK_MEM")])
+def test_one_setting_under_two_names(dsn: str, conn: psycopg.Connection, names: tuple[str, str]) -> None:
+    """To the server they are one, of which the last value would hold."""
+    for name, value in zip(names, ("7MB", "9MB"), strict=True):
+        conn.execute(f"SET {name} = '{value}'".encode())
+    assert conn.execute(f"SHOW {names[0]}".encode()).fetchone() == ("9MB",)
+    with pytest.raises(SpecError, match=f"^settings: '{names[0]}' and '{names[1]}' are one setting to PostgreSQL"):
+        exported(dsn, "anything", settings=dict.fromkeys(names, "7MB"))
+
+
 @pytest.mark.parametrize("workers", [1, 2, 7])
 def test_a_policy_reads_the_setting_in_every_worker(
     dsn: str, conn: psycopg.Connection, role: str, workers: int

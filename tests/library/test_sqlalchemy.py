@@ -228,6 +228,17 @@ def test_names_and_order_are_those_of_the_select(engine: Engine) -> None:
     assert exported(engine, with_join).splitlines()[0] == b"id,id_1,Total %"
 
 
+@pytest.mark.parametrize("label", ["n" * 70, "ä" * 40, "n" + "ä" * 31, "n" * 63])
+def test_a_long_label_is_the_servers_whatever_way_it_is_read(engine: Engine, label: str) -> None:
+    """PostgreSQL cuts names at 63 bytes."""
+    plain = select(Order.id.label(label)).where(Order.total < 0.5)
+    with engine.connect() as connection:
+        (cut,) = connection.exec_driver_sql(f'SELECT 1 AS "{label}"').keys()
+    assert exported(engine, plain).decode() == f"{cut}\n1\n"
+    assert exported(engine, plain.order_by(Order.total)).decode() == f"{cut}\n1\n"
+    assert (explain(engine, plain).scans[0].pages is None) == (cut != label)
+
+
 def test_what_the_caller_adds_is_about_the_result(engine: Engine) -> None:
     statement = select(Order.id.label("n"), Order.code).where(Order.id < 50)
     what: dict[str, Any] = {"where": "n > 40", "order_by": "n:desc", "limit": 3, "columns": ["n"]}

@@ -25,8 +25,12 @@ def nobody(_: object) -> None:
     [
         (DATASETS, {"host": "0.0.0.0"}, "host: is for polyglot serve"),
         (DATASETS, {"log_level": "info"}, "log_level: is for polyglot serve"),
+        (DATASETS, {"end_revoked": True}, "end_revoked: is for polyglot serve"),
+        (DATASETS, {"pid_file": "/tmp/pid"}, "pid_file: is for polyglot serve"),
+        (DATASETS, {"tls_cert": "tls.crt"}, "tls_cert: is for polyglot serve"),
+        (DATASETS, {"cors_origins": "*"}, "cors_origins: is for polyglot serve"),
         (DATASETS, {"max_clients": 3}, "max_clients: is for polyglot serve"),
-        (DATASETS, {"memory": "1GB"}, "memory: there is no such setting; allowed are benchmark_rows, "),
+        (DATASETS, {"memory": "1GB"}, "memory: there is no such setting; allowed are audit_fsync, audit_log, "),
         (DATASETS, {"memory_limit": "much"}, "POLYGLOT_MEMORY_LIMIT: "),
         ({}, {}, "config: has no datasets"),
         ({"datasets": {"people": {}}}, {}, "datasets.people: give either table or query"),

@@ -47,10 +47,10 @@ def call(
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """Send a request and read the whole answer, whatever its status."""
-    url = service if isinstance(service, str) else service.url
+    url, context = (service, None) if isinstance(service, str) else (service.url, service.context)
     request = urllib.request.Request(url + path, data=body, headers=dict(headers or {}), method=method)
     try:
-        with urllib.request.urlopen(request, timeout=120) as answer:
+        with urllib.request.urlopen(request, timeout=120, context=context) as answer:
             return Answer(answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.read())
     except urllib.error.HTTPError as error:
         with error:
@@ -160,6 +160,11 @@ class RawDownload:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(PATIENCE)
         self.socket.connect(("127.0.0.1", service.port))
+        if service.context is not None:
+            # An end without the alert that announces it is an error, as a reset is.
+            self.socket = service.context.wrap_socket(
+                self.socket, server_hostname="127.0.0.1", suppress_ragged_eofs=False
+            )
         self.socket.sendall(
             f"GET /exports/{export_id}/{what} HTTP/{version}\r\nHost: localhost\r\n{headers}\r\n".encode()
         )

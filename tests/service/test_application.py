@@ -111,6 +111,8 @@ def test_the_document_lists_what_is_there_and_nothing_else(service: Service) -> 
 
 def test_every_call_is_described_and_every_error_is_a_problem(service: Service) -> None:
     document = call(service, "/openapi.json").json()
+    names = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
+    assert sorted(set(names)) == sorted(names)
     for path, item in document["paths"].items():
         for method, operation in item.items():
             assert method in HTTP_METHODS

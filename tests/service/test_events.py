@@ -242,10 +242,12 @@ await fetch("/done/0/", {method: "POST", body: ""});
 </script>"""
 
 
-def test_a_browser_follows_comes_back_once_and_stays_away(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_browser_follows_comes_back_once_and_stays_away(records: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(browser, "_PAGE", BROWSER_PAGE)
-    export_id = create(service)
-    found = browser.fetch({"log": f"{service.url}/exports/{export_id}/events"})
+    port, origin = browser.page_origin()
+    with serve(records, workers=2, cors_origins=origin) as service:
+        export_id = create(service)
+        found = browser.fetch({"log": f"{service.url}/exports/{export_id}/events"}, port)
     log = json.loads(found["log"].body)
     kinds = [kind for kind, _, _ in log]
     assert log[0][:2] == ["state", "pending"]

@@ -10,6 +10,7 @@ import pytest
 
 from polyglot_export.service.http.connection import Connection
 from polyglot_export.service.http.protocol import ExportProtocol
+from tests.fixtures.certificates import Authority
 from tests.fixtures.process import Service, serve
 from tests.service.client import RawDownload, create, job, wait_for, wait_for_status, wait_until_stalled
 
@@ -18,10 +19,18 @@ LARGE = 120
 
 
 @pytest.fixture(scope="module")
-def service(module_dsn: str) -> Iterator[Service]:
+def pads(module_dsn: str) -> str:
     with psycopg.connect(module_dsn, autocommit=True) as conn:
         conn.execute("CREATE TABLE pads AS SELECT g AS id, repeat('x', 1000) AS pad FROM generate_series(1, 1000) g")
-    with serve(module_dsn) as running:
+    return module_dsn
+
+
+@pytest.fixture(scope="module", params=["HTTP", "HTTPS"])
+def service(request: pytest.FixtureRequest, pads: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """With TLS there are more places where bytes may wait."""
+    authority = Authority(tmp_path_factory.mktemp("authority"))
+    secure = {"context": authority.context(), "env": authority.server().env} if request.param == "HTTPS" else {}
+    with serve(pads, **secure) as running:  # type: ignore[arg-type]
         yield running
 
 

@@ -51,6 +51,14 @@ async def test_a_renewed_lease_is_nobody_elses(leasing: RedisJobStore) -> None:
         assert (await leasing.page(None, limit=1))[0].runs[0].rows == rows
 
 
+async def test_a_mark_is_seen_by_all(leasing: RedisJobStore) -> None:
+    assert (await leasing.renew("a", [])).mark == ""
+    assert await leasing.leave_mark("first") == ""
+    assert await leasing.leave_mark("second") == "first"
+    for replica in "ab":
+        assert (await leasing.renew(replica, [])).mark == "second"
+
+
 async def test_a_lapsed_lease_is_claimed_by_one(leasing: RedisJobStore) -> None:
     job = make_job().with_new_run(START, "a")
     await leasing.add(job)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -12,6 +12,7 @@ from psycopg import pq, sql
 
 from polyglot_export.access.configured import ConfiguredDatasets
 from polyglot_export.access.exposure import Exposure
+from polyglot_export.access.parameters import Parameter
 from polyglot_export.access.schema import ExposedTables
 from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import PolyglotError, UnknownDataset
@@ -92,6 +93,8 @@ class Dataset:
     """Where details are asked for, as the next one."""
     key: tuple[str, ...] = ()
     """The columns of the primary key that are offered, in its order."""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    """Of a configured query, by name."""
 
 
 def list_datasets(
@@ -127,7 +130,7 @@ def list_datasets(
             if not extensions:
                 terms.append(_NO_EXTENSIONS)
             found = _relations(leader, sql.SQL(" AND ").join(terms), list(KINDS), bare=False)
-    return [_without_sizes(each, caller) for each in found]
+    return [replace(_without_sizes(each, caller), parameters=exposure.parameters_of(each.name)) for each in found]
 
 
 def describe_dataset(
@@ -137,6 +140,7 @@ def describe_dataset(
     caller: CallerSettings = AS_THE_LOGIN,
     *,
     details: bool = False,
+    source: Source | None = None,
 ) -> Dataset:
     """One dataset.
 
@@ -146,14 +150,16 @@ def describe_dataset(
         name: Of the dataset.
         caller: The role and the settings under which is looked.
         details: Ask for comments and the primary key too.
+        source: What is read for it, where a request has said more than its name.
 
     Raises:
         UnknownDataset: There is none of that name, or it is not exposed.
         PolyglotError: The database refused a query.
     """
-    source = exposure.resolve(name)
+    source = exposure.resolve(name) if source is None else source
     with _reading(connection, caller) as leader:
-        return _without_sizes(_describe(leader, source, name, details=details), caller)
+        found = _without_sizes(_describe(leader, source, name, details=details), caller)
+    return replace(found, parameters=exposure.parameters_of(name))
 
 
 def _without_sizes(dataset: Dataset, caller: CallerSettings) -> Dataset:

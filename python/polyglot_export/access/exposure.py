@@ -24,6 +24,9 @@ from polyglot_export.sources.query import QuerySource
 from polyglot_export.sources.table import TableSource
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from polyglot_export.access.parameters import Parameter
     from polyglot_export.request.spec import ExportSpec
 
 
@@ -35,6 +38,8 @@ class Exposure(ABC):
 
     allows_queries: bool = False
     """Whether a request may bring its own SQL."""
+    has_parameters: bool = False
+    """Whether what it offers may have parameters."""
 
     @abstractmethod
     def resolve(self, name: str) -> Source:
@@ -53,6 +58,8 @@ class Exposure(ABC):
         """
         if spec.sql_where is not None and not self.allows_queries:
             raise SpecError("sqlWhere", "SQL is not taken here; give a filter")
+        if spec.parameters and spec.query is None and not self.has_parameters:
+            raise SpecError("parameters", "are for configured datasets that have some")
         if spec.query is not None:
             if not self.allows_queries:
                 raise SpecError("query", "SQL is not taken here; name a dataset")
@@ -60,6 +67,10 @@ class Exposure(ABC):
         if spec.dataset is None:
             raise SpecError("dataset", "name the table, view or dataset to export")
         return self.resolve(spec.dataset)
+
+    def parameters_of(self, name: str) -> Mapping[str, Parameter]:  # noqa: ARG002 - of those that have some
+        """The parameters of a dataset, by name."""
+        return {}
 
     def covers(self, spec: ExportSpec, offered: tuple[str, ...] | None) -> bool:
         """Whether the file of an export that was made under another exposure may be read under this one.

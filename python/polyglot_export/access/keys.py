@@ -10,19 +10,21 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, time
 from typing import Any
 
+from polyglot_export.access.certificates import read_certificate_names
 from polyglot_export.access.rights import Rights
 from polyglot_export.access.tables import read_tables
 from polyglot_export.errors import SpecError
 from polyglot_export.fields import Record
 
-__all__ = ["Found", "Key", "KeyHash", "Keys", "hash_key", "load_keys", "new_key"]
+__all__ = ["Found", "Key", "KeyHash", "Keys", "hash_key", "load_keys", "new_key", "read_moment"]
 
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
+NO_MOMENT = "must be a time with its offset such as 2027-01-31T12:00:00Z, or a day such as 2027-01-31"
 MAX_KEY = 512
 """Characters of a key that is looked for: hashing costs time, and ours have 43."""
 
@@ -43,18 +45,28 @@ def _hash(given: object) -> str | None:
     raise SpecError(None, 'must be "sha256:" and 64 lower-case hexadecimal digits')
 
 
-def _moment(given: object) -> datetime | None:
-    """A time with its offset, or the begin of a day in UTC: a time without one would be another on each machine."""
+def read_moment(given: object) -> datetime | None:
+    """A time with its offset, or the begin of a day in UTC: a time without one would be another on each machine.
+
+    Raises:
+        SpecError: It is neither.
+    """
     if isinstance(given, str):
-        with contextlib.suppress(ValueError):
-            given = datetime.fromisoformat(given)
+        given = _from_text(given)
     if isinstance(given, datetime) and given.tzinfo is not None:
         return given.astimezone(UTC)
     if isinstance(given, date) and not isinstance(given, datetime):
         return datetime.combine(given, time(tzinfo=UTC))
     if given is None:
         return None
-    raise SpecError(None, "must be a time with its offset such as 2027-01-31T12:00:00Z, or a day such as 2027-01-31")
+    raise SpecError(None, NO_MOMENT)
+
+
+def _from_text(given: str) -> date | None:
+    for kind in (date, datetime):
+        with contextlib.suppress(ValueError):
+            return kind.fromisoformat(given)
+    raise SpecError(None, NO_MOMENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +75,7 @@ class KeyHash(Record):
 
     hash: str = field(metadata={"read": _hash})
     """``sha256:`` and 64 digits, as ``polyglot keys`` prints it."""
-    expires: datetime | None = field(default=None, metadata={"read": _moment})
+    expires: datetime | None = field(default=None, metadata={"read": read_moment})
     """From when on it is refused."""
 
     @classmethod
@@ -79,13 +91,17 @@ class Key(Rights):
     """``sha256:`` and 64 digits, as ``polyglot keys`` prints it. The key itself is nowhere."""
     hashes: tuple[KeyHash, ...] = ()
     """Further ones of the same holder, each a text or ``{hash = …, expires = …}``: a new key and the one before."""
-    expires: datetime | None = field(default=None, metadata={"read": _moment})
+    certificates: tuple[str, ...] = field(default=(), metadata={"read": read_certificate_names})
+    """Names in certificates of clients, by which the holder is known without a key: the subject as RFC 4514 writes it,
+    such as ``CN=reports,O=Example``, or an alternative name after ``URI:``, ``DNS:`` or ``email:``. The authorities
+    are those of ``POLYGLOT_TLS_CLIENT_CA``."""
+    expires: datetime | None = field(default=None, metadata={"read": read_moment})
     """From when on the holder is refused: a time with its offset, or a day, which begins in UTC."""
-    not_before: datetime | None = field(default=None, metadata={"read": _moment})
+    not_before: datetime | None = field(default=None, metadata={"read": read_moment})
     """Until when the holder is refused."""
 
     def _check(self) -> None:
-        if not self.every_hash:
+        if not self.every_hash and not self.certificates:
             raise SpecError("hash", "is missing; polyglot keys NAME makes a key and prints its hash")
         if self.expires is not None and self.not_before is not None and self.expires <= self.not_before:
             raise SpecError("expires", "must be later than notBefore")
@@ -153,6 +169,10 @@ class Keys(Mapping[str, Key]):
                     found = Found(name, each)
         return found
 
+    def of_certificate(self, names: Collection[str]) -> list[str]:
+        """The entries that a certificate with these names fits: one, none, or several that contradict each other."""
+        return [name for name, key in self._keys.items() if not set(key.certificates).isdisjoint(names)]
+
 
 def load_keys(document: Mapping[str, Any]) -> Keys:
     """Read the ``[keys.…]`` tables of a configuration.
@@ -167,4 +187,7 @@ def load_keys(document: Mapping[str, Any]) -> Keys:
     hashes = [each.hash for key in keys.values() for each in key.every_hash]
     if len(set(hashes)) != len(hashes):
         raise SpecError("keys", "two entries have the same hash; a key has one name")
+    certificates = [each for key in keys.values() for each in key.certificates]
+    if twice := next((each for each in certificates if certificates.count(each) > 1), None):
+        raise SpecError("keys", f"two entries have the certificate {twice!r}; a certificate has one name")
     return Keys(keys)

@@ -8,6 +8,7 @@ from typing import Any
 
 from polyglot_export.access.configured import ConfiguredDatasets
 from polyglot_export.access.exposure import Exposure
+from polyglot_export.access.limits import UNLIMITED, Limits
 from polyglot_export.access.own_login import dsn_of, missing_variable, read_database
 from polyglot_export.access.row_condition import RowCondition
 from polyglot_export.access.scopes import USUAL, Scope
@@ -144,6 +145,9 @@ class Rights(Record):
     """The webhooks that its exports may name; none unless they are listed, since they take data elsewhere."""
     scopes: tuple[Scope, ...] = USUAL
     """The kinds of calls that it may make."""
+    limits: Limits = UNLIMITED
+    """How much it may have: ``{ exports = 4, bytes_per_day = "50GB" }``. Without it only the fair share of all callers
+    holds."""
 
     @property
     def in_database(self) -> CallerSettings:

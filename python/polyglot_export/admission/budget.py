@@ -22,6 +22,8 @@ __all__ = ["Ceiling", "Demand", "Fixed", "MemoryBudget", "Reservation", "Share"]
 
 KEPT_BYTES = 4 << 20
 """Memory that is left for a caller that holds nothing: a small export. For all of them at most a quarter."""
+NEWCOMERS = 2
+"""Callers which hold nothing and do not wait for whom room is left, if there may be so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,10 @@ class MemoryBudget:
     behind it wait too; otherwise a stream of small exports could keep a large one waiting for ever.
 
     Where there are several callers, none may take the last of what others need: each has at most three quarters of the
-    memory, and leaves a connection and some memory for each caller that holds nothing. Who waits only because of that
-    keeps nobody else waiting; and of those that wait, one whose caller has fewer connections comes first.
+    memory, and leaves a connection and some memory for each caller that waits without one, and for newcomers
+    (:data:`NEWCOMERS`): most of those that might come do not want anything at the moment. Who waits only because of
+    that, or of a limit of its own, keeps nobody else waiting; and of those that wait, one whose caller has fewer
+    connections comes first.
 
     Only the event loop's thread may wait; everything else may be called from any thread, :meth:`reserve_now` too.
     """
@@ -96,7 +100,7 @@ class MemoryBudget:
             capacity: Bytes that all reservations together may have.
             connections: How many workers there may be; ``None`` for any number.
             on_release: Called when memory was given back; must not block.
-            callers: How many callers there are that may want something.
+            callers: How many callers there may be that want something.
             advice: What a person can do about an export that needs more than there is.
         """
         self.capacity = capacity
@@ -128,8 +132,17 @@ class MemoryBudget:
         """How many exports wait for their turn."""
         return len(self._queue)
 
+    def workers_of(self, caller: str | None) -> int:
+        """Connections that a caller's exports have."""
+        return self._workers_held[caller]
+
     async def reserve(
-        self, demand: Demand[Share] | int, seconds: float | None, caller: str | None = None
+        self,
+        demand: Demand[Share] | int,
+        seconds: float | None,
+        caller: str | None = None,
+        *,
+        most_workers: int | None = None,
     ) -> Reservation:
         """Wait for a share.
 
@@ -137,6 +150,7 @@ class MemoryBudget:
             demand: What is wanted, or a number of bytes.
             seconds: To wait at most; ``None`` waits as long as it takes.
             caller: Who wants it.
+            most_workers: Connections that all exports of the caller may have together; ``None`` for its share.
 
         Raises:
             Busy: The time is over, or the least that is wanted is more than there is at all.
@@ -144,7 +158,7 @@ class MemoryBudget:
         wanted = Fixed(Share(demand)) if isinstance(demand, int) else demand
         began = time.monotonic()
         try:
-            return await self._wait(wanted, seconds, caller)
+            return await self._wait(wanted, seconds, _Claim(caller, most_workers))
         finally:
             if self.on_wait is not None and wanted.least.workers:
                 self.on_wait(time.monotonic() - began)
@@ -157,7 +171,7 @@ class MemoryBudget:
         """
         self._refuse_impossible(demand.least)
         with self._lock:
-            share = None if self._queue else self._choose(demand, Share(0), None)
+            share = None if self._queue else self._choose(demand, Share(0), _NOBODY)
             if share is None:
                 raise Busy(f"no {self._scarce(demand.least, None)} for another export is free; try again later")
             self._add(share, 1, None)
@@ -171,7 +185,7 @@ class MemoryBudget:
         Raises:
             Busy: As :meth:`reserve`.
         """
-        reservation.take_over(await self._wait(demand, seconds, reservation.caller, giving=reservation))
+        reservation.take_over(await self._wait(demand, seconds, reservation.claim, giving=reservation))
 
     def resize(self, reservation: Reservation, demand: Demand[S]) -> S | None:
         """Change a share that is held into one that fits a demand, without waiting.
@@ -183,12 +197,12 @@ class MemoryBudget:
             if not reservation.held:
                 return None
             held = reservation.share
-            caller = reservation.caller
-            share = self._choose(demand, held, caller)
-            if share is None or not self._leaves_room(share, held, caller):
+            claim = reservation.claim
+            share = self._choose(demand, held, claim)
+            if share is None or not self._leaves_room(share, held, claim):
                 return None
-            self._add(share, 1, caller)
-            self._add(held, -1, caller)
+            self._add(share, 1, claim.caller)
+            self._add(held, -1, claim.caller)
             reservation.share = share
         self._released()
         return share
@@ -199,15 +213,15 @@ class MemoryBudget:
             if not reservation.held:
                 return
             reservation.held = False
-            self._add(reservation.share, -1, reservation.caller)
+            self._add(reservation.share, -1, reservation.claim.caller)
         self._released()
 
     async def _wait(
-        self, demand: Demand[Share], seconds: float | None, caller: str | None, *, giving: Reservation | None = None
+        self, demand: Demand[Share], seconds: float | None, claim: _Claim, *, giving: Reservation | None = None
     ) -> Reservation:
         """Wait behind all others, or in front of them for a share that is given back."""
         self._refuse_impossible(demand.least)
-        waiter = _Waiter(demand, caller, giving is not None)
+        waiter = _Waiter(demand, claim, giving is not None)
         with self._lock:
             if giving is None:
                 self._queue.append(waiter)
@@ -223,11 +237,11 @@ class MemoryBudget:
             self._forget(waiter)
             if isinstance(error, TimeoutError) and seconds is not None:
                 raise Busy(
-                    f"no {self._scarce(demand.least, caller)} for another export became free in {seconds:g} seconds; "
-                    "try again later"
+                    f"no {self._scarce(demand.least, claim.caller)} for another export became free in {seconds:g} "
+                    "seconds; try again later"
                 ) from None
             raise
-        return Reservation(self, waiter.granted, caller)
+        return Reservation(self, waiter.granted, claim)
 
     def _refuse_impossible(self, least: Share) -> None:
         if least.bytes > self.most:
@@ -250,22 +264,27 @@ class MemoryBudget:
         several = self._callers() > 1
         # sorted() keeps the order of those that are equal.
         turns = sorted(
-            self._queue, key=lambda each: (not each.first, self._workers_held[each.caller] if several else 0)
+            self._queue, key=lambda each: (not each.first, self._workers_held[each.claim.caller] if several else 0)
         )
         for waiter in turns:
-            if not self._leaves_room(waiter.demand.least, Share(0), waiter.caller):
+            if not self._leaves_room(waiter.demand.least, Share(0), waiter.claim):
                 continue
-            share = self._choose(waiter.demand, Share(0), waiter.caller)
+            share = self._choose(waiter.demand, Share(0), waiter.claim)
             if share is None:
                 return False
-            self._add(share, 1, waiter.caller)
+            self._add(share, 1, waiter.claim.caller)
             self._queue.remove(waiter)
             waiter.grant(share)
             return True
         return False
 
-    def _leaves_room(self, share: Share, held: Share, caller: str | None) -> bool:
-        """Whether other callers still find something when this one has a share in place of one that it holds."""
+    def _leaves_room(self, share: Share, held: Share, claim: _Claim) -> bool:
+        """Whether other callers still find something when this one has a share in place of one that it holds, and this
+        one stays within its own limit.
+        """
+        caller = claim.caller
+        if share.workers and share.workers > self._own_workers(held, claim):
+            return False
         if self._callers() <= 1:
             return True
         more = share.workers and self._workers_held[caller] > held.workers
@@ -281,18 +300,27 @@ class MemoryBudget:
         return min(self._without(caller), self._all_workers() // 2)
 
     def _without(self, caller: str | None) -> int:
-        """How many other callers hold no connection."""
-        having = sum(1 for other, workers in self._workers_held.items() if workers and other != caller)
-        return max(0, self._callers() - 1 - having)
+        """For how many other callers that hold no connection room is left."""
+        having = {other for other, workers in self._workers_held.items() if workers and other != caller}
+        waiting = {waiter.claim.caller for waiter in self._queue} - having - {caller}
+        unknown = self._callers() - 1 - len(having) - len(waiting)
+        return len(waiting) + max(0, min(unknown, NEWCOMERS))
 
-    def _choose(self, demand: Demand[S], held: Share, caller: str | None) -> S | None:
+    def _own_workers(self, held: Share, claim: _Claim) -> int:
+        """Connections that a caller may have for an export in place of those that it holds, by its own limit."""
+        if claim.most_workers is None:
+            return self._all_workers()
+        return claim.most_workers - self._workers_held[claim.caller] + held.workers
+
+    def _choose(self, demand: Demand[S], held: Share, claim: _Claim) -> S | None:
         """The share of an export that holds another one, or none yet."""
         crowd = max(1, self.running + self.waiting)
         free, workers = self.capacity - self.reserved + held.bytes, self._free_workers(held)
         kept = self.capacity // (4 if crowd == 1 else 2)
         fair_workers = min(self._all_workers() // crowd, workers - self._all_workers() // 2)
-        fair = demand.within(min(self.capacity // crowd, free - kept), min(workers, max(1, fair_workers)))
-        if fair is not None and self._leaves_room(fair, held, caller):
+        most = min(workers, max(1, fair_workers), self._own_workers(held, claim))
+        fair = demand.within(min(self.capacity // crowd, free - kept), most)
+        if fair is not None and self._leaves_room(fair, held, claim):
             return fair
         least = demand.least
         return least if least.bytes <= free and least.workers <= workers else None
@@ -326,13 +354,25 @@ class MemoryBudget:
                 self._grant()
                 return
         # Granted in the same turn of the loop in which the caller was cancelled or ran out of time.
-        self.release(Reservation(self, waiter.granted, waiter.caller))
+        self.release(Reservation(self, waiter.granted, waiter.claim))
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """In whose name a share is asked for."""
+
+    caller: str | None = None
+    most_workers: int | None = None
+    """Connections that all shares of the caller may have."""
+
+
+_NOBODY = _Claim()
 
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
     demand: Demand[Share]
-    caller: str | None
+    claim: _Claim
     first: bool
     """Whether it waits in front of all others."""
     granted: Share = Share(0)
@@ -348,9 +388,9 @@ class _Waiter:
 class Reservation:
     """A share of the memory; give it back once, with :meth:`release` or at the end of a ``with`` block."""
 
-    def __init__(self, budget: MemoryBudget, share: Share, caller: str | None = None) -> None:
+    def __init__(self, budget: MemoryBudget, share: Share, claim: _Claim = _NOBODY) -> None:
         self._budget = budget
-        self.caller = caller
+        self.claim = claim
         self.share = share
         self.held = True
 

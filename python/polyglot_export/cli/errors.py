@@ -44,6 +44,12 @@ OPTIONS = {
     "partition_by": "--partition-by",
     "keep_partition_column": "--keep-partition-column",
     "watermark": "--watermark",
+    "scopes": "--scopes",
+    "expires": "--expires",
+    "keep": "--keep",
+    "at": "--at",
+    "pid": "--pid",
+    "timeout": "--timeout",
     "dataset": "SOURCE",
 }
 """Which option a member of a spec, or an argument of a call, comes from."""

@@ -12,6 +12,10 @@ __all__ = ["HTTP_1_0", "RANGED", "Refusal", "file_headers", "is_http_1_0", "refu
 
 RETRY_AFTER = 5
 """Seconds that a client is asked to wait after a 503: long enough for a short export to end."""
+_OF_THE_APP = frozenset(
+    {"role", "settings", "workers", "rate_limit", "lock_timeout", "idle_timeout", "min_rate", "dsn"}
+)
+"""Arguments of a response that no client chooses: what is wrong with them, the client cannot mend."""
 _AWAY = "the database cannot be reached at the moment; try again later"
 
 
@@ -28,6 +32,8 @@ def refusal_of(error: errors.PolyglotError) -> Refusal | None:
     """How an export is refused that failed before its first byte; ``None`` for what is a failure of the server, whose
     reason is for its log.
     """
+    if isinstance(error, errors.SpecError | errors.AccessDenied) and _is_of_the_app(error.field):
+        return None
     later = {"Retry-After": str(RETRY_AFTER)}
     if isinstance(error, errors.ConnectionFailed | errors.ConnectionLost):
         return Refusal(503, _AWAY, later)
@@ -42,6 +48,10 @@ def refusal_of(error: errors.PolyglotError) -> Refusal | None:
     ):
         return Refusal(503, "the database has no room for another export now; try again later", later)
     return None
+
+
+def _is_of_the_app(field: str | None) -> bool:
+    return (field or "").partition(".")[0] in _OF_THE_APP
 
 
 HTTP_1_0 = Refusal(

@@ -17,7 +17,7 @@ from polyglot_export.execution.run import RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.integrations.limits import room
 from polyglot_export.library.asked import Asked, Dsn, Rows, asked
-from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where
+from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, SqlWhere, Where
 from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.reservation import Shape
 
@@ -39,6 +39,7 @@ def wanted(
     query: str | None = None,
     format: Format | str = Format.CSV,  # noqa: A002
     columns: Columns | None = None,
+    exclude: Exclude = (),
     filter: Filter = (),  # noqa: A002
     where: Where = (),
     sql_where: SqlWhere | None = None,
@@ -64,6 +65,7 @@ def wanted(
         query=query,
         format=format,
         columns=columns,
+        exclude=exclude,
         filter=filter,
         where=where,
         sql_where=sql_where,

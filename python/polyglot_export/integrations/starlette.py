@@ -26,7 +26,7 @@ from polyglot_export.integrations.cut import CutBroken, break_off, is_guarded
 from polyglot_export.integrations.opening import Opening, Wanted, wanted
 from polyglot_export.integrations.pace import IDLE_SECONDS, Watch
 from polyglot_export.library.asked import Dsn, Rows
-from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where
+from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, SqlWhere, Where
 
 if TYPE_CHECKING:
     from starlette.background import BackgroundTask
@@ -64,6 +64,7 @@ class ExportResponse(Response):
         query: str | None = None,
         format: Format | str = Format.CSV,  # noqa: A002 - the word everyone uses
         columns: Columns | None = None,
+        exclude: Exclude = (),
         filter: Filter = (),  # noqa: A002
         where: Where = (),
         sql_where: SqlWhere | None = None,
@@ -92,6 +93,7 @@ class ExportResponse(Response):
             query: One SELECT statement, in place of a source. Never a client's text.
             format: Of the file.
             columns: Which, and in which order.
+            exclude: Columns that are left out.
             filter: Terms that must all hold, as data.
             where: The same as texts.
             sql_where: A condition in SQL, or a pair of it and its values. Never a client's text.
@@ -119,6 +121,7 @@ class ExportResponse(Response):
                 query=query,
                 format=format,
                 columns=columns,
+                exclude=exclude,
                 filter=filter,
                 where=where,
                 sql_where=sql_where,

@@ -20,7 +20,7 @@ from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, Progress, RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.library.asked import Dsn, Rows, asked
-from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where
+from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, SqlWhere, Where
 from polyglot_export.planning.plan import Plan
 
 __all__ = ["AsyncExport", "aexport"]
@@ -104,6 +104,7 @@ def aexport(
     query: str | None = None,
     format: Format | str = Format.CSV,  # noqa: A002
     columns: Columns | None = None,
+    exclude: Exclude = (),
     filter: Filter = (),  # noqa: A002
     where: Where = (),
     sql_where: SqlWhere | None = None,
@@ -130,6 +131,7 @@ def aexport(
         query=query,
         format=format,
         columns=columns,
+        exclude=exclude,
         filter=filter,
         where=where,
         sql_where=sql_where,

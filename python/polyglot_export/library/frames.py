@@ -17,7 +17,7 @@ from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, Progress, RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.library.asked import Dsn, Rows, asked
-from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where
+from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, SqlWhere, Where
 from polyglot_export.planning.plan import Plan
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def export_arrow(
     *,
     query: str | None = None,
     columns: Columns | None = None,
+    exclude: Exclude = (),
     filter: Filter = (),  # noqa: A002 - the words of export()
     where: Where = (),
     sql_where: SqlWhere | None = None,
@@ -61,6 +62,7 @@ def export_arrow(
         source: As in :func:`export`; not together with ``query``.
         query: One SELECT statement.
         columns: As in :func:`export`.
+        exclude: As in :func:`export`.
         filter: As in :func:`export`.
         where: As in :func:`export`.
         sql_where: As in :func:`export`.
@@ -87,6 +89,7 @@ def export_arrow(
         query=query,
         format=Format.ARROW,
         columns=columns,
+        exclude=exclude,
         filter=filter,
         where=where,
         sql_where=sql_where,

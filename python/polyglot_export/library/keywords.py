@@ -12,10 +12,12 @@ from polyglot_export.request.parse import parse_spec
 from polyglot_export.request.spec import ColumnChoice, ExportSpec, FilterTerm, OrderTerm
 from polyglot_export.request.sql_text import Parameters, SqlText
 
-__all__ = ["Columns", "Filter", "Order", "Settings", "SqlWhere", "Where", "make_spec"]
+__all__ = ["Columns", "Exclude", "Filter", "Order", "Settings", "SqlWhere", "Where", "make_spec"]
 
 Columns: TypeAlias = "Sequence[str | ColumnChoice] | Mapping[str, str]"
 """Names of columns, or source → target."""
+Exclude: TypeAlias = "str | Sequence[str]"
+"""A column that is left out, or several."""
 Filter: TypeAlias = "Sequence[FilterTerm | Mapping[str, Any]]"
 """Terms that must all hold, as data."""
 Where: TypeAlias = "str | Sequence[str]"
@@ -37,6 +39,7 @@ def make_spec(
     query: str | None = None,
     format: Format | str = Format.CSV,  # noqa: A002
     columns: Columns | None = None,
+    exclude: Exclude = (),
     filter: Filter = (),  # noqa: A002
     where: Where = (),
     sql_where: SqlWhere | None = None,
@@ -61,6 +64,7 @@ def make_spec(
             "dataset": source,
             "query": query,
             "columns": chosen,
+            "exclude": [exclude] if isinstance(exclude, str) else _listed("exclude", exclude),
             "filter": [*_terms(filter), *_written(where)],
             "sqlWhere": sql_where,
             "order_by": [_sort_key(key) for key in ([order_by] if isinstance(order_by, str) else _keys(order_by))],

@@ -21,7 +21,7 @@ from polyglot_export.execution.run import RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.library.aio import AsyncExport
 from polyglot_export.library.asked import Asked, Dsn, Rows, asked
-from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where
+from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, SqlWhere, Where
 from polyglot_export.planning.shared_moment import SharedMoment
 from polyglot_export.postgres.borrowed import borrow
 
@@ -63,6 +63,7 @@ class OneMoment:
         query: str | None = None,
         format: Format | str = Format.CSV,  # noqa: A002 - the word everyone uses
         columns: Columns | None = None,
+        exclude: Exclude = (),
         filter: Filter = (),  # noqa: A002
         where: Where = (),
         sql_where: SqlWhere | None = None,
@@ -88,6 +89,7 @@ class OneMoment:
             query=query,
             format=format,
             columns=columns,
+            exclude=exclude,
             filter=filter,
             where=where,
             sql_where=sql_where,

@@ -18,7 +18,7 @@ from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.library.asked import Dsn, Rows, asked
-from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where
+from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, SqlWhere, Where
 from polyglot_export.limits import CHUNK_BYTES, FILE_CHUNK_BYTES
 from polyglot_export.planning.plan import Plan
 
@@ -35,6 +35,7 @@ def export(
     query: str | None = None,
     format: Format | str = Format.CSV,  # noqa: A002 - the word everyone uses
     columns: Columns | None = None,
+    exclude: Exclude = (),
     filter: Filter = (),  # noqa: A002
     where: Where = (),
     sql_where: SqlWhere | None = None,
@@ -61,6 +62,7 @@ def export(
         query: One SELECT statement.
         format: A :class:`Format` or its name.
         columns: Which ones and in which order: names, or source → target.
+        exclude: Columns that are left out where all are meant: without ``columns``, or with ``"*"`` in them.
         filter: Terms that must all hold: :class:`FilterTerm`, or mappings with its members.
         where: More of them as the command line takes them: ``"id <= 3"``, or a list of such texts.
         sql_where: A condition in SQL, ``"a >= now() - interval '1 month'"``, or a pair of it and the values of its
@@ -90,6 +92,7 @@ def export(
         query=query,
         format=format,
         columns=columns,
+        exclude=exclude,
         filter=filter,
         where=where,
         sql_where=sql_where,
@@ -116,6 +119,7 @@ def explain(
     query: str | None = None,
     format: Format | str = Format.CSV,  # noqa: A002
     columns: Columns | None = None,
+    exclude: Exclude = (),
     filter: Filter = (),  # noqa: A002
     where: Where = (),
     sql_where: SqlWhere | None = None,
@@ -143,6 +147,7 @@ def explain(
         query=query,
         format=format,
         columns=columns,
+        exclude=exclude,
         filter=filter,
         where=where,
         sql_where=sql_where,
@@ -173,6 +178,7 @@ def export_to_file(
     query: str | None = None,
     format: Format | str | None = None,  # noqa: A002
     columns: Columns | None = None,
+    exclude: Exclude = (),
     filter: Filter = (),  # noqa: A002
     where: Where = (),
     sql_where: SqlWhere | None = None,
@@ -202,6 +208,7 @@ def export_to_file(
         query: As in :func:`export`.
         format: Needed only where the name does not say it; CSV for devices and standard output.
         columns: As in :func:`export`.
+        exclude: As in :func:`export`.
         filter: As in :func:`export`.
         where: As in :func:`export`.
         sql_where: As in :func:`export`.
@@ -229,6 +236,7 @@ def export_to_file(
         query=query,
         format=target.format,
         columns=columns,
+        exclude=exclude,
         filter=filter,
         where=where,
         sql_where=sql_where,

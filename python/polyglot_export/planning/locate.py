@@ -235,6 +235,9 @@ def hold(leader: Leader, found: Located) -> None:
     except StatementFailed as error:
         if relation is not None and error.sqlstate in (sqlstates.UNDEFINED_TABLE, sqlstates.UNDEFINED_COLUMN):
             raise Moved([found.title]) from None
+        if relation is None and (error.sqlstate or "").startswith(sqlstates.INTEGRITY_CLASS):
+            # Nothing has been read: a value in the query is none of its domain.
+            raise SpecError("query", error.message, sqlstate=error.sqlstate) from None
         raise
     if explained.locks_rows():
         raise SpecError("query", "must only read; FOR UPDATE and FOR SHARE lock rows")

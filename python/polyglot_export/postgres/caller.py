@@ -7,7 +7,7 @@ up, locked or read.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import psycopg
@@ -68,7 +68,20 @@ def read_caller_settings(role: object, settings: object) -> CallerSettings:
         return CallerSettings(role)
     if not isinstance(settings, Mapping):
         raise SpecError("settings", f'must be a mapping, as {{"app.tenant": 3}} (got {settings!r})')
-    return CallerSettings(role, tuple(_read(name, value) for name, value in settings.items()))
+    read = tuple(_read(name, value) for name, value in settings.items())
+    _refuse_repeated([name for name, _ in read])
+    return CallerSettings(role, read)
+
+
+def _refuse_repeated(names: Sequence[str]) -> None:
+    """PostgreSQL compares the names of settings without their case (``guc_name_compare``), so that the last value would
+    silently be that of all.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise SpecError("settings", f"{other!r} and {name!r} are one setting to PostgreSQL; give one of them")
 
 
 def _read(name: object, value: object) -> tuple[str, str]:

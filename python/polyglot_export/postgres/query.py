@@ -69,6 +69,7 @@ def describe_query(
         SpecError: It is not one statement, has parameters, gives no columns, writes, or the server refuses it; or its
             condition is none.
     """
+    _check_values(leader, query)
     text = trim(composed(leader, query.text, query.parameters, "query"))
     if "\0" in text:
         raise SpecError("query", "must not hold the character U+0000")
@@ -99,6 +100,26 @@ def _masked(leader: Leader, query: Query, masks: Mapping[str, str]) -> dict[str,
     ]
     every = masked(leader, columns, masks, _named(query.text), "the query")
     return {column.name: column for column in every if column.name in masks}
+
+
+def _check_values(leader: Leader, query: QueryText) -> None:
+    """Try the values one by one: of the whole statement the server would not say which it was.
+
+    Raises:
+        SpecError: One does not fit its type; the field is its name.
+    """
+    values = query.parameters if isinstance(query.parameters, Mapping) else {}
+    for name, type_ in query.casts:
+        field = f"parameters.{name}"
+        statement = composed(leader, f"SELECT CAST(%(value)s AS {type_})", {"value": values[name]}, field)
+        try:
+            # Parsed and not run, which would take the snapshot before the locks are there.
+            leader.describe(statement)
+        except StatementFailed as error:
+            if error.sqlstate in (sqlstates.QUERY_CANCELED, sqlstates.INSUFFICIENT_PRIVILEGE):
+                raise
+            reason = " ".join(error.message.split())
+            raise SpecError(field, f"is no {type_}: {reason}", sqlstate=error.sqlstate) from None
 
 
 def _refused(error: StatementFailed) -> PolyglotError:

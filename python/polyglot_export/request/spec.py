@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Literal, cast
+from typing import Literal, TypeAlias, cast
 from uuid import UUID
 
 from polyglot_export.compressions import Compression
@@ -41,8 +42,15 @@ MAX_LIMIT = 2**63 - 1
 MAX_NAME = 200
 """Characters of the name of a dataset in a set: of a folder, and of the file that a browser saves."""
 
+MAX_PARAMETERS = 100
+"""Of a configured query."""
+
 Scalar = bool | Decimal | str
 """Numbers are decimals: a double would round them. Dates, times and UUIDs of Python become the text of theirs."""
+
+
+ParameterValue: TypeAlias = Scalar | tuple[Scalar | None, ...] | None
+"""A value of a parameter: its type is the configuration's to say."""
 
 
 def _scalar(value: object) -> Scalar:
@@ -77,6 +85,26 @@ def _filter_value(value: object) -> Scalar | tuple[Scalar, ...] | None:
     if value is None:
         return None
     return tuple(_scalar(item) for item in value) if isinstance(value, list | tuple) else _scalar(value)
+
+
+def _parameters(value: object) -> Mapping[str, ParameterValue] | None:
+    """Values by name; the configuration of the dataset says of which types."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise SpecError(None, 'must be an object such as {"from": "2026-01-01"}')
+    if len(value) > MAX_PARAMETERS:
+        raise SpecError(None, f"must have at most {MAX_PARAMETERS} members (got {len(value)})")
+    found: dict[str, ParameterValue] = {}
+    for name, each in value.items():
+        if not isinstance(name, str):
+            raise SpecError(None, "must have names that are text")
+        with within(name[:60]):
+            if isinstance(each, list | tuple):
+                found[name] = tuple(None if item is None else _scalar(item) for item in each)
+            else:
+                found[name] = None if each is None else _scalar(each)
+    return found
 
 
 def _condition(value: object) -> SqlText | None:
@@ -156,6 +184,8 @@ class DatasetChoice(Record):
     filter: tuple[FilterTerm, ...] = field(default=(), metadata=FILTER)
     order_by: tuple[OrderTerm, ...] = field(default=(), metadata=ORDER_BY)
     limit: int | None = field(default=None, metadata=LIMIT)
+    parameters: Mapping[str, ParameterValue] | None = field(default=None, metadata={"read": _parameters})
+    """Values for the parameters of a configured query, by name."""
 
     def _complete(self) -> None:
         if cast("str | None", self.name) is None:
@@ -190,6 +220,8 @@ class ExportSpec(Record):
     """A condition in SQL, beside the filter."""
     order_by: tuple[OrderTerm, ...] = field(default=(), metadata=ORDER_BY)
     limit: int | None = field(default=None, metadata=LIMIT)
+    parameters: Mapping[str, ParameterValue] | None = field(default=None, metadata={"read": _parameters})
+    """Values for the parameters of a configured query, by name."""
     datasets: tuple[DatasetChoice, ...] | None = field(
         default=None, metadata={"min_length": 1, "max_length": MAX_DATASETS}
     )
@@ -215,9 +247,12 @@ class ExportSpec(Record):
         return self.delivery != "stream"
 
     def listed_values(self) -> int:
-        """Values in the lists of the filters, all terms together."""
+        """Values in the lists of filters and parameters, all together."""
         filters = (self.filter, *(choice.filter for choice in self.datasets or ()))
-        return sum(len(term.value) for terms in filters for term in terms if isinstance(term.value, tuple))
+        parameters = (self.parameters, *(choice.parameters for choice in self.datasets or ()))
+        values: list[ParameterValue] = [term.value for terms in filters for term in terms]
+        values += [value for given in parameters if given is not None for value in given.values()]
+        return sum(len(value) for value in values if isinstance(value, tuple))
 
     def each(self) -> tuple[ExportSpec, ...]:
         """The same for each of its datasets alone, in their order; itself where it is of one."""
@@ -232,6 +267,7 @@ class ExportSpec(Record):
                 filter=choice.filter,
                 order_by=choice.order_by,
                 limit=choice.limit,
+                parameters=choice.parameters,
             )
             for choice in self.datasets
         )

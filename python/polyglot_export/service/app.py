@@ -7,22 +7,36 @@ walks the stack.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from polyglot_export.service.callers import Callers
 from polyglot_export.service.config.environment import ServiceSettings
 from polyglot_export.service.config.file import Configuration, load_configuration
 from polyglot_export.service.container import Service, build
+from polyglot_export.service.http.browsers import SafeHeaders, for_pages_of
 from polyglot_export.service.http.error_handlers import add_exception_handlers
 from polyglot_export.service.http.host_guard import HostGuard
 from polyglot_export.service.http.openapi import describe
+from polyglot_export.service.http.site_guard import SiteGuard
 from polyglot_export.service.metrics import RequestCounter
 from polyglot_export.service.pages import router as pages
-from polyglot_export.service.routes import benchmark, datasets, download, events, exports, files, health, metrics
+from polyglot_export.service.quotas.metered import Metered
+from polyglot_export.service.routes import (
+    benchmark,
+    caller,
+    datasets,
+    download,
+    events,
+    exports,
+    files,
+    health,
+    metrics,
+)
 from polyglot_export.service.webhooks import openapi as webhooks
 
 __all__ = ["create_app", "service_of"]
@@ -35,6 +49,7 @@ ROUTERS = (
     files.router,
     events.router,
     datasets.router,
+    caller.router,
     health.router,
     metrics.router,
     pages.router,
@@ -67,7 +82,7 @@ def create_app(
                 task.cancel()
             await service.close()
 
-    app = FastAPI(
+    app = _Application(
         title="Polyglot Export",
         version=_version(),
         docs_url=None,
@@ -79,14 +94,33 @@ def create_app(
     app.state.service = service
     app.state.routes = [route for router in ROUTERS for route in router.routes]
     add_exception_handlers(app)
+    # In an app, that is its own.
+    origins = settings.cors_origins.split() if callers is None else []
+    app.outermost = lambda stack: SafeHeaders(
+        for_pages_of(origins, stack, credentials=settings.tls_client_ca is not None),
+        settings.tls_hsts if callers is None else None,
+    )
     # Always there: a reload of the configuration may bring the first key, or take the last one away.
+    app.add_middleware(SiteGuard, keyless=lambda: service.callers.keyless, trusted=origins)
     app.add_middleware(HostGuard, needed=lambda: service.callers.keyless)
     app.add_middleware(RequestCounter, requests=service.metrics.requests)
+    app.add_middleware(Metered)
     for router in ROUTERS:
         app.include_router(router)
     app.webhooks.include_router(webhooks.router)
-    describe(app, settings.root_path, keys=callers is None)
+    certificates = callers is None and settings.tls_client_ca is not None
+    describe(app, settings.root_path, keys=callers is None, certificates=certificates)
     return app
+
+
+class _Application(FastAPI):
+    """FastAPI, with something around its answer to a defect too, which middleware never sees."""
+
+    outermost: Callable[[ASGIApp], ASGIApp]
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """All that a request goes through."""
+        return self.outermost(super().build_middleware_stack())
 
 
 def service_of(app: FastAPI) -> Service:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
+from polyglot_export.access.certificates import ClientCertificate
 from polyglot_export.access.configured import ConfiguredDatasets
 from polyglot_export.access.exposure import Exposure
 from polyglot_export.access.issuers import Issuer
-from polyglot_export.access.keys import Keys
+from polyglot_export.access.keys import KeyHash, Keys
 from polyglot_export.access.rights import Rights
 from polyglot_export.access.scopes import Scope
 from polyglot_export.errors import SpecError
 from polyglot_export.jobs.job import Job, now
 from polyglot_export.service.config.destinations import Destinations
 from polyglot_export.service.errors import Forbidden, Unauthorized
+from polyglot_export.service.http.connection import EXTENSION, Connection
 
 if TYPE_CHECKING:
     from polyglot_export.service.tokens.verify import Tokens
@@ -28,8 +30,9 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="polyglot-export"'}
 _BAD_TOKEN = {"WWW-Authenticate": 'Bearer realm="polyglot-export", error="invalid_token"'}
 """RFC 6750, section 3.1."""
 DOTS_OF_A_TOKEN = 2
-SEVERAL = 2
-"""As how many callers an issuer counts: nobody knows how many it has, so there is always room for another one."""
+UNKNOWN = 1 << 31
+"""As how many callers an issuer counts, or an app: nobody knows how many it has, so there is always room for another
+one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class Caller:
     """What the three above were made of, with role and settings for the database."""
     asked_once: bool = False
     """Whether nobody can be asked for its rights later, so that its jobs keep those that it had when it made them."""
+    presented: KeyHash | None = None
+    """Of several hashes of a key the one that was presented; ``None`` where none was."""
 
     @property
     def kept(self) -> Rights | None:
@@ -111,8 +116,8 @@ class Callers:
         self.apply(keys, exposure, destinations, webhooks, issuers)
 
     def __len__(self) -> int:
-        """How many callers there are; anybody counts as one."""
-        return max(1, len(self._keys) + SEVERAL * len(self._issuers))
+        """How many callers there may be; anybody counts as one."""
+        return max(1, len(self._keys) + UNKNOWN * len(self._issuers))
 
     @property
     def keyless(self) -> bool:
@@ -139,7 +144,9 @@ class Callers:
         Raises:
             Unauthorized: Nobody who is known.
         """
-        return await self.identify(request.headers.get("authorization"))
+        connection = (request.scope.get("extensions") or {}).get(EXTENSION)
+        certificate = connection.certificate if isinstance(connection, Connection) else None
+        return await self.identify(request.headers.get("authorization"), certificate)
 
     async def check_metrics(self, request: Request) -> None:
         """Whether a request may read the numbers of the whole service.
@@ -149,17 +156,22 @@ class Callers:
         """
         (await self.of(request)).need(Scope.METRICS)
 
-    async def identify(self, authorization: str | None) -> Caller:
+    async def identify(self, authorization: str | None, certificate: ClientCertificate | None = None) -> Caller:
         """Who a request comes from.
 
         Args:
-            authorization: The header of that name.
+            authorization: The header of that name. Where it is there it says who asks, and no certificate helps a key
+                that is wrong: a gateway has a certificate of its own, and sends the keys of those whom it serves.
+            certificate: That TLS has verified.
 
         Raises:
-            Unauthorized: Neither a key that is configured and holds now, nor a token that is valid.
+            Unauthorized: Neither a key that is configured and holds now, nor a token that is valid, nor a certificate
+                with a configured name.
         """
         if self.keyless:
             return self._anybody()
+        if authorization is None and certificate is not None:
+            return self._of_certificate(certificate)
         scheme, _, sent = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not sent.strip():
             raise Unauthorized("send a key as Authorization: Bearer …", headers=_CHALLENGE)
@@ -175,7 +187,44 @@ class Callers:
         if found is None or problem is not None:
             # Whoever guesses learns nothing of keys that were there.
             raise Unauthorized("the key is not known", headers=_CHALLENGE, audit_reason=problem)
-        return self._holder(found.name)
+        return replace(self._holder(found.name), presented=found.hash)
+
+    def lapsed(self, caller: Caller) -> str | None:
+        """Why a caller would be refused now that was known when its call began; ``None`` where it would not."""
+        if caller.name is None:
+            return None if self.keyless else "the service has keys by now, and the call came without one"
+        if caller.asked_once:
+            # That the token itself has ended is no reason: many hold for minutes, and downloads for hours.
+            known = caller.name.partition(":")[0] in self._issuers
+            return None if known else "the issuer of the token is not configured any more"
+        key = self._keys.get(caller.name)
+        if key is None:
+            return "the key is not configured any more"
+        if caller.presented is None:
+            return key.problem(now())
+        presented = next((each for each in key.every_hash if each.hash == caller.presented.hash), None)
+        return "the key is not configured any more" if presented is None else key.problem(now(), presented)
+
+    def _of_certificate(self, certificate: ClientCertificate) -> Caller:
+        names = self._keys.of_certificate(certificate.names)
+        shown = ", ".join(sorted(certificate.names)) or "one without a name"
+        problem: str | None = None
+        if now() >= certificate.expires:
+            problem = "has expired"
+        elif not names:
+            problem = "is of nobody who is configured"
+        elif len(names) > 1:
+            problem = f"fits several: {', '.join(names)}"
+        else:
+            problem = self._keys[names[0]].problem(now())
+        if problem is not None:
+            reason = f"the certificate ({shown}) {problem}"
+            raise Unauthorized(
+                "the certificate is of nobody who may ask; send a key as Authorization: Bearer …",
+                headers=_CHALLENGE,
+                audit_reason=reason,
+            )
+        return self._holder(names[0])
 
     async def _of_token(self, sent: str, tokens: Tokens) -> Caller:
         from polyglot_export.service.tokens.verify import TokenRefused

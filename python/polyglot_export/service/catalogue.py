@@ -46,14 +46,23 @@ class Catalogue:
         )
         return [_for(caller, each) for each in found]
 
-    async def find(self, caller: Caller, name: str) -> Dataset:
+    async def find(self, caller: Caller, name: str, spec: ExportSpec | None = None) -> Dataset:
         """One dataset.
+
+        Args:
+            caller: Who may read it.
+            name: Of the dataset.
+            spec: What is asked of it, with values for its parameters.
 
         Raises:
             UnknownDataset: There is none of that name, or it is not for this caller.
+            SpecError: A parameter is missing, unknown, or has a value that does not fit.
         """
+        exposure = caller.exposure
+        source = exposure.source_of(replace(spec, dataset=name)) if spec is not None else None
         found = await self._ask(
-            caller, lambda connection, settings: describe_dataset(connection, caller.exposure, name, settings)
+            caller,
+            lambda connection, settings: describe_dataset(connection, exposure, name, settings, source=source),
         )
         return _for(caller, found)
 
@@ -80,7 +89,7 @@ class Catalogue:
             )
 
     async def _check_one(self, caller: Caller, spec: ExportSpec) -> None:
-        dataset = await self.find(caller, spec.dataset or self.default_dataset)
+        dataset = await self.find(caller, spec.dataset or self.default_dataset, spec)
         columns = {column.name: column for column in dataset.columns}
         for field, name in _named_columns(spec):
             if name not in columns and (name != REST or not field.startswith("columns.")):

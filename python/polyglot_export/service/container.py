@@ -16,6 +16,10 @@ from polyglot_export.service.admission.bodies import BodyRoom
 from polyglot_export.service.admission.connections import Connections
 from polyglot_export.service.admission.machine import HEADROOM, available_memory, resident_bytes
 from polyglot_export.service.admission.opening import Admission, ExportTerms
+from polyglot_export.service.audit.events import ServiceStarted, ServiceStopped
+from polyglot_export.service.audit.log import AuditLog
+from polyglot_export.service.audit.recorder import Recorder
+from polyglot_export.service.audit.target import AuditTarget
 from polyglot_export.service.background.kind import Kind
 from polyglot_export.service.background.preparations import Preparations, PreparationTerms
 from polyglot_export.service.benchmark import Benchmark
@@ -35,9 +39,11 @@ from polyglot_export.service.prepared.downloads import PreparedFiles
 from polyglot_export.service.prepared.files import SpoolFiles
 from polyglot_export.service.prepared.spool import Spool
 from polyglot_export.service.prepared.tidying import SpoolKeeper
+from polyglot_export.service.quotas.quotas import Quotas
 from polyglot_export.service.reload import Reloader
 from polyglot_export.service.replicas.replica import Replica, replica_name
 from polyglot_export.service.replicas.runs import Runs
+from polyglot_export.service.revocations import Revocations
 from polyglot_export.service.streams.events import JobEvents
 from polyglot_export.service.streams.file_response import FileTerms
 from polyglot_export.service.streams.pace import LeastPace
@@ -55,7 +61,10 @@ class Service:
 
     settings: ServiceSettings
     configuration: Configuration
+    version: str
+    audit: Recorder
     callers: Callers
+    revocations: Revocations
     reloader: Reloader
     clients: ClientConnections
     store: JobStore
@@ -68,6 +77,7 @@ class Service:
     bodies: BodyRoom
     budget: MemoryBudget
     admission: Admission
+    quotas: Quotas
     least_pace: LeastPace
     spool: Spool
     prepared_files: PreparedFiles
@@ -90,10 +100,15 @@ class Service:
         if self.replica is not None:
             self.replica.start()
         return [
+            asyncio.create_task(self.audit.log.tell(ServiceStarted(version=self.version))),
             asyncio.create_task(_look_at(self.database)),
             asyncio.create_task(self.check.run(self.configuration)),
             asyncio.create_task(self.connections.keep_learning(self.database)),
         ]
+
+    async def reload(self) -> None:
+        """Read the configuration again, here and on all other replicas."""
+        await self.reloader.reload(self.replica.announce_reload if self.replica is not None else None)
 
     async def close(self) -> None:
         """End what runs and release everything."""
@@ -103,10 +118,13 @@ class Service:
         # Behind all runs, so that the last ends are told too.
         await self.messenger.close()
         await self.spool_keeper.close()
+        await self.quotas.close()
         self.database.close()
         if self.replica is not None:
             await self.replica.close()
         await self.store.close()
+        await self.audit.log.tell(ServiceStopped())
+        await self.audit.log.close()
 
 
 def build(
@@ -127,7 +145,8 @@ def build(
     store = open_store(settings.redis_url, prefix=settings.redis_prefix, max_jobs=settings.max_jobs)
     shared = store if isinstance(store, SharedJobStore) else None
     name = replica_name() if shared is not None else None
-    runs = Runs(store, settings.max_duration, name)
+    audit = _recorder(settings, name)
+    runs = Runs(store, settings.max_duration, name, audit)
     database = Database(settings.database_url)
     catalogue = Catalogue(database, settings.default_dataset)
     known = callers if callers is not None else _callers(configuration)
@@ -141,24 +160,33 @@ def build(
     configuration.destinations.load()
     budget = MemoryBudget(export_memory(settings, bodies), connections, Trimmer().plan, lambda: len(known))
     terms = export_terms(settings)
-    admission = Admission(budget, terms)
+    quotas = Quotas(store)
+    admission = Admission(budget, terms, quotas.places)
     check = ConfigurationCheck(terms, budget.capacity, set_default_dataset(settings), anybody=lambda: known.keyless)
     least_pace = LeastPace(settings.slow_client_timeout, settings.min_rate)
     spool = Spool(settings.spool_dir, settings.spool_limit)
     spool_files = SpoolFiles(spool, runs)
     threads = StoreThreads(settings.queue_timeout)
-    preparations = _preparations(settings, runs, spool_files, admission, known, threads, shared=shared is not None)
-    file_terms = FileTerms(budget, settings.queue_timeout, least_pace)
+    revocations = Revocations(known, end=settings.end_revoked)
+    preparations = _preparations(
+        settings, runs, spool_files, admission, known, threads, revocations, quotas, shared=shared is not None
+    )
+    file_terms = FileTerms(budget, settings.queue_timeout, least_pace, revocations)
     job_events = JobEvents(runs, store, preparations.may_begin)
+    reloader = Reloader(known, receivers, configuration, settings.host, check, audit.log)
+    reloader.on_reload.append(lambda _: revocations.look())
     return Service(
         settings=settings,
         configuration=configuration,
+        version=version,
+        audit=audit,
         callers=known,
-        reloader=Reloader(known, receivers, configuration, settings.host, check),
+        revocations=revocations,
+        reloader=reloader,
         clients=clients,
         store=store,
         runs=runs,
-        replica=Replica(shared, runs, preparations, messenger, name)
+        replica=Replica(shared, runs, preparations, messenger, name, reloader.follow if callers is None else None)
         if shared is not None and name is not None
         else None,
         database=database,
@@ -167,10 +195,11 @@ def build(
         bodies=bodies,
         budget=budget,
         admission=admission,
+        quotas=quotas,
         least_pace=least_pace,
         spool=spool,
         prepared_files=PreparedFiles(spool, file_terms),
-        delivered_files=DeliveredFiles(file_terms, threads),
+        delivered_files=DeliveredFiles(file_terms, threads, audit),
         preparations=preparations,
         spool_keeper=SpoolKeeper(
             spool, store, spool_files.unsettled, settings.job_retention, shared=shared is not None
@@ -179,10 +208,18 @@ def build(
         messenger=messenger,
         benchmark=Benchmark(catalogue, admission, settings.benchmark_rows, settings.queue_timeout),
         metrics=Metrics(
-            Watched(clients, runs, budget, connections, spool, preparations, bodies, job_events, messenger), version
+            Watched(
+                clients, runs, budget, connections, spool, preparations, bodies, job_events, messenger, quotas.refusals
+            ),
+            version,
         ),
         check=check,
     )
+
+
+def _recorder(settings: ServiceSettings, replica: str | None) -> Recorder:
+    target = AuditTarget(settings.audit_log, fsync=settings.audit_fsync) if settings.audit_log is not None else None
+    return Recorder(AuditLog(target, replica), values=settings.audit_values)
 
 
 def _callers(configuration: Configuration) -> Callers:
@@ -236,15 +273,22 @@ def _preparations(
     admission: Admission,
     callers: Callers,
     threads: StoreThreads,
+    revocations: Revocations,
+    quotas: Quotas,
     *,
     shared: bool,
 ) -> Preparations:
     terms = PreparationTerms(
-        settings.file_attempts, settings.shutdown_grace, settings.file_queue, lambda: len(callers), shared
+        attempts=settings.file_attempts,
+        grace=settings.shutdown_grace,
+        queue=settings.file_queue,
+        callers=lambda: len(callers),
+        until_revoked=revocations.until_owner_revoked,
+        shared=shared,
     )
     sets = DeliveredSets(lambda job: callers.owner_of(job).destinations, threads)
     kinds: dict[str, Kind] = {"file": spool_files, "store": sets}
-    return Preparations(runs, kinds, admission, callers.owner_of, terms)
+    return Preparations(runs, kinds, admission, callers.owner_of, terms, quotas)
 
 
 async def _look_at(database: Database) -> None:

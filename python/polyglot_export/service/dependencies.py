@@ -12,6 +12,8 @@ from polyglot_export.jobs.job import Job
 from polyglot_export.jobs.stores.base import JobStore
 from polyglot_export.service.admission.bodies import BodyRoom
 from polyglot_export.service.admission.opening import Admission
+from polyglot_export.service.audit.origin import address_of, note_address
+from polyglot_export.service.audit.recorder import Recorder
 from polyglot_export.service.background.preparations import Preparations
 from polyglot_export.service.benchmark import Benchmark
 from polyglot_export.service.callers import Caller, Callers
@@ -25,13 +27,17 @@ from polyglot_export.service.errors import NotFound
 from polyglot_export.service.logs import about
 from polyglot_export.service.metrics import Metrics
 from polyglot_export.service.prepared.downloads import PreparedFiles
+from polyglot_export.service.quotas.metered import METER
+from polyglot_export.service.quotas.quotas import Quotas
 from polyglot_export.service.replicas.runs import Runs
+from polyglot_export.service.revocations import Revocations
 from polyglot_export.service.streams.events import JobEvents
 from polyglot_export.service.streams.pace import LeastPace
 from polyglot_export.service.webhooks.messenger import Messenger
 
 __all__ = [
     "AdmissionDep",
+    "AuditDep",
     "BenchmarkDep",
     "BodyRoomDep",
     "CallerDep",
@@ -47,11 +53,14 @@ __all__ = [
     "OwnJobDep",
     "PreparationsDep",
     "PreparedFilesDep",
+    "QuotasDep",
+    "RevocationsDep",
     "RunsDep",
     "SettingsDep",
     "StoreDep",
     "VisibleJobDep",
     "needs",
+    "within_the_day",
 ]
 
 
@@ -65,6 +74,7 @@ def _part(of: Callable[[Service], object]) -> object:
     return Depends(found)
 
 
+AuditDep = Annotated[Recorder, _part(lambda service: service.audit)]
 AdmissionDep = Annotated[Admission, _part(lambda service: service.admission)]
 BodyRoomDep = Annotated[BodyRoom, _part(lambda service: service.bodies)]
 BenchmarkDep = Annotated[Benchmark, _part(lambda service: service.benchmark)]
@@ -79,17 +89,24 @@ MessengerDep = Annotated[Messenger, _part(lambda service: service.messenger)]
 MetricsDep = Annotated[Metrics, _part(lambda service: service.metrics)]
 PreparationsDep = Annotated[Preparations, _part(lambda service: service.preparations)]
 PreparedFilesDep = Annotated[PreparedFiles, _part(lambda service: service.prepared_files)]
+QuotasDep = Annotated[Quotas, _part(lambda service: service.quotas)]
+RevocationsDep = Annotated[Revocations, _part(lambda service: service.revocations)]
 RunsDep = Annotated[Runs, _part(lambda service: service.runs)]
 SettingsDep = Annotated[ServiceSettings, _part(lambda service: service.settings)]
 StoreDep = Annotated[JobStore, _part(lambda service: service.store)]
 
 
-async def _caller(request: Request, callers: CallersDep) -> Caller:
-    return await callers.of(request)
+async def _caller(request: Request, callers: CallersDep, settings: SettingsDep, quotas: QuotasDep) -> Caller:
+    note_address(address_of(request, settings.trusted_proxies))
+    caller = await callers.of(request)
+    request.state.caller = caller.name
+    request.scope[METER] = quotas.meter(caller)
+    await quotas.note_request(caller)
+    return caller
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]
-"""Who asks, and what they may read; raises Unauthorized, which is 401."""
+"""Who asks, and what they may read; raises Unauthorized, which is 401, or TooManyRequests."""
 
 
 def needs(scope: Scope) -> Any:
@@ -99,6 +116,14 @@ def needs(scope: Scope) -> Any:
         caller.need(scope)
 
     return Depends(checked)
+
+
+async def _within_the_day(caller: CallerDep, quotas: QuotasDep) -> None:
+    await quotas.check_day(caller)
+
+
+within_the_day = Depends(_within_the_day)
+"""The marker of a route that sends data, or has it made: it is not for callers that have had theirs, which is 429."""
 
 
 async def _own_job(export_id: str, caller: CallerDep, store: StoreDep) -> Job:

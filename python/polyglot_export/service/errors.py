@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from polyglot_export.errors import PolyglotError
 
 __all__ = [
+    "AuditAway",
     "BodyTooLarge",
     "ClientGone",
     "Expired",
@@ -24,10 +25,12 @@ __all__ = [
     "RangeNotSatisfiable",
     "RangeRefused",
     "ReplicaLost",
+    "Revoked",
     "ServiceError",
     "ServiceStopping",
     "SlowClient",
     "SpoolFull",
+    "TooManyRequests",
     "TookTooLong",
     "Unauthorized",
     "UnsupportedMediaType",
@@ -62,6 +65,10 @@ class Unauthorized(ServiceError):
 
 class Forbidden(ServiceError):
     """The caller is known and may not do this."""
+
+
+class Revoked(ServiceError):
+    """The caller was known when the call began, and is not any more."""
 
 
 class Misconfigured(ServiceError):
@@ -116,6 +123,10 @@ class RangeRefused(ServiceError):
     """A part of a stream was asked for; two runs of an export are two different files."""
 
 
+class AuditAway(ServiceError):
+    """The audit log cannot be written."""
+
+
 class BodyTooLarge(ServiceError):
     """The body is larger than the limit."""
 
@@ -134,6 +145,10 @@ class HeaderTooLarge(ServiceError):
 
 class Overloaded(ServiceError):
     """There are more clients, or larger requests, than the service has room for."""
+
+
+class TooManyRequests(ServiceError):
+    """The caller has reached a limit of its own (RFC 6585, section 4)."""
 
 
 class ServiceStopping(ServiceError):

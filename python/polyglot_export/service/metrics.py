@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import get_args
 
@@ -30,6 +30,7 @@ from polyglot_export.service.background.preparations import Preparations
 from polyglot_export.service.http.client_connections import ClientConnections
 from polyglot_export.service.http.problems import PROBLEMS
 from polyglot_export.service.prepared.spool import Spool
+from polyglot_export.service.quotas.refused import Refusals
 from polyglot_export.service.replicas.active import ActiveRun
 from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.service.streams.events import JobEvents
@@ -58,6 +59,7 @@ class Watched:
     bodies: BodyRoom
     job_events: JobEvents
     messenger: Messenger
+    refusals: Refusals
 
 
 class Metrics:
@@ -67,6 +69,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.jobs: dict[str, int] | None = None
         """Jobs by state, as the store said last; ``None`` while it is away."""
+        self.certificate_expires: Callable[[], float] | None = None
+        """When the certificate of HTTPS does, in Unix time; ``None`` where none is used."""
         self._watched = watched
         self._ended = Counter(
             "polyglot_exports",
@@ -152,6 +156,7 @@ class _Live(Collector):
         yield from self._exports()
         yield from self._resources()
         yield from self._clients()
+        yield self._certificate()
         yield from self._jobs()
         yield from self._webhooks()
 
@@ -231,6 +236,24 @@ class _Live(Collector):
         for reason, count in asdict(clients.turned).items():
             turned.add_metric([reason], count)
         yield turned
+        limited = CounterMetricFamily(
+            "polyglot_callers_limited", "Refusals of callers that had reached a limit of their own.", labels=["limit"]
+        )
+        for limit, count in self._watched.refusals.count.items():
+            limited.add_metric([limit], count)
+        yield limited
+
+    def _certificate(self) -> Metric:
+        """Without a sample where there is none."""
+        expires = self._metrics.certificate_expires
+        family = GaugeMetricFamily(
+            "polyglot_tls_certificate_expiry_timestamp_seconds",
+            "When the certificate expires, in Unix time.",
+            labels=[],
+        )
+        if expires is not None:
+            family.add_metric([], expires())
+        return family
 
     def _jobs(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(

@@ -7,8 +7,10 @@ import logging
 import math
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from prometheus_client import disable_created_metrics
@@ -17,17 +19,18 @@ from polyglot_export.errors import InternalError
 from polyglot_export.execution import allocator
 from polyglot_export.service import logs
 from polyglot_export.service.app import create_app, service_of
-from polyglot_export.service.background.preparations import Preparations
 from polyglot_export.service.config.environment import ServiceSettings
 from polyglot_export.service.config.file import Configuration
+from polyglot_export.service.container import Service
 from polyglot_export.service.http.acceptor import Acceptor
-from polyglot_export.service.http.client_connections import ClientConnections
 from polyglot_export.service.http.protocol import ExportProtocol
+from polyglot_export.service.https import ReloadedTls, open_tls
 from polyglot_export.service.logs import event
+from polyglot_export.service.pid_file import PidFile, ReloadNote
 from polyglot_export.service.reload import Reloader
-from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.service.role_logins import check_roles
 from polyglot_export.service.sockets import BACKLOG, check_binding, listen, user_timeout
+from polyglot_export.service.tls.live import LiveTls
 
 __all__ = ["run"]
 
@@ -60,6 +63,10 @@ def run(settings: ServiceSettings) -> None:
     logs.about(replica=service.runs.replica)
     check_binding(settings.host, guarded=service.configuration.guarded)
     check_roles(service.configuration, settings.database_url)
+    tls = open_tls(settings, service.configuration, service.clients.retire)
+    service.reloader.add(ReloadedTls(tls))
+    if tls is not None:
+        service.metrics.certificate_expires = tls.expiry
     sockets = listen(settings.host, settings.port, user_timeout(settings.slow_client_timeout))
     if service.spool.configured:
         service.spool.open()
@@ -79,12 +86,11 @@ def run(settings: ServiceSettings) -> None:
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=math.ceil(settings.shutdown_grace),
     )
-    _warn_of_unused(settings)
-    _announce(sockets, service.configuration, service.budget.capacity)
-    server = _Server(
-        config, service.clients, service.runs, service.preparations, lambda: signals.watch(service.reloader)
-    )
-    server.run(sockets=sockets)
+    server = _Server(config, service, tls, lambda: signals.watch(service.reload))
+    with _findable(settings, service.reloader):
+        _warn_of_unused(settings)
+        _announce(sockets, service.configuration, service.budget.capacity, "http" if tls is None else "https")
+        server.run(sockets=sockets)
     event(_log, logging.INFO, "service ended")
     if not server.started:
         raise InternalError("the service did not start; its log has the reason")
@@ -94,19 +100,15 @@ class _Server(uvicorn.Server):
     """uvicorn's server, which tells the service that the end has begun and leaves the process with an exit code."""
 
     def __init__(
-        self,
-        config: uvicorn.Config,
-        clients: ClientConnections,
-        runs: Runs,
-        preparations: Preparations,
-        on_start: Callable[[], None],
+        self, config: uvicorn.Config, service: Service, tls: LiveTls | None, on_start: Callable[[], None]
     ) -> None:
         super().__init__(config)
-        self._clients = clients
+        self._clients = service.clients
+        self._tls = tls
         self._acceptors: list[Acceptor] = []
         self._on_start = on_start
-        self._runs = runs
-        self._preparations = preparations
+        self._runs = service.runs
+        self._preparations = service.preparations
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """The first signal drains, the second one does not wait. uvicorn would raise both again after an orderly
@@ -120,7 +122,7 @@ class _Server(uvicorn.Server):
         """Start, accept connections by ourselves, and tell."""
         await super().startup([])
         for sock in sockets or []:
-            acceptor = Acceptor(sock, self._clients, self._new_protocol)
+            acceptor = Acceptor(sock, self._clients, self._new_protocol, self._tls)
             acceptor.start()
             self._acceptors.append(acceptor)
         self._on_start()
@@ -152,19 +154,30 @@ class _ReloadSignals:
         self._tasks: set[asyncio.Task[None]] = set()
         signal.signal(signal.SIGHUP, self._note)
 
-    def watch(self, reloader: Reloader) -> None:
+    def watch(self, reload: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Reload at each signal from now on."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload, reloader)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload, reload)
         if self._early:
-            self._reload(reloader)
+            self._reload(reload)
 
     def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of handlers
         self._early = True
 
-    def _reload(self, reloader: Reloader) -> None:
-        task = asyncio.create_task(reloader.reload())
+    def _reload(self, reload: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        task = asyncio.create_task(reload())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+@contextmanager
+def _findable(settings: ServiceSettings, reloader: Reloader) -> Iterator[None]:
+    """Meanwhile the file of the process is there, if there is to be one."""
+    if settings.pid_file is None:
+        yield
+        return
+    with PidFile(settings.pid_file) as file:
+        reloader.on_reload.append(lambda told: file.note(ReloadNote(told.begun, told.reason, told.keys)))
+        yield
 
 
 def _warn_of_unused(settings: ServiceSettings) -> None:
@@ -178,7 +191,7 @@ def _warn_of_unused(settings: ServiceSettings) -> None:
         )
 
 
-def _announce(sockets: list[socket.socket], configuration: Configuration, export_memory: int) -> None:
+def _announce(sockets: list[socket.socket], configuration: Configuration, export_memory: int, scheme: str) -> None:
     """Say where the service can be reached."""
     for sock in sockets:
         address, port = sock.getsockname()[:2]
@@ -187,7 +200,7 @@ def _announce(sockets: list[socket.socket], configuration: Configuration, export
             _log,
             logging.INFO,
             "service started",
-            url=f"http://{shown}:{port}",
+            url=f"{scheme}://{shown}:{port}",
             keys=len(configuration.keys),
             config=configuration.path,
             exportMemory=export_memory,

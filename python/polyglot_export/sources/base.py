@@ -29,6 +29,8 @@ class QueryText(NamedTuple):
     text: str
     parameters: Parameters | None = None
     """The values of its placeholders; ``None`` where it has none."""
+    casts: tuple[tuple[str, str], ...] = ()
+    """Name and type of the values that are cast; each is tried alone, so that the one that does not fit is named."""
 
 
 Reads: TypeAlias = RelationName | QueryText

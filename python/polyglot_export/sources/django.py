@@ -13,7 +13,7 @@ from typing import Any
 from polyglot_export.errors import SpecError
 from polyglot_export.request.sql_text import SqlText
 from polyglot_export.sources.query import QuerySource
-from polyglot_export.sources.selected import Selected, belongs_to, exact_table
+from polyglot_export.sources.selected import Selected, are_whole, belongs_to, exact_table
 
 __all__ = ["is_queryset", "read_queryset"]
 
@@ -143,6 +143,8 @@ def _table(compiler: Any, using: str, sql: str, parameters: Sequence[Any], targe
         names.append((column, target))
         written.append(f"{_quoted(alias)}.{_quoted(column)}" + (f" AS {_quoted(label)}" if label else ""))
     if not names or any(len({name[side] for name in names}) != len(names) for side in (0, 1)):
+        return None
+    if not are_whole([table, *(name for pair in names for name in pair)]):
         return None
     head = f"SELECT {', '.join(written)} FROM {_quoted(table)}"  # noqa: S608 - only compared
     condition = None

@@ -41,13 +41,15 @@ class QuerySource(NamedTuple):
     """What else every row fulfils, as SQL."""
     parameters: Parameters | None = None
     """The values of the placeholders in the query; ``None`` where it has none."""
+    casts: tuple[tuple[str, str], ...] = ()
+    """Name and type of the placeholders that a cast is around."""
     masks: tuple[tuple[str, str], ...] = ()
     """Columns with what stands in their place, as SQL."""
 
     @property
     def reads(self) -> QueryText:
         """The query itself."""
-        return QueryText(self.query, self.parameters)
+        return QueryText(self.query, self.parameters, self.casts)
 
 
 def trim(query: str) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from polyglot_export.sources.query import QuerySource
 from polyglot_export.sources.table import TableSource
 
-__all__ = ["Selected", "belongs_to", "exact_table"]
+__all__ = ["Selected", "are_whole", "belongs_to", "exact_table"]
+
+_NAME_BYTES = 63
+"""PostgreSQL's ``NAMEDATALEN - 1``."""
 
 
 class Selected(NamedTuple):
@@ -31,6 +35,13 @@ def exact_table(name: str, schema: str | None = None, **more: Any) -> TableSourc
     """
     folded = schema is None and re.search("[A-Z]", name) is not None
     return TableSource(f'"{name}"' if folded else name, schema, **more)
+
+
+def are_whole(names: Iterable[str]) -> bool:
+    """Whether the server keeps names as they are. It cuts longer ones at 63 bytes of its own encoding (PostgreSQL
+    manual, "Identifiers and Key Words"): in a statement, but not in a header that we write.
+    """
+    return all(len(name.encode(errors="surrogatepass")) <= _NAME_BYTES for name in names)
 
 
 def belongs_to(given: object, package: str) -> bool:

@@ -16,7 +16,7 @@ from psycopg.types.json import Json, Jsonb
 from polyglot_export.errors import SpecError
 from polyglot_export.request.sql_text import SqlText
 from polyglot_export.sources.query import QuerySource
-from polyglot_export.sources.selected import Selected, belongs_to, exact_table
+from polyglot_export.sources.selected import Selected, are_whole, belongs_to, exact_table
 
 if TYPE_CHECKING:
     from sqlalchemy import ClauseElement, ColumnElement, Dialect, FromClause, Select, Table
@@ -157,7 +157,7 @@ def _table(compiled: _Compiled, dialect: Dialect, schemas: Mapping[Any, Any]) ->
         # A bare name is looked up in more than one way.
         return None
     names = _plain_columns(core, table)
-    if not names:
+    if not names or not are_whole([table.name, *(name for pair in names for name in pair)]):
         return None
     head = _text(_bare_select(names, table.name, schema), dialect)
     condition = None

@@ -41,6 +41,8 @@ const BODIES = {
     pipeline: (answer) => piped(Readable.fromWeb(answer.body)),
 };
 
+const moduleOf = (url) => import(url.startsWith("https:") ? "node:https" : "node:http");
+
 // Each gives (url, close) => [status, body].
 async function clientOf(name) {
     const [library, way] = name.split(".");
@@ -51,8 +53,8 @@ async function clientOf(name) {
         };
     }
     if (library === "http") {
-        const http = await import("node:http");
         return async (url, close) => {
+            const http = await moduleOf(url);
             const agent = new http.Agent({ keepAlive: !close });
             const answer = await new Promise((resolve, reject) => http.get(url, { agent }, resolve).on("error", reject));
             return [answer.statusCode, await piped(answer)];
@@ -80,20 +82,20 @@ async function clientOf(name) {
     }
     if (library === "axios") {
         const { default: axios } = await import("axios");
-        const http = await import("node:http");
         const adapter = way === "fetch" ? "fetch" : "http";
         return async (url, close) => {
-            const httpAgent = new http.Agent({ keepAlive: !close });
+            const agent = new (await moduleOf(url)).Agent({ keepAlive: !close });
+            const agents = { httpAgent: agent, httpsAgent: agent };
             const responseType = way === "stream" ? "stream" : "arraybuffer";
-            const answer = await axios.get(url, { adapter, httpAgent, responseType, validateStatus: () => true });
+            const answer = await axios.get(url, { adapter, ...agents, responseType, validateStatus: () => true });
             return [answer.status, way === "stream" ? await piped(answer.data) : answer.data];
         };
     }
     if (library === "got") {
         const { default: got } = await import("got");
-        const http = await import("node:http");
         return async (url, close) => {
-            const agent = { http: new http.Agent({ keepAlive: !close }) };
+            const own = new (await moduleOf(url)).Agent({ keepAlive: !close });
+            const agent = { http: own, https: own };
             // A retry would only run the export again.
             const options = { agent, retry: { limit: 0 }, throwHttpErrors: false };
             if (way === "stream") {

@@ -92,8 +92,9 @@ def _http_client(_: str) -> Get:
     kept: dict[str, http.client.HTTPConnection] = {}
 
     def get(url: str, close: bool) -> tuple[int, bytes]:
-        _, _, host, path = url.split("/", 3)
-        connection = kept.pop(host, None) or http.client.HTTPConnection(host)
+        scheme, _, host, path = url.split("/", 3)
+        make = http.client.HTTPSConnection if scheme == "https:" else http.client.HTTPConnection
+        connection = kept.pop(host, None) or make(host)
         connection.request("GET", f"/{path}", headers=_headers(close))
         answer = connection.getresponse()
         body = answer.read()

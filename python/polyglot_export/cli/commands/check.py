@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from polyglot_export.access.check import Finding
     from polyglot_export.service.config.environment import ServiceSettings
+    from polyglot_export.service.config.file import Configuration
 
 __all__ = ["HELP_POSITION", "check_command"]
 
@@ -58,6 +59,7 @@ def _findings(settings: ServiceSettings) -> Iterator[Finding]:
     configuration = load_configuration(settings.config)
     place = str(configuration.path) if configuration.path is not None else "none; the tables of schema public"
     yield Finding("configuration", None, None, place)
+    yield from _tls(settings, configuration)
     yield _spool(settings)
     yield _store(settings)
     try:
@@ -69,6 +71,20 @@ def _findings(settings: ServiceSettings) -> Iterator[Finding]:
         )
     except PolyglotError as error:
         yield Finding("database", None, f"{error.message}; nothing else was checked")
+
+
+def _tls(settings: ServiceSettings, configuration: Configuration) -> Iterator[Finding]:
+    """The files of HTTPS, where it is spoken or something needs it."""
+    from polyglot_export.access.check import Finding
+    from polyglot_export.service.https import open_tls
+
+    try:
+        tls = open_tls(settings, configuration, lambda: None)
+    except PolyglotError as error:
+        yield Finding("TLS", None, error.message)
+        return
+    if tls is not None:
+        yield Finding("TLS", None, None, f"the certificate expires on {tls.expires:%Y-%m-%d}")
 
 
 def _spool(settings: ServiceSettings) -> Finding:

@@ -19,7 +19,7 @@ from polyglot_export.integrations.django.body import Body, Ready
 from polyglot_export.integrations.opening import Opening, wanted
 from polyglot_export.integrations.pace import IDLE_SECONDS, Watch
 from polyglot_export.library.asked import Dsn, Rows
-from polyglot_export.library.keywords import Columns, Filter, Order, Settings, SqlWhere, Where
+from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, SqlWhere, Where
 from polyglot_export.sources.django import is_queryset
 
 __all__ = ["ExportResponse"]
@@ -54,6 +54,7 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
         query: str | None = None,
         format: Format | str = Format.CSV,  # noqa: A002 - the word everyone uses
         columns: Columns | None = None,
+        exclude: Exclude = (),
         filter: Filter = (),  # noqa: A002
         where: Where = (),
         sql_where: SqlWhere | None = None,
@@ -82,6 +83,7 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
             query: One SELECT statement, in place of a source. Never a client's text.
             format: Of the file.
             columns: As in :func:`polyglot_export.export`, and so are all that are not told here.
+            exclude: Columns that are left out.
             filter: Terms that must all hold, as data.
             where: The same as texts.
             sql_where: A condition in SQL, or a pair of it and its values. Never a client's text.
@@ -109,6 +111,7 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
                 query=query,
                 format=format,
                 columns=columns,
+                exclude=exclude,
                 filter=filter,
                 where=where,
                 sql_where=sql_where,

@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 
 from polyglot_export.errors import Busy, SpecError
 from polyglot_export.jobs.job import Job, Run
+from polyglot_export.jobs.stores.ledger import Ledger
 
 __all__ = [
     "MAX_WEIGHT",
@@ -109,6 +110,10 @@ class JobStore(Protocol):
         which wait for a download or have ended.
         """
 
+    @property
+    def ledger(self) -> Ledger:
+        """What callers have used, kept where the jobs are."""
+
     async def close(self) -> None:
         """Release its connections."""
 
@@ -133,6 +138,8 @@ class Pulse:
     """Runs (job, number) that it believes to be its own and that have been ended by another replica."""
     cancelled: frozenset[str]
     """Its jobs that their owner has cancelled."""
+    mark: str = ""
+    """The latest that a replica has left (:meth:`SharedJobStore.leave_mark`); empty where there is none."""
 
 
 @runtime_checkable
@@ -152,6 +159,13 @@ class SharedJobStore(JobStore, Protocol):
 
     async def release(self, replica: str, lease: Lease) -> None:
         """Give a lease up that was claimed."""
+
+    async def leave_mark(self, mark: str) -> str:
+        """Leave a sign for all replicas that the configuration is to be read again.
+
+        Returns:
+            The mark before; empty where there was none.
+        """
 
     def twin(self) -> SharedJobStore:
         """Another way to the same store, for the event loop of another thread."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 from polyglot_export.errors import Busy
 from polyglot_export.jobs.job import Job, now
 from polyglot_export.jobs.stores.base import MAX_WEIGHT, check_weight, order_of, parse_cursor
+from polyglot_export.jobs.stores.ledger import MemoryLedger
 
 __all__ = ["MemoryJobStore"]
 
@@ -31,6 +32,7 @@ class MemoryJobStore:
         self._jobs: dict[str, Job] = {}
         self._keys: dict[tuple[str | None, str], str] = {}
         """The id of the job by its owner and the key of its request."""
+        self.ledger = MemoryLedger()
 
     async def add(self, job: Job) -> Job:
         """See the protocol."""

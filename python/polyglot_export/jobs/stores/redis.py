@@ -29,6 +29,7 @@ from polyglot_export.jobs.job import EXPIRED_KEPT, Job, JobStatus, Run
 from polyglot_export.jobs.messages import MESSAGES_LEASE
 from polyglot_export.jobs.stores import redis_scripts as scripts
 from polyglot_export.jobs.stores.base import MAX_WEIGHT, Lease, Pulse, StoreAway, check_weight, order_of, parse_cursor
+from polyglot_export.jobs.stores.redis_ledger import RedisLedger
 from polyglot_export.request.spec import ExportSpec
 
 __all__ = ["LEASE_SECONDS", "RedisJobStore"]
@@ -96,11 +97,12 @@ class RedisJobStore:
         self._prefix = prefix
         self._max_jobs = max_jobs
         self._lease = int(lease * 1000)
+        self.ledger = RedisLedger(self._redis, prefix, self._call)
         self._calls: set[asyncio.Future[Any]] = set()
         self._reading = asyncio.Semaphore(READERS)
         # A job's spec never changes: whoever reads it while somebody holds it gets the same one.
         self._specs: WeakValueDictionary[str, ExportSpec] = WeakValueDictionary()
-        names = ("READ", "LOOK", "ADD", "SAVE", "REMOVE", "PAGE", "RENEW", "CLAIM", "COUNT")
+        names = ("READ", "LOOK", "ADD", "SAVE", "REMOVE", "PAGE", "RENEW", "CLAIM", "COUNT", "MARK")
         self._scripts = {name: self._redis.register_script(getattr(scripts, name)) for name in names}
 
     async def add(self, job: Job) -> Job:
@@ -202,8 +204,8 @@ class RedisJobStore:
         for lease in leases:
             told = encode_run(lease.state) if lease.state is not None else ""
             arguments += [lease.job_id, lease.run, replica, told]
-        lost, cancelled = await self._run("RENEW", self._lease, *arguments)
-        return Pulse(frozenset((job_id, int(number)) for job_id, number in lost), frozenset(cancelled))
+        lost, cancelled, mark = await self._run("RENEW", self._lease, *arguments)
+        return Pulse(frozenset((job_id, int(number)) for job_id, number in lost), frozenset(cancelled), mark)
 
     async def claim(self, replica: str, limit: int) -> list[Lease]:
         """See the protocol."""
@@ -215,6 +217,10 @@ class RedisJobStore:
         """See the protocol."""
         member = f"{lease.job_id}/{lease.run}/{replica}"
         await self._call(lambda: self._redis.zrem(f"{self._prefix}leases", member))
+
+    async def leave_mark(self, mark: str) -> str:
+        """See the protocol."""
+        return str(await self._run("MARK", mark))
 
     def twin(self) -> RedisJobStore:
         """See the protocol."""

@@ -16,6 +16,7 @@ Keys, behind the prefix:
     suspects        hash    members of leases that have lapsed → their score and when that was seen
     cancelled       set     ids of jobs that are running and were cancelled by their owner
     awaited         set     ids of jobs that wait for their turn in the background
+    reload          string  the mark of whoever has read its configuration again and wants all replicas to do so
 
 They are built from the prefix inside of the scripts, so they are for one server and its replicas, not for Redis
 Cluster.
@@ -23,7 +24,7 @@ Cluster.
 
 from __future__ import annotations
 
-__all__ = ["ADD", "CLAIM", "COUNT", "LOOK", "PAGE", "READ", "REMOVE", "RENEW", "SAVE"]
+__all__ = ["ADD", "CLAIM", "COUNT", "LOOK", "MARK", "PAGE", "READ", "REMOVE", "RENEW", "SAVE"]
 
 _COMMON = """
 local P = KEYS[1]
@@ -299,7 +300,7 @@ RENEW = (
     _COMMON
     + """
 -- ARGV: kept, lease, then for each run: id, number, replica, the run as it stands
--- → the runs that are lost, the jobs that are cancelled
+-- → the runs that are lost, the jobs that are cancelled, the mark of the latest reload
 local lost, cancelled = {}, {}
 for i = 3, #ARGV, 4 do
   local id, number, run = ARGV[i], ARGV[i + 1], ARGV[i + 3]
@@ -320,7 +321,17 @@ for i = 3, #ARGV, 4 do
     end
   end
 end
-return {lost, cancelled}
+return {lost, cancelled, redis.call('GET', P .. 'reload') or ''}
+"""
+)
+
+MARK = (
+    _COMMON
+    + """
+-- ARGV: kept, mark → the one before
+local before = redis.call('GET', P .. 'reload') or ''
+redis.call('SET', P .. 'reload', ARGV[2])
+return before
 """
 )
 

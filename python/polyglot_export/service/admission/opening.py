@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 
 from polyglot_export.access.exposure import Exposure
 from polyglot_export.access.rights import Rights
-from polyglot_export.admission.budget import Fixed, MemoryBudget, Reservation
+from polyglot_export.admission.budget import Fixed, MemoryBudget, Reservation, Share
 from polyglot_export.admission.sizes import Needs, planning_share
 from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import Busy, Cancelled, SpecError
@@ -26,12 +27,16 @@ from polyglot_export.execution.export import Export, start
 from polyglot_export.execution.opening import open_moment
 from polyglot_export.execution.run import RunSettings
 from polyglot_export.fields import within
+from polyglot_export.jobs.stores.ledger import MemoryLedger
 from polyglot_export.limits import DELIVERY_COLUMNS
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.planner import plan
 from polyglot_export.planning.reservation import Shape
 from polyglot_export.service.admission.hiding import callers_rights_hidden
+from polyglot_export.service.quotas.places import Places
+from polyglot_export.service.quotas.refused import Refusals
+from polyglot_export.text.sizes import counted
 
 if TYPE_CHECKING:
     from polyglot_export.request.spec import ExportSpec
@@ -62,9 +67,17 @@ class ExportTerms:
 class Admission:
     """Lets exports in, one after the other."""
 
-    def __init__(self, budget: MemoryBudget, terms: ExportTerms) -> None:
+    def __init__(self, budget: MemoryBudget, terms: ExportTerms, places: Places | None = None) -> None:
+        """Set up.
+
+        Args:
+            budget: Memory and connections.
+            terms: For all exports.
+            places: Counts the exports of callers that may run only so many; ``None`` where there are none of those.
+        """
         self._budget = budget
         self._terms = terms
+        self._places = places if places is not None else Places(MemoryLedger(), Refusals())
 
     async def admit(
         self,
@@ -92,8 +105,15 @@ class Admission:
 
         Raises:
             Busy: The time is over.
+            TooManyRequests: It may wait only so long, and the caller has as many exports or connections as it may have.
         """
-        reservation = await self._budget.reserve(Fixed(planning_share(weight, held)), seconds, caller)
+        rights = rights or Rights()
+        place = await self._places.take(caller, rights.limits.exports, wait=seconds is None)
+        try:
+            reservation = await self._reserve(planning_share(weight, held), seconds, caller, rights.limits.connections)
+        except BaseException:
+            self._places.leave(place)
+            raise
         return Admitted(
             self._budget,
             self._terms,
@@ -102,10 +122,23 @@ class Admission:
             exposure,
             export_id=export_id,
             seconds=seconds,
-            rights=rights or Rights(),
+            rights=rights,
             weight=weight,
             held=held,
+            leave=lambda: self._places.leave(place),
         )
+
+    async def _reserve(self, share: Share, seconds: float | None, caller: str | None, most: int | None) -> Reservation:
+        try:
+            return await self._budget.reserve(Fixed(share), seconds, caller, most_workers=most)
+        except Busy:
+            if most is None or self._budget.workers_of(caller) < most:
+                raise
+            raise self._places.refusals.of(
+                "connections",
+                f"exports may read with {counted(most, 'connection')} at a time, and none became free in {seconds:g} "
+                "seconds",
+            ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +169,13 @@ class Admitted:
         rights: Rights,
         weight: int,
         held: int,
+        leave: Callable[[], None],
     ) -> None:
         """Use :meth:`Admission.admit`."""
+        self._leave = leave
+        self.limits = rights.limits
+        """Of the caller."""
+        self._most_workers = min(terms.workers, rights.limits.connections or terms.workers)
         self._budget = budget
         self._terms = terms
         self._rights = rights
@@ -201,8 +239,9 @@ class Admitted:
         raise Busy("the table grew again and again while the export waited for memory; try again later")
 
     def release(self) -> None:
-        """Give back what the export holds; call it once its connections and buffers are gone."""
+        """Give back what the export holds, in the event loop's thread, once its connections and buffers are gone."""
         self._reservation.release()
+        self._leave()
 
     def __enter__(self) -> Self:
         return self
@@ -237,7 +276,7 @@ class Admitted:
     def _needs(self, plans: tuple[Plan, ...]) -> Needs:
         return Needs(
             [(Shape.of(planned), planned.segments) for planned in plans],
-            workers=self._terms.workers,
+            workers=self._most_workers,
             row_bytes=min(planned.limits.row_bytes for planned in plans),
             capacity=self._budget.most,
             weight=self._weight,

@@ -20,13 +20,14 @@ from typing import Protocol
 from polyglot_export.access.exposure import Exposure
 from polyglot_export.access.rights import Rights
 from polyglot_export.errors import Busy, Cancelled, PolyglotError
-from polyglot_export.execution.watched import unless
+from polyglot_export.execution.watched import Watcher, unless
 from polyglot_export.jobs.job import Job, Made
 from polyglot_export.service.admission.opening import Admission, Admitted
 from polyglot_export.service.background.kind import Kind
 from polyglot_export.service.background.turns import Turns
 from polyglot_export.service.errors import ReplicaLost, ServiceStopping
 from polyglot_export.service.logs import event
+from polyglot_export.service.quotas.quotas import Quotas
 from polyglot_export.service.replicas.active import ActiveRun
 from polyglot_export.service.replicas.runs import DRAIN_SECONDS, Runs
 
@@ -64,7 +65,9 @@ class PreparationTerms:
     queue: int
     """Exports that may wait."""
     callers: Callable[[], int]
-    """How many callers there are."""
+    """How many callers there may be."""
+    until_revoked: Callable[[ActiveRun], Watcher]
+    """Waits until the owner of a run is not known any more."""
     shared: bool
     """Whether jobs outlive this process, so that other replicas take up what it leaves."""
 
@@ -81,6 +84,7 @@ class Preparations:
         admission: Admission,
         owner_of: Callable[[Job], Owner],
         terms: PreparationTerms,
+        quotas: Quotas,
     ) -> None:
         """Set up.
 
@@ -90,12 +94,14 @@ class Preparations:
             admission: Lets the exports in.
             owner_of: The owner of a job, with what it may do; raises Forbidden where its key is gone.
             terms: How often, and how long.
+            quotas: Say whether limits of the owner allow it.
         """
         self._runs = runs
         self._kinds = kinds
         self._admission = admission
         self._owner_of = owner_of
         self._terms = terms
+        self._quotas = quotas
         self._turns = Turns(AT_ONCE, terms.callers)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._waiting: dict[str, Job] = {}
@@ -111,9 +117,11 @@ class Preparations:
         """Run a job that was just stored.
 
         Raises:
+            TooManyRequests: The owner has reached a limit of its own.
             Busy: Too many wait already, all together or of this caller.
             PolyglotError: There is no room for what it makes.
         """
+        await self._quotas.check_new(job, self._owner_of(job).rights.limits)
         await self._kind(job).check_room(job)
         if not self.has_room(job):
             raise Busy(
@@ -123,17 +131,19 @@ class Preparations:
         self.submit(job)
 
     def has_room(self, job: Job) -> bool:
-        """Whether one more job may wait for its turn: all that wait have a limit in number and in memory, and where
-        there are several callers, one of them has at most half of it.
+        """Whether one more job may wait for its turn: all that wait have a limit in number and in memory.
+
+        Where there are several callers, one may have as much as is left for all others (a dynamic threshold, as
+        switches share their buffers): half of it where it is the only one, a third each where there are two, and always
+        one.
         """
-        share = 2 if self._terms.callers() > 1 else 1
+        several = self._terms.callers() > 1
         own = [waiting for waiting in self._waiting.values() if waiting.owner == job.owner]
-        return (
-            len(self._waiting) < self._terms.queue
-            and len(own) < max(1, self._terms.queue // share)
-            and sum(waiting.weight for waiting in self._waiting.values()) + job.weight <= QUEUE_BYTES
-            and sum(waiting.weight for waiting in own) + job.weight <= QUEUE_BYTES // share
-        )
+        weights = [waiting.weight for waiting in self._waiting.values()]
+        places, room = self._terms.queue - len(weights) - 1, QUEUE_BYTES - sum(weights) - job.weight
+        if places < 0 or room < 0 or not several or not own:
+            return places >= 0 and room >= 0
+        return len(own) < 1 + places and sum(waiting.weight for waiting in own) + job.weight <= room
 
     @property
     def queued(self) -> int:
@@ -215,6 +225,7 @@ class Preparations:
 
         Raises:
             Forbidden: The job's owner may not export any more.
+            TooManyRequests: The owner's prepared files have become too large meanwhile.
             Busy: There will never be enough memory.
             PolyglotError: There is no room for what it makes.
         """
@@ -232,6 +243,8 @@ class Preparations:
                 held=kind.held_bytes(job),
             )
         )
+        # It may have waited for hours, in which a key was taken away.
+        await self._quotas.check_begin(job, self._owner_of(job).rights.limits)
         await kind.check_room(job)
         return admitted
 
@@ -242,7 +255,7 @@ class Preparations:
             if isinstance(outcome, BaseException):
                 # Who hears that it failed finds nothing of it.
                 await kind.take_back(active)
-            await self._record(active, outcome)
+            await self._record(active, outcome, admitted)
             if isinstance(active.reason, Cancelled):
                 # It may have been complete when its owner cancelled the export.
                 await kind.take_back(active)
@@ -255,15 +268,17 @@ class Preparations:
     async def _outcome(self, active: ActiveRun, admitted: Admitted, kind: Kind) -> Made | BaseException:
         """What the run has left, or why there is nothing."""
         try:
-            return await unless(kind.make(active, admitted), active.until_stopped())
+            revoked = self._terms.until_revoked(active)
+            return await unless(kind.make(active, admitted), active.until_stopped(), revoked)
         except asyncio.CancelledError:
             return ServiceStopping("the service was shut down before the end")
         except BaseException as error:  # noqa: BLE001 - told in the run
             return error
 
-    async def _record(self, active: ActiveRun, outcome: Made | BaseException) -> None:
+    async def _record(self, active: ActiveRun, outcome: Made | BaseException, admitted: Admitted) -> None:
         if not isinstance(outcome, BaseException):
             await self._runs.end(active, None, outcome)
+            self._quotas.made(active.job, outcome, admitted.limits)
         elif isinstance(outcome, ServiceStopping) and self._terms.shared and self.may_begin(active.job):
             self._runs.leave(active)
         else:

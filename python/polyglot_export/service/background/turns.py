@@ -12,16 +12,14 @@ __all__ = ["Turns"]
 
 
 class Turns:
-    """Lets so many in at a time. Where there are several callers, one place is never taken by the one that has all
-    others.
-    """
+    """Lets so many in at a time. Where there are several callers, the last place is only for one that has none."""
 
     def __init__(self, at_once: int, callers: Callable[[], int]) -> None:
         """Set up.
 
         Args:
             at_once: How many have a turn at a time.
-            callers: How many callers there are.
+            callers: How many callers there may be.
         """
         self._at_once = at_once
         self._callers = callers
@@ -49,13 +47,16 @@ class Turns:
 
     def _end(self, caller: str | None) -> None:
         self._running[caller] -= 1
+        if not self._running[caller]:
+            del self._running[caller]
         self._grant()
 
     def _grant(self) -> None:
-        most = self._at_once - 1 if self._callers() > 1 and self._at_once > 1 else self._at_once
+        several = self._callers() > 1 and self._at_once > 1
         while self._running.total() < self._at_once:
+            last = several and self._running.total() == self._at_once - 1
             # min() takes the first of those that have as few.
-            may = [waiter for waiter in self._waiting if self._running[waiter.caller] < most]
+            may = [waiter for waiter in self._waiting if not (last and self._running[waiter.caller])]
             if not may:
                 return
             chosen = min(may, key=lambda waiter: self._running[waiter.caller])

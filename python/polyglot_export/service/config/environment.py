@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from polyglot_export.errors import SpecError
 from polyglot_export.limits import DATABASE_SECONDS
 from polyglot_export.service.validation import reason_of
+from polyglot_export.text.networks import Network, read_networks
 from polyglot_export.text.sizes import parse_size
 from polyglot_export.text.times import parse_seconds
 
@@ -30,6 +31,24 @@ def _root_path(given: object) -> object:
     if isinstance(given, str) and given and not re.fullmatch(r"(/[\w.~%-]+)+/?", given, re.ASCII):
         raise ValueError("must be a path that begins with /, such as /reports")
     return given.rstrip("/") if isinstance(given, str) else given
+
+
+def _origins(given: object) -> object:
+    if not isinstance(given, str):
+        return given
+    origins = given.replace(",", " ").lower().split()
+    for origin in origins:
+        if origin != "*" and not re.fullmatch(r"https?://([\w.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?", origin, re.ASCII):
+            raise ValueError(f"must be origins such as https://app.example.com, without a path, or * (got {origin!r})")
+    if "*" in origins and len(origins) > 1:
+        raise ValueError("must be either * or origins; * has all of them")
+    return " ".join(dict.fromkeys(_without_default_port(origin) for origin in origins))
+
+
+def _without_default_port(origin: str) -> str:
+    """As browsers write it (RFC 6454, section 6.1)."""
+    default = ":443" if origin.startswith("https:") else ":80"
+    return origin.removesuffix(default)
 
 
 class ServiceSettings(BaseSettings):
@@ -54,6 +73,23 @@ class ServiceSettings(BaseSettings):
     """Address or name to listen on. Without keys in the configuration only loopback addresses are accepted."""
     port: int = Field(8080, validation_alias="PORT", ge=0, le=65535)
     """TCP port to listen on; 0 takes a free one and prints it."""
+    tls_cert: Path | None = Field(None, validation_alias="POLYGLOT_TLS_CERT")
+    """PEM file of the certificate and the chain above it: HTTPS is spoken and nothing else. Read again on reload."""
+    tls_key: Path | None = Field(None, validation_alias="POLYGLOT_TLS_KEY")
+    """PEM file of its private key."""
+    tls_key_password: str | None = Field(None, validation_alias="POLYGLOT_TLS_KEY_PASSWORD", repr=False)
+    """The password of that file, if it is encrypted."""
+    tls_client_ca: Path | None = Field(None, validation_alias="POLYGLOT_TLS_CLIENT_CA")
+    """PEM file of the authorities whose certificates clients may show in place of a key, and of lists of revoked ones;
+    without it no client is asked for one. Read again on reload."""
+    tls_client_auth: Literal["optional", "required"] = Field("optional", validation_alias="POLYGLOT_TLS_CLIENT_AUTH")
+    """``required`` refuses the connection of a client without such a certificate, probes included."""
+    tls_hsts: Seconds | None = Field(None, validation_alias="POLYGLOT_TLS_HSTS")
+    """Seconds for which browsers use nothing but HTTPS for this host (``Strict-Transport-Security``); without it they
+    are not told."""
+    cors_origins: Annotated[str, BeforeValidator(_origins)] = Field("", validation_alias="POLYGLOT_CORS_ORIGINS")
+    """Origins of web pages whose scripts may use the service, such as ``https://app.example.com``, with a comma or
+    space between; ``*`` is every page that has a key."""
     root_path: Annotated[str, BeforeValidator(_root_path)] = Field("", validation_alias="POLYGLOT_ROOT_PATH")
     """The path that a proxy in front takes off, such as ``/reports``: ``Location`` and the API description have it in
     front of theirs."""
@@ -128,6 +164,21 @@ class ServiceSettings(BaseSettings):
     """Most rows that one run of GET /exports/benchmark reads of the default dataset."""
     metrics_public: bool = Field(False, validation_alias="POLYGLOT_METRICS_PUBLIC")
     """Whether ``GET /metrics`` is answered without a key where keys are configured."""
+    audit_log: str | None = Field(None, validation_alias="POLYGLOT_AUDIT_LOG", min_length=1)
+    """The audit log: a file, or ``-`` for standard output. Without it there is none."""
+    audit_values: bool = Field(False, validation_alias="POLYGLOT_AUDIT_VALUES")
+    """Whether the audit log has the values of filters, and not only of which kind they are."""
+    audit_fsync: bool = Field(False, validation_alias="POLYGLOT_AUDIT_FSYNC")
+    """Whether a line of the audit log counts as written only when the disk has it."""
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(read_networks)] = Field(
+        (), validation_alias="POLYGLOT_TRUSTED_PROXIES"
+    )
+    """Networks of proxies whose ``X-Forwarded-For`` is believed, with commas: ``10.0.0.0/8,::1``."""
+    end_revoked: bool = Field(False, validation_alias="POLYGLOT_END_REVOKED")
+    """Whether what runs of a caller is ended when its key is revoked or expires: downloads, streams of events, and what
+    runs in the background. Otherwise it goes on to its end."""
+    pid_file: Path | None = Field(None, validation_alias="POLYGLOT_PID_FILE")
+    """A file for the number of the process, by which ``polyglot reload`` finds it; without it there is none."""
     log_format: Literal["text", "json"] = Field("text", validation_alias="POLYGLOT_LOG_FORMAT")
     """``text`` writes key=value lines, ``json`` one object a line."""
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", validation_alias="POLYGLOT_LOG_LEVEL")

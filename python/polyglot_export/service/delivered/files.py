@@ -21,6 +21,7 @@ from polyglot_export.jobs.clock import now
 from polyglot_export.jobs.job import DeliveredSet, Job
 from polyglot_export.limits import MANIFEST_BYTES
 from polyglot_export.manifest.document import MANIFEST
+from polyglot_export.service.audit.recorder import Recorder
 from polyglot_export.service.background.absent import absent
 from polyglot_export.service.callers import Caller
 from polyglot_export.service.config.destinations import DestinationEntry
@@ -63,10 +64,12 @@ class DeliveredFiles:
     Args:
         terms: Memory and pace of what goes through the service.
         threads: Ask the stores.
+        audit: Told of every file that is given.
     """
 
     terms: FileTerms
     threads: StoreThreads
+    audit: Recorder
 
     async def of(self, job: Job, caller: Caller) -> list[DeliveredFile]:
         """All files of a job, in the order of its datasets.
@@ -119,6 +122,7 @@ class DeliveredFiles:
             until=(now() + timedelta(seconds=LINK_SECONDS)).isoformat() if link is not None else None,
         )
         if link is not None:
+            await self._told(job, file, None, by_link=True)
             return RedirectResponse(link, 302, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
 
         async def opened() -> _StoredFile:
@@ -129,7 +133,21 @@ class DeliveredFiles:
         entity = Entity(f'"{file.sha256}"', delivered.made_at.replace(microsecond=0), file.size)
         selection = select(request.method, request.headers, entity)
         headers = _headers(job, file, entity)
-        return FileResponse(opened, self.terms, job.owner, selection, file.size, headers, sha256=file.sha256)
+        answer = FileResponse(opened, self.terms, caller, selection, file.size, headers, sha256=file.sha256)
+        if request.method == "GET" and answer.status_code in (200, 206):
+            await self._told(job, file, None if answer.status_code == 200 else request.headers.get("range"))
+        return answer
+
+    async def _told(self, job: Job, file: DeliveredFile, range_: str | None, *, by_link: bool = False) -> None:
+        await self.audit.sent(
+            job,
+            size=file.size,
+            sha256=file.sha256,
+            range_=range_,
+            dataset=file.dataset,
+            file=file.path,
+            by_link=by_link,
+        )
 
 
 def _allowed(job: Job, caller: Caller) -> tuple[DestinationEntry, DeliveredSet]:

@@ -12,10 +12,13 @@ import logging
 import socket
 from collections.abc import Callable
 
+from polyglot_export.service.errors import MalformedRequest
 from polyglot_export.service.http.client_connections import ClientConnections, Place
-from polyglot_export.service.http.protocol import ExportProtocol
+from polyglot_export.service.http.protocol import PROBE_SECONDS, ExportProtocol
 from polyglot_export.service.http.refusals import refusal
 from polyglot_export.service.logs import event
+from polyglot_export.service.tls.layer import HANDSHAKE_SECONDS
+from polyglot_export.service.tls.live import LiveTls
 
 __all__ = ["Acceptor"]
 
@@ -29,6 +32,13 @@ SILENT = 64
 """… and how many such clients there may be; they have descriptors beside the limit of connections."""
 LOOK_BYTES = 16 << 10
 PROBE_LINES = (b"GET /health", b"HEAD /health", b"GET /metrics")
+HELLO = b"\x16"
+"""The first byte of a connection that speaks TLS. What it will ask for is not known yet, so it may be a probe."""
+ALERT = b"\x15\x03\x03\x00\x02\x02\x50"
+"""What TLS can say to somebody for whom there is no place, before anything is agreed on: internal_error(80), fatal (RFC
+8446, section 6)."""
+
+_PLAIN = refusal(MalformedRequest("HTTPS is spoken here, and this was plain HTTP; use https:// in the address"))
 
 _log = logging.getLogger(__name__)
 
@@ -37,15 +47,29 @@ class Acceptor:
     """One listening socket. It belongs to the thread of the event loop."""
 
     def __init__(
-        self, listener: socket.socket, clients: ClientConnections, new_protocol: Callable[[], ExportProtocol]
+        self,
+        listener: socket.socket,
+        clients: ClientConnections,
+        new_protocol: Callable[[], ExportProtocol],
+        tls: LiveTls | None = None,
     ) -> None:
+        """Set up.
+
+        Args:
+            listener: Is listening.
+            clients: Have their places here.
+            new_protocol: Reads the requests of one connection.
+            tls: What is spoken below HTTP; ``None`` for nothing.
+        """
         self._listener = listener
         self._clients = clients
         self._new_protocol = new_protocol
+        self._tls = tls
+        self._probe_lines = PROBE_LINES if tls is None else (HELLO,)
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._silent: dict[socket.socket, None] = {}
-        self._refusal = refusal(clients.refusal())
+        self._refusal = refusal(clients.refusal()) if tls is None else ALERT
         self._pause: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -94,7 +118,7 @@ class Acceptor:
             self._place(sock, _first_bytes(sock))
 
     def _place(self, sock: socket.socket, asked: bytes) -> None:
-        place = self._clients.room(silent=not asked, probe=asked.startswith(PROBE_LINES))
+        place = self._clients.room(silent=not asked, probe=asked.startswith(self._probe_lines))
         if place is Place.NONE:
             _turn_away(sock, self._refusal)
             return
@@ -106,8 +130,12 @@ class Acceptor:
         task.add_done_callback(self._tasks.discard)
 
     async def _connect(self, protocol: ExportProtocol, sock: socket.socket) -> None:
+        below: asyncio.Protocol = protocol
+        if self._tls is not None:
+            seconds = HANDSHAKE_SECONDS if protocol.place is Place.ANY else PROBE_SECONDS
+            below = protocol.handshake = self._tls.layer(protocol, _PLAIN, seconds)
         try:
-            await self._loop.connect_accepted_socket(lambda: protocol, sock)
+            await self._loop.connect_accepted_socket(lambda: below, sock)
         except OSError:
             # Reset by the client in the meantime.
             self._clients.leave(protocol)

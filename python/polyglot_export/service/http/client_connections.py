@@ -21,8 +21,8 @@ from polyglot_export.service.logs import event
 __all__ = ["ClientConnection", "ClientConnections", "Place", "connection_limit", "request_memory"]
 
 BYTES_A_CONNECTION = 256 << 10
-"""Of the process's memory, for each connection: an idle one takes 20 kB here and as much in the kernel, and the buffers
-of the kernel may grow to ten times that."""
+"""Of the process's memory, for each connection: an idle one takes 20 kB here, with TLS twice that, and 20 kB in the
+kernel, whose buffers may grow to ten times that."""
 LEAST_CONNECTIONS = 64
 SPARE_DESCRIPTORS = 256
 """Descriptors that are left for the database, the spool, and connections that wait to be refused."""
@@ -62,6 +62,9 @@ class ClientConnection(Protocol):
 
     def give_up(self, error: Overloaded | None) -> None:
         """Close it: with a reason if somebody has asked for something, else without."""
+
+    def retire(self) -> None:
+        """Answer nothing more than what is being answered, if its client was let in by a certificate."""
 
 
 @dataclass(slots=True)
@@ -149,6 +152,11 @@ class ClientConnections:
         if place is not None:
             self._taken[place] -= 1
             self._idle[place].pop(connection, None)
+
+    def retire(self) -> None:
+        """Let nobody go on whom other authorities have vouched for: the clients connect anew."""
+        for connection in list(self._all):
+            connection.retire()
 
     def refusal(self) -> Overloaded:
         """The answer to a request for which there is no place."""

@@ -14,6 +14,8 @@ from typing import Protocol
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from polyglot_export.access.certificates import ClientCertificate
+
 __all__ = ["DELIVERED_BYTES", "EXTENSION", "Connection"]
 
 EXTENSION = "polyglot.connection"
@@ -46,6 +48,8 @@ class Connection:
         self._protocol = protocol
         self.cycle: RequestResponseCycle | None = None
         """Request and response; known once the head of the request is complete."""
+        self.certificate: ClientCertificate | None = None
+        """Of the client, verified; ``None`` where it has sent none, or was not asked."""
 
     def abort(self) -> None:
         """End the connection with a reset, so that no client can take what it has for the whole.

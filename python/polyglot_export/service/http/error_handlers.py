@@ -9,16 +9,17 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route
-from starlette.types import ExceptionHandler
+from starlette.types import ExceptionHandler, Receive, Scope, Send
 
 from polyglot_export.errors import PolyglotError, SpecError, cut
+from polyglot_export.service.audit.refusals import tell_refusal
 from polyglot_export.service.errors import MalformedRequest, MethodNotAllowed, NotFound, ServiceError
 from polyglot_export.service.http import problems
 from polyglot_export.service.http.bodies import ExactJSONResponse
 from polyglot_export.service.logs import event
 from polyglot_export.service.validation import reason_of
 
-__all__ = ["add_exception_handlers"]
+__all__ = ["add_exception_handlers", "refuse"]
 
 _log = logging.getLogger(__name__)
 
@@ -40,8 +41,16 @@ def add_exception_handlers(app: FastAPI) -> None:
         app.add_exception_handler(kind, cast("ExceptionHandler", handler))
 
 
+async def refuse(error: PolyglotError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer in a middleware, which no handler sees, as the application does."""
+    response = await _on_error(Request(scope, receive), error)
+    await response(scope, receive, send)
+
+
 async def _on_error(request: Request, error: PolyglotError) -> ExactJSONResponse:
     row = problems.problem_of(error)
+    service = request.app.state.service
+    await tell_refusal(service.audit, service.settings.trusted_proxies, request, row.status, error)
     if row.sentence is not None or row.status >= 500:
         # What the client is not told is told here.
         event(

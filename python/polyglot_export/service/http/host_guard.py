@@ -1,9 +1,8 @@
-"""Without keys, only requests to a loopback name are answered, and none that another site's page has caused.
+"""Without keys, only requests to a loopback name are answered.
 
 A service without keys listens to loopback addresses only. Still, a web page can make a browser on this machine send
-requests to it: under a name of the page's own that resolves to 127.0.0.1 (DNS rebinding), which the ``Host`` header
-gives away; or to the address itself, whose answer the page cannot read, but which may cost the database as much as it
-likes. That the browser says in ``Sec-Fetch-Site`` (Fetch Metadata Request Headers, section 2.3).
+requests to it under a name of the page's own that resolves to 127.0.0.1 (DNS rebinding), and read the answers. The
+``Host`` header gives it away. What a page sends to the address itself is ``site_guard.py``'s.
 """
 
 from __future__ import annotations
@@ -15,13 +14,10 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from polyglot_export.service.errors import Forbidden
-from polyglot_export.service.http import problems
-from polyglot_export.service.http.bodies import ExactJSONResponse
+from polyglot_export.service.http.error_handlers import refuse
 
 __all__ = ["HostGuard"]
 
-_AT_WORK = ("/exports", "/datasets")
-"""Paths of calls that ask the database for something; a link to ``/docs`` may be on any page."""
 _LOOPBACK_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 
 
@@ -35,23 +31,17 @@ class HostGuard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 403."""
         if scope["type"] == "http" and self._needed():
-            error = _reason_to_refuse(scope["path"], Headers(scope=scope))
+            error = _reason_to_refuse(Headers(scope=scope))
             if error is not None:
-                status, headers, body = problems.document(error, scope["path"])
-                await ExactJSONResponse(body, status, headers, problems.CONTENT_TYPE)(scope, receive, send)
+                await refuse(error, scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
 
-def _reason_to_refuse(path: str, headers: Headers) -> Forbidden | None:
+def _reason_to_refuse(headers: Headers) -> Forbidden | None:
     host = headers.get("host", "")
     if not _LOOPBACK_HOST.fullmatch(host):
         return Forbidden(
             f"without keys only localhost, 127.0.0.1 and [::1] are answered, not the Host {host!r}", field="Host"
-        )
-    if headers.get("sec-fetch-site") == "cross-site" and path.startswith(_AT_WORK):
-        return Forbidden(
-            "without keys a page of another site may not run anything here; open the address yourself",
-            field="Sec-Fetch-Site",
         )
     return None

@@ -51,24 +51,25 @@ def problems_for(*statuses: int) -> Responses:
     }
 
 
-def describe(app: FastAPI, root_path: str = "", *, keys: bool = True) -> None:
+def describe(app: FastAPI, root_path: str = "", *, keys: bool = True, certificates: bool = False) -> None:
     """Let the application describe itself as it really is. The document is made once, when somebody asks for it.
 
     Args:
         app: The application.
         root_path: What clients put in front of every path.
         keys: Whether callers may have keys.
+        certificates: Whether they may show certificates in place of them.
     """
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app, root_path, keys=keys)
+            app.openapi_schema = _document(app, root_path, keys=keys, certificates=certificates)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to change the document
 
 
-def _document(app: FastAPI, root_path: str, *, keys: bool) -> dict[str, Any]:
+def _document(app: FastAPI, root_path: str, *, keys: bool, certificates: bool) -> dict[str, Any]:
     document = get_openapi(
         title=app.title,
         version=app.version,
@@ -87,8 +88,11 @@ def _document(app: FastAPI, root_path: str, *, keys: bool) -> dict[str, Any]:
     _add(schemas, ProblemView.__name__, ProblemView.model_json_schema(ref_template=_REF))
     _add(schemas, "ExportRequest", _request_schema())
     if keys:
-        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-        document["security"] = [{"key": []}, {}]
+        schemes = {"key": {"type": "http", "scheme": "bearer"}}
+        if certificates:
+            schemes["certificate"] = {"type": "mutualTLS"}
+        document["components"]["securitySchemes"] = schemes
+        document["security"] = [*({name: []} for name in schemes), {}]
     return document
 
 

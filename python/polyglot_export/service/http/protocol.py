@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+import ssl
+from typing import Any, Protocol, cast
 
 import httptools
 from uvicorn.config import Config
@@ -11,6 +12,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from polyglot_export.access.certificates import ClientCertificate, read_certificate
 from polyglot_export.service.errors import HeaderTooLarge, MalformedRequest, ServiceError
 from polyglot_export.service.http.bodies import DISCARD_BYTES
 from polyglot_export.service.http.client_connections import ClientConnections, Place
@@ -37,6 +39,13 @@ BODY_AHEAD = 16 << 10
 """Bytes of a body that are kept until the application takes them."""
 
 
+class Handshake(Protocol):
+    """The handshake of a connection, as far as this module asks."""
+
+    def abort(self) -> None:
+        """Close the connection."""
+
+
 class ExportProtocol(HttpToolsProtocol):
     """One client's connection.
 
@@ -59,6 +68,10 @@ class ExportProtocol(HttpToolsProtocol):
         """Whether what comes is thrown away, since a body without a length is on its way."""
         self.place = Place.ANY
         """What it may ask for; the acceptor sets it."""
+        self.handshake: Handshake | None = None
+        """What comes before the first request where TLS is spoken; the acceptor sets it."""
+        self.certificate: ClientCertificate | None = None
+        """Of the client, verified; ``None`` where it has sent none, or was not asked."""
         self._connected = False
         self._inflow = Inflow()
         self._head = RequestHead()
@@ -76,6 +89,8 @@ class ExportProtocol(HttpToolsProtocol):
         """The first request must come in time."""
         super().connection_made(transport)
         self._connected = True
+        self.handshake = None
+        self.certificate = _certificate(transport)
         self.flow = _Flow(transport, self)
         self._expect_head()
 
@@ -101,6 +116,7 @@ class ExportProtocol(HttpToolsProtocol):
         self._framing_bytes = self._discarded = 0
         # A TypedDict of uvicorn's; ASGI has "extensions" in it, uvicorn's HTTP scope leaves it out.
         self._connection = Connection(self)
+        self._connection.certificate = self.certificate
         cast("dict[str, Any]", self.scope)["extensions"] = {EXTENSION: self._connection}
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -159,6 +175,10 @@ class ExportProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self.mark_disconnected()
         super().connection_lost(exc)
+
+    def never_connected(self) -> None:
+        """The handshake of TLS has failed."""
+        self.clients.leave(self)
 
     def hold(self, cycle: RequestResponseCycle) -> None:
         """Let uvicorn not say ``Connection: close`` in this response; where that is due, do it at its end.
@@ -222,14 +242,30 @@ class ExportProtocol(HttpToolsProtocol):
     def give_up(self, error: ServiceError | None) -> None:
         """Close it for the sake of others."""
         if not self._connected:
-            # Accepted in this very moment.
-            self.loop.call_soon(self.give_up, error)
+            self._give_up_early(error)
         elif self.answering() or Connection(self).unacknowledged() > DELIVERED_BYTES or self._is_writing_its_end():
             Connection(self).abort()
-        elif error is not None and not self.transport.is_closing():
+        elif self.transport.is_closing():
+            # Over TLS its end is waited for.
+            self.transport.abort()
+        elif error is not None:
             self._refuse(error)
         else:
             self.transport.close()
+
+    def _give_up_early(self, error: ServiceError | None) -> None:
+        if self.handshake is not None:
+            self.handshake.abort()
+        else:
+            # Accepted in this very moment.
+            self.loop.call_soon(self.give_up, error)
+
+    def retire(self) -> None:
+        """Answer nothing more than what is being answered, if its client was let in by a certificate."""
+        if self.handshake is not None:
+            self.handshake.abort()
+        elif self.certificate is not None and not self.transport.is_closing():
+            self.shutdown()
 
     def _is_writing_its_end(self) -> bool:
         """Whether it is closed as soon as the peer takes what is left here."""
@@ -356,6 +392,12 @@ class ExportProtocol(HttpToolsProtocol):
             return
         self.transport.write(refusal(error))
         self.transport.close()
+
+
+def _certificate(transport: asyncio.Transport) -> ClientCertificate | None:
+    tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    encoded = tls.getpeercert(binary_form=True) if tls is not None else None
+    return read_certificate(encoded) if encoded is not None else None
 
 
 class _Behind(Exception):

@@ -20,6 +20,7 @@ def refusal(error: ServiceError) -> bytes:
         "Content-Type": problems.CONTENT_TYPE,
         "Content-Length": str(len(payload)),
         "Connection": "close",
+        "X-Content-Type-Options": "nosniff",
     }
     lines = [f"{name.lower()}: {value}\r\n".encode("latin-1") for name, value in headers.items()]
     return b"".join([STATUS_LINE[status], *lines, b"\r\n", payload])

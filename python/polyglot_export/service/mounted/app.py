@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from polyglot_export.errors import InternalError, SpecError
 from polyglot_export.service.app import create_app, service_of
+from polyglot_export.service.audit.refusals import tell_refusal
 from polyglot_export.service.callers import Caller as KnownCaller
 from polyglot_export.service.errors import Unauthorized
 from polyglot_export.service.http import problems
@@ -138,7 +139,7 @@ class MountedService:
         if not _path(scope).startswith(FOR_ANYBODY):
             known = await self._known(scope, callers)
             if known is None:
-                await _refuse(scope, receive, send)
+                await self._refuse(app, scope, receive, send)
                 return
             extensions[CALLER] = known
         await app({**scope, "extensions": extensions}, connection.receive, connection.send)
@@ -151,6 +152,14 @@ class MountedService:
         except SpecError as error:
             # Many apps answer this error with its sentence, as the mistake of a request that it is elsewhere.
             raise InternalError(f"the rights that the app gives a caller: {error}") from error
+
+    async def _refuse(self, app: FastAPI, scope: Scope, receive: Receive, send: Send) -> None:
+        # Which scheme of authentication an app has is not known here: an app that wants to say raises its own 401.
+        error = Unauthorized("log in first", audit_reason="the app knows no caller of the request")
+        status, headers, body = problems.document(error, scope["path"])
+        audit = service_of(app).audit
+        await tell_refusal(audit, self._settings.trusted_proxies, Request(scope), status, error)
+        await ExactJSONResponse(body, status, headers, problems.CONTENT_TYPE)(scope, receive, send)
 
 
 async def _asked(caller_of: CallerOf, scope: Scope) -> Caller | None:
@@ -169,12 +178,6 @@ async def _asked(caller_of: CallerOf, scope: Scope) -> Caller | None:
     if given is not None and not isinstance(given, Caller):
         raise TypeError(f"the function of the caller must return a Caller or None, not {type(given).__name__}")
     return given
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    # Which scheme of authentication an app has is not known here: an app that wants to say raises its own 401.
-    status, headers, body = problems.document(Unauthorized("log in first"), scope["path"])
-    await ExactJSONResponse(body, status, headers, problems.CONTENT_TYPE)(scope, receive, send)
 
 
 def _path(scope: Scope) -> str:

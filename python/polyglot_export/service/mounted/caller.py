@@ -45,6 +45,7 @@ class Caller:
         mask: Mapping[str, Mapping[str, str]] | None = None,
         destinations: Iterable[str] = (),
         webhooks: Iterable[str] = (),
+        limits: Mapping[str, int | str] | None = None,
     ) -> None:
         """Describe a caller.
 
@@ -63,6 +64,7 @@ class Caller:
                 a caller has sent.
             destinations: The configured ones to which it may have exports delivered.
             webhooks: The configured ones that its exports may name.
+            limits: How much it may have, as a key's table has it: ``{"exports": 2, "bytes_per_day": "5GB"}``.
 
         Raises:
             SpecError: Something is of another kind than that.
@@ -82,6 +84,7 @@ class Caller:
                 "mask": mask or {},
                 "destinations": _listed("destinations", destinations),
                 "webhooks": _listed("webhooks", webhooks),
+                "limits": limits if limits is not None else {},
             }
         )
 

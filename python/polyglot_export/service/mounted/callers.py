@@ -7,7 +7,7 @@ from starlette.requests import Request
 from polyglot_export.access.configured import ConfiguredDatasets
 from polyglot_export.access.keys import Keys
 from polyglot_export.jobs.job import Job
-from polyglot_export.service.callers import SEVERAL, Caller, Callers
+from polyglot_export.service.callers import UNKNOWN, Caller, Callers
 from polyglot_export.service.config.file import Configuration
 from polyglot_export.service.errors import Forbidden, Unauthorized
 from polyglot_export.service.mounted import caller as given
@@ -34,7 +34,7 @@ class AppCallers(Callers):
         self._offered = offered
 
     def __len__(self) -> int:
-        return SEVERAL
+        return UNKNOWN
 
     @property
     def keyless(self) -> bool:
@@ -51,6 +51,10 @@ class AppCallers(Callers):
         if not isinstance(known, Caller):
             raise Unauthorized("log in first")
         return known
+
+    def lapsed(self, caller: Caller) -> str | None:  # noqa: ARG002 - that of all callers
+        """Nothing: the app is asked at the beginning of a call, and no more."""
+        return None
 
     async def check_metrics(self, request: Request) -> None:  # noqa: ARG002 - that of all callers
         """Nobody: they are about all callers together.

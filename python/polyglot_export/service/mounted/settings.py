@@ -21,13 +21,22 @@ OF_THE_SERVER = (
     "host",
     "port",
     "root_path",
+    "tls_cert",
+    "tls_key",
+    "tls_key_password",
+    "tls_client_ca",
+    "tls_client_auth",
+    "tls_hsts",
+    "cors_origins",
     "max_clients",
     "request_memory",
     "db_cursor_batch_size",
     "log_format",
     "log_level",
+    "end_revoked",
+    "pid_file",
 )
-"""Settings of ``polyglot serve`` alone: an app has a server and a log of its own."""
+"""Settings of ``polyglot serve`` alone: an app has a server, a log, a login and rules for browsers of its own."""
 
 
 def read_settings(given: Mapping[str, Any]) -> ServiceSettings:
@@ -38,7 +47,10 @@ def read_settings(given: Mapping[str, Any]) -> ServiceSettings:
     """
     for name in given:
         if name in OF_THE_SERVER:
-            raise SpecError(name, "is for polyglot serve; in an app that is a matter of its server and its log")
+            raise SpecError(
+                name,
+                "is for polyglot serve; in an app it is a matter of its server, middleware, log and login",
+            )
         if name not in ServiceSettings.model_fields or name == "config":
             allowed = sorted(set(ServiceSettings.model_fields) - {*OF_THE_SERVER, "config"})
             raise SpecError(name, f"there is no such setting; allowed are {', '.join(allowed)}")

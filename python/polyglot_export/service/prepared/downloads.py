@@ -69,7 +69,7 @@ class PreparedFiles:
         entity = Entity(f'"{file.sha256}"', file.made_at.replace(microsecond=0), file.size)
         selection = select(request.method, request.headers, entity)
         opener = partial(self._open, file)
-        return FileResponse(opener, self.terms, job.owner, selection, file.size, _headers(job, file, entity))
+        return FileResponse(opener, self.terms, caller, selection, file.size, _headers(job, file, entity))
 
     async def _open(self, file: PreparedFile) -> SpooledFile:
         """The file, which stays readable when it is removed meanwhile.

@@ -14,7 +14,8 @@ import os
 import random
 import secrets
 import socket
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 from polyglot_export.errors import InternalError
 from polyglot_export.jobs.job import Job, now
@@ -23,6 +24,7 @@ from polyglot_export.jobs.stores.base import Lease, SharedJobStore, StoreAway
 from polyglot_export.service.errors import ReplicaLost
 from polyglot_export.service.logs import event
 from polyglot_export.service.replicas.lease_keeper import LeaseKeeper
+from polyglot_export.service.replicas.reloads import FollowedReloads
 from polyglot_export.service.replicas.runs import Runs
 
 __all__ = ["Background", "Messenger", "Replica", "replica_name"]
@@ -84,7 +86,13 @@ class Replica:
     """The task of this process that keeps in touch with the store."""
 
     def __init__(
-        self, store: SharedJobStore, runs: Runs, background: Background, messenger: Messenger, name: str
+        self,
+        store: SharedJobStore,
+        runs: Runs,
+        background: Background,
+        messenger: Messenger,
+        name: str,
+        on_reload: Callable[[str], Coroutine[Any, Any, object]] | None = None,
     ) -> None:
         """Set up.
 
@@ -94,12 +102,15 @@ class Replica:
             background: What runs jobs without a client here, and takes up those of others.
             messenger: What tells webhooks of the ends of runs, and takes up the messages of others.
             name: As in the runs (``Run.replica``).
+            on_reload: Reads the configuration again; called with the digest of the file when another replica has done
+                so.
         """
         self._store = store
         self._runs = runs
         self._background = background
         self._messenger = messenger
         self._name = name
+        self._reloads = FollowedReloads(store, on_reload)
         self._claims: dict[tuple[str, int], Lease] = {}
         """Claimed leases of jobs that are begun here again."""
         self._contact: float | None = None
@@ -122,7 +133,16 @@ class Replica:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
+        await self._reloads.close()
         await self._keeper.close()
+
+    def announce_reload(self, digest: str) -> None:
+        """Let all other replicas read their configuration again.
+
+        Args:
+            digest: Of the file that this one has read.
+        """
+        self._reloads.announce(digest)
 
     async def _beat_for_ever(self) -> None:
         while True:
@@ -166,6 +186,7 @@ class Replica:
         leases = [*self._runs.leases(), *waiting, *messages, *self._claims.values()]
         self._keeper.renewed(leases)
         pulse = await self._store.renew(self._name, leases)
+        await self._reloads.follow(pulse.mark)
         for job_id, number in pulse.lost:
             self._runs.stop(
                 job_id,

@@ -11,6 +11,8 @@ from dataclasses import replace
 from polyglot_export.errors import Cancelled, InternalError, PolyglotError
 from polyglot_export.jobs.job import Failure, Job, JobStatus, Made, Run, now
 from polyglot_export.jobs.stores.base import JobStore, Lease
+from polyglot_export.service.audit.log import AuditLog
+from polyglot_export.service.audit.recorder import Recorder
 from polyglot_export.service.errors import ClientGone, Expired, NotFound, ReplicaLost, ServiceStopping, WrongState
 from polyglot_export.service.http import problems
 from polyglot_export.service.logs import about, event
@@ -28,14 +30,22 @@ _log = logging.getLogger(__name__)
 class Runs:
     """All runs of this process."""
 
-    def __init__(self, store: JobStore, max_duration: float | None = None, replica: str | None = None) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        max_duration: float | None = None,
+        replica: str | None = None,
+        audit: Recorder | None = None,
+    ) -> None:
         """Set up.
 
         Args:
             store: Where jobs are kept.
             max_duration: Seconds that a run may take, waiting for its turn included.
             replica: The name of this process where it shares the store with others.
+            audit: Told of every run before it begins, and when it is over.
         """
+        self._audit = audit if audit is not None else Recorder(AuditLog(None))
         self._store = store
         self._max_duration = max_duration
         self.replica = replica
@@ -62,6 +72,7 @@ class Runs:
             Expired: Its retention time has passed.
             WrongState: Its owner cancelled it; or it runs in the background, and has ended or is under way.
             StoreAway: The store cannot be reached.
+            AuditAway: The audit log cannot be written.
         """
         if self.stopping:
             raise ServiceStopping("the service is being shut down; try again later")
@@ -80,6 +91,11 @@ class Runs:
         if self._max_duration is not None:
             active.stop_after(self._max_duration)
         self._active[(job.id, active.run.number)] = active
+        try:
+            await self._audit.begun(job, active.run)
+        except BaseException as error:
+            await self.end(active, error)
+            raise
         return active
 
     async def end(self, active: ActiveRun, error: BaseException | None, made: Made | None = None) -> None:
@@ -97,14 +113,15 @@ class Runs:
         run = replace(active.current(), status=status, finished_at=active.present(), error=_failure(error))
         if status is JobStatus.COMPLETED:
             run = replace(run, progress=1.0)
+        digest = made.sha256 if made is not None else None
         try:
             await self.outcomes.record(Outcome(active.job.id, run, made))
         except ReplicaLost as lost:
-            self._tell_end(active, replace(run, status=JobStatus.FAILED, error=_failure(lost)), lost)
+            await self._tell_end(active, replace(run, status=JobStatus.FAILED, error=_failure(lost)), lost, digest)
             if error is None and made is None:
                 raise
         else:
-            self._tell_end(active, run, error)
+            await self._tell_end(active, run, error, digest)
 
     def cancel(self, job_id: str) -> None:
         """Stop all runs of a job."""
@@ -148,10 +165,11 @@ class Runs:
             if active.progress is None:
                 active.stop(ServiceStopping("the service is being shut down; try again later"))
 
-    def _tell_end(self, active: ActiveRun, run: Run, error: BaseException | None) -> None:
+    async def _tell_end(self, active: ActiveRun, run: Run, error: BaseException | None, digest: str | None) -> None:
         _log_end(active, run, error)
         if self.on_end is not None:
             self.on_end(active, run)
+        await self._audit.ended(active.job, run, digest, time.monotonic() - active.started)
 
     async def drain(self) -> None:
         """Stop every run and wait until they have closed what they hold."""

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from polyglot_export.access.scopes import Scope
 from polyglot_export.service.benchmark import Measured
-from polyglot_export.service.dependencies import BenchmarkDep, CallerDep, RunsDep, needs
+from polyglot_export.service.dependencies import BenchmarkDep, CallerDep, RunsDep, needs, within_the_day
 from polyglot_export.service.errors import ServiceStopping
 from polyglot_export.service.http.answer_model import AnswerModel
 from polyglot_export.service.http.bodies import ExactJSONResponse
@@ -40,10 +40,10 @@ class BenchmarkView(AnswerModel):
 
 @router.get(
     "/exports/benchmark",
-    dependencies=[needs(Scope.EXPORT)],
+    dependencies=[needs(Scope.EXPORT), within_the_day],
     summary="Measure the formats",
     response_class=ExactJSONResponse,
-    responses=json_answer(BenchmarkView) | problems_for(400, 401, 403, 503, 504),
+    responses=json_answer(BenchmarkView) | problems_for(400, 401, 403, 429, 503, 504),
 )
 async def benchmark(request: Request, runs: RunsDep, caller: CallerDep, measuring: BenchmarkDep) -> Response:
     """Export the default dataset as csv, json, xml and parquet, one after the other; nothing is stored.

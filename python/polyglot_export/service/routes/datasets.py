@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter
 
 from polyglot_export.access.catalog import Dataset
@@ -26,12 +28,25 @@ class ColumnView(AnswerModel):
     nullable: bool
 
 
+class ParameterView(AnswerModel):
+    """A parameter of a configured query."""
+
+    name: str
+    type: str
+    required: bool
+    nullable: bool
+    default: Any
+    comment: str | None
+
+
 class DatasetView(AnswerModel):
     """One thing that may be exported; the sizes are estimates of the database, ``null`` where it has none."""
 
     name: str
     kind: str
     columns: list[ColumnView]
+    parameters: list[ParameterView]
+    """What `"parameters"` of an export may have."""
     estimated_rows: int | None
     estimated_bytes: int | None
 
@@ -46,7 +61,7 @@ class DatasetsView(AnswerModel):
     "/datasets",
     dependencies=[needs(Scope.READ)],
     summary="List what may be exported",
-    responses=json_answer(DatasetsView) | problems_for(401, 403, 503, 504),
+    responses=json_answer(DatasetsView) | problems_for(401, 403, 429, 503, 504),
 )
 async def index(catalogue: CatalogueDep, caller: CallerDep) -> ExactJSONResponse:
     """With columns, types and estimates."""
@@ -58,7 +73,7 @@ async def index(catalogue: CatalogueDep, caller: CallerDep) -> ExactJSONResponse
     "/datasets/{name:path}",
     dependencies=[needs(Scope.READ)],
     summary="Show one dataset",
-    responses=json_answer(DatasetView) | problems_for(401, 403, 404, 503, 504),
+    responses=json_answer(DatasetView) | problems_for(401, 403, 404, 429, 503, 504),
 )
 async def show(name: str, catalogue: CatalogueDep, caller: CallerDep) -> ExactJSONResponse:
     """With columns, types and estimates."""
@@ -75,6 +90,17 @@ def _view(dataset: Dataset) -> DatasetView:
         kind=dataset.kind,
         columns=[
             ColumnView(name=column.name, type=column.type, nullable=column.nullable) for column in dataset.columns
+        ],
+        parameters=[
+            ParameterView(
+                name=name,
+                type=each.type,
+                required=each.required,
+                nullable=each.nullable,
+                default=each.default,
+                comment=each.comment,
+            )
+            for name, each in dataset.parameters.items()
         ],
         estimated_rows=dataset.estimated_rows,
         estimated_bytes=dataset.estimated_bytes,

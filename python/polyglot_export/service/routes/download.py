@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -13,13 +14,16 @@ from polyglot_export.service.admission.feed import AdmittedFeed
 from polyglot_export.service.callers import Caller
 from polyglot_export.service.dependencies import (
     AdmissionDep,
+    AuditDep,
     CallerDep,
     LeastPaceDep,
     OwnJobDep,
     PreparedFilesDep,
+    RevocationsDep,
     RunsDep,
     SettingsDep,
     needs,
+    within_the_day,
 )
 from polyglot_export.service.errors import RangeRefused, WrongState
 from polyglot_export.service.http.file_headers import file_headers
@@ -33,6 +37,9 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["exports"])
 
+SENT = (200, 206)
+"""Answers with bytes of a file."""
+
 _FILE: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The file, as a stream",
@@ -45,10 +52,10 @@ _FILE: dict[int | str, dict[str, Any]] = {
 
 @router.get(
     "/exports/{export_id}/download",
-    dependencies=[needs(Scope.READ)],
+    dependencies=[needs(Scope.READ), within_the_day],
     summary="Run an export and download its file",
     response_class=Response,
-    responses=_FILE | problems_for(400, 401, 403, 404, 409, 410, 412, 416, 426, 500, 503, 504),
+    responses=_FILE | problems_for(400, 401, 403, 404, 409, 410, 412, 416, 426, 429, 500, 503, 504),
 )
 async def download(
     request: Request,
@@ -58,7 +65,9 @@ async def download(
     admission: AdmissionDep,
     prepared: PreparedFilesDep,
     least_pace: LeastPaceDep,
+    revocations: RevocationsDep,
     settings: SettingsDep,
+    audit: AuditDep,
 ) -> Response:
     """Each call is a run of its own on a snapshot of its own; with ``"delivery": "file"`` it is the file that was
     prepared.
@@ -68,7 +77,12 @@ async def download(
     """
     check_runnable(job)
     if job.spec.in_background:
-        return _prepared(job, caller, runs, prepared, request)
+        answer = _prepared(job, caller, runs, prepared, request)
+        if answer.status_code in SENT and job.file is not None:
+            whole = answer.status_code == 200
+            range_ = None if whole else request.headers.get("range")
+            await audit.sent(job, size=job.file.size, sha256=job.file.sha256, range_=range_)
+        return answer
     caller.need(Scope.EXPORT)
     _refuse_unsafe(request)
     feed = AdmittedFeed(
@@ -82,7 +96,7 @@ async def download(
             weight=job.weight,
         )
     )
-    return DownloadResponse(job, feed, runs, least_pace, _headers(job))
+    return DownloadResponse(job, feed, runs, least_pace, _headers(job), partial(revocations.until_revoked, caller))
 
 
 @router.head(
@@ -91,7 +105,7 @@ async def download(
     summary="The headers of a download",
     response_class=Response,
     responses=other_answer(200, "The headers that are known without a run")
-    | problems_for(401, 403, 404, 409, 410, 412, 503),
+    | problems_for(401, 403, 404, 409, 410, 412, 429, 503),
 )
 async def download_headers(
     request: Request, job: OwnJobDep, caller: CallerDep, runs: RunsDep, prepared: PreparedFilesDep

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from polyglot_export.access.scopes import Scope
 from polyglot_export.jobs.job import JobStatus
-from polyglot_export.service.dependencies import JobEventsDep, VisibleJobDep, needs
+from polyglot_export.service.dependencies import CallerDep, JobEventsDep, RevocationsDep, VisibleJobDep, needs
 from polyglot_export.service.http.openapi import other_answer, problems_for
 from polyglot_export.service.http.versions import require_http_1_1
 from polyglot_export.service.replicas.runs import check_runnable
@@ -35,13 +35,15 @@ router = APIRouter(tags=["exports"])
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },
         **other_answer(204, "The client has seen the end"),
-        **problems_for(401, 403, 404, 410, 426, 503),
+        **problems_for(401, 403, 404, 410, 426, 429, 503),
     },
 )
 async def events(
     request: Request,
     job: VisibleJobDep,
+    caller: CallerDep,
     job_events: JobEventsDep,
+    revocations: RevocationsDep,
     last_event_id: Annotated[str | None, Header(description="The id of the last event that was seen")] = None,
 ) -> Response:
     """The present state at once, progress twice a second, and the end. An export that is not running yet is waited
@@ -53,4 +55,4 @@ async def events(
     if job_events.was_seen_to_its_end(job, last_event_id):
         return Response(status_code=204)
     job_events.check_room()
-    return EventResponse(job_events, job)
+    return EventResponse(job_events, job, lambda: revocations.until_revoked(caller))

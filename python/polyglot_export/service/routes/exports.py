@@ -20,8 +20,11 @@ from polyglot_export.limits import MAX_FILTER_VALUES
 from polyglot_export.request.parse import parse_spec
 from polyglot_export.request.spec import ExportSpec
 from polyglot_export.service.admission.bodies import held_bytes
+from polyglot_export.service.audit.recorder import Recorder
 from polyglot_export.service.background.preparations import Preparations
+from polyglot_export.service.callers import Caller
 from polyglot_export.service.dependencies import (
+    AuditDep,
     BodyRoomDep,
     CallerDep,
     CatalogueDep,
@@ -33,6 +36,7 @@ from polyglot_export.service.dependencies import (
     StoreDep,
     VisibleJobDep,
     needs,
+    within_the_day,
 )
 from polyglot_export.service.http import idempotency
 from polyglot_export.service.http.answer_model import AnswerModel
@@ -80,11 +84,11 @@ _BODY: dict[str, Any] = {
 
 @router.post(
     "/exports",
-    dependencies=[needs(Scope.EXPORT)],
+    dependencies=[needs(Scope.EXPORT), within_the_day],
     status_code=201,
     summary="Create an export",
     response_class=ExactJSONResponse,
-    responses=json_answer(JobView, 201) | problems_for(400, 401, 403, 408, 409, 413, 415, 503, 504),
+    responses=json_answer(JobView, 201) | problems_for(400, 401, 403, 408, 409, 413, 415, 429, 503, 504),
     openapi_extra=_BODY,
 )
 async def create(
@@ -96,6 +100,7 @@ async def create(
     preparations: PreparationsDep,
     settings: SettingsDep,
     bodies: BodyRoomDep,
+    audit: AuditDep,
 ) -> ExactJSONResponse:
     """Save what is to be exported. Nothing is read yet, unless it runs in the background (`"delivery"` is `"file"` or
     `"store"`), which it does at once.
@@ -127,7 +132,7 @@ async def create(
             rights=caller.kept,
         )
         about(exportId=job.id, key=caller.name)
-        kept = await _keep(job, store, preparations)
+        kept = await _keep(job, caller, store, preparations, audit)
         # What a proxy has taken off, then where an app has mounted the service.
         above = settings.root_path + quote(request.scope.get("root_path", ""))
         return ExactJSONResponse(job_view(runs.live(kept)).members(), 201, {"Location": f"{above}/exports/{kept.id}"})
@@ -137,7 +142,7 @@ async def create(
     "/exports",
     dependencies=[needs(Scope.READ)],
     summary="List exports, newest first",
-    responses=json_answer(ExportsView) | problems_for(400, 401, 403, 503),
+    responses=json_answer(ExportsView) | problems_for(400, 401, 403, 429, 503),
 )
 async def index(
     caller: CallerDep,
@@ -165,7 +170,7 @@ async def index(
     "/exports/{export_id}",
     dependencies=[needs(Scope.READ)],
     summary="Show an export",
-    responses=json_answer(JobView) | problems_for(401, 403, 404, 503),
+    responses=json_answer(JobView) | problems_for(401, 403, 404, 429, 503),
 )
 async def show(job: VisibleJobDep, runs: RunsDep) -> ExactJSONResponse:
     """The spec, the state of the latest run with its progress, and all runs."""
@@ -178,13 +183,20 @@ async def show(job: VisibleJobDep, runs: RunsDep) -> ExactJSONResponse:
     status_code=204,
     summary="End an export",
     response_class=Response,
-    responses=other_answer(204, "Cancelled, or forgotten") | problems_for(401, 403, 404, 503),
+    responses=other_answer(204, "Cancelled, or forgotten") | problems_for(401, 403, 404, 429, 503),
 )
 async def end(
-    job: OwnJobDep, store: StoreDep, runs: RunsDep, preparations: PreparationsDep, messenger: MessengerDep
+    job: OwnJobDep,
+    store: StoreDep,
+    runs: RunsDep,
+    preparations: PreparationsDep,
+    messenger: MessengerDep,
+    audit: AuditDep,
 ) -> Response:
     """Cancel an export that is pending or running, in the database too; forget one that has ended."""
-    if job.running or job.status() is JobStatus.PENDING:
+    alive = job.running or job.status() is JobStatus.PENDING
+    await audit.deleted(job, running=alive)
+    if alive:
         cancelled = await store.update(job.id, lambda job: job.cancelled(now(), runs.replica))
         if cancelled is not None and cancelled.latest is None:
             # Otherwise the end of its run tells.
@@ -197,7 +209,7 @@ async def end(
     return Response(status_code=204)
 
 
-async def _keep(job: Job, store: JobStore, preparations: Preparations) -> Job:
+async def _keep(job: Job, caller: Caller, store: JobStore, preparations: Preparations, audit: Recorder) -> Job:
     """Store a new job, and have it run where it is for the background.
 
     Returns:
@@ -209,13 +221,15 @@ async def _keep(job: Job, store: JobStore, preparations: Preparations) -> Job:
     kept = await store.add(job)
     if kept.id != job.id:
         idempotency.check_same(job, kept)
-    elif job.spec.in_background:
-        try:
+        return kept
+    try:
+        await audit.created(job, caller.rights.role)
+        if job.spec.in_background:
             await preparations.accept(job)
-        except PolyglotError:
-            # Where there is no room for what it makes, there is no job either.
-            await store.remove(job.id)
-            raise
+    except PolyglotError:
+        # Where there is no room for what it makes, or nobody would know of it, there is no job either.
+        await store.remove(job.id)
+        raise
     return kept
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from polyglot_export.access.scopes import Scope
 from polyglot_export.service.delivered.files import DeliveredFile
-from polyglot_export.service.dependencies import CallerDep, DeliveredFilesDep, OwnJobDep, needs
+from polyglot_export.service.dependencies import CallerDep, DeliveredFilesDep, OwnJobDep, needs, within_the_day
 from polyglot_export.service.http.answer_model import AnswerModel
 from polyglot_export.service.http.bodies import ExactJSONResponse
 from polyglot_export.service.http.openapi import json_answer, other_answer, problems_for
@@ -43,7 +43,7 @@ class DeliveredFilesView(AnswerModel):
     "/exports/{export_id}/files",
     dependencies=[needs(Scope.READ)],
     summary="List the files of an export",
-    responses=json_answer(DeliveredFilesView) | problems_for(401, 403, 404, 409, 410, 500, 503),
+    responses=json_answer(DeliveredFilesView) | problems_for(401, 403, 404, 409, 410, 429, 500, 503),
 )
 async def index(job: OwnJobDep, caller: CallerDep, delivered: DeliveredFilesDep) -> ExactJSONResponse:
     """With `"delivery": "store"`: what the manifest in the destination names. Its digest must be that of the export."""
@@ -52,16 +52,21 @@ async def index(job: OwnJobDep, caller: CallerDep, delivered: DeliveredFilesDep)
     return ExactJSONResponse(DeliveredFilesView(files=[_view(file) for file in files]).members())
 
 
-@router.api_route(
-    "/exports/{export_id}/files/{number}",
-    dependencies=[needs(Scope.READ)],
-    methods=["GET", "HEAD"],
-    summary="Get a file of an export",
-    response_class=Response,
-    responses=other_answer(302, "A link that is signed for this click, for ten minutes")
-    | other_answer(200, "The file, where its place signs no links")
-    | problems_for(400, 401, 403, 404, 409, 410, 412, 416, 500, 503),
-)
+def _answers(summary: str) -> dict[str, Any]:
+    """What the description of the API says of both methods."""
+    return {
+        "dependencies": [needs(Scope.READ), within_the_day],
+        "summary": summary,
+        "response_class": Response,
+        "responses": other_answer(302, "A link that is signed for this click, for ten minutes")
+        | other_answer(200, "The file, where its place signs no links")
+        | problems_for(400, 401, 403, 404, 409, 410, 412, 416, 429, 500, 503),
+    }
+
+
+# Two routes: FastAPI would give both methods of one the same operation id.
+@router.head("/exports/{export_id}/files/{number}", **_answers("The headers of a file of an export"))
+@router.get("/exports/{export_id}/files/{number}", **_answers("Get a file of an export"))
 async def give(
     request: Request,
     job: OwnJobDep,

@@ -6,7 +6,7 @@ from typing import Literal
 
 from fastapi import APIRouter
 
-from polyglot_export.service.dependencies import CheckDep, DatabaseDep, RunsDep, StoreDep
+from polyglot_export.service.dependencies import AuditDep, CheckDep, DatabaseDep, RunsDep, StoreDep
 from polyglot_export.service.errors import Misconfigured, ServiceStopping
 from polyglot_export.service.http.answer_model import AnswerModel
 from polyglot_export.service.http.bodies import ExactJSONResponse
@@ -56,12 +56,15 @@ async def live() -> ExactJSONResponse:
 
 @router.get("/health/ready", summary="Should it get requests?", responses=json_answer(ReadyView) | problems_for(503))
 @router.head("/health/ready", include_in_schema=False)
-async def ready(runs: RunsDep, store: StoreDep, database: DatabaseDep, check: CheckDep) -> ExactJSONResponse:
-    """503 when the database or the job store is out of reach, nothing that is configured can run, or the service is
-    being shut down.
+async def ready(
+    runs: RunsDep, store: StoreDep, database: DatabaseDep, check: CheckDep, audit: AuditDep
+) -> ExactJSONResponse:
+    """503 when the database or the job store is out of reach, the audit log cannot be written, nothing that is
+    configured can run, or the service is being shut down.
     """
     if runs.stopping:
         raise ServiceStopping("the service is being shut down")
+    audit.log.check()
     await store.check()
     await database.check()
     if not check.problems:

@@ -14,12 +14,13 @@ The rules (measured with servers, clients and proxies; ``docs/operations.md`` ha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from polyglot_export.execution.watched import Watcher
 from polyglot_export.jobs.job import Job
 from polyglot_export.service.errors import ClientGone, ServiceStopping
 from polyglot_export.service.http.clients import while_connected
@@ -74,7 +75,15 @@ class DownloadResponse(Response):
         there). The chunks before it are the feed's and in its reservation.
     """
 
-    def __init__(self, job: Job, feed: Feed, runs: Runs, least_pace: LeastPace, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        job: Job,
+        feed: Feed,
+        runs: Runs,
+        least_pace: LeastPace,
+        headers: Mapping[str, str],
+        *watches: Callable[[ActiveRun], Watcher],
+    ) -> None:
         """Set up; nothing runs before the response is called.
 
         Args:
@@ -83,6 +92,7 @@ class DownloadResponse(Response):
             runs: Where the run is recorded.
             least_pace: A client that takes less is cut off.
             headers: Of the answer, without ``X-Export-Snapshot``, which is known later.
+            watches: Make what else may stop it.
         """
         super().__init__(headers=headers)
         # Response counts the bytes of its body; the length of a stream is not known.
@@ -91,6 +101,7 @@ class DownloadResponse(Response):
         self._feed = feed
         self._runs = runs
         self._least_pace = least_pace
+        self._watches = watches
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run and stream; see the module's docstring.
@@ -104,7 +115,11 @@ class DownloadResponse(Response):
         delivery = _Delivery(run, self._feed, self._runs, connection=connection, send=send, headers=self.raw_headers)
         try:
             await while_connected(
-                receive, delivery.deliver(), run.until_stopped(), self._least_pace.watch(delivery.taken)
+                receive,
+                delivery.deliver(),
+                run.until_stopped(),
+                self._least_pace.watch(delivery.taken),
+                *(watch(run) for watch in self._watches),
             )
             return
         except asyncio.CancelledError:

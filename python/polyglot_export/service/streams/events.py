@@ -18,9 +18,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from polyglot_export.errors import Busy
+from polyglot_export.execution.watched import Watcher
 from polyglot_export.jobs.job import Job, JobStatus
 from polyglot_export.jobs.stores.base import JobStore, StoreAway
-from polyglot_export.service.errors import ClientGone
+from polyglot_export.service.errors import ClientGone, Revoked
 from polyglot_export.service.http.clients import while_connected
 from polyglot_export.service.http.connection import EXTENSION, Connection
 from polyglot_export.service.http.job_answers import job_summary, run_view
@@ -186,17 +187,19 @@ class EventResponse(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: JobEvents, job: Job) -> None:
+    def __init__(self, events: JobEvents, job: Job, revoked: Callable[[], Watcher]) -> None:
         """Set up.
 
         Args:
             events: Where they come from.
             job: As it was when the request came.
+            revoked: Waits until the caller is not known any more.
         """
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._events = events
         self._job = job
+        self._revoked = revoked
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events until the job is over, the client is gone, or the service ends."""
@@ -204,10 +207,10 @@ class EventResponse(Response):
         connection.hold_requests()
         try:
             with self._events.following():
-                await while_connected(receive, self._write(send))
+                await while_connected(receive, self._write(send), self._revoked())
         except ClientGone:
             return
-        except TimeoutError:
+        except (TimeoutError, Revoked):
             connection.abort()
         except Exception:
             connection.abort()

@@ -18,10 +18,13 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from polyglot_export.admission.budget import MemoryBudget
-from polyglot_export.service.errors import ClientGone, SlowClient
+from polyglot_export.execution.watched import Watcher
+from polyglot_export.service.callers import Caller
+from polyglot_export.service.errors import ClientGone, Revoked, SlowClient
 from polyglot_export.service.http.clients import while_connected
 from polyglot_export.service.http.connection import EXTENSION, Connection
 from polyglot_export.service.logs import event
+from polyglot_export.service.revocations import Revocations
 from polyglot_export.service.streams.pace import LeastPace
 from polyglot_export.service.streams.ranges import Part, Selection
 
@@ -63,6 +66,8 @@ class FileTerms:
     """Seconds to wait for it."""
     least_pace: LeastPace
     """A client that takes less is cut off; it may come back for the rest."""
+    revocations: Revocations
+    """One that is not known any more is cut off where the settings say so."""
 
 
 class FileResponse(Response):
@@ -76,7 +81,7 @@ class FileResponse(Response):
         self,
         opener: Opener,
         terms: FileTerms,
-        owner: str | None,
+        caller: Caller,
         selection: Selection,
         size: int,
         headers: Mapping[str, str],
@@ -88,7 +93,7 @@ class FileResponse(Response):
         Args:
             opener: Opens it.
             terms: Memory and pace.
-            owner: Whose share of the memory it takes.
+            caller: Who gets it, and whose share of the memory it takes.
             selection: Which part of it.
             size: Of the whole file.
             headers: Of the whole file.
@@ -97,7 +102,7 @@ class FileResponse(Response):
         """
         self._opener = opener
         self._terms = terms
-        self._owner = owner
+        self._caller = caller
         self._sha256 = sha256
         self._size = size
         self._body, described = _body(selection, size, headers)
@@ -121,9 +126,10 @@ class FileResponse(Response):
                 await send(start)
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
                 return
-            with await self._terms.budget.reserve(CHUNK, self._terms.queue_timeout, self._owner):
+            with await self._terms.budget.reserve(CHUNK, self._terms.queue_timeout, self._caller.name):
                 sending = _Sending(file, self._body, self._digest(), send, scope["extensions"][EXTENSION])
-                await sending.send_to(receive, start, self._terms.least_pace)
+                revoked = self._terms.revocations.until_revoked(self._caller)
+                await sending.send_to(receive, start, self._terms.least_pace, revoked)
         finally:
             file.close()
 
@@ -169,15 +175,18 @@ class _Sending:
         self._sending = False
         """Whether the client's room is waited for."""
 
-    async def send_to(self, receive: Receive, start: Message, least_pace: LeastPace) -> None:
+    async def send_to(self, receive: Receive, start: Message, least_pace: LeastPace, revoked: Watcher) -> None:
         """Send everything, or cut the connection. When this returns, no thread reads from the file any more."""
         try:
-            await while_connected(receive, self._deliver(start), least_pace.watch(self._taken))
+            await while_connected(receive, self._deliver(start), least_pace.watch(self._taken), revoked)
         except ClientGone:
             self._connection.abort()
         except SlowClient:
             self._connection.abort()
             event(_log, logging.INFO, "slow client was cut", sent=self._sent)
+        except Revoked as error:
+            self._connection.abort()
+            event(_log, logging.WARNING, "file was cut", reason=str(error), sent=self._sent)
         except Exception as error:  # noqa: BLE001 - the answer has begun: the client can only be shown a cut
             self._connection.abort()
             event(_log, logging.WARNING, "file was cut", error=error)

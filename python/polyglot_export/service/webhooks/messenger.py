@@ -157,8 +157,9 @@ class Messenger:
                 await asyncio.wait(late)
 
     def _has_room(self, owner: str | None) -> bool:
-        share = MAX_JOBS // 2 if self._callers() > 1 else MAX_JOBS
-        return len(self._held) < MAX_JOBS and self._owners[owner] < share
+        """As for exports that wait (``Preparations.has_room``): one owner may have as many as are left for others."""
+        free, own = MAX_JOBS - len(self._held), self._owners[owner]
+        return free > 0 and (own == 0 or own < free or self._callers() == 1)
 
     def _hold(self, job: Job) -> None:
         held = self._held[job.id] = _Held(job.id, job.owner, job.spec.webhook)

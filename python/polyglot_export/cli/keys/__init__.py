@@ -1,0 +1,1 @@
+"""The ``[keys.…]`` tables of a configuration file, as ``polyglot keys`` lists and changes them."""
