@@ -152,7 +152,7 @@ class Rights(Record):
     @property
     def in_database(self) -> CallerSettings:
         """Role and settings, as leader and workers take them. What may have the role must not be able to do more."""
-        return CallerSettings(self.role, tuple(self.settings.items()), guarded=True)
+        return CallerSettings(self.role, tuple(self.settings.items()), guarded=self.role is not None)
 
     @property
     def narrowing(self) -> bool:
