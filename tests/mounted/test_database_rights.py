@@ -88,6 +88,15 @@ def test_masks_and_conditions_of_an_app(guarded: App, role: str) -> None:
     assert [column["type"] for column in described["columns"]] == ["integer", "integer", "text"]
 
 
+def test_an_app_is_ready_whose_login_reads_nothing(data: str, role: str) -> None:
+    with psycopg.connect(data, autocommit=True) as connection, new_role(connection, "bare", "NOINHERIT") as bare:
+        connection.execute(f"GRANT {role} TO {bare}".encode())
+        with mounted(as_role(data, bare), {"datasets": {"notes": CONFIG["datasets"]["notes"]}}) as running:
+            wait_for(lambda: "cannot run" in running.log())
+            assert ask(running, "/health/ready", {}).status == 200
+            assert len(lines(download(running, of(role, 3), dataset="notes"))) == 12_001
+
+
 def test_rows_are_filtered_too(guarded: App, role: str) -> None:
     who = of(role, 3, rows={"notes": {"id": [1, 3, 8, 9]}}, columns={"notes": ["id"]})
     assert download(guarded, who, orderBy=[{"column": "id"}]) == b"id\n3\n8\n"
@@ -111,6 +120,28 @@ def test_a_prepared_file_is_given_to_the_same_role_and_settings(guarded: App, da
     assert lines(ask(guarded, path, of(role, 3)).body) == wanted
     for other in (of(role, 4), login(), login(role=role), login(settings={"app.tenant": 3})):
         assert_problem(ask(guarded, path, other), 403, "forbidden", "may not read any more")
+
+
+def test_a_prepared_file_has_no_value_that_its_reader_may_not_see(guarded: App, role: str) -> None:
+    mask = {"notes": {"note": "left(note, 4)"}}
+    condition = {"notes": {"sql": "id < :most", "parameters": {"most": {"type": "int", "value": 20}}}}
+    whole = f"/exports/{finished(guarded, of(role, 3), delivery='file')}/download"
+    less = f"/exports/{finished(guarded, of(role, 3, mask=mask, rows=condition), delivery='file')}/download"
+    for who in (
+        of(role, 3),
+        of(role, 3, mask=mask),
+        of(role, 3, rows=condition),
+        of(role, 3, mask=mask, rows=condition),
+    ):
+        assert ask(guarded, less, who).status == 200
+    other = {"notes": {"note": "left(note, 5)"}}
+    for path, who in (
+        (whole, of(role, 3, mask=mask)),
+        (whole, of(role, 3, rows=condition)),
+        (less, of(role, 3, mask=other)),
+        (whole, of(role, 3, database="host=127.0.0.1")),
+    ):
+        assert_problem(ask(guarded, path, who), 403, "forbidden", "may not read any more")
 
 
 def test_a_role_that_is_refused_is_the_apps_defect(guarded: App) -> None:

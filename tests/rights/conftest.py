@@ -30,9 +30,10 @@ def configuration(data: Data) -> str:
         + "".join(
             f"rows.{name} = {{ sql = \"tenant = :tenant and pad like 'x%' and id = any(:ids) is not null\","
             ' parameters = { tenant = { type = "int", value = 1 }, ids = { type = "int[]", value = [1, 2] } } }\n'
-            for name in RELATIONS
+            for name in (*RELATIONS, "asked")
         ),
-        "mask": 'database = "env:OWNER_DSN"\n' + "".join(f'mask.{name}.email = "{MASK}"\n' for name in RELATIONS),
+        "mask": 'database = "env:OWNER_DSN"\n'
+        + "".join(f'mask.{name}.email = "{MASK}"\n' for name in (*RELATIONS, "asked")),
         "undoing": 'database = "env:TENANT_DSN"',
         "failing": 'database = "env:OWNER_DSN"\nmask.plain.email = "email::int"',
         "tied": 'database = "env:OWNER_DSN"\nmask.plain.id = "md5(id::text)"',
@@ -40,6 +41,7 @@ def configuration(data: Data) -> str:
     tables = "".join(f'[keys.{name}]\nhash = "{hash_key(KEYS[name])}"\n{text}\n' for name, text in keys.items())
     return (
         f'{datasets}[datasets.function]\nquery = "SELECT * FROM rows_of() -- all"\n'
+        '[datasets.asked]\nquery = "SELECT * FROM plain WHERE id <= :most"\nparameters = { most = "int" }\n'
         '[datasets.sibling]\nquery = "SELECT * FROM of_sibling()"\n'
         f'[datasets.undoing]\ntable = "public.undoing"\n{tables}'
     )

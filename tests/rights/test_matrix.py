@@ -98,6 +98,14 @@ def test_a_filter_sees_the_mask(service: Service, data: Data, relation: str) -> 
     assert found(op="=", value="hi…1") == [row for row in everything if row[2] == "hi…1"]
 
 
+@pytest.mark.parametrize("who", CALLERS)
+def test_a_query_with_parameters(service: Service, data: Data, who: str) -> None:
+    expected = sorted(row for row in data.oracle(who, "plain") if int(str(row[0])) <= 30)
+    spec = {"dataset": "asked", "columns": COLUMNS, "parameters": {"most": 30}}
+    assert rows(fetched(service, who, format="csv", **spec), "csv") == expected
+    assert rows(fetched(service, who, format="json", delivery="file", **spec), "json") == expected
+
+
 def test_the_order_sees_the_mask(service: Service, data: Data) -> None:
     """The key behind it, too: the order of equal rows would tell of the hidden one."""
     spec = {"dataset": "plain", "format": "csv", "columns": ["id"]}

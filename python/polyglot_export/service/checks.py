@@ -103,7 +103,8 @@ class ConfigurationCheck:
                 return
             if turn == self._latest and findings != known:
                 self._closed = not self._anybody()
-                self._keep(findings)
+                # The callers of an app may have logins and roles of their own, which nobody knows before they ask.
+                self._keep(findings, of_app=self._closed and not configuration.guarded)
                 known = findings
             if not self.nothing_runs:
                 return
@@ -119,11 +120,11 @@ class ConfigurationCheck:
     def _limits(self) -> tuple[int, str | None]:
         return self._grants.capacity, self._grants.default_dataset
 
-    def _keep(self, findings: list[Finding]) -> None:
+    def _keep(self, findings: list[Finding], *, of_app: bool) -> None:
         self.problems = tuple(finding for finding in findings if finding.problem is not None)
         datasets = [finding for finding in findings if finding.about == "dataset"]
         self.nothing_runs = any(finding.about == "memory" for finding in self.problems) or (
-            bool(datasets) and all(finding.problem is not None for finding in datasets)
+            not of_app and bool(datasets) and all(finding.problem is not None for finding in datasets)
         )
         for finding in findings:
             if finding.problem is None:
