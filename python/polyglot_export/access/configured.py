@@ -56,7 +56,9 @@ class Dataset(Record):
             if not self.parameters and not given:
                 return QuerySource(self.query, self.columns, name, rows)
             bound = bind(self.query, self.parameters, given)
-            return QuerySource(bound.text, self.columns, name, rows, parameters=bound.values, casts=bound.casts)
+            return QuerySource(
+                bound.text, self.columns, name, rows, parameters=bound.values, casts=bound.casts, proof=bound.proof
+            )
         if given:
             bind("", {}, given)
         return TableSource(self.table or "", columns=self.columns, title=name, rows=rows)
