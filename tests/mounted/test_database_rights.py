@@ -10,7 +10,7 @@ import pytest
 
 from polyglot_export import SpecError
 from polyglot_export.integrations import Caller
-from tests.library.helpers import new_role
+from tests.library.helpers import as_role, new_role
 from tests.mounted.running import App, ask, create, created, download, login, mounted
 from tests.mounted.test_rows import copied, finished, lines
 from tests.service.client import assert_problem, wait_for
@@ -45,10 +45,12 @@ def role(data: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def guarded(data: str) -> Iterator[App]:
-    """The app; exports of it have three workers."""
-    with mounted(data, CONFIG, workers=3, default_dataset="notes") as running:
-        yield running
+def guarded(data: str, role: str) -> Iterator[App]:
+    """The app, with a login that may become the role and inherits nothing; exports of it have three workers."""
+    with psycopg.connect(data, autocommit=True) as connection, new_role(connection, "gate", "NOINHERIT") as gate:
+        connection.execute(f"GRANT {role} TO {gate}; GRANT SELECT (id, tenant, note) ON notes TO {gate}".encode())
+        with mounted(as_role(data, gate), CONFIG, workers=3, default_dataset="notes") as running:
+            yield running
 
 
 def of(role: str, tenant: int | str, **rights: Any) -> dict[str, str]:
@@ -62,8 +64,28 @@ def test_leader_and_workers_read_as_the_role(guarded: App, data: str, role: str)
         assert lines(download(guarded, of(role, tenant))) == wanted
         seen = lines(copied(data, f"SELECT id, tenant FROM notes WHERE tenant = {tenant}"))
         assert lines(download(guarded, of(role, tenant), dataset="seen")) == seen
-    # Only a setting, which no policy looks at for this login.
-    assert len(lines(download(guarded, login(settings={"app.tenant": 3})))) == 60_001
+    # Only a setting, at which the policy looks for the login too.
+    wanted = lines(copied(data, "SELECT id, tenant, note FROM notes WHERE tenant = 1"))
+    assert lines(download(guarded, login(settings={"app.tenant": 1}))) == wanted
+
+
+def test_a_login_that_could_do_more_than_the_role_is_refused(data: str, role: str) -> None:
+    """Each time: an app's callers are not known before they ask."""
+    with mounted(data, CONFIG, default_dataset="notes") as running:
+        for answer in (ask(running, "/datasets", of(role, 3)), create(running, of(role, 3))):
+            assert_problem(answer, 500, "internal-error")
+        export_id = created(running, login())
+        answer = ask(running, f"/exports/{export_id}/download", of(role, 3))
+        assert_problem(answer, 500, "internal-error")
+        wait_for(lambda: "is a superuser" in running.log())
+
+
+def test_masks_and_conditions_of_an_app(guarded: App, role: str) -> None:
+    rows = {"notes": {"sql": "id < :most", "parameters": {"most": {"type": "int", "value": 20}}}}
+    who = of(role, 3, rows=rows, mask={"notes": {"note": "left(note, 4)"}})
+    assert lines(download(guarded, who)) == [b"13,3,note", b"18,3,note", b"3,3,note", b"8,3,note", b"id,tenant,note"]
+    described = ask(guarded, "/datasets/notes", who).json()
+    assert [column["type"] for column in described["columns"]] == ["integer", "integer", "text"]
 
 
 def test_rows_are_filtered_too(guarded: App, role: str) -> None:
@@ -113,6 +135,17 @@ def test_a_role_that_is_refused_is_the_apps_defect(guarded: App) -> None:
         ({"settings": {"app.tenant": None}}, "settings.app.tenant"),
         ({"settings": {"app.tenant'; --": "3"}}, "settings"),
         ({"settings": ["app.tenant"]}, "settings"),
+        ({"database": "postgresql://ann:secret@example.org/sales"}, "database"),
+        ({"database": "env:A B"}, "database"),
+        ({"database": ""}, "database"),
+        ({"mask": {"notes": {}}}, "mask.notes"),
+        ({"mask": {"notes": {"note": ""}}}, "mask.notes.note"),
+        ({"rows": {"notes": {"sql": "id = :id"}}}, "rows.notes.sql"),
+        ({"rows": {"notes": {"sql": "id = 1", "parameters": {"id": {"type": "int"}}}}}, "rows.notes.parameters.id"),
+        (
+            {"rows": {"notes": {"sql": "id = :id", "parameters": {"id": {"type": "int); x"}}}}},
+            "rows.notes.parameters.id.type",
+        ),
     ],
 )
 def test_what_cannot_be_set_is_refused_at_once(wrong: dict[str, Any], field: str) -> None:

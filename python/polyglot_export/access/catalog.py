@@ -17,10 +17,11 @@ from polyglot_export.access.schema import ExposedTables
 from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import PolyglotError, UnknownDataset
 from polyglot_export.postgres.caller import CallerSettings, caller_settings
-from polyglot_export.postgres.catalogue.columns import primary_keys
-from polyglot_export.postgres.catalogue.relations import KINDS, find_relation, privileged
+from polyglot_export.postgres.catalogue.columns import primary_keys, relation_columns
+from polyglot_export.postgres.catalogue.relations import KINDS, Relation, find_relation, privileged
 from polyglot_export.postgres.catalogue.types import read_types
 from polyglot_export.postgres.errors import database_error
+from polyglot_export.postgres.expression import masked
 from polyglot_export.postgres.leader import Leader
 from polyglot_export.postgres.names import is_text, shown
 from polyglot_export.postgres.query import describe_query
@@ -204,16 +205,37 @@ def _describe(leader: Leader, source: Source, name: str, *, details: bool = Fals
         described = describe_query(leader, reads).described
         types = read_types(leader, (type_ for _, type_, _ in described.columns))
         columns = tuple(DatasetColumn(column, types[type_].display, True) for column, type_, _ in described.columns)
+        if source.masks:
+            of_masks = describe_query(leader, reads, None, dict(source.masks)).masked
+            columns = tuple(
+                replace(each, type=of_masks[each.name].display) if each.name in of_masks else each for each in columns
+            )
         return Dataset(name, "query", _allowed(columns, source.columns), None, None)
     relation = find_relation(leader, reads, source.title)
     found = _relations(leader, sql.SQL("c.oid = {}").format(sql.Literal(relation.oid)), list(KINDS), bare=False)
     if not found:
         raise UnknownDataset("dataset", f"there is no table or view {name!r} that this login can see")
     one = replace(found[0], name=name, columns=_allowed(found[0].columns, source.columns))
-    if source.rows:
-        # They would tell of rows that are not for this caller.
+    if source.masks:
+        one = replace(one, columns=_as_masked(leader, one.columns, relation, source))
+    if source.rows or source.condition or source.masks:
+        # They would tell of rows and values that are not for this caller.
         one = replace(one, estimated_rows=None, estimated_bytes=None)
     return _detailed(leader, relation.oid, one) if details else one
+
+
+def _as_masked(
+    leader: Leader, columns: tuple[DatasetColumn, ...], relation: Relation, source: Source
+) -> tuple[DatasetColumn, ...]:
+    """The columns with the types of their masks; any expression may be NULL."""
+    every = relation_columns(leader, [relation.oid])[relation.oid]
+    from_ = sql.SQL("{} AS r").format(relation.identifier)
+    of_masks = {each.name: each for each in masked(leader, every, dict(source.masks), from_, source.title)}
+    names = dict(source.masks)
+    return tuple(
+        replace(each, type=shown(of_masks[each.name].display), nullable=True) if each.name in names else each
+        for each in columns
+    )
 
 
 def _detailed(leader: Leader, oid: int, dataset: Dataset) -> Dataset:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from polyglot_export.access.exposure import Exposure
 from polyglot_export.access.parameters import Parameter, bind, check_names, read_parameters
+from polyglot_export.access.row_condition import RowCondition
 from polyglot_export.access.tables import read_tables
-from polyglot_export.errors import SpecError, UnknownDataset
+from polyglot_export.errors import InternalError, SpecError, UnknownDataset
 from polyglot_export.fields import Record
 from polyglot_export.sources.base import Source
 from polyglot_export.sources.query import QuerySource
@@ -17,6 +18,7 @@ from polyglot_export.sources.table import TableSource
 
 if TYPE_CHECKING:
     from polyglot_export.request.spec import ExportSpec, FilterTerm
+    from polyglot_export.request.sql_text import SqlText
 
 __all__ = ["ConfiguredDatasets", "Dataset", "load_datasets"]
 
@@ -41,27 +43,56 @@ class Dataset(Record):
             raise SpecError("parameters", "are for a query")
         check_names(self.query or "", self.parameters)
 
-    def source(self, name: str, rows: tuple[FilterTerm, ...] = (), given: Mapping[str, Any] | None = None) -> Source:
+    def source(
+        self,
+        name: str,
+        rows: tuple[FilterTerm | RowCondition, ...] = (),
+        given: Mapping[str, Any] | None = None,
+        masks: Mapping[str, str] | None = None,
+    ) -> Source:
         """What the planner reads for it.
 
         Args:
             name: Of the dataset.
             rows: What every row must fulfil.
             given: Values of its parameters; ``None`` to leave all of them null, for a look at its columns.
+            masks: By column, what stands in its place.
 
         Raises:
             SpecError: The values do not fit the parameters.
+            InternalError: A parameter of a condition has no value.
         """
+        terms = tuple(each for each in rows if not isinstance(each, RowCondition))
+        condition = _condition([each for each in rows if isinstance(each, RowCondition)])
+        masked = tuple((masks or {}).items())
         if self.query is not None:
             if not self.parameters and not given:
-                return QuerySource(self.query, self.columns, name, rows)
+                return QuerySource(self.query, self.columns, name, terms, condition, masks=masked)
             bound = bind(self.query, self.parameters, given)
             return QuerySource(
-                bound.text, self.columns, name, rows, parameters=bound.values, casts=bound.casts, proof=bound.proof
+                bound.text,
+                self.columns,
+                name,
+                terms,
+                condition,
+                parameters=bound.values,
+                casts=bound.casts,
+                proof=bound.proof,
+                masks=masked,
             )
         if given:
             bind("", {}, given)
-        return TableSource(self.table or "", columns=self.columns, title=name, rows=rows)
+        return TableSource(
+            self.table or "", columns=self.columns, title=name, rows=terms, condition=condition, masks=masked
+        )
+
+
+def _condition(conditions: Sequence[RowCondition]) -> SqlText | None:
+    """There is at most one of a dataset."""
+    try:
+        return conditions[0].composed() if conditions else None
+    except SpecError as error:
+        raise InternalError(f"the rows that a caller may read: {error}") from None
 
 
 class ConfiguredDatasets(Exposure):
@@ -70,20 +101,25 @@ class ConfiguredDatasets(Exposure):
     has_parameters = True
 
     def __init__(
-        self, datasets: Mapping[str, Dataset], rows: Mapping[str, tuple[FilterTerm, ...]] | None = None
+        self,
+        datasets: Mapping[str, Dataset],
+        rows: Mapping[str, tuple[FilterTerm | RowCondition, ...]] | None = None,
+        masks: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         """Set up.
 
         Args:
             datasets: By name.
             rows: By name, what every row must fulfil; all rows of those that are not in it may be read.
+            masks: By name and column, what stands in the place of a column.
         """
         self.datasets: Mapping[str, Dataset] = dict(datasets)
         self._rows = dict(rows or {})
+        self._masks = dict(masks or {})
 
     def resolve(self, name: str) -> Source:
         """A configured name, exactly as it is written there."""
-        return self._named(name).source(name, self._rows.get(name, ()))
+        return self._read(name)
 
     def source_of(self, spec: ExportSpec) -> Source:
         """A configured name, with the values of the spec for its parameters."""
@@ -92,11 +128,15 @@ class ConfiguredDatasets(Exposure):
         dataset = self._named(name)
         if not dataset.parameters and not spec.parameters:
             return source
-        return dataset.source(name, self._rows.get(name, ()), spec.parameters or {})
+        return self._read(name, spec.parameters or {})
 
     def parameters_of(self, name: str) -> Mapping[str, Parameter]:
         """The parameters of a dataset."""
         return self._named(name).parameters
+
+    def _read(self, name: str, given: Mapping[str, Any] | None = None) -> Source:
+        """With the rows and the masks of whoever reads: there is no other way to a source."""
+        return self._named(name).source(name, self._rows.get(name, ()), given, self._masks.get(name))
 
     def _named(self, name: str) -> Dataset:
         dataset = self.datasets.get(name)

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from polyglot_export.access.rights import Rights
+from polyglot_export.access.row_condition import RowCondition
 from polyglot_export.access.tables import read_tables
 from polyglot_export.errors import SpecError
 from polyglot_export.fields import Record, camel, read_record, read_text, within
@@ -111,6 +112,7 @@ class Issuer(Record):
 
     def _check(self) -> None:
         with within(""):
+            _refuse_templates(self.rights)
             self.known_rights()
 
     def known_rights(self) -> Rights:
@@ -152,6 +154,44 @@ def load_issuers(document: Mapping[str, Any]) -> dict[str, Issuer]:
             raise SpecError(f"issuers.{name}.issuer", f"is that of issuers.{known[issuer.issuer]} too")
         known[issuer.issuer] = name
     return issuers
+
+
+def _refuse_templates(rights: Mapping[str, Any]) -> None:
+    """A claim is a value, and never SQL, nor a word of a connection string: whoever gets tokens made could write it.
+
+    Raises:
+        SpecError: One would become such a part.
+    """
+    with within("mask"):
+        _without_template(rights.get("mask"))
+    database = rights.get("database")
+    with within("database"):
+        if isinstance(database, str) and not re.match(r"env:[A-Za-z_]", database):
+            _without_template(database)
+    rows = rights.get("rows")
+    for name, given in rows.items() if isinstance(rows, Mapping) else ():
+        with within(f"rows.{name}"):
+            for each in given if isinstance(given, list | tuple) else (given,):
+                _check_condition(each)
+
+
+def _check_condition(given: Any) -> None:
+    if isinstance(given, str):
+        _without_template(given)
+    elif RowCondition.is_meant(given):
+        parameters = given.get("parameters", {})
+        of_types = [each.get("type") for each in parameters.values() if isinstance(each, Mapping)]
+        _without_template([given["sql"], *parameters, *of_types])
+
+
+def _without_template(given: Any) -> None:
+    if isinstance(given, Mapping):
+        _without_template([*given.keys(), *given.values()])
+    elif isinstance(given, list | tuple):
+        for each in given:
+            _without_template(each)
+    elif isinstance(given, str) and "{claim." in given:
+        raise SpecError(None, "must not have a claim in it; give it as the value of a parameter")
 
 
 def _filled(given: Any, claim: Callable[[str], Any]) -> Any:

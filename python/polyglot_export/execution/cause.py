@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from polyglot_export.cancel import CancelToken
-from polyglot_export.errors import Cancelled, ConnectionLost, PolyglotError, SourceChanged
+from polyglot_export.errors import (
+    AccessDenied,
+    Cancelled,
+    ConnectionLost,
+    InternalError,
+    PolyglotError,
+    SourceChanged,
+    StatementFailed,
+    StatementTimeout,
+)
 from polyglot_export.postgres.leader import Leader
 from polyglot_export.sqlstates import INVALID_PARAMETER_VALUE, LOCK_NOT_AVAILABLE, UNDEFINED_OBJECT
 
@@ -39,4 +48,14 @@ def cause_of(error: PolyglotError, leader: Leader, token: CancelToken, title: st
             f"another session waits to change what {title} reads, and no worker could lock it any more; start again"
         )
         return SourceChanged(message, sqlstate=error.sqlstate)
-    return error
+    return _without_values(error) if leader.hides_values else error
+
+
+def _without_values(error: PolyglotError) -> PolyglotError:
+    """The server quotes the value that it could not read, and here it may be one that a mask or a condition hides."""
+    if not isinstance(error, StatementFailed) or isinstance(error, AccessDenied | StatementTimeout):
+        return error
+    return InternalError(
+        "the database could not work out a mask, or a condition of rows, for one of the rows; the same statement in"
+        f" psql tells which (SQLSTATE {error.sqlstate})"
+    )

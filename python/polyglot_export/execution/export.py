@@ -166,6 +166,7 @@ class Export:
             estimated_rows=self.plan.estimated_rows,
             losses=self._losses(now.losses),
             finished=self._complete is not None,
+            narrowed=self._leader.narrowed,
         )
 
     def result(self) -> ExportResult:

@@ -42,6 +42,8 @@ class RunSettings:
     """The database role under which everything is looked up and read; ``None`` for the login itself."""
     settings: Mapping[str, str | float | bool] | None = None
     """Settings that policies and views read, as ``app.tenant``, and a few of the server's own."""
+    guarded: bool = False
+    """Whether the role is refused where its login may do more than the role, which code in the database can undo."""
 
     def caller(self) -> CallerSettings:
         """Role and settings, checked.
@@ -49,7 +51,7 @@ class RunSettings:
         Raises:
             SpecError: One of them cannot be set.
         """
-        return read_caller_settings(self.role, self.settings)
+        return read_caller_settings(self.role, self.settings)._replace(guarded=self.guarded)
 
     def session(self) -> tuple[str, ...]:
         """Settings of the workers' sessions, in addition to those of every export."""
@@ -83,6 +85,9 @@ class Progress(NamedTuple):
     """How many values an option made NULL, replaced or dropped, by target column. Columns without losses are left
     out."""
     finished: bool
+
+    narrowed: bool = False
+    """Whether the reader may read a part only: the number of segments would tell of the rest."""
 
     @property
     def fraction(self) -> float | None:

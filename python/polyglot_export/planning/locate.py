@@ -23,9 +23,10 @@ from polyglot_export.postgres.catalogue.relations import Relation, find_relation
 from polyglot_export.postgres.catalogue.types import Types, read_types
 from polyglot_export.postgres.condition import checked_condition
 from polyglot_export.postgres.explain import explain_statement
+from polyglot_export.postgres.expression import masked
 from polyglot_export.postgres.leader import Leader
 from polyglot_export.postgres.names import is_text, shown
-from polyglot_export.postgres.query import describe_query, value_statements, wrong_value
+from polyglot_export.postgres.query import Query, describe_query, value_statements, wrong_value
 from polyglot_export.postgres.settings import TABLE_SETTINGS
 from polyglot_export.sources.base import QueryText, RelationName, Source
 
@@ -65,6 +66,8 @@ class Located(NamedTuple):
     """Of a relation, what else every row fulfils, between parentheses; that of a query is in ``from_``."""
     given: QueryText | None = None
     """The query whose parameters have values."""
+    masked: bool = False
+    """Whether something of ``exposed`` is an expression in place of the column of ``columns``."""
 
     @property
     def can_grow(self) -> bool:
@@ -74,7 +77,7 @@ class Located(NamedTuple):
         reads its new partitions and children too.
         """
         relation = self.relation
-        if relation is None or self.condition is not None:
+        if relation is None or self.condition is not None or self.masked:
             return True
         return relation.kind in "pv" or relation.has_children or relation.policies
 
@@ -142,17 +145,33 @@ def _locate_relation(
     if any(column.type not in types for column in columns):
         raise Moved([relation.title])
     title, from_ = source.title or relation.title, _from(relation)
+    shown_columns = masked(leader, columns, dict(source.masks), from_, title)
     return Located(
         title,
         relation,
         from_,
         columns,
-        exposed(columns, source.columns),
-        types,
+        exposed(shown_columns, source.columns),
+        _with_types(leader, types, columns, shown_columns),
         unnamed if source.columns is None else (),
         source.rows,
-        None if source.condition is None else checked_condition(leader, source.condition, from_),
+        _condition(leader, source, from_),
+        bool(source.masks),
     )
+
+
+def _condition(leader: Leader, source: Source, from_: sql.Composable) -> sql.Composable | None:
+    return None if source.condition is None else checked_condition(leader, source.condition, from_)
+
+
+def _with_types(
+    leader: Leader, types: Types, columns: Sequence[SourceColumn], shown_columns: Sequence[SourceColumn]
+) -> Types:
+    """The types of the masks too."""
+    of_masks = {column.type for column in shown_columns} - {column.type for column in columns}
+    if not of_masks:
+        return types
+    return read_types(leader, {column.type for column in (*columns, *shown_columns)})
 
 
 def _from(relation: Relation) -> sql.Composable:
@@ -161,21 +180,31 @@ def _from(relation: Relation) -> sql.Composable:
 
 
 def _locate_query(leader: Leader, source: Source, reads: QueryText) -> Located:
-    query = describe_query(leader, reads, source.condition)
+    query = describe_query(leader, reads, source.condition, dict(source.masks))
     types = read_types(leader, (type_ for _, type_, _ in query.described.columns))
     if any(type_ not in types for _, type_, _ in query.described.columns):
         raise Moved([source.title])
     columns = query_columns(query.described, types)
+    shown_columns = tuple(
+        query.masked.get(column.name, column)._replace(reference=_reference(query, column)) for column in columns
+    )
     return Located(
         source.title,
         None,
         query.subquery,
         columns,
-        exposed(columns, source.columns),
-        types,
+        exposed(shown_columns, source.columns),
+        _with_types(leader, types, columns, shown_columns),
         rows=source.rows,
         given=reads if reads.casts else None,
+        masked=bool(source.masks),
     )
+
+
+def _reference(query: Query, column: SourceColumn) -> sql.Composable:
+    """Behind the columns of the query stand the masks."""
+    position = list(query.masked).index(column.name) if column.name in query.masked else None
+    return column.reference if position is None else sql.SQL(f"q.m{position + 1}")
 
 
 def hold(leader: Leader, found: Located) -> None:
@@ -191,7 +220,13 @@ def hold(leader: Leader, found: Located) -> None:
     """
     relation = found.relation
     # A policy or condition may read other tables, and LOCK takes only the one that is named, and what is below it.
-    if relation is not None and relation.lockable and not relation.policies and found.condition is None:
+    if (
+        relation is not None
+        and relation.lockable
+        and not relation.policies
+        and not found.condition
+        and not found.masked
+    ):
         return
     columns = [column for column in found.exposed if column.readable] or list(found.exposed)
     judged = {term.column for term in found.rows}

@@ -17,6 +17,7 @@ from polyglot_export import sqlstates
 from polyglot_export.errors import AccessDenied, SpecError
 from polyglot_export.fields import is_number
 from polyglot_export.postgres.errors import database_error
+from polyglot_export.postgres.role_login import check_role_login
 
 __all__ = ["CallerSettings", "caller_settings", "read_caller_settings"]
 
@@ -43,6 +44,8 @@ class CallerSettings(NamedTuple):
     role: str | None = None
     settings: tuple[tuple[str, str], ...] = ()
     """Name and value of each."""
+    guarded: bool = False
+    """Whether the role is set only from a login that may do no more than the role."""
 
 
 def read_caller_settings(role: object, settings: object) -> CallerSettings:
@@ -110,7 +113,7 @@ def caller_settings(connection: psycopg.Connection, caller: CallerSettings) -> t
 
     Raises:
         SpecError: The server does not know the role or refuses a value.
-        AccessDenied: The login may not become the role, or set the setting.
+        AccessDenied: The login may not become the role, or set the setting, or could do more than the role.
     """
     # The role comes last: what the login may set, the role perhaps may not.
     statements = [(f"settings.{name}", _setting(name, value)) for name, value in caller.settings]
@@ -118,6 +121,8 @@ def caller_settings(connection: psycopg.Connection, caller: CallerSettings) -> t
         statements.append(("role", sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(caller.role))))
     if not statements:
         return ()
+    if caller.guarded and caller.role is not None:
+        check_role_login(connection, caller.role)
     written = tuple((field, statement.as_string(connection)) for field, statement in statements)
     with connection.transaction(force_rollback=True):
         for field, statement in written:

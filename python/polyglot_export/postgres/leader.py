@@ -65,6 +65,10 @@ class Leader:
         self.connection = connection
         self.version = connection.info.server_version
         self._token = token
+        self.hides_values = False
+        """Set where masks or conditions hide values from who reads: errors must not quote them."""
+        self.narrowed = False
+        """Set where who reads may read a part only: sizes must not tell of the rest."""
         self._parting_words: str | None = None
         self._parameters: ServerParameters | None = None
         self._any_bytes = connection.info.parameter_status("server_encoding") == "SQL_ASCII"

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from psycopg import sql
 
 from polyglot_export import sqlstates
 from polyglot_export.errors import AccessDenied, PolyglotError, SpecError, StatementFailed, UnknownDataset
+from polyglot_export.postgres.catalogue.columns import SourceColumn
 from polyglot_export.postgres.compose import composed
 from polyglot_export.postgres.condition import checked_condition
+from polyglot_export.postgres.expression import masked
 from polyglot_export.postgres.leader import Described, Leader
 from polyglot_export.request.sql_text import SqlText
 from polyglot_export.sources.base import QueryText
@@ -34,14 +37,21 @@ class Query(NamedTuple):
     described: Described
     condition: sql.Composable | None = None
     """What all of its rows fulfil, over its own names of columns; checked."""
+    masked: Mapping[str, SourceColumn] = MappingProxyType({})
+    """By the name of a column, what stands in its place."""
 
     @property
     def subquery(self) -> sql.Composable:
         """``(query) AS q(c1, c2, …)``: line breaks end a trailing comment, and the positions keep equal names apart."""
         names = sql.SQL(", ").join(sql.SQL(f"c{number}") for number in range(1, len(self.described.columns) + 1))
         rows = sql.SQL("\n{}\n").format(sql.SQL(self.text))
+        if self.masked:
+            names += sql.SQL("").join(sql.SQL(f", m{number}") for number in range(1, len(self.masked) + 1))
+        if self.masked or self.condition is not None:
+            masks = sql.SQL("").join(sql.SQL(", {}").format(each.reference) for each in self.masked.values())
+            rows = sql.SQL("SELECT r.*{} FROM {}").format(masks, _named(self.text))
         if self.condition is not None:
-            rows = sql.SQL("SELECT * FROM {} WHERE {}").format(_named(self.text), self.condition)
+            rows = sql.SQL("{} WHERE {}").format(rows, self.condition)
         return sql.SQL("({}) AS q({})").format(rows, names)
 
 
@@ -49,7 +59,9 @@ def _named(text: str) -> sql.Composable:
     return sql.SQL("(\n{}\n) AS r").format(sql.SQL(text))
 
 
-def describe_query(leader: Leader, query: QueryText, condition: SqlText | None = None) -> Query:
+def describe_query(
+    leader: Leader, query: QueryText, condition: SqlText | None = None, masks: Mapping[str, str] | None = None
+) -> Query:
     """Parse the query alone and as it will be wrapped.
 
     Must run in the export's transaction: parsing takes the locks of what the query names.
@@ -75,9 +87,20 @@ def describe_query(leader: Leader, query: QueryText, condition: SqlText | None =
         leader.describe(sql.SQL("SELECT FROM {}").format(found.subquery).as_string(leader.connection))
     except StatementFailed as error:
         raise _not_wrappable(error) from None
+    if masks:
+        found = found._replace(masked=_masked(leader, found, masks))
     if condition is None:
         return found
     return found._replace(condition=checked_condition(leader, condition, _named(text)))
+
+
+def _masked(leader: Leader, query: Query, masks: Mapping[str, str]) -> dict[str, SourceColumn]:
+    columns = [
+        SourceColumn(name, sql.Identifier(name), type_, modifier, "")
+        for name, type_, modifier in query.described.columns
+    ]
+    every = masked(leader, columns, masks, _named(query.text), "the query")
+    return {column.name: column for column in every if column.name in masks}
 
 
 def _check_values(leader: Leader, query: QueryText) -> None:

@@ -13,6 +13,7 @@ import psycopg
 
 from polyglot_export.access.check import Finding, check_exposure
 from polyglot_export.access.configured import ConfiguredDatasets
+from polyglot_export.access.rights import Rights
 from polyglot_export.admission.sizes import Needs
 from polyglot_export.cancel import CancelToken
 from polyglot_export.destinations.registry import store
@@ -72,6 +73,11 @@ class ConfigurationCheck:
         self.nothing_runs = False
         """Whether no export at all can run."""
         self._closed = True
+
+    @property
+    def dsn(self) -> str | None:
+        """Of the service's own login."""
+        return self._grants.terms.dsn
 
     async def run(self, configuration: Configuration) -> None:
         """Check a configuration and log a line for everything in it; a database that is out of reach is waited for.
@@ -151,10 +157,11 @@ def check_configuration(
     with _connected(terms.dsn) as connection:
         yield Finding("database", None, None, f"PostgreSQL {connection.info.parameter_status('server_version')}")
         for finding in check_exposure(connection, configuration.exposure, configuration.keys):
-            if finding.about == "dataset" and finding.problem is None:
-                yield _planned(finding, configuration, terms, capacity)
-            else:
+            if finding.about != "dataset":
                 yield finding
+                continue
+            planned = finding if finding.problem is not None else _planned(finding, configuration, terms, capacity)
+            yield planned if planned.problem is None else _for_callers(planned, configuration, terms, capacity)
     exposure = configuration.exposure
     if (
         default_dataset is not None
@@ -211,11 +218,44 @@ def _least(shape: Shape, terms: ExportTerms, capacity: int) -> int:
     return needs.least.bytes
 
 
-def _planned(finding: Finding, configuration: Configuration, terms: ExportTerms, capacity: int) -> Finding:
+def _for_callers(finding: Finding, configuration: Configuration, terms: ExportTerms, capacity: int) -> Finding:
+    """A dataset that the service's own login cannot export: a caller with a login or a role of its own may."""
+    for rights in configuration.holders().values():
+        if rights.datasets is not None and finding.name not in rights.datasets:
+            continue
+        if rights.database is None and rights.role is None:
+            continue
+        note = replace(finding, problem=None, note="with the rights of its callers")
+        try:
+            planned = _planned(note, configuration, replace(terms, dsn=rights.dsn(terms.dsn)), capacity, rights)
+        except PolyglotError:
+            # Another server, perhaps, that is out of reach now.
+            continue
+        if planned.problem is None:
+            return planned
+    unknown = any({"role", "database"} & issuer.rights.keys() for issuer in configuration.issuers.values())
+    return replace(finding, problem=None, note="with rights that come with a token") if unknown else finding
+
+
+def _planned(
+    finding: Finding,
+    configuration: Configuration,
+    terms: ExportTerms,
+    capacity: int,
+    rights: Rights | None = None,
+) -> Finding:
     """A dataset that the catalogue knows, planned as an export would be: are its rights and its memory enough?"""
     # One of the formats that take a name twice.
     spec = parse_spec({"format": "csv", "dataset": finding.name})
-    run = RunSettings(workers=1, row_bytes=terms.row_bytes, application_name="polyglot check")
+    rights = rights or Rights()
+    run = RunSettings(
+        workers=1,
+        row_bytes=terms.row_bytes,
+        application_name="polyglot check",
+        role=rights.role,
+        settings=rights.settings,
+        guarded=True,
+    )
     try:
         with (
             _time_limit() as token,

@@ -42,18 +42,27 @@ class Database:
         self._checked_at = float("-inf")
         self._problem: Exception | None = None
 
-    async def ask(self, question: Callable[[psycopg.Connection], T], *, seconds: float = QUESTION_SECONDS) -> T:
+    async def ask(
+        self,
+        question: Callable[[psycopg.Connection], T],
+        *,
+        seconds: float = QUESTION_SECONDS,
+        dsn: str | None = None,
+    ) -> T:
         """Answer a question on a fresh connection in a thread.
 
         Args:
             question: Gets the connection, in autocommit mode and read only. What it raises is passed on.
             seconds: Limit, with connecting.
+            dsn: Whom to ask; ``None`` for the database of the service.
 
         Raises:
             PolyglotError: The database is out of reach, or refused a statement.
         """
         token = CancelToken()
-        work = asyncio.get_running_loop().run_in_executor(self._threads, self._answer, question, seconds, token)
+        work = asyncio.get_running_loop().run_in_executor(
+            self._threads, self._answer, question, seconds, token, dsn or self.dsn
+        )
         try:
             async with asyncio.timeout(seconds):
                 return await asyncio.shield(work)
@@ -86,8 +95,10 @@ class Database:
         """Take no more questions; does not wait for those that are being answered."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _answer(self, question: Callable[[psycopg.Connection], T], seconds: float, token: CancelToken) -> T:
-        with connect(self.dsn, application_name="polyglot catalogue", token=token) as connection:
+    def _answer(
+        self, question: Callable[[psycopg.Connection], T], seconds: float, token: CancelToken, dsn: str | None
+    ) -> T:
+        with connect(dsn, application_name="polyglot catalogue", token=token) as connection:
             try:
                 connection.read_only = True
                 # SET takes no snapshot: a standby has none for every isolation level that a login may have.

@@ -18,6 +18,7 @@ from polyglot_export.service.callers import Callers
 from polyglot_export.service.checks import ConfigurationCheck
 from polyglot_export.service.config.file import DEFAULT_CONFIG, Configuration, load_configuration
 from polyglot_export.service.logs import event
+from polyglot_export.service.role_logins import check_roles
 from polyglot_export.service.sockets import check_binding
 from polyglot_export.service.webhooks.receivers import Receivers
 
@@ -188,6 +189,7 @@ class Reloader:
     def _read(self) -> tuple[Configuration, list[Any]]:
         configuration = load_configuration(self._path)
         check_binding(self._host, guarded=configuration.guarded)
+        check_roles(configuration, self._check.dsn)
         if new := sorted(configuration.destinations.schemes() - self._schemes):
             reason = f"the first one of {new[0]}:// needs a restart: what it works with is not in the memory yet"
             raise SpecError("destinations", reason)

@@ -28,6 +28,7 @@ from polyglot_export.service.https import ReloadedTls, open_tls
 from polyglot_export.service.logs import event
 from polyglot_export.service.pid_file import PidFile, ReloadNote
 from polyglot_export.service.reload import Reloader
+from polyglot_export.service.role_logins import check_roles
 from polyglot_export.service.sockets import BACKLOG, check_binding, listen, user_timeout
 from polyglot_export.service.tls.live import LiveTls
 
@@ -61,6 +62,7 @@ def run(settings: ServiceSettings) -> None:
     # Every task inherits it.
     logs.about(replica=service.runs.replica)
     check_binding(settings.host, guarded=service.configuration.guarded)
+    check_roles(service.configuration, settings.database_url)
     tls = open_tls(settings, service.configuration, service.clients.retire)
     service.reloader.add(ReloadedTls(tls))
     if tls is not None:

@@ -63,5 +63,11 @@ class Source(Protocol):
         """What else every row fulfils, as SQL; only from those who may write SQL."""
 
     @property
+    def masks(self) -> tuple[tuple[str, str], ...]:
+        """Columns, each with the SQL expression that stands in its place for whoever reads it, filters or sorts by it.
+        ``rows`` and ``condition`` see the columns themselves.
+        """
+
+    @property
     def title(self) -> str:
         """The dataset's name for people and manifests; where empty, that of the relation."""

@@ -45,6 +45,8 @@ class QuerySource(NamedTuple):
     """Name and type of the placeholders that a cast is around."""
     proof: str | None = None
     """The query with a number for each of these, for the server to find them in."""
+    masks: tuple[tuple[str, str], ...] = ()
+    """Columns with what stands in their place, as SQL."""
 
     @property
     def reads(self) -> QueryText:

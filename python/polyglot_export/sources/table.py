@@ -28,6 +28,8 @@ class TableSource(NamedTuple):
     """What every row fulfils that may be read."""
     condition: SqlText | None = None
     """What else every row fulfils, as SQL."""
+    masks: tuple[tuple[str, str], ...] = ()
+    """Columns with what stands in their place, as SQL."""
 
     @property
     def reads(self) -> RelationName:

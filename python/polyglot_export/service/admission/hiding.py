@@ -1,4 +1,4 @@
-"""What a client is not told: a role or a setting that somebody else has given it."""
+"""What a client is not told: a role, a setting or a condition that somebody else has given it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ __all__ = ["callers_rights_hidden"]
 
 @contextmanager
 def callers_rights_hidden() -> Iterator[None]:
-    """Make a refused role or setting a defect of the service, whose reason only the log has: no client can give either.
+    """Make a refused role, setting or condition a defect of the service, whose reason only the log has: no client can
+    give any of them.
 
     Raises:
         InternalError: In place of the refusal.
@@ -20,6 +21,6 @@ def callers_rights_hidden() -> Iterator[None]:
     try:
         yield
     except (SpecError, AccessDenied) as error:
-        if error.field is None or error.field.partition(".")[0] not in ("role", "settings"):
+        if error.field is None or error.field.partition(".")[0] not in ("role", "settings", "sqlWhere"):
             raise
         raise InternalError(f"what a caller is read as: {error.message}") from None

@@ -178,6 +178,7 @@ class Admitted:
         self._most_workers = min(terms.workers, rights.limits.connections or terms.workers)
         self._budget = budget
         self._terms = terms
+        self._rights = rights
         self._reservation = reservation
         self._spec = spec
         self._exposure = exposure
@@ -196,6 +197,7 @@ class Admitted:
             application_name=f"polyglot {export_id}",
             role=rights.role,
             settings=rights.settings,
+            guarded=True,
         )
 
     @property
@@ -251,7 +253,13 @@ class Admitted:
 
     def _moment(self, token: CancelToken) -> Moment:
         with callers_rights_hidden():
-            return open_moment(self._spec, dsn=self._terms.dsn, exposure=self._exposure, run=self._run, token=token)
+            dsn = self._rights.dsn(self._terms.dsn)
+            moment = open_moment(self._spec, dsn=dsn, exposure=self._exposure, run=self._run, token=token)
+        moment.leader.narrowed = self._rights.narrowing
+        moment.leader.hides_values = any(
+            source.masks or source.condition for source in map(self._exposure.source_of, self._spec.each())
+        )
+        return moment
 
     def _plans(self, moment: Moment) -> tuple[Plan, ...]:
         limits, session = self._run.limits(), self._run.session()

@@ -13,6 +13,7 @@ from polyglot_export.access.configured import load_datasets
 from polyglot_export.access.exposure import Exposure
 from polyglot_export.access.issuers import Issuer, load_issuers
 from polyglot_export.access.keys import Keys, load_keys
+from polyglot_export.access.rights import Rights
 from polyglot_export.access.schema import ExposedTables
 from polyglot_export.errors import SpecError
 from polyglot_export.fields import within
@@ -44,6 +45,11 @@ class Configuration:
     def guarded(self) -> bool:
         """Whether callers are asked who they are."""
         return bool(self.keys or self.issuers)
+
+    def holders(self) -> dict[str, Rights]:
+        """By its place in the file, what each caller may do; of tokens, what is the same for all."""
+        found = {f"keys.{name}": key.rights for name, key in self.keys.items()}
+        return found | {f"issuers.{name}": issuer.known_rights() for name, issuer in self.issuers.items()}
 
 
 def load_configuration(path: Path | None) -> Configuration:
@@ -98,9 +104,8 @@ def read_configuration(document: Mapping[str, Any], path: Path | None = None) ->
         return Configuration(ExposedTables.public(), keys, destinations, path, webhooks)
     # With keys nothing is offered that the file does not name.
     datasets = load_datasets(document)
-    holders = {f"keys.{name}": key.rights for name, key in keys.items()}
-    holders |= {f"issuers.{name}": issuer.known_rights() for name, issuer in issuers.items()}
-    for place, rights in holders.items():
+    configuration = Configuration(datasets, keys, destinations, path, webhooks, issuers)
+    for place, rights in configuration.holders().items():
         with within(place):
             rights.check(datasets)
             _check_names("destinations", rights.destinations, destinations)
@@ -109,7 +114,7 @@ def read_configuration(document: Mapping[str, Any], path: Path | None = None) ->
         # The exports of the holders of its tokens belong to such names.
         if name.partition(":")[0] in issuers and ":" in name:
             raise SpecError(f"keys.{name}", f"begins as the callers of issuers.{name.partition(':')[0]} do")
-    return Configuration(datasets, keys, destinations, path, webhooks, issuers)
+    return configuration
 
 
 def _check_modules(issuers: Mapping[str, Issuer]) -> None:

@@ -14,6 +14,7 @@ from polyglot_export.errors import TargetFailed
 from polyglot_export.execution.run import Progress
 from polyglot_export.jobs.job import DeliveredSet, Job
 from polyglot_export.limits import DELIVERY_BYTES, DELIVERY_FILES
+from polyglot_export.planning.moment import Moment
 from polyglot_export.service.admission.opening import Admitted, Opened
 from polyglot_export.service.background.thread import in_thread
 from polyglot_export.service.config.destinations import DestinationEntry, Destinations
@@ -127,7 +128,7 @@ class _Delivery:
                 rate_limit=opened.rate_limit,
                 token=token,
             )
-            self._loop.call_soon_threadsafe(self._note, files, opened.moment.snapshot)
+            self._loop.call_soon_threadsafe(self._note, files, opened.moment)
             manifest = files.write()
         content = manifest.to_json()
         self._place.publish(content)
@@ -149,14 +150,14 @@ class _Delivery:
         names = [choice.name for choice in job.spec.datasets or ()] or [job.file_stem]
         return [Chosen(*each) for each in zip(names, job.spec.each(), opened.plans, strict=True)]
 
-    def _note(self, files: SetInTurn, snapshot: str) -> None:
+    def _note(self, files: SetInTurn, moment: Moment) -> None:
         def progress() -> Progress:
             now = files.progress()
             self._active.bytes = now.bytes
-            return now
+            return now._replace(narrowed=moment.leader.narrowed)
 
         self._active.progress = progress
-        self._active.snapshot = snapshot
+        self._active.snapshot = moment.snapshot
 
 
 def _key(active: ActiveRun) -> tuple[str, int]:

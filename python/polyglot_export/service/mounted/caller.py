@@ -17,8 +17,9 @@ __all__ = ["Caller", "RowFilter"]
 MAX_NAME = 200
 """Characters of a caller's name: it is a part of log lines and of keys in the store of the jobs."""
 
-RowFilter: TypeAlias = "Mapping[str, object] | Sequence[Mapping[str, object] | FilterTerm]"
-"""Columns with what they must be equal to (one value, or a list of which it is one), or the terms of a filter."""
+RowFilter: TypeAlias = "str | Mapping[str, object] | Sequence[Mapping[str, object] | FilterTerm]"
+"""Columns with what they must be equal to (one value, or a list of which it is one), the terms of a filter, or a
+condition in SQL: ``{"sql": "tenant = :tenant", "parameters": {"tenant": {"type": "int", "value": 3}}}``."""
 
 
 class Caller:
@@ -40,6 +41,8 @@ class Caller:
         rows: Mapping[str, RowFilter] | None = None,
         role: str | None = None,
         settings: Mapping[str, str | int] | None = None,
+        database: str | None = None,
+        mask: Mapping[str, Mapping[str, str]] | None = None,
         destinations: Iterable[str] = (),
         webhooks: Iterable[str] = (),
         limits: Mapping[str, int | str] | None = None,
@@ -55,6 +58,10 @@ class Caller:
                 request has them. They are joined by AND with whatever a request asks for.
             role: The role of the database with whose rights it reads.
             settings: Of the database, for row policies: ``{"app.tenant": "3"}``.
+            database: The login with which it reads: a connection string without a password, or ``env:NAME`` for one
+                that the variable ``NAME`` has. That of the service where it is left out.
+            mask: By dataset and column, the SQL expression that it reads in place of the column. Never put into it what
+                a caller has sent.
             destinations: The configured ones to which it may have exports delivered.
             webhooks: The configured ones that its exports may name.
             limits: How much it may have, as a key's table has it: ``{"exports": 2, "bytes_per_day": "5GB"}``.
@@ -73,6 +80,8 @@ class Caller:
                 "rows": rows or {},
                 "role": role,
                 "settings": settings or {},
+                "database": database,
+                "mask": mask or {},
                 "destinations": _listed("destinations", destinations),
                 "webhooks": _listed("webhooks", webhooks),
                 "limits": limits if limits is not None else {},

@@ -96,7 +96,7 @@ class ActiveRun:
         if progress is None:
             return replace(self.run, bytes=self.bytes, snapshot=self.snapshot)
         # The pieces of a table tell its size, also to who may read few of its rows.
-        whole = self.job.rights is None
+        whole = self.job.rights is None and not progress.narrowed
         return replace(
             self.run,
             bytes=self.bytes,

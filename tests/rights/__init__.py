@@ -1,0 +1,1 @@
+"""What callers may read in the database, by login, role, settings, rows and masks."""
