@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,7 +117,8 @@ def running(kind: Kind, dsn: str, folder: Path) -> Iterator[Running]:
         process = subprocess.Popen(command, env=variables, stdout=log, stderr=log)
     try:
         port = _port(process, folder / "log")
-        yield Running(kind, process.pid, http.client.HTTPConnection("127.0.0.1", port), credential)
+        with closing(http.client.HTTPConnection("127.0.0.1", port)) as client:
+            yield Running(kind, process.pid, client, credential)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
