@@ -156,7 +156,7 @@ def _locate_relation(
         unnamed if source.columns is None else (),
         source.rows,
         _condition(leader, source, from_),
-        bool(source.masks),
+        masked=bool(source.masks),
     )
 
 

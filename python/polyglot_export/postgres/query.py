@@ -6,7 +6,6 @@ extended protocol it is a syntax error, and a second statement is one too. What 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -22,6 +21,7 @@ from polyglot_export.postgres.expression import masked
 from polyglot_export.postgres.leader import Described, Leader
 from polyglot_export.request.sql_text import SqlText
 from polyglot_export.sources.base import QueryText
+from polyglot_export.sources.placeholders import count_numbered
 from polyglot_export.sources.query import trim
 
 __all__ = ["Query", "describe_query", "value_statements", "wrong_value"]
@@ -116,7 +116,7 @@ def _check_values(leader: Leader, query: QueryText) -> None:
         proved = leader.describe(trim(query.proof))
     except StatementFailed as error:
         raise _refused(error) from None
-    if proved.parameters != len(re.findall(r"CAST\(\$\d+ AS ", query.proof)):
+    if proved.parameters != count_numbered(query.proof):
         raise SpecError("query", "has a :name that PostgreSQL reads as a part of a string, a name or a comment")
     for field, statement, type_ in value_statements(leader, query):
         try:

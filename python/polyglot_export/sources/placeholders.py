@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-__all__ = ["numbered", "placeholders", "with_values"]
+__all__ = ["count_numbered", "numbered", "placeholders", "with_values"]
 
 _LETTER = r"[A-Za-z_\x80-\U0010ffff]"
 """What may begin a name: also every character beyond ASCII, even the euro sign (PostgreSQL, scan.l)."""
@@ -65,6 +65,11 @@ def numbered(text: str, types: Mapping[str, str]) -> str:
         at = end
     pieces.append(text[at:])
     return "".join(pieces)
+
+
+def count_numbered(text: str) -> int:
+    """How many parameters a server must find in what :func:`numbered` wrote."""
+    return len(re.findall(r"CAST\(\$\d+ AS ", text))
 
 
 def _found(text: str) -> Iterator[tuple[str, int, int]]:
