@@ -92,6 +92,7 @@ proof: install system ## The service in a memory cgroup of 256 MB: every format,
 	@$(BIN)/python -m benchmarks.cgroup $(PROOF)
 	@$(BIN)/python -m benchmarks.confined_dumps --page docs/proofs.md $(PROOF)
 	@$(BIN)/python -m benchmarks.hostile --page docs/proofs.md
+	@$(BIN)/python -m benchmarks.fair --page docs/proofs.md
 
 .PHONY: load
 load: install ## Ten minutes of 200 clients at random, kills and attacks included, in the same cgroup (LOAD='--minutes 1')

@@ -27,6 +27,8 @@ node|nodejs|tests/integrations: what its fetch sees of a cut download
 curl|curl|tests/service, tests/clients: what clients see of a cut download
 wget|wget|tests/service, tests/clients: the same
 /usr/lib/*/faketime/libfaketimeMT.so.1|libfaketime|tests/faults: a clock that jumps
+jq|jq|tests/meta: how the pages read the audit log
+logrotate|logrotate|tests/service/test_audit_rotation.py: the rotation of docs/howto/audit.md
 ip|iproute2|tests/dumps: workers with a network of their own
 END
     [ "$more" = clients ] || return 0

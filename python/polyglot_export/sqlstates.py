@@ -15,7 +15,6 @@ __all__ = [
     "INDETERMINATE_DATATYPE",
     "INSUFFICIENT_PRIVILEGE",
     "INSUFFICIENT_RESOURCES_CLASS",
-    "INTEGRITY_CLASS",
     "INTERNAL_ERROR",
     "INVALID_NAME",
     "INVALID_PARAMETER_VALUE",
@@ -62,8 +61,6 @@ CONNECTION_CLASS = "08"
 """First two characters of every SQLSTATE that says a connection ended or could not be made."""
 DATA_EXCEPTION_CLASS = "22"
 """First two characters of every SQLSTATE that says a value is wrong."""
-INTEGRITY_CLASS = "23"
-"""A constraint does not hold."""
 SYNTAX_OR_ACCESS_CLASS = "42"
 """First two characters of every SQLSTATE that says a statement is wrong, or that a right is missing."""
 INSUFFICIENT_RESOURCES_CLASS = "53"

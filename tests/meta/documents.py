@@ -8,7 +8,8 @@ A comment before a fenced block marks it:
   them is.
 
 The commands of a page run in one folder, in order. ``records`` is there, with a thousand rows of the demo;
-``DATABASE_URL`` leads to it, in Python also ``dsn``, and ``http://127.0.0.1:8080`` to a service.
+``DATABASE_URL`` leads to it, in Python also ``dsn``, and ``http://127.0.0.1:8080`` to a service, whose
+audit log is ``/var/log/polyglot/audit.log``.
 """
 
 from __future__ import annotations

@@ -26,6 +26,8 @@ from tests.meta.documents import ROOT, Example, examples, pages, without_numbers
 
 SERVICE = "127.0.0.1:8080"
 """Where the pages say that the service is."""
+AUDIT_LOG = "/var/log/polyglot/audit.log"
+"""Where they say that its audit log is."""
 LAKE = "s3://lake"
 """Where they say that an object store is."""
 ROWS = 1000
@@ -50,11 +52,12 @@ def program(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def service(request: pytest.FixtureRequest, records: str) -> Iterator[str | None]:
+def service(request: pytest.FixtureRequest, records: str, tmp_path: Path) -> Iterator[str | None]:
     """The address of a running service, where the page speaks to one."""
+    env = {"POLYGLOT_AUDIT_LOG": str(tmp_path / Path(AUDIT_LOG).name)}
     with ExitStack() as stack:
         wanted = any(SERVICE in example.text for example in examples(request.node.callspec.params["page"]))
-        yield f"127.0.0.1:{stack.enter_context(serve(records)).port}" if wanted else None
+        yield f"127.0.0.1:{stack.enter_context(serve(records, env=env)).port}" if wanted else None
 
 
 @pytest.fixture
@@ -116,9 +119,10 @@ def test_the_example_configuration_is_read() -> None:
 
 def run_console(example: Example, folder: Path, variables: dict[str, str], service: str | None) -> None:
     """Run each command and compare what it prints; both streams, as on a terminal."""
+    log = str(folder.parent / Path(AUDIT_LOG).name)
     for typed, expected in example.commands():
         done = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", typed.replace(SERVICE, service or SERVICE)],
+            ["bash", "-o", "pipefail", "-c", typed.replace(SERVICE, service or SERVICE).replace(AUDIT_LOG, log)],
             cwd=folder,
             env=variables,
             stdin=subprocess.DEVNULL,

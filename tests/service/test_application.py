@@ -75,6 +75,7 @@ def test_the_document_lists_what_is_there_and_nothing_else(service: Service) -> 
         ("HEAD", "/exports/{export_id}/files/{number}"),
         ("GET", "/exports/{export_id}/download"),
         ("HEAD", "/exports/{export_id}/download"),
+        ("GET", "/caller"),
         ("GET", "/datasets"),
         ("GET", "/datasets/{name}"),
         ("GET", "/health"),
@@ -106,6 +107,7 @@ def test_the_document_lists_what_is_there_and_nothing_else(service: Service) -> 
         "partSize",
         "webhook",
         "options",
+        "parameters",
     } == set(body["properties"])
 
 

@@ -64,6 +64,7 @@ def test_a_download_is_told_before_and_after(service: Service, log: Path) -> Non
                 {"column": "id", "op": "in", "value": "3 of number"},
                 {"column": "name", "op": "!=", "value": "string"},
             ],
+            "parameters": {},
             "orderBy": ["id"],
             "limit": 2,
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from tests.service.client import assert_problem, call, post, wait_for
 
 EVENTS = ["export.created", "run.begun", "run.ended"]
 ROUNDS = 12
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "audit.md"
 
 
 def _signalled(service: Service, log: Path, moved: Path) -> None:
@@ -41,7 +43,23 @@ def _created(service: Service, log: Path, moved: Path) -> None:
     service.process.send_signal(signal.SIGHUP)
 
 
-@pytest.mark.parametrize("rotate", [_signalled, _silent, _created])
+def _by_logrotate(_: Service, log: Path, moved: Path) -> None:
+    """The program itself, as the page tells to set it up."""
+    block = re.search(
+        r"^/var/log/polyglot/audit\.log \{\n.*?^\}\n", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    assert block is not None
+    config = log.parent.parent / "logrotate.conf"
+    config.write_text(f"su {os.getuid()} {os.getgid()}\n" + block[0].replace("/var/log/polyglot/audit.log", str(log)))
+    config.chmod(0o600)
+    program = shutil.which("logrotate", path=f"{os.environ['PATH']}:/usr/sbin")
+    assert program is not None, "tools/system-packages.sh installs logrotate"
+    subprocess.run([program, "--force", "--state", str(config.with_suffix(".state")), str(config)], check=True)
+    # What it made of it, under the name that the test looks for, before its next turn compresses it.
+    log.with_name("audit.log.1").rename(moved)
+
+
+@pytest.mark.parametrize("rotate", [_signalled, _silent, _created, _by_logrotate])
 def test_no_line_is_lost(records: str, tmp_path: Path, rotate: Callable[[Service, Path, Path], None]) -> None:
     folder = tmp_path / "logs"
     folder.mkdir()

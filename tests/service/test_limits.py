@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from polyglot_export.access.keys import hash_key, new_key
+from tests.fixtures.issuer import AUDIENCE, ISSUER, TestIssuer, test_issuer
 from tests.fixtures.process import Service
 from tests.fixtures.redis import RedisServer
 from tests.service.client import Answer, RawDownload, assert_problem, call, post, wait_for
@@ -306,3 +307,61 @@ def test_a_restart_forgets_nothing_that_redis_has(records: str, redis_server: Re
         assert download(service, "thrifty", dataset="records").status == 200
     with limited(records, tmp_path, redis_url=redis_server.url) as service:
         assert_limited(make(service, "thrifty"), "bytesPerDay", "MB were sent today")
+
+
+# Holders of tokens, whose number nobody knows
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[TestIssuer]:
+    with test_issuer() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def tokens(issuer: TestIssuer, records: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("tokens")
+    config = folder / "tokens.toml"
+    config.write_text(
+        f'{CONFIG}\n[issuers.company]\nissuer = "{ISSUER}"\naudience = "{AUDIENCE}"\njwks = "{issuer.url}"\n'
+        'limits = { exports = "{claim.exports}", requests_per_minute = 500 }\n'
+    )
+    with serving(records, folder, config=config, queue_timeout=1, max_connections=4) as running:
+        yield running
+
+
+def holder(issuer: TestIssuer, subject: str, exports: int) -> dict[str, str]:
+    return {"Authorization": f"Bearer {issuer.token(sub=subject, exports=exports)}"}
+
+
+def test_each_subject_has_the_limits_of_its_claims(issuer: TestIssuer, tokens: Service) -> None:
+    ann, bob = holder(issuer, "ann", 1), holder(issuer, "bob", 2)
+    for headers, exports in ((ann, 1), (bob, 2)):
+        limits = call(tokens, "/caller", headers=headers).json()["limits"]
+        assert (limits["exports"], limits["requestsPerMinute"]) == (exports, 500)
+    with stream_of(tokens, ann):
+        assert_limited(small_of(tokens, ann), "exports", "1 exports")
+        assert small_of(tokens, bob).status == 200
+    assert call(tokens, "/caller", headers=holder(issuer, "eve", 0)).status == 401
+
+
+def test_there_is_always_room_for_one_more_subject(issuer: TestIssuer, tokens: Service) -> None:
+    with ExitStack() as streams:
+        for subject in ("first", "first", "first", "second"):
+            streams.enter_context(stream_of(tokens, holder(issuer, subject, 9)))
+        for subject in ("third", "fourth", "fifth"):
+            assert small_of(tokens, holder(issuer, subject, 9)).status == 200
+
+
+def stream_of(service: Service, headers: dict[str, str]) -> RawDownload:
+    """A download of a large table that nobody reads, as far as it has begun."""
+    answer = post(service, {"format": "csv", "dataset": "records"}, headers=headers)
+    export_id = answer.json()["exportId"]
+    stream = RawDownload(service, export_id, headers=f"Authorization: {headers['Authorization']}\r\n")
+    stream.read_some(1)
+    return stream
+
+
+def small_of(service: Service, headers: dict[str, str]) -> Answer:
+    made = post(service, {"format": "csv", "dataset": "small"}, headers=headers)
+    return call(service, f"/exports/{made.json()['exportId']}/download", headers=headers)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from polyglot_export.service.http.protocol import ExportProtocol
 from polyglot_export.service.tls.files import TlsFiles
 from polyglot_export.service.tls.layer import MOST_ANSWERED, TlsLayer
-from polyglot_export.service.tls.turns import Turns
+from polyglot_export.service.tls.turns import PLACES, Turns
 from tests.fixtures.certificates import Authority, Pair
 from tests.fixtures.process import Service, serve
 from tests.service.client import PATIENCE, call, wait_for
@@ -24,6 +25,10 @@ CLIENTS = 64
 """Places, of which eight are for probes."""
 CONNECTION_BYTES = 64 << 10
 """Ceiling of what an idle connection takes; 32 kB when it was measured."""
+GROWTH = 24 << 20
+"""The headroom: what clients may take together before they have asked for anything."""
+LARGEST = bytes.fromhex("16030140000101fffc0303") + bytes(20)
+"""One that announces 131 kB, the most that OpenSSL allows."""
 HELLO = bytes.fromhex("16030100c8010000c40303")
 """The beginning of a ClientHello, whose rest never comes."""
 
@@ -67,6 +72,34 @@ def test_half_open_handshakes_give_way(crowded: Service, said: bytes) -> None:
     assert "Traceback" not in crowded.log()
 
 
+@pytest.mark.parametrize(
+    "said", [LARGEST, LARGEST + b"\x16\x03\x01\x3a\x98" + b"x" * 15_000], ids=["announced", "begun"]
+)
+def test_large_hellos_take_little(authority: Authority, pair: Pair, said: bytes) -> None:
+    """OpenSSL takes the memory for all of a message when its head has come: 130 MB for these."""
+    with (
+        serve("host=127.0.0.1 port=1", context=authority.context(), env=pair.env, memory_limit="256MB") as service,
+        contextlib.ExitStack() as stack,
+    ):
+        call(service, "/openapi.json")
+        before = peak_of(service)
+        for _ in range(1000):
+            raw = stack.enter_context(connect(service))
+            with contextlib.suppress(OSError):
+                raw.sendall(said)
+        wait_for(lambda: answered(service))
+        # The handshakes take turns, the last one first.
+        wait_for(lambda: stands_still(service))
+        assert peak_of(service) - before < GROWTH
+
+
+def stands_still(service: Service) -> bool:
+    """Whether the process takes no more memory."""
+    seen = peak_of(service)
+    time.sleep(0.3)
+    return peak_of(service) == seen
+
+
 def test_a_flood_of_whole_handshakes_lets_others_through(crowded: Service) -> None:
     """``openssl s_time`` makes new sessions as fast as it can, from several processes."""
     flood = ["openssl", "s_time", "-connect", f"127.0.0.1:{crowded.port}", "-new", "-time", "6"]
@@ -77,6 +110,23 @@ def test_a_flood_of_whole_handshakes_lets_others_through(crowded: Service) -> No
             stack.callback(process.terminate)
         for _ in range(20):
             assert call(crowded, "/health/live").status == 200
+
+
+@pytest.mark.anyio
+async def test_many_that_come_at_once_are_all_served(authority: Authority, pair: Pair) -> None:
+    """Several times as many as may have a handshake under way."""
+    context = authority.context()
+    with serve("host=127.0.0.1 port=1", context=context, env=pair.env) as service:
+
+        async def ask() -> bytes:
+            reader, writer = await asyncio.open_connection("127.0.0.1", service.port, ssl=context)
+            writer.write(GET)
+            answer = await reader.read(100)
+            writer.close()
+            return answer
+
+        answers = await asyncio.gather(*(ask() for _ in range(4 * PLACES)))
+    assert all(answer.startswith(b"HTTP/1.1 200") for answer in answers)
 
 
 def test_who_finds_no_place_gets_an_alert(authority: Authority, pair: Pair) -> None:
@@ -150,6 +200,9 @@ class Above(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: ARG002 - its signature
         self.made = True
+
+    def handshake_received(self, size: int) -> None:
+        pass
 
     def never_connected(self) -> None:
         self.never.set()
@@ -226,6 +279,9 @@ class Below(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.aborted
 
+    def resume_reading(self) -> None:
+        pass
+
     def abort(self) -> None:
         self.aborted = True
 
@@ -235,6 +291,9 @@ async def test_a_peer_that_takes_nothing_is_not_answered_for_ever(pair: Pair) ->
     layer = TlsLayer(TlsFiles(pair.cert, pair.key).read().context, Above(), Turns(), b"", 10)
     below = Below()
     layer.connection_made(below)
+    layer._received = b"\x16"
+    with contextlib.suppress(ValueError):
+        layer.step()
     for _ in range(10):
         below.waits += bytes(MOST_ANSWERED // 2)
         layer._out.write(b"an answer")

@@ -77,6 +77,7 @@ class Dataset(Record):
                 condition,
                 parameters=bound.values,
                 casts=bound.casts,
+                proof=bound.proof,
                 masks=masked,
             )
         if given:

@@ -14,16 +14,27 @@ from typing import Any, NamedTuple
 
 from polyglot_export.errors import SpecError
 from polyglot_export.fields import Record, read_record, within
-from polyglot_export.sources.placeholders import placeholders, with_values
+from polyglot_export.sources.placeholders import numbered, placeholders, with_values
 
-__all__ = ["Bound", "Parameter", "bind", "check_names", "kind_of", "read_parameters"]
+__all__ = ["Bound", "Parameter", "bind", "check_names", "kind_of", "read_parameters", "read_type"]
 
 MAX_DIGITS = 1_000
 """Of a number before or behind its point: ``1e999999999`` is short in JSON and long in SQL."""
 _TYPE = re.compile(r"(?:\w+|\"(?:[^\"\0]|\"\")+\")(?:[ .](?:\w+|\"(?:[^\"\0]|\"\")+\"))*(?P<array>(?:\[\])*)")
 
+_CUTS = re.compile(r"(?i)(?:national +)?(?:char|character)|nchar|bit|interval +.*")
+"""``char`` is ``char(1)``, ``bit`` is ``bit(1)`` and ``interval year`` drops the days: a cast to them cuts silently."""
 
-def _type(given: object) -> str:
+
+def read_type(given: object) -> str:
+    """The name of a type that takes whole values.
+
+    Raises:
+        SpecError: It is none, or a cast to it would cut them.
+    """
+    if isinstance(given, str) and _CUTS.fullmatch(given.rstrip("[]")):
+        reason = f"must be a type that takes whole values, such as text, bit varying or interval (got {given!r})"
+        raise SpecError(None, f"{reason}; a cast to this one would cut them")
     if isinstance(given, str) and _TYPE.fullmatch(given):
         return given
     hint = "; without a length or precision, by which a value would be cut or rounded" if "(" in str(given) else ""
@@ -40,7 +51,7 @@ def _default(given: object) -> Any:
 class Parameter(Record):
     """One parameter of a configured query, in short only its type."""
 
-    type: str = field(metadata={"read": _type})
+    type: str = field(metadata={"read": read_type})
     """Of PostgreSQL, as ``date``, ``text[]`` or ``sales.state``; without a length or precision."""
     default: Any = field(default=None, metadata={"read": lambda given: given if given is None else _default(given)})
     """What stands for a value that is not given, such as ``today``, ``now`` or ``0``. Without one it must be given."""
@@ -104,6 +115,8 @@ class Bound(NamedTuple):
     values: Mapping[str, str | None]
     casts: tuple[tuple[str, str], ...]
     """Name and type of each, so that a value that does not fit can be named."""
+    proof: str
+    """The query with a number for each placeholder."""
 
 
 def bind(query: str, parameters: Mapping[str, Parameter], given: Mapping[str, Any] | None) -> Bound:
@@ -127,7 +140,8 @@ def bind(query: str, parameters: Mapping[str, Parameter], given: Mapping[str, An
             values[name] = None if given is None else _given(parameter, given, name)
     written = {name: f"CAST(%({name})s AS {each.type})" for name, each in parameters.items()}
     casts = tuple((name, each.type) for name, each in parameters.items())
-    return Bound(with_values(query, written), values, casts)
+    proof = numbered(query, {name: each.type for name, each in parameters.items()})
+    return Bound(with_values(query, written), values, casts, proof)
 
 
 def _given(parameter: Parameter, given: Mapping[str, Any], name: str) -> str | None:

@@ -7,39 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from polyglot_export.access.parameters import read_type
 from polyglot_export.errors import SpecError
 from polyglot_export.fields import Record, is_number, read_record, read_text, within
 from polyglot_export.request.sql_text import SqlText
+from polyglot_export.sources.placeholders import numbered, placeholders, with_values
 
 __all__ = ["RowCondition"]
 
 MAX_SQL = 10_000
 """Characters of a condition."""
 _NAME = r"[A-Za-z_]\w*"
-_TYPE = re.compile(r'(?a)[A-Za-z_"][\w". ]*(?:\(\d+(?:,\s*-?\d+)?\))?[\w ]*(?:\[\])*')
-"""The name of a type as SQL writes it, such as ``numeric(12, 2)``, ``timestamp with time zone`` or ``text[]``."""
-_LEXEME = re.compile(
-    r"""(?xs)
-      --[^\n\r]*
-    | /\*.*?\*/
-    | [eE]'(?:[^'\\]|\\.|'')*'
-    | '(?:[^']|'')*'
-    | "(?:[^"]|"")*"
-    | \$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$
-    | ::
-    | :(?P<name>[A-Za-z_]\w*)
-    | [^\W\d][\w$]*
-    | .
-"""
-)
-"""What a colon may stand in without being a parameter: strings, quoted names, comments and casts."""
-
-
-def _type(given: object) -> str:
-    text = read_text(given)
-    if _TYPE.fullmatch(text) is None:
-        raise SpecError(None, f"must be the name of a type, such as int, date or text[] (got {text!r})")
-    return text
 
 
 def _value(given: object) -> str | tuple[str | None, ...] | None:
@@ -62,7 +40,7 @@ def _scalar(given: object) -> str:
 class _Parameter(Record):
     """A parameter of a condition."""
 
-    type: str = field(metadata={"read": _type})
+    type: str = field(metadata={"read": read_type})
     """Of the database, such as ``int``, ``date`` or ``text[]``."""
     value: str | tuple[str | None, ...] | None = field(default=None, metadata={"read": _value})
     """What stands for it; a list for an array."""
@@ -99,7 +77,7 @@ class RowCondition(Record):
     """By name, the type and the value of each."""
 
     def _check(self) -> None:
-        used = [found["name"] for found in _LEXEME.finditer(self.sql) if found["name"]]
+        used = placeholders(self.sql)
         known = dict(self.parameters)
         for name in used:
             if name not in known:
@@ -127,16 +105,10 @@ class RowCondition(Record):
                 raise SpecError(f"parameters.{name}.value", "is missing")
             values[name] = list(parameter.value) if isinstance(parameter.value, tuple) else parameter.value
         types = {name: parameter.type for name, parameter in self.parameters}
-        text = "".join(_placed(found, types) for found in _LEXEME.finditer(self.sql))
-        return SqlText(text, values)
+        written = {name: f"CAST(%({name})s AS {type_})" for name, type_ in types.items()}
+        return SqlText(with_values(self.sql, written), values, numbered(self.sql, types))
 
     def dumped(self) -> dict[str, Any]:
         """As data for JSON."""
         parameters = {name: {"type": each.type, "value": each.value} for name, each in self.parameters}
         return {"sql": self.sql, "parameters": parameters}
-
-
-def _placed(found: re.Match[str], types: Mapping[str, str]) -> str:
-    """A part of the condition as the driver reads it: a percent sign is written twice."""
-    name = found["name"]
-    return found[0].replace("%", "%%") if name is None else f"CAST(%({name})s AS {types[name]})"

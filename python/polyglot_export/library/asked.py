@@ -90,7 +90,8 @@ def _selected(dsn: object, source: object, what: Mapping[str, Any]) -> tuple[Bor
     more = {"as_query": what.get("sql_where") is not None, "renamed": not _names_columns(what)}
     if isinstance(source, tuple | list):
         with within("source"):
-            text, parameters = read_sql_text(source)
+            written = read_sql_text(source)
+            text, parameters = written.text, written.parameters
         return borrow(dsn), Selected(QuerySource(text, parameters=parameters))
     if is_sqlalchemy(source):
         borrowed = borrow(dsn, source)

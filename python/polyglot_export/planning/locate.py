@@ -26,7 +26,7 @@ from polyglot_export.postgres.explain import explain_statement
 from polyglot_export.postgres.expression import masked
 from polyglot_export.postgres.leader import Leader
 from polyglot_export.postgres.names import is_text, shown
-from polyglot_export.postgres.query import Query, describe_query
+from polyglot_export.postgres.query import Query, describe_query, value_statements, wrong_value
 from polyglot_export.postgres.settings import TABLE_SETTINGS
 from polyglot_export.sources.base import QueryText, RelationName, Source
 
@@ -64,6 +64,8 @@ class Located(NamedTuple):
     """What every row fulfils that may be read; the terms may name any of ``columns``."""
     condition: sql.Composable | None = None
     """Of a relation, what else every row fulfils, between parentheses; that of a query is in ``from_``."""
+    given: QueryText | None = None
+    """The query whose parameters have values."""
     masked: bool = False
     """Whether something of ``exposed`` is an expression in place of the column of ``columns``."""
 
@@ -154,7 +156,7 @@ def _locate_relation(
         unnamed if source.columns is None else (),
         source.rows,
         _condition(leader, source, from_),
-        bool(source.masks),
+        masked=bool(source.masks),
     )
 
 
@@ -194,6 +196,7 @@ def _locate_query(leader: Leader, source: Source, reads: QueryText) -> Located:
         exposed(shown_columns, source.columns),
         _with_types(leader, types, columns, shown_columns),
         rows=source.rows,
+        given=reads if reads.casts else None,
         masked=bool(source.masks),
     )
 
@@ -235,14 +238,28 @@ def hold(leader: Leader, found: Located) -> None:
     except StatementFailed as error:
         if relation is not None and error.sqlstate in (sqlstates.UNDEFINED_TABLE, sqlstates.UNDEFINED_COLUMN):
             raise Moved([found.title]) from None
-        if relation is None and (error.sqlstate or "").startswith(sqlstates.INTEGRITY_CLASS):
-            # Nothing has been read: a value in the query is none of its domain.
-            raise SpecError("query", error.message, sqlstate=error.sqlstate) from None
         raise
+    _check_domains(leader, found)
     if explained.locks_rows():
         raise SpecError("query", "must only read; FOR UPDATE and FOR SHARE lock rows")
     if relation is not None and not relation.lockable:
         see_same_types(leader, found)
+
+
+def _check_domains(leader: Leader, found: Located) -> None:
+    """A cast to a domain is judged when it is run, which takes the snapshot; by now EXPLAIN has taken it.
+
+    Raises:
+        SpecError: A value of a parameter is none of its domain.
+    """
+    if found.given is None:
+        return
+    for field, statement, type_ in value_statements(leader, found.given):
+        try:
+            # What it is does not matter, and Python has no room for some.
+            leader.run(f"SELECT ({statement}) IS NULL")
+        except StatementFailed as error:
+            raise wrong_value(error, field, type_) from None
 
 
 def denied(found: Located, error: AccessDenied) -> AccessDenied:

@@ -14,6 +14,7 @@ from polyglot_export.errors import PolyglotError, SpecError, StatementFailed
 from polyglot_export.postgres.compose import composed
 from polyglot_export.postgres.leader import Leader
 from polyglot_export.request.sql_text import SqlText
+from polyglot_export.sources.placeholders import count_numbered
 
 __all__ = ["FIELD", "checked_condition"]
 
@@ -34,6 +35,7 @@ def checked_condition(leader: Leader, condition: SqlText, from_: sql.Composable)
         SpecError: It is not one boolean expression over the columns, or the server refuses it.
         AccessDenied: The login may not read what it names.
     """
+    _prove(leader, condition, from_)
     text = composed(leader, condition.text, condition.parameters, FIELD)
     between = sql.SQL("(\n{}\n)").format(sql.SQL(text))
     for written in (sql.SQL("\n{}\n").format(sql.SQL(text)), between):
@@ -45,6 +47,19 @@ def checked_condition(leader: Leader, condition: SqlText, from_: sql.Composable)
         if described.parameters:
             raise SpecError(FIELD, "must not have parameters ($1); give a pair (sql, parameters) with %s")
     return between
+
+
+def _prove(leader: Leader, condition: SqlText, from_: sql.Composable) -> None:
+    """See that every value stands where a value may stand, and not in a string that it could end."""
+    if condition.proof is None:
+        return
+    statement = sql.SQL("SELECT FROM {} WHERE (\n{}\n)").format(from_, sql.SQL(condition.proof))
+    try:
+        described = leader.describe(statement.as_string(leader.connection))
+    except StatementFailed as error:
+        raise _refused(error) from None
+    if described.parameters != count_numbered(condition.proof):
+        raise SpecError(FIELD, "has a :name that PostgreSQL reads as a part of a string, a name or a comment")
 
 
 def _refused(error: StatementFailed) -> PolyglotError:

@@ -6,7 +6,7 @@ extended protocol it is a syntax error, and a second statement is one too. What 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -21,9 +21,10 @@ from polyglot_export.postgres.expression import masked
 from polyglot_export.postgres.leader import Described, Leader
 from polyglot_export.request.sql_text import SqlText
 from polyglot_export.sources.base import QueryText
+from polyglot_export.sources.placeholders import count_numbered
 from polyglot_export.sources.query import trim
 
-__all__ = ["Query", "describe_query"]
+__all__ = ["Query", "describe_query", "value_statements", "wrong_value"]
 
 _ONE_SELECT = "must be one SELECT, VALUES, TABLE or WITH … SELECT statement"
 
@@ -103,23 +104,45 @@ def _masked(leader: Leader, query: Query, masks: Mapping[str, str]) -> dict[str,
 
 
 def _check_values(leader: Leader, query: QueryText) -> None:
-    """Try the values one by one: of the whole statement the server would not say which it was.
+    """See that every value stands where a value may stand, and try them one by one: of the whole statement the server
+    would not say which it was.
 
     Raises:
         SpecError: One does not fit its type; the field is its name.
     """
+    if query.proof is None:
+        return
+    try:
+        proved = leader.describe(trim(query.proof))
+    except StatementFailed as error:
+        raise _refused(error) from None
+    if proved.parameters != count_numbered(query.proof):
+        raise SpecError("query", "has a :name that PostgreSQL reads as a part of a string, a name or a comment")
+    for field, statement, type_ in value_statements(leader, query):
+        try:
+            # Parsed and not run, which would take the snapshot before the locks are there.
+            described = leader.describe(statement)
+        except StatementFailed as error:
+            raise wrong_value(error, field, type_) from None
+        if described.columns[0][2] != -1:
+            raise SpecError(
+                field, f"its type {type_} has a length or precision, by which a value would be cut or rounded"
+            )
+
+
+def value_statements(leader: Leader, query: QueryText) -> Iterator[tuple[str, str, str]]:
+    """For each value that is cast: the field that names it, a statement that casts it alone, and its type."""
     values = query.parameters if isinstance(query.parameters, Mapping) else {}
     for name, type_ in query.casts:
         field = f"parameters.{name}"
-        statement = composed(leader, f"SELECT CAST(%(value)s AS {type_})", {"value": values[name]}, field)
-        try:
-            # Parsed and not run, which would take the snapshot before the locks are there.
-            leader.describe(statement)
-        except StatementFailed as error:
-            if error.sqlstate in (sqlstates.QUERY_CANCELED, sqlstates.INSUFFICIENT_PRIVILEGE):
-                raise
-            reason = " ".join(error.message.split())
-            raise SpecError(field, f"is no {type_}: {reason}", sqlstate=error.sqlstate) from None
+        yield field, composed(leader, f"SELECT CAST(%(value)s AS {type_})", {"value": values[name]}, field), type_
+
+
+def wrong_value(error: StatementFailed, field: str, type_: str) -> PolyglotError:
+    """What the server says of a value, as a mistake of the request."""
+    if error.sqlstate in (sqlstates.QUERY_CANCELED, sqlstates.INSUFFICIENT_PRIVILEGE):
+        return error
+    return SpecError(field, f"is no {type_}: {' '.join(error.message.split())}", sqlstate=error.sqlstate)
 
 
 def _refused(error: StatementFailed) -> PolyglotError:

@@ -9,19 +9,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-__all__ = ["placeholders", "with_values"]
+__all__ = ["count_numbered", "numbered", "placeholders", "with_values"]
 
+_LETTER = r"[A-Za-z_\x80-\U0010ffff]"
+"""What may begin a name: also every character beyond ASCII, even the euro sign (PostgreSQL, scan.l)."""
+_MORE = r"[A-Za-z0-9_\x80-\U0010ffff]"
 _LEXEME = re.compile(
-    r"""(?xs)
+    rf"""(?xs)
       (?P<comment>/\*)
     | --[^\n\r]*
-    | [eE]'(?:[^'\\]|\\.|'')*'             # escape string
+    | [eE]'(?:[^'\\]|\\.|''               # escape string, which goes on behind a line break: its backslashes escape too
+        |'(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:\s|--[^\n\r]*[\n\r])*')*'
     | '(?:[^']|'')*'                        # string, standard_conforming_strings is on
     | "(?:[^"]|"")*"                        # quoted identifier
-    | \$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$
+    | \$(?P<tag>(?:{_LETTER}{_MORE}*)?)\$.*?\$(?P=tag)\$
     | ::|:=
-    | (?<![\w$\])"']):(?P<name>[^\W\d]\w*)   # behind a word or a bracket it is that of a slice
-    | [^\W\d][\w$]*                         # a word, so that its last letter does not start a string
+    | (?<![A-Za-z0-9_\x80-\U0010ffff$\])"']):(?P<name>{_LETTER}{_MORE}*)  # not that of a slice
+    | {_LETTER}(?:{_MORE}|\$)*                         # a word, so that its last letter does not start a string
     | .
 """
 )
@@ -47,6 +51,25 @@ def with_values(text: str, written: Mapping[str, str]) -> str:
         at = end
     pieces.append(text[at:].replace("%", "%%"))
     return "".join(pieces)
+
+
+def numbered(text: str, types: Mapping[str, str]) -> str:
+    """The text with ``$1``, ``$2`` and so on in place of the placeholders, each in a cast to its type.
+
+    A server that finds as many parameters in it has proved that none of them is a part of a string or a comment.
+    """
+    pieces: list[str] = []
+    at = 0
+    for number, (name, start, end) in enumerate(_found(text), 1):
+        pieces += [text[at:start], f"CAST(${number} AS {types[name]})"]
+        at = end
+    pieces.append(text[at:])
+    return "".join(pieces)
+
+
+def count_numbered(text: str) -> int:
+    """How many parameters a server must find in what :func:`numbered` wrote."""
+    return len(re.findall(r"CAST\(\$\d+ AS ", text))
 
 
 def _found(text: str) -> Iterator[tuple[str, int, int]]:

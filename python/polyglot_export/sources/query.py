@@ -43,13 +43,15 @@ class QuerySource(NamedTuple):
     """The values of the placeholders in the query; ``None`` where it has none."""
     casts: tuple[tuple[str, str], ...] = ()
     """Name and type of the placeholders that a cast is around."""
+    proof: str | None = None
+    """The query with a number for each of these, for the server to find them in."""
     masks: tuple[tuple[str, str], ...] = ()
     """Columns with what stands in their place, as SQL."""
 
     @property
     def reads(self) -> QueryText:
         """The query itself."""
-        return QueryText(self.query, self.parameters, self.casts)
+        return QueryText(self.query, self.parameters, self.casts, self.proof)
 
 
 def trim(query: str) -> str:

@@ -45,6 +45,9 @@ class Handshake(Protocol):
     def abort(self) -> None:
         """Close the connection."""
 
+    def held(self) -> int:
+        """Bytes of it that wait."""
+
 
 class ExportProtocol(HttpToolsProtocol):
     """One client's connection.
@@ -176,6 +179,10 @@ class ExportProtocol(HttpToolsProtocol):
         self.mark_disconnected()
         super().connection_lost(exc)
 
+    def handshake_received(self, size: int) -> None:
+        """Bytes of the handshake of TLS wait for its turn."""
+        self.clients.received(size)
+
     def never_connected(self) -> None:
         """The handshake of TLS has failed."""
         self.clients.leave(self)
@@ -231,7 +238,7 @@ class ExportProtocol(HttpToolsProtocol):
     def held(self) -> int:
         """Bytes of the request, and of an answer that nobody takes; those of a stream are in its reservation."""
         if not self._connected:
-            return 0
+            return self.handshake.held() if self.handshake is not None else 0
         held = len(self._inflow) + self._head_bytes + self._framing_bytes + len(self.headers or ()) * HEADER_COST
         if self.answering():
             return held + len(self.cycle.body)

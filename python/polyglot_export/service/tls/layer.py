@@ -27,6 +27,8 @@ LINGER_SECONDS = 2.0
 """Time that a peer has to close its side of a connection that is over, before it is closed without it …"""
 LINGER_BYTES = 16 << 20
 """… and bytes that it may still send: the rest of a body that was refused."""
+MOST_OF_A_HELLO = 17 << 10
+"""Bytes of a handshake that waits for its turn: a record. Hellos have less than two kilobytes, with hybrid keys too."""
 HANDSHAKE = 0x16
 """The first byte of a connection that speaks TLS (RFC 8446, section 5.1)."""
 
@@ -51,6 +53,9 @@ class Above(Protocol):
 
     def resume_writing(self) -> None:
         """It has been sent."""
+
+    def handshake_received(self, size: int) -> None:
+        """So many bytes wait for the turn of the handshake."""
 
     def never_connected(self) -> None:
         """The handshake was not done, and never will be."""
@@ -78,7 +83,7 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
         self._plain_answer = plain_answer
         self._seconds = seconds
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls: ssl.SSLObject = context.wrap_bio(self._in, self._out, server_side=True)
+        self._tls: ssl.SSLObject | None = None
         self._below: asyncio.Transport | None = None
         self._received = b""
         self._open = self._closing = self._aborted = False
@@ -107,12 +112,14 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
             self._read()
         elif self._received[0] != HANDSHAKE and not self._began:
             self._answer_plainly()
+        elif not self._began and len(self._received) > MOST_OF_A_HELLO:
+            self.abort()
         elif not self._awaits_turn:
-            # As many of its bytes as are there when its turn comes; meanwhile no more than a read's.
             self._awaits_turn = True
             if not self._raw.is_closing():
                 self._raw.pause_reading()
-            self._turns.take(self._shake_hands)
+            self._turns.take(self)
+            self._above.handshake_received(len(data))
 
     def eof_received(self) -> bool | None:
         """The peer has gone without a word, or in the middle of a record; the transport closes itself."""
@@ -123,8 +130,12 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
     def connection_lost(self, exc: Exception | None) -> None:
         """Let what is above know."""
         self._stop_timer()
+        self._turns.leave(self)
         self._closing = True
+        # Now, and not when the collector finds the circle that this object and the protocol are.
         self._received = b""
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = None
         if self._open:
             self._above.connection_lost(exc)
         else:
@@ -168,7 +179,7 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
         elif not self._below.is_closing():
             # It wants the peer's answer.
             with contextlib.suppress(ssl.SSLError):
-                self._tls.unwrap()
+                self._session.unwrap()
             self._flush()
             self._below.write_eof()
             self._below.resume_reading()
@@ -177,6 +188,7 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
     def abort(self) -> None:
         """Close at once, without the alert that would end the bytes in an orderly way."""
         self._closing = self._aborted = True
+        self._turns.leave(self)
         if self._below is not None:
             self._below.abort()
 
@@ -218,21 +230,34 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
         self._raw.set_write_buffer_limits(high, low)
 
     @property
+    def _session(self) -> ssl.SSLObject:
+        if self._tls is None:
+            raise RuntimeError("the handshake has not begun, or the connection is over")
+        return self._tls
+
+    @property
     def _raw(self) -> asyncio.Transport:
         if self._below is None:
             raise RuntimeError("there is no connection yet")
         return self._below
 
-    def _shake_hands(self) -> None:
+    def held(self) -> int:
+        """Bytes that wait for the turn of the handshake."""
+        return len(self._received)
+
+    def step(self) -> None:
+        """Go on with the handshake."""
         self._awaits_turn = False
         if self.is_closing():
             return
-        self._began = True
+        if not self._began:
+            self._began = True
+            self._tls = self._context.wrap_bio(self._in, self._out, server_side=True)
         received, self._received = self._received, b""
         self._raw.resume_reading()
         self._in.write(received)
         try:
-            self._tls.do_handshake()
+            self._session.do_handshake()
         except ssl.SSLWantReadError:
             self._flush()
             return
@@ -241,6 +266,7 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
             return
         self._flush()
         self._stop_timer()
+        self._turns.leave(self)
         self._open = True
         self._above.connection_made(self)
         self._read()
@@ -267,7 +293,7 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
         """
         while True:
             try:
-                return self._tls.read(PIECE)
+                return self._session.read(PIECE)
             except ssl.SSLZeroReturnError:
                 return b""
             except ssl.SSLWantReadError:
@@ -290,7 +316,7 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
         self.close()
 
     def _encrypted(self, data: memoryview) -> bytes:
-        self._tls.write(data)
+        self._session.write(data)
         return self._out.read()
 
     def _flush(self) -> None:
@@ -299,6 +325,7 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
 
     def _fail(self) -> None:
         """Send the alert, which says what was wrong, and close."""
+        self._turns.leave(self)
         self._flush()
         self._closing = True
         if self._open:
