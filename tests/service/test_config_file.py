@@ -80,12 +80,15 @@ def test_what_is_wrong_is_said_with_its_place_and_without_the_words_of_a_library
         ("[datasets.a]\ntable = 3", "datasets.a.table: must be a string (got 3)"),
         ("[datasets.a]\nquery = ''", "datasets.a.query: must have at least 1 character (got '')"),
         ("[datasets.a]", "datasets.a: give either table or query"),
-        ("[datasets]\na = 1", "datasets.a: must be an object with the members table, query, columns (got 1)"),
+        (
+            "[datasets]\na = 1",
+            "datasets.a: must be an object with the members table, query, columns, parameters (got 1)",
+        ),
         ("datasets = 1", "datasets: must be tables such as [datasets.NAME]"),
         ("[datasets.'']\ntable = 'a'", "datasets: an entry must have a name"),
         (
             "[datasets.a]\ntable = 'a'\ncolums = ['b']",
-            "datasets.a: unknown member 'colums'; allowed are table, query, columns",
+            "datasets.a: unknown member 'colums'; allowed are table, query, columns, parameters",
         ),
         ("[other]", "unknown table 'other'; allowed are datasets, keys, issuers, destinations, webhooks"),
     ):

@@ -16,6 +16,7 @@ import pytest
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from polyglot_export.access.issuers import load_issuers
+from polyglot_export.fields import write_record
 from polyglot_export.service.tokens import key_sets
 from polyglot_export.service.tokens.key_sets import KeySet
 from polyglot_export.service.tokens.verify import MAX_TOKEN, TokenRefused, Tokens
@@ -321,6 +322,13 @@ async def test_a_key_set_may_be_a_file(issuer: TestIssuer, tmp_path: Path) -> No
     path = tmp_path / "keys.json"
     path.write_bytes(issuer.published())
     assert await KeySet(str(path)).find("okp", lambda _: True) is not None
+
+
+def test_a_term_of_a_filter_may_take_its_value_from_a_claim() -> None:
+    term = {"column": "tenant", "op": "=", "value": "{claim.tenant}"}
+    table = {"issuer": ISSUER, "audience": AUDIENCE, "jwks": "keys.json", "rows": {"orders": [term]}}
+    issuer = load_issuers({"issuers": {"company": table}})["company"]
+    assert [write_record(each)["value"] for each in issuer.rights_of({"tenant": "t1"}).rows["orders"]] == ["t1"]
 
 
 TABLE = f'issuer = "{ISSUER}"\naudience = "polyglot"\njwks = "keys.json"\n'

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from polyglot_export.errors import SpecError
 
-__all__ = ["ClientCertificate", "read_certificate", "read_certificate_names"]
+__all__ = ["ClientCertificate", "certificate_of", "read_certificate", "read_certificate_names"]
 
 _KINDS = {"uri": "URI", "dns": "DNS", "email": "email"}
 """The alternative names that are taken, as ``openssl x509 -text`` writes them."""
@@ -48,6 +50,13 @@ def read_certificate(encoded: bytes) -> ClientCertificate:
             names |= {f"DNS:{name.lower()}" for name in extension.get_values_for_type(x509.DNSName)}
             names |= {f"email:{name}" for name in extension.get_values_for_type(x509.RFC822Name)}
     return ClientCertificate(frozenset(names), expires)
+
+
+def certificate_of(transport: asyncio.Transport) -> ClientCertificate | None:
+    """What the client of a connection has shown; ``None`` where it has shown none, or there is no TLS."""
+    tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    encoded = tls.getpeercert(binary_form=True) if tls is not None else None
+    return read_certificate(encoded) if encoded is not None else None
 
 
 def read_certificate_names(given: object) -> tuple[str, ...]:

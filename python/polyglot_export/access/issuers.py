@@ -211,10 +211,19 @@ def _filled(given: Any, claim: Callable[[str], Any]) -> Any:
 def _without_templates(given: Any) -> Any:
     """The same without what has a template in it; members of which nothing is left are left out."""
     if isinstance(given, Mapping):
-        return {name: _without_templates(value) for name, value in given.items() if not _is_template(value)}
+        kept = {name: (value, _without_templates(value)) for name, value in given.items() if not _is_template(value)}
+        emptied = {name for name, (before, after) in kept.items() if before and after in ([], {})}
+        return {name: after for name, (_, after) in kept.items() if name not in emptied}
     if isinstance(given, list | tuple):
-        return [_without_templates(value) for value in given if not _is_template(value)]
+        # Of a term of a filter nothing is left when its value is not known yet.
+        return [_without_templates(value) for value in given if not _has_template(value)]
     return given
+
+
+def _has_template(given: Any) -> bool:
+    if isinstance(given, Mapping):
+        return any(map(_has_template, given.values()))
+    return any(map(_has_template, given)) if isinstance(given, list | tuple) else _is_template(given)
 
 
 def _is_template(given: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from typing import Any, Protocol, cast
 
 import httptools
@@ -12,7 +11,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from polyglot_export.access.certificates import ClientCertificate, read_certificate
+from polyglot_export.access.certificates import ClientCertificate, certificate_of
 from polyglot_export.service.errors import HeaderTooLarge, MalformedRequest, ServiceError
 from polyglot_export.service.http.bodies import DISCARD_BYTES
 from polyglot_export.service.http.client_connections import ClientConnections, Place
@@ -93,7 +92,7 @@ class ExportProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._connected = True
         self.handshake = None
-        self.certificate = _certificate(transport)
+        self.certificate = certificate_of(transport)
         self.flow = _Flow(transport, self)
         self._expect_head()
 
@@ -399,12 +398,6 @@ class ExportProtocol(HttpToolsProtocol):
             return
         self.transport.write(refusal(error))
         self.transport.close()
-
-
-def _certificate(transport: asyncio.Transport) -> ClientCertificate | None:
-    tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
-    encoded = tls.getpeercert(binary_form=True) if tls is not None else None
-    return read_certificate(encoded) if encoded is not None else None
 
 
 class _Behind(Exception):
