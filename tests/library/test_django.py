@@ -173,7 +173,7 @@ def test_now_is_one_time_for_all_rows() -> None:
     """Django's is the time at which a statement began, and each segment is a statement."""
     plan = explain(None, orders().filter(made__lt=Now()))
     assert plan.scans[0].pages is None
-    assert plan.notes == ("one segment: statement_timestamp() is another one in each segment",)
+    assert "statement_timestamp in the filter is something else for each worker" in plan.notes[0]
 
 
 def test_names_are_those_of_values(conn: psycopg.Connection) -> None:

@@ -54,6 +54,18 @@ def test_the_rows_are_those_of_where(dsn: str, conn: psycopg.Connection, conditi
     assert exported(dsn, query="TABLE t", sql_where=condition, where="id > 3") == expected
 
 
+@pytest.mark.parametrize(
+    "condition",
+    ["now() > '2020-01-01'", "CURRENT_DATE > '2020-01-01'", "'today'::date > '2020-01-01'", "random() >= 0"],
+)
+def test_what_moves_is_judged_once_for_all_rows(dsn: str, conn: psycopg.Connection, condition: str) -> None:
+    spread(conn, "large")
+    plan = explain(dsn, "large", sql_where=condition)
+    assert plan.segments == 1
+    assert "in the filter is something else for each worker" in plan.notes[0]
+    assert explain(dsn, "large", sql_where="pad <> 'known'").segments == 3
+
+
 def test_it_joins_the_ranges_of_pages(dsn: str, conn: psycopg.Connection) -> None:
     spread(conn, "large")
     plan = explain(dsn, "large", sql_where="id % 3 = 0")

@@ -9,6 +9,7 @@ ctids overlap), not an index that finds few rows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
@@ -28,8 +29,13 @@ __all__ = ["Cut", "cut"]
 TID_RANGE_SCAN = 140000
 """``server_version_num`` of the first version with TID range scans; before it, each range would read the whole
 table."""
-_STATEMENT_TIME = "statement_timestamp"
-"""A function that a condition may call, as Django's ``Now()`` does: whether a row is in would depend on its segment."""
+_MOVING = re.compile(
+    r"\b(now|transaction_timestamp|statement_timestamp|clock_timestamp|timeofday|random|today|tomorrow|yesterday"
+    r"|current_timestamp|current_date|current_time|localtimestamp|localtime)\b",
+    re.IGNORECASE,
+)
+"""Words of a condition that are something else in each session or statement: whether a row is in would depend on the
+worker that reads it. A text that reads so may be one of them too (``'now'::timestamptz``)."""
 
 
 class Cut(NamedTuple):
@@ -118,8 +124,8 @@ def _cannot_be_cut(leader: Leader, relation: Relation | None, statement: Stateme
         return "an order is made over all rows"
     if statement.limit is not None:
         return "a limit counts over all rows"
-    if _STATEMENT_TIME in sql.Composed(statement.filters).as_string(leader.connection).lower():
-        return f"{_STATEMENT_TIME}() is another one in each segment"
+    if (moving := _MOVING.search(sql.Composed(statement.filters).as_string(leader.connection))) is not None:
+        return f"{moving[1].lower()} in the filter is something else for each worker; a value is not"
     if leader.version < TID_RANGE_SCAN:
         return "the server is older than version 14, which cannot scan a range of pages"
     if relation.policies:
