@@ -9,27 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-__all__ = ["count_numbered", "numbered", "placeholders", "with_values"]
+from polyglot_export.sources.lexemes import lexemes
 
-_LETTER = r"[A-Za-z_\x80-\U0010ffff]"
-"""What may begin a name: also every character beyond ASCII, even the euro sign (PostgreSQL, scan.l)."""
-_MORE = r"[A-Za-z0-9_\x80-\U0010ffff]"
-_LEXEME = re.compile(
-    rf"""(?xs)
-      (?P<comment>/\*)
-    | --[^\n\r]*
-    | [eE]'(?:[^'\\]|\\.|''               # escape string, which goes on behind a line break: its backslashes escape too
-        |'(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:\s|--[^\n\r]*[\n\r])*')*'
-    | '(?:[^']|'')*'                        # string, standard_conforming_strings is on
-    | "(?:[^"]|"")*"                        # quoted identifier
-    | \$(?P<tag>(?:{_LETTER}{_MORE}*)?)\$.*?\$(?P=tag)\$
-    | ::|:=
-    | (?<![A-Za-z0-9_\x80-\U0010ffff$\])"']):(?P<name>{_LETTER}{_MORE}*)  # not that of a slice
-    | {_LETTER}(?:{_MORE}|\$)*                         # a word, so that its last letter does not start a string
-    | .
-"""
-)
-_COMMENT_PART = re.compile(r"/\*|\*/")
+__all__ = ["count_numbered", "numbered", "placeholders", "with_values"]
 
 
 def placeholders(text: str) -> tuple[str, ...]:
@@ -74,22 +56,6 @@ def count_numbered(text: str) -> int:
 
 def _found(text: str) -> Iterator[tuple[str, int, int]]:
     """Each placeholder with its place, the colon included."""
-    at = 0
-    while (match := _LEXEME.match(text, at)) is not None:
-        at = match.end()
-        if match["comment"] is not None:
-            at = _comment_end(text, at)
-        elif match["name"] is not None:
-            yield match["name"], match.start("name") - 1, at
-
-
-def _comment_end(text: str, at: int) -> int:
-    """Block comments nest (PostgreSQL manual, "Lexical Structure", Comments)."""
-    depth = 1
-    while depth:
-        part = _COMMENT_PART.search(text, at)
-        if part is None:
-            return len(text)
-        depth += 1 if part[0] == "/*" else -1
-        at = part.end()
-    return at
+    for lexeme in lexemes(text):
+        if lexeme.name is not None:
+            yield lexeme.name, lexeme.start, lexeme.end

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from polyglot_export.sources.base import QueryText
+from polyglot_export.sources.lexemes import Kind, lexemes
 
 if TYPE_CHECKING:
     from polyglot_export.request.spec import FilterTerm
     from polyglot_export.request.sql_text import Parameters, SqlText
 
 __all__ = ["QuerySource", "trim"]
-
-_LEXEME = r"""(?xs)
-      (?P<blank>\s+|--[^\n\r]*)
-    | (?P<comment>/\*)
-    | (?P<end>;)
-    | [eE]'(?:[^'\\]|\\.|'')*'            # escape string
-    | '(?:[^']|'')*'                       # string, standard_conforming_strings is on
-    | "(?:[^"]|"")*"                       # quoted identifier
-    | \$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$
-    | [^\W\d][\w$]*                        # a word, so that its last letter does not start a string
-    | .
-"""
-_COMMENT_PART = r"/\*|\*/"
 
 
 class QuerySource(NamedTuple):
@@ -61,28 +48,9 @@ def trim(query: str) -> str:
     server does, the server refuses what is left.
     """
     end = None
-    position = 0
-    lexeme = re.compile(_LEXEME)
-    # The last alternative takes any character, so that there is always a match before the end.
-    while (match := lexeme.match(query, position)) is not None:
-        position = match.end()
-        if match["comment"] is not None:
-            position = _comment_end(query, position)
-        elif match["end"] is not None:
-            end = match.start() if end is None else end
-        elif match["blank"] is None:
+    for lexeme in lexemes(query):
+        if lexeme.kind is Kind.END:
+            end = lexeme.start if end is None else end
+        elif lexeme.kind is not Kind.BLANK:
             end = None
     return query if end is None else query[:end]
-
-
-def _comment_end(query: str, position: int) -> int:
-    """Block comments nest (PostgreSQL manual, "Lexical Structure", Comments)."""
-    depth = 1
-    part = re.compile(_COMMENT_PART)
-    while depth:
-        match = part.search(query, position)
-        if match is None:
-            return len(query)
-        depth += 1 if match[0] == "/*" else -1
-        position = match.end()
-    return position
