@@ -59,7 +59,7 @@ class Exposure(ABC):
         if spec.sql_where is not None and not self.allows_queries:
             raise SpecError("sqlWhere", "SQL is not taken here; give a filter")
         if spec.parameters and spec.query is None and not self.has_parameters:
-            raise SpecError("parameters", "are for configured datasets that have some")
+            raise SpecError("parameters", "are for a query, or for a configured dataset that has some")
         if spec.query is not None:
             if not self.allows_queries:
                 raise SpecError("query", "SQL is not taken here; name a dataset")
@@ -102,7 +102,14 @@ class _Everything(Exposure):
 
     def source_of(self, spec: ExportSpec) -> Source:
         source = super().source_of(spec)
-        return source._replace(condition=spec.sql_where) if isinstance(source, TableSource) else source
+        if isinstance(source, TableSource):
+            return source._replace(condition=spec.sql_where)
+        if spec.parameters is None or not isinstance(source, QuerySource):
+            return source
+        from polyglot_export.access.parameters import bind_untyped
+
+        bound = bind_untyped(source.query, spec.parameters)
+        return source._replace(query=bound.text, parameters=bound.values, proof=bound.proof)
 
 
 EVERYTHING: Exposure = _Everything()

@@ -7,7 +7,7 @@ takes. Nothing of a request ever becomes SQL itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from polyglot_export.errors import SpecError
 from polyglot_export.fields import Record, read_record, within
 from polyglot_export.sources.placeholders import numbered, placeholders, with_values
 
-__all__ = ["Bound", "Parameter", "bind", "check_names", "kind_of", "read_parameters", "read_type"]
+__all__ = ["Bound", "Parameter", "bind", "bind_untyped", "check_names", "kind_of", "read_parameters", "read_type"]
 
 MAX_DIGITS = 1_000
 """Of a number before or behind its point: ``1e999999999`` is short in JSON and long in SQL."""
@@ -115,7 +115,7 @@ class Bound(NamedTuple):
     values: Mapping[str, str | None]
     casts: tuple[tuple[str, str], ...]
     """Name and type of each, so that a value that does not fit can be named."""
-    proof: str
+    proof: tuple[str, tuple[str, ...]]
     """The query with a number for each placeholder."""
 
 
@@ -144,6 +144,36 @@ def bind(query: str, parameters: Mapping[str, Parameter], given: Mapping[str, An
     return Bound(with_values(query, written), values, casts, proof)
 
 
+def bind_untyped(query: str, given: Mapping[str, Any]) -> Bound:
+    """Put values in where nothing is declared: the server says of which type each placeholder is.
+
+    Args:
+        query: SQL with ``:name``.
+        given: A value for each of them.
+
+    Raises:
+        SpecError: One is missing, or there is no such placeholder.
+    """
+    names = placeholders(query)
+    for name in names:
+        if name not in given:
+            raise SpecError(f"parameters.{name}", "is missing")
+    for name in given:
+        if name not in names:
+            has = f"it has {', '.join(f':{each}' for each in names)}" if names else "it has none"
+            raise SpecError(f"parameters.{name[:60]}", f"the query has no :{name[:60]}; {has}")
+    values: dict[str, str | None] = {}
+    for name in names:
+        with within(f"parameters.{name}"):
+            values[name] = _listed(given[name]) if isinstance(given[name], list | tuple) else _plain(given[name])
+    text = with_values(query, {name: f"%({name})s" for name in names})
+    return Bound(text, values, (), numbered(query))
+
+
+def _plain(value: Any) -> str | None:
+    return None if value is None else _scalar(value)
+
+
 def _given(parameter: Parameter, given: Mapping[str, Any], name: str) -> str | None:
     if name not in given:
         if parameter.required:
@@ -161,10 +191,14 @@ def _text(parameter: Parameter, value: Any) -> str | None:
     if isinstance(value, list | tuple):
         if not parameter.array:
             raise SpecError(None, f"must be one value of type {parameter.type}, not a list")
-        return "{" + ",".join("NULL" if each is None else _element(_scalar(each)) for each in value) + "}"
+        return _listed(value)
     if parameter.array:
         raise SpecError(None, f"must be a list, since it is of type {parameter.type}")
     return _scalar(value)
+
+
+def _listed(items: Sequence[Any]) -> str:
+    return "{" + ",".join("NULL" if each is None else _element(_scalar(each)) for each in items) + "}"
 
 
 def _element(text: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from polyglot_export.errors import SpecError
 
-__all__ = ["read_query"]
+__all__ = ["read_parameters", "read_query"]
 
 QUERY_BYTES = 1 << 20
 """The longest text; no person writes one, and the server would hold some hundred times as much while it parses it."""
@@ -44,6 +45,27 @@ def read_query(where: str) -> str:
     if not text.strip():
         raise SpecError("query", f"{path} is empty")
     return text
+
+
+def read_parameters(given: Sequence[str], null: Sequence[str]) -> dict[str, str | None]:
+    """The values of ``--param NAME=VALUE`` and ``--null-param NAME``.
+
+    Raises:
+        SpecError: One is written otherwise, or a name is given twice.
+    """
+    found: dict[str, str | None] = {}
+    for name, value in [*map(_pair, given), *((each, None) for each in null)]:
+        if name in found:
+            raise SpecError("param", f"{name} is given twice")
+        found[name] = value
+    return found
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise SpecError("param", f"must be NAME=VALUE, as from=2026-01-01 (got {text!r})")
+    return name.strip().removeprefix(":"), value
 
 
 def _begin(file: BinaryIO) -> bytes:

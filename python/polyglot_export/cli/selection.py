@@ -48,6 +48,9 @@ class Selection(NamedTuple):
 
     source: str | None
     query: str | None
+    query_file: str | None
+    param: tuple[str, ...]
+    null_param: tuple[str, ...]
     columns: tuple[str, ...]
     exclude: tuple[str, ...]
     where: tuple[str, ...]
@@ -69,7 +72,9 @@ class Selection(NamedTuple):
         Raises:
             SpecError: An option is wrong; its field and reason say which and why.
         """
-        if (self.source is None) == (self.query is None):
+        if self.query is not None and self.query_file is not None:
+            raise SpecError(None, "give --query or --query-file, not both")
+        if (self.source is None) == (self.query is None and self.query_file is None):
             neither = "name a table or view, or give --query"
             raise SpecError(None, neither if self.source is None else "give SOURCE or --query, not both")
         from polyglot_export.request.parse import parse_spec
@@ -82,6 +87,12 @@ class Selection(NamedTuple):
             "limit": self.limit,
             "compression": compression,
         }
+        if self.param or self.null_param:
+            from polyglot_export.cli.query_text import read_parameters
+
+            if self.source is not None:
+                raise SpecError("param", "is for the :name of --query; a table has none")
+            data["parameters"] = read_parameters(self.param, self.null_param)
         if self.columns or self.exclude or self.where or self.order_by or option:
             # Most exports have none of these, and start without their language.
             from polyglot_export.request.language.arguments import (
@@ -101,6 +112,10 @@ class Selection(NamedTuple):
         return parse_spec(data | further)
 
     def _query(self) -> str | None:
+        if self.query_file is not None:
+            from polyglot_export.cli.query_text import read_query
+
+            return read_query(f"@{self.query_file}")
         if self.query is None or (self.query != "-" and not self.query.startswith("@")):
             return self.query
         from polyglot_export.cli.query_text import read_query
@@ -145,6 +160,20 @@ _ROWS = (
         metavar="SQL",
         help="The rows of this SELECT instead of a table; @report.sql reads it from a file, - from standard input.",
     ),
+    click.option(
+        "--query-file",
+        metavar="FILE",
+        shell_complete=complete_file,
+        help="The same as --query @FILE.",
+    ),
+    click.option(
+        "--param",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="The value for :NAME in the query, as from=2026-01-01 or states={new,paid} for an array; never SQL, and of "
+        "the type that the server finds for it.",
+    ),
+    click.option("--null-param", multiple=True, metavar="NAME", help="NULL for :NAME in the query."),
     dsn_option,
     click.option(
         "--columns",

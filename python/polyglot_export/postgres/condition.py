@@ -14,7 +14,6 @@ from polyglot_export.errors import PolyglotError, SpecError, StatementFailed
 from polyglot_export.postgres.compose import composed
 from polyglot_export.postgres.leader import Leader
 from polyglot_export.request.sql_text import SqlText
-from polyglot_export.sources.placeholders import count_numbered
 
 __all__ = ["FIELD", "checked_condition"]
 
@@ -53,12 +52,12 @@ def _prove(leader: Leader, condition: SqlText, from_: sql.Composable) -> None:
     """See that every value stands where a value may stand, and not in a string that it could end."""
     if condition.proof is None:
         return
-    statement = sql.SQL("SELECT FROM {} WHERE (\n{}\n)").format(from_, sql.SQL(condition.proof))
+    statement = sql.SQL("SELECT FROM {} WHERE (\n{}\n)").format(from_, sql.SQL(condition.proof[0]))
     try:
         described = leader.describe(statement.as_string(leader.connection))
     except StatementFailed as error:
         raise _refused(error) from None
-    if described.parameters != count_numbered(condition.proof):
+    if len(described.parameters) != len(condition.proof[1]):
         raise SpecError(FIELD, "has a :name that PostgreSQL reads as a part of a string, a name or a comment")
 
 

@@ -45,8 +45,8 @@ class Described(NamedTuple):
 
     columns: tuple[tuple[str, int, int], ...]
     """Name, type OID and type modifier of each."""
-    parameters: int
-    """How many parameters (``$1``) the statement has."""
+    parameters: tuple[int, ...]
+    """The type OID of each of its parameters (``$1``)."""
 
 
 class Held(NamedTuple):
@@ -153,7 +153,7 @@ class Leader:
             (name.decode(self.connection.info.encoding, "replace"), result.ftype(index), result.fmod(index))
             for index, name in enumerate(names)
         )
-        return Described(columns, result.nparams)
+        return Described(columns, tuple(result.param_type(index) for index in range(result.nparams)))
 
     def begin(self, settings: tuple[str, ...], lock: sql.Composable | None) -> None:
         """Open the transaction and lock, in one message; no snapshot is taken."""

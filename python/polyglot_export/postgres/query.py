@@ -6,7 +6,7 @@ extended protocol it is a syntax error, and a second statement is one too. What 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -21,7 +21,6 @@ from polyglot_export.postgres.expression import masked
 from polyglot_export.postgres.leader import Described, Leader
 from polyglot_export.request.sql_text import SqlText
 from polyglot_export.sources.base import QueryText
-from polyglot_export.sources.placeholders import count_numbered
 from polyglot_export.sources.query import trim
 
 __all__ = ["Query", "describe_query", "value_statements", "wrong_value"]
@@ -112,22 +111,33 @@ def _check_values(leader: Leader, query: QueryText) -> None:
     """
     if query.proof is None:
         return
+    text, names = query.proof
     try:
-        proved = leader.describe(trim(query.proof))
+        proved = leader.describe(trim(text))
     except StatementFailed as error:
         raise _refused(error) from None
-    if proved.parameters != count_numbered(query.proof):
+    if len(proved.parameters) != len(names):
         raise SpecError("query", "has a :name that PostgreSQL reads as a part of a string, a name or a comment")
-    for field, statement, type_ in value_statements(leader, query):
+    declared = bool(query.casts)
+    tried = query if declared else query._replace(casts=_inferred(leader, names, proved.parameters))
+    for field, statement, type_ in value_statements(leader, tried):
         try:
             # Parsed and not run, which would take the snapshot before the locks are there.
             described = leader.describe(statement)
         except StatementFailed as error:
             raise wrong_value(error, field, type_) from None
-        if described.columns[0][2] != -1:
+        if declared and described.columns[0][2] != -1:
             raise SpecError(
                 field, f"its type {type_} has a length or precision, by which a value would be cut or rounded"
             )
+
+
+def _inferred(leader: Leader, names: Sequence[str], types: Sequence[int]) -> tuple[tuple[str, str], ...]:
+    """Each placeholder with the type that the server has found for it."""
+    oids = sql.SQL(", ").join(sql.Literal(oid) for oid in types)
+    query = sql.SQL("SELECT t.oid, format_type(t.oid, NULL) FROM pg_type AS t WHERE t.oid IN ({})").format(oids)
+    written: dict[int, str] = dict(leader.catalogue(query)) if types else {}
+    return tuple({name: written[oid] for name, oid in zip(names, types, strict=True) if oid in written}.items())
 
 
 def value_statements(leader: Leader, query: QueryText) -> Iterator[tuple[str, str, str]]:

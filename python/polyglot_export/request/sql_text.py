@@ -19,8 +19,8 @@ class SqlText(NamedTuple):
     text: str
     parameters: Parameters | None = None
     """``None`` where there are no placeholders: then a percent sign is one."""
-    proof: str | None = None
-    """The same with ``$1``, ``$2`` for the values, in which the server must find each of them."""
+    proof: tuple[str, tuple[str, ...]] | None = None
+    """The same with ``$1``, ``$2`` for the values, in which the server must find each of them; and their names."""
 
 
 def read_sql_text(given: object) -> SqlText:

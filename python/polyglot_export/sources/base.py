@@ -31,8 +31,8 @@ class QueryText(NamedTuple):
     """The values of its placeholders; ``None`` where it has none."""
     casts: tuple[tuple[str, str], ...] = ()
     """Name and type of the values that are cast; each is tried alone, so that the one that does not fit is named."""
-    proof: str | None = None
-    """The same with ``$1``, ``$2`` for the values, in which the server must find each of them."""
+    proof: tuple[str, tuple[str, ...]] | None = None
+    """The same with ``$1``, ``$2`` for the values, in which the server must find each of them; and their names."""
 
 
 Reads: TypeAlias = RelationName | QueryText

@@ -6,12 +6,11 @@ What looks like one inside of a string, a quoted name or a comment is none, and 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
 from polyglot_export.sources.lexemes import lexemes
 
-__all__ = ["count_numbered", "numbered", "placeholders", "with_values"]
+__all__ = ["numbered", "placeholders", "with_values"]
 
 
 def placeholders(text: str) -> tuple[str, ...]:
@@ -35,23 +34,25 @@ def with_values(text: str, written: Mapping[str, str]) -> str:
     return "".join(pieces)
 
 
-def numbered(text: str, types: Mapping[str, str]) -> str:
-    """The text with ``$1``, ``$2`` and so on in place of the placeholders, each in a cast to its type.
+def numbered(text: str, types: Mapping[str, str] | None = None) -> tuple[str, tuple[str, ...]]:
+    """The text with ``$1``, ``$2`` and so on in place of the placeholders, and the name behind each number.
 
     A server that finds as many parameters in it has proved that none of them is a part of a string or a comment.
+
+    Args:
+        text: SQL.
+        types: By name, the type that each is cast to; without them the server says which they are.
     """
     pieces: list[str] = []
+    names: list[str] = []
     at = 0
-    for number, (name, start, end) in enumerate(_found(text), 1):
-        pieces += [text[at:start], f"CAST(${number} AS {types[name]})"]
+    for name, start, end in _found(text):
+        names.append(name)
+        number = f"${len(names)}"
+        pieces += [text[at:start], number if types is None else f"CAST({number} AS {types[name]})"]
         at = end
     pieces.append(text[at:])
-    return "".join(pieces)
-
-
-def count_numbered(text: str) -> int:
-    """How many parameters a server must find in what :func:`numbered` wrote."""
-    return len(re.findall(r"CAST\(\$\d+ AS ", text))
+    return "".join(pieces), tuple(names)
 
 
 def _found(text: str) -> Iterator[tuple[str, int, int]]:

@@ -30,8 +30,8 @@ class QuerySource(NamedTuple):
     """The values of the placeholders in the query; ``None`` where it has none."""
     casts: tuple[tuple[str, str], ...] = ()
     """Name and type of the placeholders that a cast is around."""
-    proof: str | None = None
-    """The query with a number for each of these, for the server to find them in."""
+    proof: tuple[str, tuple[str, ...]] | None = None
+    """The query with a number for each placeholder, for the server to find them in; and their names."""
     masks: tuple[tuple[str, str], ...] = ()
     """Columns with what stands in their place, as SQL."""
 
