@@ -170,7 +170,7 @@ _ROWS = (
         "--param",
         multiple=True,
         metavar="NAME=VALUE",
-        help="The value for :NAME in the query, as from=2026-01-01 or states={new,paid} for an array; never SQL, and of "
+        help="The value for :NAME in the query, as from=2026-01-01 or states={new,paid} for an array; never SQL, of "
         "the type that the server finds for it.",
     ),
     click.option("--null-param", multiple=True, metavar="NAME", help="NULL for :NAME in the query."),
