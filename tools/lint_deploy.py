@@ -5,7 +5,9 @@
 - that every image of others is pinned by its digest, and that no command line has a password;
 - the chart with Helm's own linter and renderer (a library in a wheel, so no helm has to be installed), for each set of
   values below, and what comes out against the schemas of Kubernetes;
-- every YAML file, those that the chart makes included, with yamllint.
+- every YAML file, those that the chart makes included, with yamllint;
+- the unit of systemd with systemd's own verifier, where there is one;
+- that the alerts and the dashboard ask for metrics that the service has.
 
 Prints what is wrong; exit code 1 when something is. Run by ``make lint``.
 """
@@ -14,8 +16,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,6 +32,7 @@ from yamllint import linter
 from yamllint.config import YamlLintConfig
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
+METRICS = Path(__file__).parents[1] / "python" / "polyglot_export" / "service" / "metrics.py"
 CHART = DEPLOY / "helm" / "polyglot-export"
 OLDEST, NEWEST = "1.27", "1.37"
 """Versions of Kubernetes: the oldest that the chart allows, and the newest whose schemas are there."""
@@ -55,6 +60,12 @@ VALUES: dict[str, dict[str, Any]] = {
             "redis": {"port": 6380, "to": [{"podSelector": {"matchLabels": {"app": "redis"}}}]},
             "webhooks": {"port": 8443, "to": [{"ipBlock": {"cidr": "10.0.1.0/24"}}]},
         },
+        "extraEnv": [{"name": "TENANT_DSN", "valueFrom": {"secretKeyRef": {"name": "tenant", "key": "dsn"}}}],
+        "extraEnvFrom": [{"secretRef": {"name": "links"}}],
+        "extraVolumes": [{"name": "tls", "secret": {"secretName": "tls"}}],
+        "extraVolumeMounts": [{"name": "tls", "mountPath": "/etc/polyglot-tls", "readOnly": True}],
+        "serviceAccount": {"name": "exports"},
+        "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}, "keySecret": "metrics"},
         "podAnnotations": {"example.org/owner": "reports"},
         "nodeSelector": {"kubernetes.io/arch": "amd64"},
         "tolerations": [{"key": "exports", "operator": "Exists"}],
@@ -81,6 +92,9 @@ def main() -> int:
         *unpinned_services(compose),
         *passwords_in_commands(compose, scripts),
         *_chart(),
+        *_unit(),
+        *unknown_metrics(alert_queries(), known_metrics()),
+        *unknown_metrics(dashboard_queries(), known_metrics()),
     ]
     for line in found:
         print(line, file=sys.stderr)
@@ -132,6 +146,54 @@ def passwords_in_commands(compose: dict[str, Any], scripts: Sequence[str]) -> It
                 yield f"a script of compose: a command has a password: {line.strip()}"
 
 
+def alert_queries() -> Iterator[tuple[str, str]]:
+    """The queries of the alert rules, each with its name."""
+    rules = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yaml").read_text(encoding="utf-8"))
+    for group in rules["groups"]:
+        for rule in group["rules"]:
+            yield f"alerts.yaml: {rule['alert']}", rule["expr"]
+
+
+def dashboard_queries() -> Iterator[tuple[str, str]]:
+    """The queries of the dashboard, each with the title of its panel."""
+    board = json.loads((DEPLOY / "grafana" / "dashboard.json").read_text(encoding="utf-8"))
+    ids = [panel["id"] for panel in board["panels"]]
+    if len(set(ids)) != len(ids):
+        raise ValueError("dashboard.json: two panels have one id")
+    for panel in board["panels"]:
+        for target in panel["targets"]:
+            yield f"dashboard.json: {panel['title']}", target["expr"]
+
+
+def known_metrics() -> frozenset[str]:
+    """What the service counts, with the endings that Prometheus adds."""
+    text = METRICS.read_text(encoding="utf-8")
+    bare = set(re.findall(r'"(polyglot_[a-z_]+)"', text)) | {"process_resident_memory_bytes", "up"}
+    return frozenset(name + ending for name in bare for ending in ("", "_total", "_bucket", "_sum", "_count", "_info"))
+
+
+def unknown_metrics(queries: Iterator[tuple[str, str]], known: frozenset[str]) -> Iterator[str]:
+    """Queries for what nobody counts."""
+    for where, query in queries:
+        for name in re.findall(r"\b(?:polyglot|process)_[a-z_]+", query):
+            if name not in known:
+                yield f"{where}: there is no metric {name}"
+
+
+def _unit() -> Iterator[str]:
+    verifier = shutil.which("systemd-analyze")
+    if verifier is None:
+        return
+    unit = DEPLOY / "systemd" / "polyglot.service"
+    with tempfile.TemporaryDirectory() as folder:
+        # The verifier looks for the program, which is nowhere here.
+        copy = Path(folder) / unit.name
+        copy.write_text(unit.read_text(encoding="utf-8").replace("/opt/polyglot/bin/polyglot", "/bin/true"))
+        done = subprocess.run([verifier, "verify", "--man=no", str(copy)], capture_output=True, text=True, check=False)
+    if done.returncode != 0 or done.stderr.strip():
+        yield f"polyglot.service: {done.stderr.strip() or done.returncode}"
+
+
 def _programs() -> Iterator[str]:
     bin_dir = Path(sys.executable).parent
     compose = DEPLOY / "compose"
@@ -165,6 +227,9 @@ def _chart() -> Iterator[str]:
         for template, text in manifests.items():
             where = f"chart, values {name!r}, {template}"
             yield from _lint(where, text, RENDERED_RULES)
+            if yaml.safe_load(text)["apiVersion"].startswith("monitoring.coreos.com/"):
+                # Of the operator of Prometheus, of which Kubernetes has no schema.
+                continue
             for version in (OLDEST, NEWEST):
                 try:
                     kubernetes_validate.validate(yaml.safe_load(text), version, strict=True)

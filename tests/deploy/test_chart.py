@@ -37,7 +37,8 @@ def environment(values: dict[str, Any]) -> dict[str, Any]:
 def test_every_variable_is_a_setting_that_the_service_takes(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    variables = environment(VALUES[name])
+    further = {entry["name"] for entry in VALUES[name].get("extraEnv", [])}
+    variables = {key: value for key, value in environment(VALUES[name]).items() if key not in further}
     assert set(variables) <= KNOWN
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value if isinstance(value, str) else "redis://from-the-secret")
@@ -204,3 +205,34 @@ def test_an_image_with_a_digest_is_that_image() -> None:
     assert image == f"registry.example.org/exports:1@{digest}"
     with pytest.raises(helm.HelmError, match="digest"):
         render({"image": {"digest": "sha256:short"}})
+
+
+def test_further_variables_and_volumes_come_beside_its_own() -> None:
+    values = {
+        "extraEnv": [{"name": "TENANT_DSN", "value": "service=tenant"}],
+        "extraEnvFrom": [{"secretRef": {"name": "more"}}],
+        "extraVolumes": [{"name": "tls", "secret": {"secretName": "tls"}}],
+        "extraVolumeMounts": [{"name": "tls", "mountPath": "/etc/polyglot-tls"}],
+        "serviceAccount": {"name": "exports"},
+    }
+    pod = yaml.safe_load(render(values)["deployment.yaml"])["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["serviceAccountName"] == "exports"
+    assert {"name": "TENANT_DSN", "value": "service=tenant"} in container["env"]
+    assert "DATABASE_URL" in {each["name"] for each in container["env"]}
+    assert container["envFrom"] == values["extraEnvFrom"]
+    assert {each["name"] for each in pod["volumes"]} == {each["name"] for each in container["volumeMounts"]}
+    assert "tls" in {each["name"] for each in pod["volumes"]}
+    assert "serviceAccountName" not in yaml.safe_load(render({})["deployment.yaml"])["spec"]["template"]["spec"]
+
+
+def test_the_monitor_finds_the_service_and_has_a_key_where_one_is_needed() -> None:
+    assert "servicemonitor.yaml" not in render({})
+    manifests = render({"serviceMonitor": {"enabled": True, "keySecret": "metrics", "labels": {"release": "p"}}})
+    monitor = yaml.safe_load(manifests["servicemonitor.yaml"])
+    service = yaml.safe_load(manifests["service.yaml"])
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+    assert endpoint["authorization"]["credentials"] == {"name": "metrics", "key": "key"}
+    assert monitor["metadata"]["labels"]["release"] == "p"

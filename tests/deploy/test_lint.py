@@ -6,7 +6,15 @@ from pathlib import Path
 
 import yaml
 
-from tools.lint_deploy import passwords_in_commands, unpinned_bases, unpinned_services
+from tools.lint_deploy import (
+    alert_queries,
+    dashboard_queries,
+    known_metrics,
+    passwords_in_commands,
+    unknown_metrics,
+    unpinned_bases,
+    unpinned_services,
+)
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 DIGEST = f"@sha256:{'0' * 64}"
@@ -45,3 +53,10 @@ def test_ours_are_pinned_and_have_none() -> None:
     assert not list(unpinned_bases((DEPLOY / "Dockerfile").read_text()))
     assert not list(unpinned_services(compose))
     assert not list(passwords_in_commands(compose, scripts))
+
+
+def test_a_metric_that_nobody_counts_is_told() -> None:
+    queries = iter([("an alert", 'rate(polyglot_exports_total{a="b"}[5m]) > polyglot_exports_totally')])
+    assert list(unknown_metrics(queries, known_metrics())) == ["an alert: there is no metric polyglot_exports_totally"]
+    assert not list(unknown_metrics(alert_queries(), known_metrics()))
+    assert not list(unknown_metrics(dashboard_queries(), known_metrics()))
