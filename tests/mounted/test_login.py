@@ -53,7 +53,7 @@ def test_what_the_login_raises_is_the_answer_of_the_app(app: App) -> None:
         ({"rows": {"order": {"tenant": 3}}}, "rows: there is no dataset 'order'"),
         ({"rows": {"orders": {}}}, "rows.orders: must not be empty"),
         ({"rows": {"orders": {"tenant": None}}}, "rows.orders.tenant: must not be None"),
-        ({"rows": {"orders": "tenant = 3"}}, "rows.orders: must be columns with their values"),
+        ({"rows": {"orders": 3}}, "rows.orders: must be columns with their values"),
     ],
 )
 def test_rights_that_mean_nothing_open_nothing(app: App, rights: dict[str, Any], reason: str) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from polyglot_export.access.keys import hash_key, new_key
 from polyglot_export.access.scopes import Scope
-from tests.cli.helpers import complaint
-from tests.fixtures.process import Service, cli, serve
+from polyglot_export.errors import SpecError
+from polyglot_export.service.config.file import load_configuration
+from tests.fixtures.process import Service, serve
 from tests.service.client import assert_problem, call, post, wait_for
 
 NEW, OLD, PAST, FUTURE, READER, EXPORTER, CANCELLER, AUDITOR, SHORT = (new_key() for _ in range(9))
@@ -170,4 +171,6 @@ def test_a_key_ends_by_itself(service: Service) -> None:
 def test_a_table_that_is_wrong_is_named(tmp_path: Path, table: str, reason: str) -> None:
     config = tmp_path / "polyglot.toml"
     config.write_text(f"[keys.wrong]\n{table}\n")
-    assert reason in complaint(cli("serve", env={"POLYGLOT_CONFIG": str(config)}), 2)
+    with pytest.raises(SpecError) as refused:
+        load_configuration(config)
+    assert reason in str(refused.value)

@@ -11,8 +11,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from polyglot_export.errors import SpecError
+from polyglot_export.service.config.file import load_configuration
 from polyglot_export.sources.placeholders import placeholders, with_values
-from tests.cli.helpers import complaint
 from tests.fixtures.process import Service, cli, serve
 from tests.service.client import assert_problem, call, post, wait_for
 from tests.service.injections import INJECTIONS
@@ -288,7 +289,9 @@ def test_sql_in_a_value_stays_a_value(service: Service, database: str) -> None:
 def test_a_configuration_that_is_wrong_is_named(tmp_path: Path, text: str, reason: str) -> None:
     config = tmp_path / "polyglot.toml"
     config.write_text(f"[datasets.x]\n{text}\n")
-    assert reason in complaint(cli("serve", env={"POLYGLOT_CONFIG": str(config)}), 2)
+    with pytest.raises(SpecError) as refused:
+        load_configuration(config)
+    assert reason in str(refused.value)
 
 
 def test_a_type_that_does_not_exist_is_found_by_check(database: str, tmp_path: Path) -> None:

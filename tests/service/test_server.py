@@ -115,7 +115,9 @@ def test_every_setting_is_documented_with_its_default() -> None:
             assert parse_size(documented) == default, variable
         else:
             assert (
-                documented == f"{default:g}" if isinstance(default, float) else documented == (str(default) or "none")
+                documented == f"{default:g}"
+                if isinstance(default, float)
+                else documented == (str(default) if default not in ("", ()) else "none")
             ), variable
 
 

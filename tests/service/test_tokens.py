@@ -16,13 +16,14 @@ import pytest
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from polyglot_export.access.issuers import load_issuers
+from polyglot_export.errors import SpecError
 from polyglot_export.fields import write_record
+from polyglot_export.service.config.file import load_configuration
 from polyglot_export.service.tokens import key_sets
 from polyglot_export.service.tokens.key_sets import KeySet
 from polyglot_export.service.tokens.verify import MAX_TOKEN, TokenRefused, Tokens
-from tests.cli.helpers import complaint
 from tests.fixtures.issuer import AUDIENCE, ISSUER, TestIssuer, test_issuer
-from tests.fixtures.process import Service, cli, serve
+from tests.fixtures.process import Service, serve
 from tests.service.client import Answer, assert_problem, call, post, wait_for
 
 NOW = time.time()
@@ -356,4 +357,6 @@ TABLE = f'issuer = "{ISSUER}"\naudience = "polyglot"\njwks = "keys.json"\n'
 def test_a_table_that_is_wrong_is_named(tmp_path: Path, text: str, reason: str) -> None:
     config = tmp_path / "polyglot.toml"
     config.write_text(text)
-    assert reason in complaint(cli("serve", env={"POLYGLOT_CONFIG": str(config)}), 2)
+    with pytest.raises(SpecError) as refused:
+        load_configuration(config)
+    assert reason in str(refused.value)
