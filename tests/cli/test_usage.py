@@ -107,7 +107,7 @@ def test_the_reference_is_fresh() -> None:
         (("export",), "name a table or view, or give --query"),
         (("export", "t", "--query", "select 1"), "give SOURCE or --query, not both"),
         (("export", "t", "u"), "export: Got unexpected extra argument (u)"),
-        (("export", "t", "--nonsense"), "export: No such option '--nonsense'; options are --query, --dsn, --columns, "),
+        (("export", "t", "--nonsense"), "export: No such option '--nonsense'; options are --query, --query-file, "),
         (("export", "t", "--format"), "Option '--format' requires an argument"),
         (("export", "t", "-f", "xls"), "'xls' is not one of 'csv', 'tsv', "),
         (("export", "t", "--compression", "bzip2"), "'bzip2' is not one of 'gzip', 'zstd'"),

@@ -59,7 +59,8 @@ class Exposure(ABC):
         if spec.sql_where is not None and not self.allows_queries:
             raise SpecError("sqlWhere", "SQL is not taken here; give a filter")
         if spec.parameters and spec.query is None and not self.has_parameters:
-            raise SpecError("parameters", "are for a query, or for a configured dataset that has some")
+            what = "a query" if self.allows_queries else "a configured dataset that has some"
+            raise SpecError("parameters", f"are for {what}")
         if spec.query is not None:
             if not self.allows_queries:
                 raise SpecError("query", "SQL is not taken here; name a dataset")

@@ -246,8 +246,11 @@ class ArrowExport:
         with self:
             try:
                 return reader(self)
-            except Exception:
+            except Exception as error:
                 ours = self.failure or self._interrupt
+                if ours is None and KeyboardInterrupt.__name__ in str(error):
+                    # It came when _next had been called and had not begun; the reader has kept only its name.
+                    ours = KeyboardInterrupt()
                 if ours is not None:
                     raise ours from None
                 raise
