@@ -81,11 +81,15 @@ class Statement:
                 time.sleep(0.01)
         return False
 
-    def join(self) -> None:
-        """Wait until it has ended, without an error."""
+    def ended(self) -> BaseException | None:
+        """Wait until it has ended. Returns its error, which its thread learns of after the server is done with it."""
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
-        assert self.error is None, self.error
+        return self.error
+
+    def join(self) -> None:
+        """Wait until it has ended, without an error."""
+        assert self.ended() is None, self.error
 
 
 def spec(dataset: str = "t", **more: object) -> ExportSpec:
@@ -197,7 +201,7 @@ def test_a_change_that_gives_up_lets_the_export_go_on(dsn: str, conn: psycopg.Co
         other = Statement(dsn, "SET lock_timeout = '3s'; TRUNCATE t")
         assert other.waits()
         assert read(export) == expected
-    assert isinstance(other.error, psycopg.errors.LockNotAvailable)
+    assert isinstance(other.ended(), psycopg.errors.LockNotAvailable)
 
 
 def test_a_leaf_that_no_worker_has_reached_is_locked_all_the_same(dsn: str, conn: psycopg.Connection) -> None:
