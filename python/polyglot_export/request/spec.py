@@ -16,6 +16,7 @@ from polyglot_export.formats.registry import Format, FormatOptions
 from polyglot_export.limits import DUMP_PART_BYTES, MAX_COLUMNS, MAX_DATASETS, MAX_FILTER_TERMS, MAX_SORT_KEYS
 from polyglot_export.request.sql_text import SqlText, read_sql_text
 from polyglot_export.request.words import FilterOp
+from polyglot_export.text.file_names import UNSAFE_SHOWN, safe_name
 
 __all__ = [
     "REST",
@@ -41,6 +42,9 @@ MAX_LIMIT = 2**63 - 1
 
 MAX_NAME = 200
 """Characters of the name of a dataset in a set: of a folder, and of the file that a browser saves."""
+
+MAX_FILENAME_BYTES = 240
+"""Of the name that a caller gives a file: with the longest ending no more than the 255 of most file systems."""
 
 MAX_PARAMETERS = 100
 """Of a configured query."""
@@ -105,6 +109,19 @@ def _parameters(value: object) -> Mapping[str, ParameterValue] | None:
             else:
                 found[name] = None if each is None else _scalar(each)
     return found
+
+
+def _filename(value: object) -> str | None:
+    """What a browser may save a file as."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise SpecError(None, "must be text")
+    if safe_name(value) != value or not value:
+        raise SpecError(None, f"must be a name without {UNSAFE_SHOWN}, and without a dot or a space at its ends")
+    if len(value.encode()) > MAX_FILENAME_BYTES:
+        raise SpecError(None, f"must have at most {MAX_FILENAME_BYTES} bytes of UTF-8 (got {len(value.encode())})")
+    return value
 
 
 def _condition(value: object) -> SqlText | None:
@@ -227,6 +244,9 @@ class ExportSpec(Record):
     )
     """Over HTTP: several datasets of one moment, in place of one; for a destination."""
     compression: Compression | None = None
+    filename: str | None = field(default=None, metadata={"read": _filename})
+    """Over HTTP: what the file is called; its ending is added where it lacks it. Library and command line have no use
+    for it."""
     compression_as: Literal["encoding", "file"] = "encoding"
     """Over HTTP: an encoding of the file, or a compressed file. Library and command line have no use for it."""
     delivery: Delivery = "stream"
@@ -295,6 +315,8 @@ class ExportSpec(Record):
         if self.delivery == "store":
             if self.destination is None:
                 raise SpecError("destination", 'name the configured destination that "delivery": "store" is for')
+            if self.filename is not None:
+                raise SpecError("filename", "is for one file; those in a destination are called after their datasets")
             return
         for name in ("destination", "part_size", "datasets"):
             if getattr(self, name) is not None:

@@ -36,6 +36,7 @@ from polyglot_export.service.routes import (
     files,
     health,
     metrics,
+    one_request,
 )
 from polyglot_export.service.webhooks import openapi as webhooks
 
@@ -48,6 +49,8 @@ ROUTERS = (
     download.router,
     files.router,
     events.router,
+    # Before the datasets, which take any path.
+    one_request.router,
     datasets.router,
     caller.router,
     health.router,

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
-__all__ = ["disposition", "safe_name"]
+__all__ = ["UNSAFE_SHOWN", "disposition", "safe_name"]
 
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
-"""What no file system or an important one refuses, or reads as a path."""
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff/\\:*?"<>|]')
+"""What every file system or an important one refuses, or reads as a path, and what changes how the name is read: with
+a change of direction in it a name seems to end otherwise than it does."""
+UNSAFE_SHOWN = r"""control characters and any of / \ : * ? " < > |"""
+"""The same in a sentence."""
 
 
 def safe_name(name: str) -> str:

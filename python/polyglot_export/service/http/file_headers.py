@@ -30,8 +30,18 @@ def file_headers(spec: ExportSpec, stem: str) -> dict[str, str]:
 
 
 def file_name(spec: ExportSpec, stem: str) -> str:
-    """``orders.csv``, or ``orders.csv.gz`` where the compressed file itself is what is saved."""
-    name = f"{safe_name(stem) or DEFAULT_STEM}{spec.format.record.endings[0]}"
-    if spec.compression is not None and spec.compression_as == "file":
-        name += spec.compression.record.ending
-    return name
+    """``orders.csv``, or ``orders.csv.gz`` where the compressed file itself is what is saved; or what the caller has
+    called it, with the ending that it lacks.
+    """
+    ending = spec.format.record.endings[0]
+    packed = spec.compression.record.ending if spec.compression is not None and spec.compression_as == "file" else ""
+    if spec.filename is None:
+        return f"{safe_name(stem) or DEFAULT_STEM}{ending}{packed}"
+    endings = tuple(each + packed for each in spec.format.record.endings)
+    if spec.filename.lower().endswith(endings):
+        return spec.filename
+    return _with_ending(_with_ending(spec.filename, ending), packed)
+
+
+def _with_ending(name: str, ending: str) -> str:
+    return name if name.lower().endswith(ending) else name + ending

@@ -15,7 +15,7 @@ from polyglot_export.service.http.answer_model import AnswerModel
 from polyglot_export.service.http.bodies import ExactJSONResponse
 from polyglot_export.service.http.openapi import json_answer, problems_for
 
-__all__ = ["router"]
+__all__ = ["router", "shown"]
 
 router = APIRouter(tags=["datasets"])
 
@@ -78,9 +78,13 @@ async def index(catalogue: CatalogueDep, caller: CallerDep) -> ExactJSONResponse
 async def show(name: str, catalogue: CatalogueDep, caller: CallerDep) -> ExactJSONResponse:
     """With columns, types and estimates."""
     try:
-        dataset = await catalogue.find(caller, name)
+        return shown(await catalogue.find(caller, name))
     except UnknownDataset as error:
         raise NotFound(error.message, field=error.field) from None
+
+
+def shown(dataset: Dataset) -> ExactJSONResponse:
+    """The answer that describes a dataset."""
     return ExactJSONResponse(_view(dataset).members())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -10,28 +9,21 @@ from starlette.responses import Response
 
 from polyglot_export.access.scopes import Scope
 from polyglot_export.jobs.job import Job
-from polyglot_export.service.admission.feed import AdmittedFeed
 from polyglot_export.service.callers import Caller
 from polyglot_export.service.dependencies import (
-    AdmissionDep,
     AuditDep,
     CallerDep,
-    LeastPaceDep,
     OwnJobDep,
     PreparedFilesDep,
-    RevocationsDep,
     RunsDep,
-    SettingsDep,
     needs,
     within_the_day,
 )
-from polyglot_export.service.errors import RangeRefused, WrongState
-from polyglot_export.service.http.file_headers import file_headers
+from polyglot_export.service.errors import WrongState
 from polyglot_export.service.http.openapi import other_answer, problems_for
-from polyglot_export.service.http.versions import require_http_1_1
 from polyglot_export.service.prepared.downloads import PreparedFiles
 from polyglot_export.service.replicas.runs import Runs, check_runnable
-from polyglot_export.service.streams.download import DownloadResponse
+from polyglot_export.service.routes.streaming import HeadersOnly, StreamingDep, refuse_unsafe, stream_headers
 
 __all__ = ["router"]
 
@@ -62,11 +54,8 @@ async def download(
     job: OwnJobDep,
     caller: CallerDep,
     runs: RunsDep,
-    admission: AdmissionDep,
+    streaming: StreamingDep,
     prepared: PreparedFilesDep,
-    least_pace: LeastPaceDep,
-    revocations: RevocationsDep,
-    settings: SettingsDep,
     audit: AuditDep,
 ) -> Response:
     """Each call is a run of its own on a snapshot of its own; with ``"delivery": "file"`` it is the file that was
@@ -84,19 +73,8 @@ async def download(
             await audit.sent(job, size=job.file.size, sha256=job.file.sha256, range_=range_)
         return answer
     caller.need(Scope.EXPORT)
-    _refuse_unsafe(request)
-    feed = AdmittedFeed(
-        lambda: admission.admit(
-            job.spec,
-            caller.exposure,
-            job.id,
-            settings.queue_timeout,
-            caller.name,
-            rights=caller.rights,
-            weight=job.weight,
-        )
-    )
-    return DownloadResponse(job, feed, runs, least_pace, _headers(job), partial(revocations.until_revoked, caller))
+    refuse_unsafe(request)
+    return streaming.of(job, caller)
 
 
 @router.head(
@@ -114,38 +92,10 @@ async def download_headers(
     check_runnable(job)
     if job.spec.in_background:
         return _prepared(job, caller, runs, prepared, request)
-    return _NoBody(_headers(job))
+    return HeadersOnly(stream_headers(job))
 
 
 def _prepared(job: Job, caller: Caller, runs: Runs, prepared: PreparedFiles, request: Request) -> Response:
     if job.spec.delivery == "store":
         raise WrongState(f"export {job.id} goes into a destination; GET /exports/{job.id}/files lists its files")
     return prepared.answer(runs.live(job), caller, request)
-
-
-class _NoBody(Response):
-    """A HEAD answer: the length of the stream is not known, so there is no ``Content-Length`` either."""
-
-    def __init__(self, headers: dict[str, str]) -> None:
-        super().__init__(headers=headers)
-        del self.headers["content-length"]
-
-
-def _refuse_unsafe(request: Request) -> None:
-    """Refuse what could make two different or incomplete exports look like one whole file."""
-    require_http_1_1(request)
-    if "range" in request.headers:
-        raise RangeRefused(
-            "an export is streamed and has no ranges: every download is a new run; start again without a Range header",
-            field="Range",
-        )
-
-
-def _headers(job: Job) -> dict[str, str]:
-    return {
-        **file_headers(job.spec, job.file_stem),
-        "X-Export-Id": job.id,
-        "Cache-Control": "no-store, no-transform",
-        "Accept-Ranges": "none",
-        "X-Accel-Buffering": "no",
-    }

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
-from datetime import timedelta
 from itertools import accumulate
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -13,16 +11,8 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from polyglot_export.access.scopes import Scope
-from polyglot_export.errors import PolyglotError, SpecError
 from polyglot_export.jobs.job import Job, JobStatus, now
-from polyglot_export.jobs.stores.base import JobStore, cursor_of
-from polyglot_export.limits import MAX_FILTER_VALUES
-from polyglot_export.request.parse import parse_spec
-from polyglot_export.request.spec import ExportSpec
-from polyglot_export.service.admission.bodies import held_bytes
-from polyglot_export.service.audit.recorder import Recorder
-from polyglot_export.service.background.preparations import Preparations
-from polyglot_export.service.callers import Caller
+from polyglot_export.jobs.stores.base import cursor_of
 from polyglot_export.service.dependencies import (
     AuditDep,
     BodyRoomDep,
@@ -41,10 +31,9 @@ from polyglot_export.service.dependencies import (
 from polyglot_export.service.http import idempotency
 from polyglot_export.service.http.answer_model import AnswerModel
 from polyglot_export.service.http.bodies import ExactJSONResponse
-from polyglot_export.service.http.file_headers import DEFAULT_STEM
 from polyglot_export.service.http.job_answers import JobSummary, JobView, job_summary, job_view
 from polyglot_export.service.http.openapi import json_answer, other_answer, problems_for
-from polyglot_export.service.logs import about
+from polyglot_export.service.routes.making import keep, new_job, read_spec
 
 __all__ = ["router"]
 
@@ -112,27 +101,21 @@ async def create(
     made.
     """
     async with bodies.reading(caller.name, request.headers, request.stream()) as (data, size):
-        spec, stem = await asyncio.to_thread(_read_spec, data, catalogue.default_dataset)
+        spec, stem = await asyncio.to_thread(read_spec, data, catalogue.default_dataset)
         if spec.delivery == "store":
             caller.destinations.named(spec.destination)
         caller.check_webhook(spec.webhook)
         await catalogue.check(caller, spec)
-        at, retention = now(), timedelta(seconds=settings.job_retention)
-        job = Job(
-            str(uuid.uuid4()),
-            caller.name,
+        job = new_job(
             spec,
             stem,
-            at,
-            at + retention,
-            retention,
-            weight=held_bytes(size, spec),
-            taken_by=runs.replica if spec.in_background else None,
+            caller,
+            size=size,
+            retention=settings.job_retention,
+            runs=runs,
             key=idempotency.request_key(request.headers, spec, stem),
-            rights=caller.kept,
         )
-        about(exportId=job.id, key=caller.name)
-        kept = await _keep(job, caller, store, preparations, audit)
+        kept = await keep(job, caller, store, preparations, audit)
         # What a proxy has taken off, then where an app has mounted the service.
         above = settings.root_path + quote(request.scope.get("root_path", ""))
         return ExactJSONResponse(job_view(runs.live(kept)).members(), 201, {"Location": f"{above}/exports/{kept.id}"})
@@ -209,53 +192,7 @@ async def end(
     return Response(status_code=204)
 
 
-async def _keep(job: Job, caller: Caller, store: JobStore, preparations: Preparations, audit: Recorder) -> Job:
-    """Store a new job, and have it run where it is for the background.
-
-    Returns:
-        The job; or the one that an earlier request with its key has made.
-
-    Raises:
-        PolyglotError: There is no room for it.
-    """
-    kept = await store.add(job)
-    if kept.id != job.id:
-        idempotency.check_same(job, kept)
-        return kept
-    try:
-        await audit.created(job, caller.rights.role)
-        if job.spec.in_background:
-            await preparations.accept(job)
-    except PolyglotError:
-        # Where there is no room for what it makes, or nobody would know of it, there is no job either.
-        await store.remove(job.id)
-        raise
-    return kept
-
-
 def _that_fit(jobs: list[Job]) -> list[Job]:
     """The first of them, one at least, whose requests are not too large together."""
     weights = accumulate(job.weight for job in jobs)
     return jobs[: max(1, sum(weight <= PAGE_BYTES for weight in weights))]
-
-
-def _read_spec(data: dict[str, Any], default_dataset: str) -> tuple[ExportSpec, str]:
-    """The spec of a request, complete, and the stem of its file's name."""
-    if "query" in data:
-        raise SpecError("query", "SQL is not taken over HTTP; name a dataset (GET /datasets lists them)")
-    if "sqlWhere" in data or "sql_where" in data:
-        raise SpecError("sqlWhere", "SQL is not taken over HTTP; give a filter")
-    names = ExportSpec.members()
-    unknown = next((name for name in data if name not in names and name not in names.values()), None)
-    if unknown is not None:
-        allowed = ", ".join(name for name in names if name not in ("query", "sqlWhere"))
-        raise SpecError(None, f"unknown member {unknown!r}; allowed are {allowed}")
-    named = data.get("dataset") is not None or data.get("datasets") is not None
-    spec = parse_spec(data if named else {**data, "dataset": default_dataset})
-    if (listed := spec.listed_values()) > MAX_FILTER_VALUES:
-        raise SpecError(
-            "filter",
-            f"the lists of all terms may have {MAX_FILTER_VALUES} values together (got {listed}); "
-            "ask for a table or view that has them",
-        )
-    return spec, (spec.dataset or DEFAULT_STEM) if named else DEFAULT_STEM
