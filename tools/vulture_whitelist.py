@@ -150,3 +150,6 @@ format_completion
 # SQLAlchemy: what its dialect for psycopg wraps the values of JSON columns in.
 _psycopg_Json
 _psycopg_Jsonb
+
+# Of starlette's converters of paths.
+regex
