@@ -142,6 +142,7 @@ truncated
 webhook_id
 webhook_timestamp
 webhook_signature
+events_url
 
 # Of completion in a shell, which click calls.
 get_completion_args

@@ -178,6 +178,19 @@ def test_a_rename_without_a_signal_loses_no_line(service: Service, log: Path) ->
         assert events == ["export.created", "run.begun", "run.ended"]
 
 
+def test_links(service: Service, log: Path) -> None:
+    made = post(service, {"format": "csv", "dataset": "small"}, headers=bearer(KEY)).json()["exportId"]
+    path = f"/exports/{made}/links"
+    headers = {**bearer(KEY), "Content-Type": "application/json"}
+    link = call(service, path, method="POST", body=b'{"once": true}', headers=headers).json()
+    assert call(service, link["url"]).status == 200
+    assert call(service, f"{path}/{link['linkId']}", method="DELETE", headers=bearer(KEY)).status == 204
+    told = [line for line in lines(log) if line.get("linkId") == link["linkId"]]
+    assert [line["event"] for line in told] == ["link.made", "link.used", "link.revoked"]
+    assert (told[0]["once"], told[0]["expiresAt"]) == (True, link["expiresAt"])
+    assert {line["caller"] for line in told} == {"app"}
+
+
 def test_names_cannot_make_lines(service: Service, log: Path) -> None:
     before = len(lines(log))
     post(service, {"format": "csv", "dataset": 'x"}\n{"event":"service.stopped"}\u2028\u202e'}, headers=bearer(KEY))

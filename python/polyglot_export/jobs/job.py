@@ -18,6 +18,7 @@ from enum import StrEnum
 
 from polyglot_export.access.rights import Rights
 from polyglot_export.jobs.clock import now
+from polyglot_export.jobs.links import LINK_BYTES, Link, with_new_link
 from polyglot_export.jobs.messages import Message, message_id, with_new
 from polyglot_export.request.spec import ExportSpec
 
@@ -205,6 +206,8 @@ class Job:
     """The key of the request, if it had one; no two jobs of an owner have the same."""
     messages: tuple[Message, ...] = ()
     """What its webhook (``ExportSpec.webhook``) is still to be told, oldest first, and the latest message."""
+    links: tuple[Link, ...] = ()
+    """Those that were made and not revoked, oldest first."""
     rights: Rights | None = None
     """What its owner was allowed when the job was made, where nobody can be asked for that later; ``None`` where the
     configuration tells."""
@@ -289,6 +292,18 @@ class Job:
         if self.made is not None:
             return self
         return replace(self, file=made) if isinstance(made, PreparedFile) else replace(self, delivered=made)
+
+    def with_link(self, link: Link) -> Job | None:
+        """The job with one more link; ``None`` where it has too many."""
+        links = with_new_link(self.links, link)
+        return self._with_links(links) if links is not None else None
+
+    def without_link(self, link_id: str) -> Job:
+        """The job after a link was revoked."""
+        return self._with_links(tuple(link for link in self.links if link.id != link_id))
+
+    def _with_links(self, links: tuple[Link, ...]) -> Job:
+        return replace(self, links=links, weight=self.weight + LINK_BYTES * (len(links) - len(self.links)))
 
     def cancelled(self, at: datetime, replica: str | None = None) -> Job:
         """The job after its owner has cancelled it.

@@ -35,6 +35,8 @@ from polyglot_export.service.routes import (
     exports,
     files,
     health,
+    linked,
+    links,
     metrics,
     one_request,
 )
@@ -49,6 +51,8 @@ ROUTERS = (
     download.router,
     files.router,
     events.router,
+    links.router,
+    linked.router,
     # Before the datasets, which take any path.
     one_request.router,
     datasets.router,

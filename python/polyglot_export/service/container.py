@@ -33,6 +33,8 @@ from polyglot_export.service.delivered.asking import StoreThreads
 from polyglot_export.service.delivered.files import DeliveredFiles
 from polyglot_export.service.delivered.sets import DeliveredSets
 from polyglot_export.service.http.client_connections import ClientConnections, connection_limit, request_memory
+from polyglot_export.service.links.followed import Links
+from polyglot_export.service.links.signer import LinkSigner
 from polyglot_export.service.logs import event
 from polyglot_export.service.metrics import Metrics, Watched
 from polyglot_export.service.prepared.downloads import PreparedFiles
@@ -82,6 +84,7 @@ class Service:
     spool: Spool
     prepared_files: PreparedFiles
     delivered_files: DeliveredFiles
+    links: Links
     preparations: Preparations
     spool_keeper: SpoolKeeper
     job_events: JobEvents
@@ -200,6 +203,7 @@ def build(
         spool=spool,
         prepared_files=PreparedFiles(spool, file_terms),
         delivered_files=DeliveredFiles(file_terms, threads, audit),
+        links=Links(_link_signer(settings, shared=shared is not None), store, known, audit),
         preparations=preparations,
         spool_keeper=SpoolKeeper(
             spool, store, spool_files.unsettled, settings.job_retention, shared=shared is not None
@@ -220,6 +224,13 @@ def build(
 def _recorder(settings: ServiceSettings, replica: str | None) -> Recorder:
     target = AuditTarget(settings.audit_log, fsync=settings.audit_fsync) if settings.audit_log is not None else None
     return Recorder(AuditLog(target, replica), values=settings.audit_values)
+
+
+def _link_signer(settings: ServiceSettings, *, shared: bool) -> LinkSigner:
+    """Replicas must have the same keys, and what outlives a process must have keys that do."""
+    if settings.link_secret is not None:
+        return LinkSigner(settings.link_secret.split())
+    return LinkSigner(()) if shared else LinkSigner.of_this_process()
 
 
 def _callers(configuration: Configuration) -> Callers:

@@ -24,6 +24,7 @@ from polyglot_export.service.container import Service
 from polyglot_export.service.database import Database
 from polyglot_export.service.delivered.files import DeliveredFiles
 from polyglot_export.service.errors import NotFound
+from polyglot_export.service.links.followed import Links
 from polyglot_export.service.logs import about
 from polyglot_export.service.metrics import Metrics
 from polyglot_export.service.prepared.downloads import PreparedFiles
@@ -48,6 +49,7 @@ __all__ = [
     "DeliveredFilesDep",
     "JobEventsDep",
     "LeastPaceDep",
+    "LinksDep",
     "MessengerDep",
     "MetricsDep",
     "OwnJobDep",
@@ -84,6 +86,7 @@ CatalogueDep = Annotated[Catalogue, _part(lambda service: service.catalogue)]
 DatabaseDep = Annotated[Database, _part(lambda service: service.database)]
 DeliveredFilesDep = Annotated[DeliveredFiles, _part(lambda service: service.delivered_files)]
 JobEventsDep = Annotated[JobEvents, _part(lambda service: service.job_events)]
+LinksDep = Annotated[Links, _part(lambda service: service.links)]
 LeastPaceDep = Annotated[LeastPace, _part(lambda service: service.least_pace)]
 MessengerDep = Annotated[Messenger, _part(lambda service: service.messenger)]
 MetricsDep = Annotated[Metrics, _part(lambda service: service.metrics)]

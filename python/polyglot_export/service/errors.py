@@ -15,6 +15,7 @@ __all__ = [
     "Forbidden",
     "HeaderTooLarge",
     "KeyReused",
+    "LinksOff",
     "MalformedRequest",
     "MethodNotAllowed",
     "Misconfigured",
@@ -89,6 +90,10 @@ class WrongState(ServiceError):
 
 class KeyReused(ServiceError):
     """The Idempotency-Key belongs to another request."""
+
+
+class LinksOff(ServiceError):
+    """The service has no key that it could sign links with."""
 
 
 class ReplicaLost(ServiceError):

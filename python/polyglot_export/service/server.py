@@ -56,7 +56,8 @@ def run(settings: ServiceSettings) -> None:
     disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs
     # Before the configuration is read: the signal would end the process.
     signals = _ReloadSignals()
-    logs.configure(settings.log_format, settings.log_level, logs.secrets_of(settings.database_url, settings.redis_url))
+    secrets = logs.secrets_of(settings.database_url, settings.redis_url) | set((settings.link_secret or "").split())
+    logs.configure(settings.log_format, settings.log_level, secrets)
     app = create_app(settings)
     service = service_of(app)
     # Every task inherits it.

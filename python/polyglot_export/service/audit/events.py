@@ -19,6 +19,9 @@ __all__ = [
     "ExportCreated",
     "ExportEnded",
     "FileSent",
+    "LinkMade",
+    "LinkRevoked",
+    "LinkUsed",
     "LogResumed",
     "RequestRefused",
     "RunBegun",
@@ -132,6 +135,34 @@ class FileSent(AuditEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinkMade(AuditEvent):
+    """A link to an export is being made, with which it can be read without a key."""
+
+    name = "link.made"
+    link_id: str
+    expires_at: datetime
+    once: bool
+    file: int | None = None
+    """Of the files of a set its number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkUsed(AuditEvent):
+    """Somebody follows a link; ``caller`` is its owner, ``address`` that of whoever follows it."""
+
+    name = "link.used"
+    link_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkRevoked(AuditEvent):
+    """A link's owner takes it back."""
+
+    name = "link.revoked"
+    link_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportEnded(AuditEvent):
     """Its owner has cancelled an export, or forgotten one that was over."""
 
@@ -206,6 +237,9 @@ KINDS: tuple[type[AuditEvent], ...] = (
     RunBegun,
     RunEnded,
     FileSent,
+    LinkMade,
+    LinkUsed,
+    LinkRevoked,
     ExportEnded,
     RequestRefused,
     ConfigurationReloaded,

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from polyglot_export.access.parameters import kind_of
 from polyglot_export.jobs.job import Job, Run
+from polyglot_export.jobs.links import Link
 from polyglot_export.request.spec import ExportSpec, FilterTerm
 from polyglot_export.service.audit.events import (
     DatasetRead,
     ExportCreated,
     ExportEnded,
     FileSent,
+    LinkMade,
+    LinkRevoked,
+    LinkUsed,
     RequestRefused,
     RunBegun,
     RunEnded,
@@ -123,6 +127,40 @@ class Recorder:
                 by_link=by_link,
             )
         )
+
+    async def link_made(self, job: Job, link: Link) -> None:
+        """A link is about to be given out.
+
+        Raises:
+            AuditAway: The log cannot be written.
+        """
+        await self.log.must(
+            LinkMade(
+                caller=job.owner,
+                address=noted_address(),
+                export_id=job.id,
+                link_id=link.id,
+                expires_at=link.expires_at,
+                once=link.once,
+                file=link.file,
+            )
+        )
+
+    async def link_used(self, job: Job, link_id: str) -> None:
+        """What a link is for is about to be sent.
+
+        Raises:
+            AuditAway: The log cannot be written.
+        """
+        await self.log.must(LinkUsed(caller=job.owner, address=noted_address(), export_id=job.id, link_id=link_id))
+
+    async def link_revoked(self, job: Job, link_id: str) -> None:
+        """A link is about to be taken back.
+
+        Raises:
+            AuditAway: The log cannot be written.
+        """
+        await self.log.must(LinkRevoked(caller=job.owner, address=noted_address(), export_id=job.id, link_id=link_id))
 
     async def deleted(self, job: Job, *, running: bool) -> None:
         """An owner ends or forgets an export.

@@ -42,9 +42,15 @@ async def tell_refusal(
             status=status,
             reason=getattr(error, "audit_reason", None) or str(error),
             method=request.method,
-            path=cut(request.url.path),
+            path=cut(_path(request)),
         )
     )
+
+
+def _path(request: Request) -> str:
+    """Without the token of a link, which is as good as a key."""
+    token = request.path_params.get("token")
+    return request.url.path.replace(token, "…") if token else request.url.path
 
 
 def _is_refused(status: int) -> TypeGuard[Refused]:

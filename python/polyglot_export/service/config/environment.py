@@ -27,6 +27,10 @@ Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(gt=0, allow_inf
 DatabaseSeconds = Annotated[Seconds, Field(le=DATABASE_SECONDS)]
 
 
+LINK_SECRET_LENGTH = 32
+"""Characters: 128 bits, where they are hexadecimal digits."""
+
+
 def _root_path(given: object) -> object:
     if isinstance(given, str) and given and not re.fullmatch(r"(/[\w.~%-]+)+/?", given, re.ASCII):
         raise ValueError("must be a path that begins with /, such as /reports")
@@ -43,6 +47,21 @@ def _origins(given: object) -> object:
     if "*" in origins and len(origins) > 1:
         raise ValueError("must be either * or origins; * has all of them")
     return " ".join(dict.fromkeys(_without_default_port(origin) for origin in origins))
+
+
+def _public_url(given: object) -> object:
+    if isinstance(given, str) and not re.fullmatch(r"https?://[\w.:\[\]-]+(/[\w.~%-]+)*/?", given, re.ASCII):
+        raise ValueError("must be an address such as https://exports.example.com, without a query")
+    return given.rstrip("/") if isinstance(given, str) else given
+
+
+def _link_secret(given: object) -> object:
+    if isinstance(given, str) and any(len(each) < LINK_SECRET_LENGTH for each in given.split() or ("",)):
+        raise ValueError(
+            f"must be one or two secrets of {LINK_SECRET_LENGTH} characters at least, such as those of "
+            "openssl rand -hex 32, with a space between"
+        )
+    return given
 
 
 def _without_default_port(origin: str) -> str:
@@ -93,6 +112,16 @@ class ServiceSettings(BaseSettings):
     root_path: Annotated[str, BeforeValidator(_root_path)] = Field("", validation_alias="POLYGLOT_ROOT_PATH")
     """The path that a proxy in front takes off, such as ``/reports``: ``Location`` and the API description have it in
     front of theirs."""
+    public_url: Annotated[str | None, BeforeValidator(_public_url)] = Field(
+        None, validation_alias="POLYGLOT_PUBLIC_URL"
+    )
+    """What clients call the service, such as ``https://exports.example.com/reports``: links begin with it. Without it
+    they are paths on the host that was asked."""
+    link_secret: Annotated[str | None, BeforeValidator(_link_secret)] = Field(
+        None, validation_alias="POLYGLOT_LINK_SECRET", repr=False
+    )
+    """What links are signed with, 32 characters at least, the same for all replicas. Of two with a space between the
+    first one signs and both hold. Without it a service that is alone makes up one for each start."""
     db_cursor_batch_size: str | None = Field(None, validation_alias="DB_CURSOR_BATCH_SIZE")
     """Read for compatibility and not used: no cursor is opened. A log line at the start says so."""
     config: Path | None = Field(None, validation_alias="POLYGLOT_CONFIG")

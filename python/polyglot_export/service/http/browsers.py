@@ -73,6 +73,8 @@ class SafeHeaders:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers["X-Content-Type-Options"] = "nosniff"
+            # The address of a link is as good as a key, and no page needs to know any other either.
+            headers["Referrer-Policy"] = "no-referrer"
             if self._hsts is not None:
                 headers["Strict-Transport-Security"] = self._hsts
         await send(message)

@@ -6,11 +6,12 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from polyglot_export.request.schema import spec_schema
 from polyglot_export.service.http import problems
 from polyglot_export.service.http.problems import ProblemView
+from polyglot_export.service.links.asked import LinkRequest
 
 __all__ = ["describe", "json_answer", "other_answer", "problems_for"]
 
@@ -87,6 +88,7 @@ def _document(app: FastAPI, root_path: str, *, keys: bool, certificates: bool) -
         schemas.pop(name, None)
     _add(schemas, ProblemView.__name__, ProblemView.model_json_schema(ref_template=_REF))
     _add(schemas, "ExportRequest", _request_schema())
+    _add(schemas, "LinkRequest", TypeAdapter(LinkRequest).json_schema(by_alias=True, ref_template=_REF))
     if keys:
         schemes = {"key": {"type": "http", "scheme": "bearer"}}
         if certificates:

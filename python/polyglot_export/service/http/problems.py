@@ -87,6 +87,7 @@ PROBLEMS: tuple[Problem, ...] = (
     Problem(errors.InternalError, 500, "internal-error", "A defect of the service", sentence=_DEFECT),
     Problem(errors.PolyglotError, 500, "failed", "The export failed"),
     Problem(Exception, 500, "internal-error", "A defect of the service", sentence=_DEFECT),
+    Problem(service_errors.LinksOff, 501, "links-off", "Links are not set up"),
     Problem(errors.ConnectionFailed, 503, "database-away", "The database is out of reach", retry=True, sentence=_AWAY),
     Problem(errors.ConnectionLost, 503, "database-lost", "The database went away", retry=True, sentence=_LOST),
     Problem(errors.SourceChanged, 503, "source-changed", "The table was being rewritten", retry=True),

@@ -1,0 +1,1 @@
+"""Links to what an export gives, which need no key."""
