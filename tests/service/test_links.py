@@ -219,7 +219,8 @@ def test_only_its_owner_makes_one(service: Service) -> None:
         service, f"/exports/{export_id}/links", method="POST", body=body, headers={"Content-Type": "application/json"}
     )
     assert_problem(answer, 401, "unauthorized")
-    for wrong in (0, -1, 1.5, "soon", [], True, 32 * 24 * 3600, 10**30):
+    lives: tuple[object, ...] = (0, -1, 1.5, "soon", [], True, 32 * 24 * 3600, 10**30)
+    for wrong in lives:
         assert_problem(asked(service, export_id, expiresIn=wrong), 400, "bad-request", "expiresIn")
     assert_problem(asked(service, export_id, once="maybe"), 400, "bad-request", "once")
     assert_problem(asked(service, export_id, forever=True), 400, "bad-request", "forever", "expiresIn")
