@@ -152,6 +152,7 @@ lint-python: $(STAMPS)/core $(STAMPS)/dev
 	$(BIN)/python -m tools.cli_reference --check
 	$(BIN)/python -m tools.manifest_schema --check
 	$(BIN)/python -m tools.audit_schema --check
+	$(BIN)/python -m tools.configuration_reference --check
 	$(BIN)/python -m tests.faults.table --check
 	$(BIN)/python -m tests.readers.table --check
 	$(BIN)/python -m tests.integrations.table --check
@@ -196,6 +197,7 @@ docs: install ## Write the generated pages anew and check that every link leads 
 	$(BIN)/python -m tools.cli_reference
 	$(BIN)/python -m tools.manifest_schema
 	$(BIN)/python -m tools.audit_schema
+	$(BIN)/python -m tools.configuration_reference
 	$(BIN)/python -m tests.faults.table
 	$(BIN)/python -m tests.readers.table
 	$(BIN)/python -m tests.integrations.table

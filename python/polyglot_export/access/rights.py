@@ -123,7 +123,7 @@ class Rights(Record):
     """What a caller may read, and where it may have it sent to."""
 
     datasets: tuple[str, ...] | None = None
-    """The only datasets; ``None`` means every one that is offered."""
+    """The only datasets; without it every one that is offered."""
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict, metadata={"read": read_columns})
     """By dataset, the only columns that it may read."""
     rows: Mapping[str, tuple[FilterTerm | RowCondition, ...]] = field(default_factory=dict, metadata={"read": _rows})
@@ -134,9 +134,9 @@ class Rights(Record):
     Its filters and its order see the masked value too."""
     database: str | None = field(default=None, metadata={"read": read_database})
     """The login of the database with which it reads, whose grants and policies hold: a connection string without a
-    password, or ``env:NAME`` for one that the variable ``NAME`` has; ``None`` for the login of the service."""
+    password, or ``env:NAME`` for one that the variable ``NAME`` has; without it the login of the service."""
     role: str | None = field(default=None, metadata={"read": _role})
-    """The role of the database with whose rights it reads; ``None`` for the login's own."""
+    """The role of the database with whose rights it reads; without it the login's own."""
     settings: Mapping[str, str] = field(default_factory=dict, metadata={"read": _settings})
     """What is set for it in the database before anything is read, by name, for policies to look at."""
     destinations: tuple[str, ...] = ()
