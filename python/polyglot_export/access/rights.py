@@ -184,8 +184,12 @@ class Rights(Record):
             self.mask,
         )
 
-    def check(self, exposure: ConfiguredDatasets) -> None:
+    def check(self, exposure: ConfiguredDatasets, *, variables: bool = True) -> None:
         """Whether they name only what is offered: a filter for a name that is misspelt would filter nothing.
+
+        Args:
+            exposure: All that is offered.
+            variables: Whether the variables that they name must be set, as they must for the service.
 
         Raises:
             SpecError: They do not; the field says where.
@@ -200,7 +204,7 @@ class Rights(Record):
             unknown = [each for each in columns if offered_columns is not None and each not in offered_columns]
             if unknown:
                 raise SpecError(f"columns.{name}", f"the dataset does not offer the column {unknown[0]!r}")
-        missing = missing_variable(self.database)
+        missing = missing_variable(self.database) if variables else None
         if missing is not None:
             raise SpecError("database", f"the variable {missing} is not set")
 
