@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from polyglot_export.access import configured, issuers, keys, limits, parameters, rights, row_condition
 from polyglot_export.fields import Record, camel
@@ -246,14 +246,19 @@ def _part(part: Part) -> Iterator[str]:
     yield "| member | default | meaning |"
     yield "| --- | --- | --- |"
     told = dict(told_of(part.module, "`"))[part.record.__name__][1]
-    inherited = {each.name for base, _ in part.bases for each in dataclasses.fields(base)}
-    for field in dataclasses.fields(part.record):
+    inherited = {each.name for base, _ in part.bases for each in fields_of(base)}
+    for field in fields_of(part.record):
         # What an issuer keeps as its rights stands in the table itself.
         if field.name in inherited or not field.init or (part.record is issuers.Issuer and field.name == "rights"):
             continue
         meaning = told.get(camel(field.name)) or EXTRA[field.name]
         yield f"| `{_name(part, field.name)}` | {_default(field)} | {_cell(meaning)} |"
     yield ""
+
+
+def fields_of(record: type[Record]) -> tuple[dataclasses.Field[Any], ...]:
+    """Of a record, which is always a dataclass."""
+    return dataclasses.fields(cast("Any", record))
 
 
 EXTRA: Mapping[str, str] = {"url": "The address that messages are posted to: `https://`, or `http://` on this machine."}
@@ -265,9 +270,11 @@ def _name(part: Part, name: str) -> str:
 
 
 def _default(field: dataclasses.Field[Any]) -> str:
-    if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+    value = field.default
+    if field.default_factory is not dataclasses.MISSING:
+        value = field.default_factory()
+    if value is dataclasses.MISSING:
         return "must be given"
-    value = field.default if field.default is not dataclasses.MISSING else field.default_factory()  # type: ignore[misc]
     if value is None or value in ((), {}) or isinstance(value, limits.Limits):
         return "none"
     if isinstance(value, bool):

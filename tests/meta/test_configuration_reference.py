@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 
 from polyglot_export.fields import camel
 from polyglot_export.service.config.file import load_configuration
-from tools.configuration_reference import PARTS, Part
+from tools.configuration_reference import PARTS, Part, fields_of
 
 
 @pytest.mark.parametrize("part", PARTS, ids=[part.title.strip("`") for part in PARTS])
@@ -25,7 +24,7 @@ def test_an_example_is_a_configuration(part: Part, tmp_path: Path, monkeypatch: 
 def test_the_examples_show_every_member() -> None:
     shown = "\n".join(part.example for part in PARTS)
     for part in PARTS:
-        for field in dataclasses.fields(part.record):
+        for field in fields_of(part.record):
             if field.init and field.name not in {"rights", "secret", "secret_file", "insecure"}:
                 names = f"{field.name}|{camel(field.name)}"
                 assert re.search(rf"(?m)(^|[\s{{.])({names})\b", shown), f"{part.title}: {field.name}"
