@@ -82,6 +82,8 @@ class PostgresServer:
         bin_dir: The folder with ``initdb``, ``pg_ctl`` and ``postgres``.
         settings: Server settings (``name: value``), added to :data:`THROW_AWAY_SETTINGS`.
         initdb_options: More arguments for ``initdb``.
+        folder: Where its own folder is made, the usual temporary one by default. It must exist, have a short name and
+            be enterable by the server's account.
 
     Raises:
         ServerNotStarted: The binaries are missing or the server does not start.
@@ -91,13 +93,19 @@ class PostgresServer:
     host: Final = "127.0.0.1"
 
     def __init__(
-        self, bin_dir: Path, *, settings: Mapping[str, str] | None = None, initdb_options: Sequence[str] = ()
+        self,
+        bin_dir: Path,
+        *,
+        settings: Mapping[str, str] | None = None,
+        initdb_options: Sequence[str] = (),
+        folder: Path | None = None,
     ) -> None:
         self.bin_dir = bin_dir
         self.settings = {**THROW_AWAY_SETTINGS, **(settings or {})}
         self.password = secrets.token_urlsafe(16)
         self.port = 0
         self._initdb_options = tuple(initdb_options)
+        self._folder = folder
         self._account = _unprivileged_account() if os.geteuid() == 0 else None
         self._directory: Path | None = None
         self._guardian: subprocess.Popen[bytes] | None = None
@@ -205,7 +213,7 @@ class PostgresServer:
 
     def _make_directory(self) -> None:
         """Start the guardian. It starts before there is anything to guard, so that the server is never without it."""
-        directory = Path(tempfile.mkdtemp(prefix="polyglot-pg-", dir=_base_directory(self._account)))
+        directory = Path(tempfile.mkdtemp(prefix="polyglot-pg-", dir=self._folder or _base_directory(self._account)))
         self._directory = directory
         self._guardian = subprocess.Popen(
             ["sh", "-c", _GUARDIAN, "guardian", str(directory)],
@@ -320,8 +328,8 @@ class EmbeddedServer(PostgresServer):
     The wheel's own helper is not used: it listens on a unix socket only and takes a lock for the whole user account.
     """
 
-    def __init__(self, *, settings: Mapping[str, str] | None = None) -> None:
-        super().__init__(_wheel_installation() / "bin", settings=settings)
+    def __init__(self, *, settings: Mapping[str, str] | None = None, folder: Path | None = None) -> None:
+        super().__init__(_wheel_installation() / "bin", settings=settings, folder=folder)
 
     def _locale_options(self) -> tuple[str, ...]:
         return ("--locale-provider=builtin", "--locale=C.UTF-8")
