@@ -11,8 +11,8 @@ STAMPS := .build
 # A debug build of the core would be slow and hide that in every number it gives.
 RUST_SOURCES := Cargo.toml Cargo.lock rust/Cargo.toml $(shell find rust/src -name '*.rs' 2>/dev/null)
 PYTHON_FOLDERS := python tests tools benchmarks examples
-# Two workers, each with a PostgreSQL of its own; more would share the cores with their servers.
-TEST_WORKERS ?= 2
+# Workers, each with a PostgreSQL of its own: one more than two cores have, since many tests wait for a clock.
+TEST_WORKERS ?= 3
 TESTS ?= tests
 # A worker that crashes ends the run, which says in which test it was; with another one in its place it may wait for ever.
 PYTEST = $(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --max-worker-restart 0
