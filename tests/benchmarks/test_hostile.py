@@ -35,10 +35,10 @@ def server() -> Iterator[EmbeddedServer]:
         yield running
 
 
-def proved(server: EmbeddedServer, attack: Attack, name: str) -> Result:
+def proved(server: EmbeddedServer, attack: Attack, name: str, pace: float = PACE) -> Result:
     """One attack on a database of its own."""
     with server_database(server, name) as dsn:
-        (result,) = prove(dsn, [attack], lambda _: None, pace=PACE, rows=ROWS)
+        (result,) = prove(dsn, [attack], lambda _: None, pace=pace, rows=ROWS)
     return result
 
 
@@ -89,7 +89,7 @@ def test_a_wrong_file_is_red(server: EmbeddedServer, monkeypatch: pytest.MonkeyP
     if no_group() is not None:
         return
     monkeypatch.setattr(Oracle, "digest", lambda _, spec: f"not the digest of {spec}")
-    result = proved(server, NOBODY, "wrong")
+    result = proved(server, NOBODY, "wrong", PACE / 2)
     assert "no honest export was right" in result.problems
     assert any("differs from the server" in problem for problem in result.problems)
 
@@ -99,7 +99,7 @@ def test_an_attack_is_run_and_counted(server: EmbeddedServer) -> None:
     if no_group() is not None:
         return
     (attack,) = (attack for attack in ATTACKS if attack.name == "many-jobs")
-    result = proved(server, attack, "attacked")
+    result = proved(server, attack, "attacked", PACE / 4)
     assert result.facts["POST 201"] > 20
 
 

@@ -29,7 +29,7 @@ ROWS = 3_000
 MOMENTS = {
     "filling": (("--rows", "2000000"), "filling"),
     "serving": (("--rows", str(ROWS), "--keep"), "serving"),
-    "reading back": (("--rows", "200000"), "-------"),
+    "reading back": (("--rows", "100000"), "-------"),
 }
 """When a signal comes: the arguments, and the line of the output after which it does."""
 
@@ -95,8 +95,16 @@ def test_wrong_files_are_noticed(
         assert f"WRONG {name}: Sums(rows={ROWS - 1}, " in output
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        ("filling", signal.SIGINT),
+        ("serving", signal.SIGTERM),
+        ("reading back", signal.SIGINT),
+        ("reading back", signal.SIGTERM),
+        ("reading back", signal.SIGKILL),
+    ],
+)
 def test_a_signal_stops_everything(private_tmp: Path, number: signal.Signals, moment: str) -> None:
     arguments, line = MOMENTS[moment]
     with start_cli("demo", *arguments, env={"TMPDIR": str(private_tmp), "PORT": "0"}) as process:
