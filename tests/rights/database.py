@@ -52,6 +52,15 @@ CREATE FUNCTION become() RETURNS text VOLATILE LANGUAGE plpgsql AS $$ BEGIN
 CREATE VIEW undoing WITH (security_invoker) AS
     SELECT p.* FROM (SELECT become() AS b OFFSET 0) AS b, LATERAL (SELECT * FROM plain WHERE b.b <> '' OFFSET 0) AS p;
 """
+MASKED = """
+CREATE ROLE {viewer};
+GRANT {viewer} TO {gate};
+CREATE SCHEMA masked;
+CREATE VIEW masked.plain AS SELECT id, tenant, left(email, 1) || '…' AS email FROM public.plain;
+GRANT USAGE ON SCHEMA masked TO {viewer};
+GRANT SELECT ON masked.plain TO {viewer};
+"""
+"""Views in place of tables, for a role that may read nothing else: what PostgreSQL Anonymizer does for its roles."""
 SIBLING = """
 CREATE TABLE sibling AS SELECT 1 AS id, 0 AS tenant, 'of the sibling' AS email;
 GRANT SELECT ON sibling TO {app};
@@ -77,6 +86,8 @@ class Data:
     """Of a NOINHERIT login, which may become the role and nothing else."""
     role: str
     """The name of the login ``tenant``, as a role."""
+    viewer: str
+    """The name of the role that has masking views."""
 
     def oracle(self, who: str, relation: str) -> list[tuple[object, ...]]:
         """What the server itself gives to a caller, read through its own client library."""
@@ -125,13 +136,15 @@ def make(dsn: str) -> Data:
         )
         connection.execute(f"GRANT {names['tenant']}, {names['app']} TO {names['gate']}; ANALYZE".encode())
         connection.execute(SIBLING.format(app=names["app"]).encode())
+        viewer = f"{parameters['dbname']}_viewer"
+        connection.execute(MASKED.format(viewer=viewer, gate=names["gate"]).encode())
     logins = {name: make_conninfo(dsn, user=role, password="secret") for name, role in names.items()}
-    return Data(dsn, role=names["tenant"], **logins)
+    return Data(dsn, role=names["tenant"], viewer=viewer, **logins)
 
 
 def drop(data: Data) -> None:
     """Take the logins away; they are the whole server's."""
     with psycopg.connect(data.owner, autocommit=True) as connection:
-        for login in (data.gate, data.app, data.tenant):
-            role = conninfo_to_dict(login)["user"]
+        logins = [conninfo_to_dict(login)["user"] for login in (data.gate, data.app, data.tenant)]
+        for role in (*logins, data.viewer):
             connection.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}".encode())

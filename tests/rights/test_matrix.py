@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -14,6 +16,7 @@ from tests.fixtures.process import Service
 from tests.rights.conftest import CALLERS, bearer
 from tests.rights.database import RELATIONS, Data
 from tests.service.client import assert_problem, call, post, wait_for
+from tests.service.sse import EventStream
 
 HIDDEN = b"hidden"
 COLUMNS = ["id", "tenant", "email"]
@@ -50,8 +53,7 @@ def rows(body: bytes, format_: str) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize("who", CALLERS)
 def test_every_form_has_what_the_server_gives(service: Service, data: Data, who: str, relation: str) -> None:
     expected = sorted(data.oracle(who, relation))
-    forms = (("csv", "stream"), ("json", "file"), ("parquet", "stream"))
-    for format_, delivery in forms:
+    for format_, delivery in itertools.product(("csv", "json", "parquet"), ("stream", "file")):
         body = fetched(service, who, dataset=relation, format=format_, columns=COLUMNS, delivery=delivery)
         assert rows(body, format_) == expected, (format_, delivery)
         if who == "mask":
@@ -83,6 +85,85 @@ def test_the_number_of_segments_tells_nothing(service: Service, who: str) -> Non
     assert call(service, f"{path}/download", headers=bearer(who)).status == 200
     job = call(service, path, headers=bearer(who)).json()
     assert (job["status"], job["segmentsTotal"], job["segmentsDone"]) == ("completed", None, 0)
+
+
+@pytest.mark.parametrize("who", CALLERS)
+def test_a_delivery_has_what_the_server_gives(service: Service, data: Data, lake: Path, who: str) -> None:
+    """All relations at one moment, the files as they lie in the store; a manifest that counts them."""
+    asked = [{"dataset": name, "columns": COLUMNS} for name in RELATIONS]
+    path = made(service, who, format="csv", delivery="store", destination="lake", datasets=asked)
+    wait_for(lambda: call(service, path, headers=bearer(who)).json()["status"] not in ("pending", "running"))
+    assert call(service, path, headers=bearer(who)).json()["status"] == "completed"
+    for file in call(service, f"{path}/files", headers=bearer(who)).json()["files"]:
+        found = (lake / path.removeprefix("/exports/") / file["path"]).read_bytes()
+        expected = sorted(data.oracle(who, file["dataset"]))
+        assert rows(found, "csv") == expected, file["dataset"]
+        assert file["rows"] == len(expected)
+        given = call(service, f"{path}/files/{file['number']}", headers=bearer(who))
+        assert given.body == found
+
+
+@pytest.mark.parametrize("who", CALLERS)
+def test_heads_and_events_tell_nothing(service: Service, data: Data, who: str) -> None:
+    """No row of others is counted in them, while it runs and afterwards, and no share of the whole is told."""
+    own = len(data.oracle(who, "plain"))
+    streamed = made(service, who, dataset="plain", format="csv")
+    head = call(service, f"{streamed}/download", method="HEAD", headers=bearer(who))
+    assert (head.status, head.body, head.headers.get("content-length")) == (200, b"", None)
+    path = made(service, who, dataset="plain", format="csv", columns=COLUMNS, delivery="file")
+    key = "".join(f"{name}: {value}\r\n" for name, value in bearer(who).items())
+    with EventStream(service, path.removeprefix("/exports/"), headers=key) as stream:
+        events = stream.rest()
+    assert events[-1].data["rows"] == own
+    for each in events:
+        assert each.data["rows"] <= own
+        assert (each.data["segmentsTotal"], each.data["segmentsDone"]) == (None, 0)
+        assert each.data["progress"] in (None, 1.0)
+        assert HIDDEN.decode() not in json.dumps(each.data)
+    head = call(service, f"{path}/download", method="HEAD", headers=bearer(who))
+    whole = call(service, f"{path}/download", headers=bearer(who))
+    assert head.headers["content-length"] == str(len(whole.body))
+
+
+def test_a_hidden_column_is_not_asked_about(service: Service, data: Data) -> None:
+    """A filter or an order on it is refused before the server sees a statement, so that its time tells nothing."""
+    with psycopg.connect(data.owner, autocommit=True) as connection:
+        before = _scans(connection)
+        for member in (
+            {"filter": [{"column": "email", "op": "like", "value": "hidden1%"}]},
+            {"orderBy": [{"column": "email", "direction": "asc"}]},
+            {"columns": ["id", "email"]},
+            {"exclude": ["email"]},
+        ):
+            spec = {"format": "csv", "dataset": "plain", **member}
+            assert_problem(post(service, spec, headers=bearer("few")), 400, "bad-request", "email")
+        where = call(service, "/datasets/plain.csv?where=email%3D%27x%27", headers=bearer("few"))
+        assert_problem(where, 400, "bad-request", "email")
+        assert _scans(connection) == before
+
+
+def _scans(connection: psycopg.Connection) -> object:
+    """How often the table was read, in whatever way."""
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    query = "SELECT seq_scan, idx_scan FROM pg_stat_user_tables WHERE relname = 'plain'"
+    return connection.execute(query).fetchone()
+
+
+def test_views_for_a_role_mask_what_they_show(service: Service, data: Data) -> None:
+    """Masking that is the database's own: a role has views in place of the tables, which it may not read."""
+    with psycopg.connect(data.owner) as connection:
+        expected = connection.execute("SELECT id, tenant, email FROM masked.plain ORDER BY id").fetchall()
+    assert len(expected) == 2000
+    for format_, delivery in itertools.product(("csv", "json", "parquet"), ("stream", "file")):
+        body = fetched(service, "viewer", dataset="masked", format=format_, delivery=delivery, columns=COLUMNS)
+        assert rows(body, format_) == expected, (format_, delivery)
+        assert HIDDEN not in body
+    term = [{"column": "email", "op": "like", "value": "hidden%"}]
+    body = fetched(service, "viewer", dataset="masked", format="csv", columns=COLUMNS, filter=term)
+    assert rows(body, "csv") == []
+    # The table itself does not exist for the role.
+    answer = post(service, {"dataset": "materialized", "format": "csv"}, headers=bearer("viewer"))
+    assert_problem(answer, 400, "unknown-dataset", "materialized")
 
 
 @pytest.mark.parametrize("relation", RELATIONS)

@@ -95,14 +95,14 @@ class ActiveRun:
         progress = self._progress() if self._progress is not None else None
         if progress is None:
             return replace(self.run, bytes=self.bytes, snapshot=self.snapshot)
-        # The pieces of a table tell its size, also to who may read few of its rows.
+        # The pieces of a table tell its size, also to who may read few of its rows, and so does the share of them.
         whole = self.job.rights is None and not progress.narrowed
         return replace(
             self.run,
             bytes=self.bytes,
             snapshot=self.snapshot,
             rows=progress.rows,
-            progress=progress.fraction,
+            progress=progress.fraction if whole or progress.finished else None,
             segments_done=progress.segments_done if whole else 0,
             segments_total=progress.segments_total if whole else None,
             elapsed=time.monotonic() - self._opened,
