@@ -8,10 +8,10 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, TypeAdapter
 
+from polyglot_export.request.link import LinkRequest
 from polyglot_export.request.schema import spec_schema
 from polyglot_export.service.http import problems
 from polyglot_export.service.http.problems import ProblemView
-from polyglot_export.service.links.asked import LinkRequest
 
 __all__ = ["describe", "json_answer", "other_answer", "problems_for"]
 

@@ -16,6 +16,7 @@ from polyglot_export.fields import read_record
 from polyglot_export.jobs.job import Job, now
 from polyglot_export.jobs.links import MAX_LINKS, Link
 from polyglot_export.jobs.stores.base import JobStore
+from polyglot_export.request.link import LinkRequest
 from polyglot_export.service.background.absent import absent
 from polyglot_export.service.callers import Caller
 from polyglot_export.service.dependencies import (
@@ -32,7 +33,6 @@ from polyglot_export.service.errors import LinksOff, NotFound, WrongState
 from polyglot_export.service.http.answer_model import AnswerModel, Time, time_text
 from polyglot_export.service.http.bodies import ExactJSONResponse
 from polyglot_export.service.http.openapi import json_answer, other_answer, problems_for
-from polyglot_export.service.links.asked import LinkRequest
 from polyglot_export.service.links.signer import SignedLink
 from polyglot_export.service.replicas.runs import check_runnable
 

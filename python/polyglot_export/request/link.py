@@ -1,4 +1,4 @@
-"""What is asked for when a link is made."""
+"""What is asked for when a link to an export is made."""
 
 from __future__ import annotations
 
