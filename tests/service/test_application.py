@@ -84,6 +84,7 @@ def test_the_document_lists_what_is_there_and_nothing_else(service: Service) -> 
         ("GET", "/caller"),
         ("GET", "/datasets"),
         ("GET", "/datasets/{name}"),
+        ("GET", "/datasets/{name}/preview"),
         ("GET", "/datasets/{name}.{ending}"),
         ("HEAD", "/datasets/{name}.{ending}"),
         ("GET", "/health"),

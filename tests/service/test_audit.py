@@ -178,6 +178,12 @@ def test_a_rename_without_a_signal_loses_no_line(service: Service, log: Path) ->
         assert events == ["export.created", "run.begun", "run.ended"]
 
 
+def test_a_preview_is_told(service: Service, log: Path) -> None:
+    assert call(service, "/datasets/small/preview", headers=bearer(KEY)).status == 200
+    told = of(log, "preview.read")[-1]
+    assert (told["caller"], told["dataset"]["dataset"], told["format"]) == ("app", "small", "csv")
+
+
 def test_links(service: Service, log: Path) -> None:
     made = post(service, {"format": "csv", "dataset": "small"}, headers=bearer(KEY)).json()["exportId"]
     path = f"/exports/{made}/links"

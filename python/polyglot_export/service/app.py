@@ -39,6 +39,7 @@ from polyglot_export.service.routes import (
     links,
     metrics,
     one_request,
+    preview,
 )
 from polyglot_export.service.webhooks import openapi as webhooks
 
@@ -55,6 +56,7 @@ ROUTERS = (
     linked.router,
     # Before the datasets, which take any path.
     one_request.router,
+    preview.router,
     datasets.router,
     caller.router,
     health.router,

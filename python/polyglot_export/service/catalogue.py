@@ -88,13 +88,24 @@ class Catalogue:
                 dsn=caller.rights.dsn(self._database.dsn),
             )
 
-    async def _check_one(self, caller: Caller, spec: ExportSpec) -> None:
+    async def columns(self, caller: Caller, spec: ExportSpec) -> list[tuple[str, str]]:
+        """The columns that the file of an export has: names, and types of the database.
+
+        Raises:
+            SpecError: As :meth:`check`.
+        """
+        dataset = await self._check_one(caller, spec)
+        types = {column.name: column.type for column in dataset.columns}
+        return [(target, types[source]) for source, target in _chosen(spec, [*types])]
+
+    async def _check_one(self, caller: Caller, spec: ExportSpec) -> Dataset:
         dataset = await self.find(caller, spec.dataset or self.default_dataset, spec)
         columns = {column.name: column for column in dataset.columns}
         for field, name in _named_columns(spec):
             if name not in columns and (name != REST or not field.startswith("columns.")):
                 raise unknown_column(name, columns, field)
         spec.format.record.encoder_options(spec.options, _targets(spec, [*columns]), {})
+        return dataset
 
 
 def _for(caller: Caller, dataset: Dataset) -> Dataset:
@@ -118,13 +129,18 @@ def _named_columns(spec: ExportSpec) -> Iterable[tuple[str, str]]:
 
 def _targets(spec: ExportSpec, columns: Sequence[str]) -> list[str]:
     """The names in the file, of a dataset that has these columns."""
+    return [target for _, target in _chosen(spec, columns)]
+
+
+def _chosen(spec: ExportSpec, columns: Sequence[str]) -> list[tuple[str, str]]:
+    """The columns of the file, by their names in the dataset and in the file."""
     if spec.columns is None:
-        return [name for name in columns if name not in spec.exclude]
+        return [(name, name) for name in columns if name not in spec.exclude]
     asked = {choice.source for choice in spec.columns}
-    targets: list[str] = []
+    chosen: list[tuple[str, str]] = []
     for choice in spec.columns:
         if choice.source == REST and REST not in columns:
-            targets += [name for name in columns if name not in asked and name not in spec.exclude]
+            chosen += [(name, name) for name in columns if name not in asked and name not in spec.exclude]
         else:
-            targets.append(choice.target)
-    return targets
+            chosen.append((choice.source, choice.target))
+    return chosen

@@ -41,6 +41,7 @@ from polyglot_export.service.prepared.downloads import PreparedFiles
 from polyglot_export.service.prepared.files import SpoolFiles
 from polyglot_export.service.prepared.spool import Spool
 from polyglot_export.service.prepared.tidying import SpoolKeeper
+from polyglot_export.service.preview.preview import Previews, preview_terms
 from polyglot_export.service.quotas.quotas import Quotas
 from polyglot_export.service.reload import Reloader
 from polyglot_export.service.replicas.replica import Replica, replica_name
@@ -83,6 +84,7 @@ class Service:
     least_pace: LeastPace
     spool: Spool
     prepared_files: PreparedFiles
+    previews: Previews
     delivered_files: DeliveredFiles
     links: Links
     preparations: Preparations
@@ -202,6 +204,7 @@ def build(
         least_pace=least_pace,
         spool=spool,
         prepared_files=PreparedFiles(spool, file_terms),
+        previews=Previews(Admission(budget, preview_terms(terms)), settings.queue_timeout),
         delivered_files=DeliveredFiles(file_terms, threads, audit),
         links=Links(_link_signer(settings, shared=shared is not None), store, known, audit),
         preparations=preparations,

@@ -28,6 +28,7 @@ from polyglot_export.service.links.followed import Links
 from polyglot_export.service.logs import about
 from polyglot_export.service.metrics import Metrics
 from polyglot_export.service.prepared.downloads import PreparedFiles
+from polyglot_export.service.preview.preview import Previews
 from polyglot_export.service.quotas.metered import METER
 from polyglot_export.service.quotas.quotas import Quotas
 from polyglot_export.service.replicas.runs import Runs
@@ -55,6 +56,7 @@ __all__ = [
     "OwnJobDep",
     "PreparationsDep",
     "PreparedFilesDep",
+    "PreviewsDep",
     "QuotasDep",
     "RevocationsDep",
     "RunsDep",
@@ -90,6 +92,7 @@ LinksDep = Annotated[Links, _part(lambda service: service.links)]
 LeastPaceDep = Annotated[LeastPace, _part(lambda service: service.least_pace)]
 MessengerDep = Annotated[Messenger, _part(lambda service: service.messenger)]
 MetricsDep = Annotated[Metrics, _part(lambda service: service.metrics)]
+PreviewsDep = Annotated[Previews, _part(lambda service: service.previews)]
 PreparationsDep = Annotated[Preparations, _part(lambda service: service.preparations)]
 PreparedFilesDep = Annotated[PreparedFiles, _part(lambda service: service.prepared_files)]
 QuotasDep = Annotated[Quotas, _part(lambda service: service.quotas)]

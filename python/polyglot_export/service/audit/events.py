@@ -23,6 +23,7 @@ __all__ = [
     "LinkRevoked",
     "LinkUsed",
     "LogResumed",
+    "PreviewRead",
     "RequestRefused",
     "RunBegun",
     "RunEnded",
@@ -83,6 +84,15 @@ class ExportCreated(AuditEvent):
     webhook: str | None = None
     role: str | None = None
     """Of the database; null for that of the login."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewRead(AuditEvent):
+    """The first rows of a dataset are about to be read and shown."""
+
+    name = "preview.read"
+    dataset: DatasetRead
+    format: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +244,7 @@ class ServiceStopped(AuditEvent):
 
 KINDS: tuple[type[AuditEvent], ...] = (
     ExportCreated,
+    PreviewRead,
     RunBegun,
     RunEnded,
     FileSent,

@@ -14,6 +14,7 @@ from polyglot_export.service.audit.events import (
     LinkMade,
     LinkRevoked,
     LinkUsed,
+    PreviewRead,
     RequestRefused,
     RunBegun,
     RunEnded,
@@ -60,6 +61,16 @@ class Recorder:
                 webhook=spec.webhook,
                 role=role,
             )
+        )
+
+    async def previewed(self, caller: str | None, spec: ExportSpec) -> None:
+        """The first rows are about to be read.
+
+        Raises:
+            AuditAway: The log cannot be written.
+        """
+        await self.log.must(
+            PreviewRead(caller=caller, address=noted_address(), dataset=self._read(spec), format=spec.format.value)
         )
 
     async def begun(self, job: Job, run: Run) -> None:
