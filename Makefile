@@ -111,6 +111,11 @@ readers: install ## What every reader of Parquet makes of every type: the table 
 	@$(BIN)/python -m tests.readers.measure
 	@$(BIN)/python -m tests.readers.table
 
+.PHONY: screenshots
+screenshots: install ## The pictures of the page in docs/images
+	@tools/system-packages.sh tests
+	@$(BIN)/python -m tests.page.screenshots
+
 .PHONY: servers
 servers: install ## Which web servers show a cut of an ExportResponse: the table of docs/reference/web-servers.md
 	@tools/system-packages.sh tests

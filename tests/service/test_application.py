@@ -81,6 +81,7 @@ def test_the_document_lists_what_is_there_and_nothing_else(service: Service) -> 
         ("GET", "/links/{token}"),
         ("HEAD", "/links/{token}"),
         ("GET", "/links/{token}/events"),
+        ("GET", "/overview"),
         ("GET", "/caller"),
         ("GET", "/datasets"),
         ("GET", "/datasets/{name}"),

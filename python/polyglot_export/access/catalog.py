@@ -47,7 +47,7 @@ _RELATIONS = sql.SQL(
     " WHERE {condition} AND c.relkind IN ({kinds}) AND NOT c.relispartition AND NOT pg_is_other_temp_schema(n.oid)"
     " AND has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT'))"
     " SELECT f.nspname, f.relname, f.relkind, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull, "
-    "f.rows, f.bytes, f.oid"
+    "f.rows, f.bytes, obj_description(f.oid, 'pg_class'), f.oid"
     " FROM found AS f JOIN pg_attribute AS a ON a.attrelid = f.oid AND a.attnum > 0 AND NOT a.attisdropped"
     " WHERE has_column_privilege(f.oid, a.attnum, 'SELECT') ORDER BY f.nspname, f.relname, a.attnum"
 )
@@ -90,9 +90,9 @@ class Dataset:
     """Size of the heap with TOAST now, or at the last VACUUM or ANALYZE while someone holds or waits for the one lock
     that excludes readers; ``None`` for what is not stored."""
     comment: str | None = None
-    """Where details are asked for, as the next one."""
+    """Of the database."""
     key: tuple[str, ...] = ()
-    """The columns of the primary key that are offered, in its order."""
+    """The columns of the primary key that are offered, in its order; where details are asked for."""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     """Of a configured query, by name."""
 
@@ -288,6 +288,8 @@ def _grouped(rows: list[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
 
 
 def _dataset(rows: list[tuple[Any, ...]], *, bare: bool) -> Dataset:
-    schema, name, kind, *_, estimated_rows, estimated_bytes, _ = rows[0]
+    schema, name, kind, *_, estimated_rows, estimated_bytes, comment, _ = rows[0]
     columns = tuple(DatasetColumn(row[3], shown(row[4]), row[5]) for row in rows)
-    return Dataset(name if bare else f"{schema}.{name}", KINDS[kind], columns, estimated_rows, estimated_bytes)
+    title = name if bare else f"{schema}.{name}"
+    shown_comment = shown(comment) if comment is not None else None
+    return Dataset(title, KINDS[kind], columns, estimated_rows, estimated_bytes, shown_comment)

@@ -26,6 +26,7 @@ class ArrowOptions(ColumnarOptions):
     """Record batches as Arrow keeps them in memory, compressed or not."""
 
     compression: Literal["lz4", "zstd", "none"] = "lz4"
+    """Of the buffers inside the file."""
 
 
 def _encoder(container: str) -> Callable[[ArrowOptions, Sequence[str], Mapping[str, str]], EncoderOptions]:

@@ -59,19 +59,25 @@ class CsvOptions(Options):
     delimiter: str = _filled_in(PLAIN["delimiter"])
     """A semicolon with ``decimalComma``."""
     header: bool = True
+    """Whether the first line has the names of the columns."""
     null: str = ""
+    """What stands for NULL; the same text as a value is quoted."""
     quote: str = '"'
+    """What is around values that need it."""
     escape: str | None = None
     """The same as ``quote`` when not given."""
     force_quote: tuple[str, ...] | Literal["*"] = ()
     """Target names of columns whose values are always quoted, or ``*``."""
     line_end: Literal["lf", "crlf"] = _filled_in(PLAIN["line_end"])
+    """What ends a line."""
     bom: bool = _filled_in(PLAIN["bom"])
     """UTF-16 always has one, and no other encoding but UTF-8 can."""
     formula_guard: bool = _filled_in(PLAIN["formula_guard"])
+    """Text that a spreadsheet would run as a formula begins with an apostrophe."""
     keep_text: bool = _filled_in(PLAIN["keep_text"])
     """Text that a spreadsheet would read as a number, a date or a truth value is written as ``="…"``."""
     encoding: str = field(default=UTF_8, metadata={"read": read_charset, "json_schema_extra": {"enum": list(CHARSETS)}})
+    """Of the characters of the file."""
     unencodable: Literal["error", "replace"] = "error"
     """What becomes of a character that the encoding lacks; ``replace`` writes a question mark, and is counted."""
     decimal_comma: bool = _filled_in(PLAIN["decimal_comma"])
@@ -81,6 +87,7 @@ class CsvOptions(Options):
     )
     """Digits behind the point of real and double precision, as ``printf`` rounds them."""
     booleans: Literal["t/f", "true/false", "1/0"] = "t/f"
+    """How true and false are written."""
     date_format: str | None = field(default=None, metadata={"read": read_pattern(DAY_DIRECTIVES)})
     """A pattern of ``strftime`` for date."""
     timestamp_format: str | None = field(

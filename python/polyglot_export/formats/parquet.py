@@ -44,7 +44,9 @@ class ParquetOptions(ColumnarOptions):
     profile: Literal["spark"] | None = None
     """``spark`` writes only what Spark reads: uuid and time as text."""
     compression: Literal["snappy", "zstd", "lz4_raw", "gzip", "none"] = "snappy"
+    """Of the pages inside the file."""
     uuid: Literal["uuid", "text"] = _by_profile("uuid")
+    """Whether a uuid has its own logical type; ``text`` is for readers that do not know it."""
     time: Literal["time", "text", "int64"] = _by_profile("time")
     """``int64`` is a plain number of microseconds since midnight; it and ``text`` can hold 24:00:00."""
     timestamps: Literal["micros", "millis", "int96"] = "micros"

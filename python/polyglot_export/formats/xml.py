@@ -16,10 +16,15 @@ class XmlOptions(Options):
     """XML 1.0, one element a row."""
 
     root: str = field(default="records", metadata={"min_length": 1})
+    """Name of the element around all rows."""
     record: str = field(default="record", metadata={"min_length": 1})
+    """Name of the element of a row."""
     json_types: Literal["containers", "all", "none"] = "containers"
+    """Which elements of JSON say of which type they are: objects and arrays that could be mistaken, all, or none."""
     invalid_xml_chars: Literal["error", "replace", "drop"] = "error"
+    """What becomes of a character that XML cannot hold; what is replaced or dropped is counted."""
     binary: Literal["base64", "hex"] = "base64"
+    """How bytea is written."""
 
 
 def _encoder_options(options: XmlOptions, _targets: Sequence[str], _manifest: Mapping[str, str]) -> EncoderOptions:

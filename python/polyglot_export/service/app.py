@@ -24,6 +24,7 @@ from polyglot_export.service.http.host_guard import HostGuard
 from polyglot_export.service.http.openapi import describe
 from polyglot_export.service.http.site_guard import SiteGuard
 from polyglot_export.service.metrics import RequestCounter
+from polyglot_export.service.pages import page
 from polyglot_export.service.pages import router as pages
 from polyglot_export.service.quotas.metered import Metered
 from polyglot_export.service.routes import (
@@ -39,6 +40,7 @@ from polyglot_export.service.routes import (
     links,
     metrics,
     one_request,
+    overview,
     preview,
 )
 from polyglot_export.service.webhooks import openapi as webhooks
@@ -61,7 +63,9 @@ ROUTERS = (
     caller.router,
     health.router,
     metrics.router,
+    overview.router,
     pages.router,
+    page.router,
 )
 """All calls; the first one that fits is the one that answers."""
 
@@ -101,7 +105,8 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.service = service
-    app.state.routes = [route for router in ROUTERS for route in router.routes]
+    routers = ROUTERS if settings.page == "on" else tuple(each for each in ROUTERS if each is not page.router)
+    app.state.routes = [route for router in routers for route in router.routes]
     add_exception_handlers(app)
     # In an app, that is its own.
     origins = settings.cors_origins.split() if callers is None else []
@@ -114,7 +119,7 @@ def create_app(
     app.add_middleware(HostGuard, needed=lambda: service.callers.keyless)
     app.add_middleware(RequestCounter, requests=service.metrics.requests)
     app.add_middleware(Metered)
-    for router in ROUTERS:
+    for router in routers:
         app.include_router(router)
     app.webhooks.include_router(webhooks.router)
     certificates = callers is None and settings.tls_client_ca is not None

@@ -62,7 +62,9 @@ class Catalogue:
         source = exposure.source_of(replace(spec, dataset=name)) if spec is not None else None
         found = await self._ask(
             caller,
-            lambda connection, settings: describe_dataset(connection, exposure, name, settings, source=source),
+            lambda connection, settings: describe_dataset(
+                connection, exposure, name, settings, source=source, details=True
+            ),
         )
         return _for(caller, found)
 

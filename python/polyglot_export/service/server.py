@@ -41,11 +41,16 @@ closed."""
 _log = logging.getLogger(__name__)
 
 
-def run(settings: ServiceSettings) -> None:
+def run(
+    settings: ServiceSettings, configuration: Configuration | None = None, ready: Callable[[str], None] | None = None
+) -> None:
     """Serve until SIGTERM or SIGINT, then let running downloads end within their grace.
 
     Args:
         settings: Validated settings.
+        configuration: What is offered, where no file says so. Then there is nothing to read again, and SIGHUP ends the
+            process, as the end of its terminal does for any program.
+        ready: Told of the address once it answers.
 
     Raises:
         SpecError: The settings or the configuration do not allow a start; nothing is listened to.
@@ -55,10 +60,10 @@ def run(settings: ServiceSettings) -> None:
     # A second series for each counter, whose only news is when the process started.
     disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs
     # Before the configuration is read: the signal would end the process.
-    signals = _ReloadSignals()
+    signals = _ReloadSignals() if configuration is None else None
     secrets = logs.secrets_of(settings.database_url, settings.redis_url) | set((settings.link_secret or "").split())
     logs.configure(settings.log_format, settings.log_level, secrets)
-    app = create_app(settings)
+    app = create_app(settings, configuration)
     service = service_of(app)
     # Every task inherits it.
     logs.about(replica=service.runs.replica)
@@ -87,10 +92,18 @@ def run(settings: ServiceSettings) -> None:
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=math.ceil(settings.shutdown_grace),
     )
-    server = _Server(config, service, tls, lambda: signals.watch(service.reload))
+    urls = [_url(sock, "http" if tls is None else "https") for sock in sockets]
+
+    def started() -> None:
+        if signals is not None:
+            signals.watch(service.reload)
+        if ready is not None:
+            ready(urls[0])
+
+    server = _Server(config, service, tls, started)
     with _findable(settings, service.reloader):
         _warn_of_unused(settings)
-        _announce(sockets, service.configuration, service.budget.capacity, "http" if tls is None else "https")
+        _announce(urls, settings, service)
         server.run(sockets=sockets)
     event(_log, logging.INFO, "service ended")
     if not server.started:
@@ -192,17 +205,22 @@ def _warn_of_unused(settings: ServiceSettings) -> None:
         )
 
 
-def _announce(sockets: list[socket.socket], configuration: Configuration, export_memory: int, scheme: str) -> None:
-    """Say where the service can be reached."""
-    for sock in sockets:
-        address, port = sock.getsockname()[:2]
-        shown = f"[{address}]" if sock.family == socket.AF_INET6 else address
+def _announce(urls: list[str], settings: ServiceSettings, service: Service) -> None:
+    """Say where the service can be reached, and its page."""
+    for url in urls:
         event(
             _log,
             logging.INFO,
             "service started",
-            url=f"{scheme}://{shown}:{port}",
-            keys=len(configuration.keys),
-            config=configuration.path,
-            exportMemory=export_memory,
+            url=url,
+            page=f"{url}/" if settings.page == "on" else None,
+            keys=len(service.configuration.keys),
+            config=service.configuration.path,
+            exportMemory=service.budget.capacity,
         )
+
+
+def _url(sock: socket.socket, scheme: str) -> str:
+    address, port = sock.getsockname()[:2]
+    shown = f"[{address}]" if sock.family == socket.AF_INET6 else address
+    return f"{scheme}://{shown}:{port}"

@@ -73,6 +73,7 @@ def run(rows: int, keep: bool = False) -> int:
     problems += [f"dump: {wrong}"] if wrong is not None else []
     for problem in problems:
         screen.say(f"WRONG {problem}")
+    screen.say(f"the page to try it in a browser: make serve, then http://{HOST}:{SERVE_PORT}/")
     return 1 if problems else 0
 
 
@@ -149,8 +150,10 @@ def _download(
 def _keep(screen: Screen, dsn: str, log: Path) -> int:
     with ServiceProcess(dsn, log, _serve_port()) as service:
         url = service.url
-        screen.say(f"serving table {TABLE} on {url} (log: {log}); Ctrl-C ends it. Try:")
+        screen.say(f"serving table {TABLE} on {url} (log: {log}); Ctrl-C ends it.")
+        screen.say(f"the page: {url}/")
         screen.say()
+        screen.say("Or try:")
         screen.say(f"  export DATABASE_URL={shlex.quote(dsn)}")
         screen.say(f"  polyglot export {TABLE} --limit 3")
         screen.say(f"  curl {url}/datasets")

@@ -112,6 +112,8 @@ class ServiceSettings(BaseSettings):
     root_path: Annotated[str, BeforeValidator(_root_path)] = Field("", validation_alias="POLYGLOT_ROOT_PATH")
     """The path that a proxy in front takes off, such as ``/reports``: ``Location`` and the API description have it in
     front of theirs."""
+    page: Literal["on", "off"] = Field("on", validation_alias="POLYGLOT_PAGE")
+    """Whether ``/`` is the page on which people choose, preview and take exports."""
     public_url: Annotated[str | None, BeforeValidator(_public_url)] = Field(
         None, validation_alias="POLYGLOT_PUBLIC_URL"
     )

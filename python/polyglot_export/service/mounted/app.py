@@ -38,8 +38,9 @@ __all__ = ["CallerOf", "MountedService", "asgi"]
 CallerOf: TypeAlias = Callable[[Request], "Caller | Awaitable[Caller | None] | None"]
 """Who sends a request; ``None`` for nobody who is known. A plain function is called in a thread."""
 
-FOR_ANYBODY = ("/health", "/docs", "/openapi.json", "/metrics")
-"""Paths for which the app is not asked who calls. They tell nothing of the data; ``/metrics`` is closed by itself."""
+FOR_ANYBODY = ("/health", "/docs", "/openapi.json", "/metrics", "/links", "/page")
+"""Paths for which the app is not asked who calls. They tell nothing of the data; ``/metrics`` is closed by itself,
+and a link says by itself who has made it."""
 
 _log = logging.getLogger(__name__)
 

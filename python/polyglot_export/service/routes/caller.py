@@ -44,6 +44,8 @@ class CallerView(AnswerModel):
     name: str | None
     """`null` where no keys are configured."""
     scopes: list[str]
+    destinations: list[str]
+    """Where it may have exports delivered to."""
     limits: LimitsView
     used: UsedView
 
@@ -61,6 +63,7 @@ async def show(caller: CallerDep, quotas: QuotasDep) -> ExactJSONResponse:
         CallerView(
             name=caller.name,
             scopes=[scope.value for scope in caller.rights.scopes],
+            destinations=sorted(caller.destinations),
             limits=_limits(caller.rights.limits),
             used=_used(await quotas.usage(caller)),
         ).members()

@@ -26,6 +26,8 @@ class ColumnView(AnswerModel):
     name: str
     type: str
     nullable: bool
+    comment: str | None
+    """Of the database; `GET /datasets/{name}` has it."""
 
 
 class ParameterView(AnswerModel):
@@ -49,6 +51,8 @@ class DatasetView(AnswerModel):
     """What `"parameters"` of an export may have."""
     estimated_rows: int | None
     estimated_bytes: int | None
+    comment: str | None
+    """Of the database."""
 
 
 class DatasetsView(AnswerModel):
@@ -93,7 +97,8 @@ def _view(dataset: Dataset) -> DatasetView:
         name=dataset.name,
         kind=dataset.kind,
         columns=[
-            ColumnView(name=column.name, type=column.type, nullable=column.nullable) for column in dataset.columns
+            ColumnView(name=column.name, type=column.type, nullable=column.nullable, comment=column.comment)
+            for column in dataset.columns
         ],
         parameters=[
             ParameterView(
@@ -108,4 +113,5 @@ def _view(dataset: Dataset) -> DatasetView:
         ],
         estimated_rows=dataset.estimated_rows,
         estimated_bytes=dataset.estimated_bytes,
+        comment=dataset.comment,
     )

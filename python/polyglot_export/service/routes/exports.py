@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from itertools import accumulate
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -133,17 +134,24 @@ async def index(
     runs: RunsDep,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Most exports in the answer")] = PAGE,
     after: Annotated[str | None, Query(description="The value of next in the page before")] = None,
+    status: Annotated[JobStatus | None, Query(description="Only exports in this state")] = None,
+    dataset: Annotated[str | None, Query(description="Only exports of this dataset")] = None,
 ) -> ExactJSONResponse:
     """The exports that this caller has created, or those of all with the scope `list-all`; each one's own address has
     its runs.
     """
-    if Scope.LIST_ALL in caller.rights.scopes:
-        found = await store.page_of_all(limit=limit + 1, after=after)
-    else:
-        found = await store.page(caller.name, limit=limit + 1, after=after)
+    all_owners = Scope.LIST_ALL in caller.rights.scopes
+    found: list[Job] = []
+    while len(found) <= limit:
+        read = limit + 1 if status is None and dataset is None else MAX_PAGE
+        jobs = await (store.page_of_all if all_owners else partial(store.page, caller.name))(limit=read, after=after)
+        found += [job for job in map(runs.live, jobs) if _is_wanted(job, status, dataset)]
+        if len(jobs) < read:
+            break
+        after = cursor_of(jobs[-1])
     page = _that_fit(found[:limit])
     view = ExportsView(
-        exports=[job_summary(runs.live(job)) for job in page],
+        exports=[job_summary(job) for job in page],
         next=cursor_of(page[-1]) if len(found) > len(page) else None,
     )
     return ExactJSONResponse(view.members())
@@ -190,6 +198,12 @@ async def end(
         await store.remove(job.id)
         await preparations.forget(job)
     return Response(status_code=204)
+
+
+def _is_wanted(job: Job, status: JobStatus | None, dataset: str | None) -> bool:
+    if status is not None and job.status() is not status:
+        return False
+    return dataset is None or any(each.dataset == dataset for each in job.spec.each())
 
 
 def _that_fit(jobs: list[Job]) -> list[Job]:

@@ -1,0 +1,56 @@
+"""``/``: the page on which people choose, preview, run and take away exports.
+
+Plain HTML, CSS and ES modules of this package: nothing is built, and nothing is loaded from elsewhere. The page itself
+is for anybody; everything that it shows it asks for with the key of its user.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from polyglot_export.service.errors import NotFound
+from polyglot_export.service.pages.assets import Asset, assets
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False)
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "X-Frame-Options": "DENY",
+    "Vary": "Accept-Encoding",
+}
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+
+@router.get("/")
+async def page(request: Request) -> Response:
+    """The page itself, which knows the addresses of everything else."""
+    return _answer(request, assets().index(), "no-cache")
+
+
+@router.get("/page/{version}/{name}")
+async def file(request: Request, version: str, name: str) -> Response:
+    """What it is made of; an address has the digest of all of it, so that it never changes."""
+    found = assets().files.get(name) if version == assets().version else None
+    if found is None:
+        raise NotFound(f"there is no such file of the page: {name[:40]!r}; load the page again")
+    return _answer(request, found, _FOR_EVER)
+
+
+def _answer(request: Request, asset: Asset, caching: str) -> Response:
+    headers = {**_HEADERS, "Cache-Control": caching, "ETag": f'"{asset.digest}"'}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+        return Response(asset.packed, media_type=asset.media_type, headers=headers)
+    return Response(asset.content, media_type=asset.media_type, headers=headers)
