@@ -35,3 +35,18 @@ def test_a_locked_table_does_not_hang_the_catalogue(records: str, service: Servi
         shown = call(service, "/datasets/small")
         assert shown.status == 200
         assert shown.json()["estimatedBytes"] > 0, "the size of the last ANALYZE stands in"
+
+
+def test_the_list_says_what_each_one_says(service: Service) -> None:
+    """Tables are looked up together there, and one by one here; comments of columns are only here."""
+    listed = call(service, "/datasets").json()["datasets"]
+    assert {each["name"] for each in listed} == {"records", "small", "slow"}
+    for each in listed:
+        assert each == call(service, f"/datasets/{each['name']}").json()
+
+
+def test_a_list_without_columns_and_a_packed_one(service: Service) -> None:
+    plain = call(service, "/datasets?columns=false")
+    whole = call(service, "/datasets").json()["datasets"]
+    assert plain.json()["datasets"] == [{**each, "columns": None} for each in whole]
+    assert "Content-Encoding" not in plain.headers, "small, and not asked for"

@@ -7,7 +7,7 @@ of a dot, and then as SQL reads it (folded to lower case). A name with quotes is
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from psycopg import sql
@@ -18,7 +18,7 @@ from polyglot_export.postgres.leader import Leader
 from polyglot_export.postgres.names import is_text, shown
 from polyglot_export.sources.base import RelationName
 
-__all__ = ["Relation", "ancestors", "find_relation", "oid_array", "privileged", "read_relations"]
+__all__ = ["Relation", "ancestors", "find_relation", "found_oids", "oid_array", "privileged", "read_relations"]
 
 KINDS = {
     "r": "table",
@@ -112,6 +112,26 @@ def find_relation(leader: Leader, source: RelationName, title: str = "") -> Rela
     if relation.kind == "v" and not _views_allowed(leader, source):
         raise _unknown(title or source.name)
     return relation
+
+
+def found_oids(leader: Leader, sources: Sequence[RelationName]) -> list[int | None]:
+    """The relations of many names by one question; ``None`` for a name that stands for nothing.
+
+    Raises:
+        PolyglotError: One of the names cannot be asked for; the transaction then takes no further statement.
+    """
+    spellings = [(at, name) for at, source in enumerate(sources) for name in _candidates(source, leader)]
+    found: list[int | None] = [None] * len(sources)
+    rows = leader.run(
+        sql.SQL(
+            "SELECT pg_catalog.to_regclass(name)::pg_catalog.oid"
+            " FROM pg_catalog.unnest({}::pg_catalog.text[]) WITH ORDINALITY AS spelling(name, at) ORDER BY at"
+        ).format(sql.Literal([name for _, name in spellings]))
+    )
+    for (at, _), (oid,) in zip(spellings, rows, strict=True):
+        if oid is not None and found[at] is None:
+            found[at] = int(oid)
+    return found
 
 
 def read_relations(leader: Leader, oids: Iterable[int]) -> dict[int, Relation]:

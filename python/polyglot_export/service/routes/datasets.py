@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import gzip
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header, Query
 
 from polyglot_export.access.catalog import Dataset
 from polyglot_export.access.scopes import Scope
@@ -18,6 +19,11 @@ from polyglot_export.service.http.openapi import json_answer, problems_for
 __all__ = ["router", "shown"]
 
 router = APIRouter(tags=["datasets"])
+
+PACKED_BYTES = 4096
+"""From here on a list is packed for who takes it packed: it is mostly the same words again."""
+PACKING_LEVEL = 4
+"""Of gzip: 2,000 datasets take a few milliseconds and become a twentieth."""
 
 
 class ColumnView(AnswerModel):
@@ -46,7 +52,8 @@ class DatasetView(AnswerModel):
 
     name: str
     kind: str
-    columns: list[ColumnView]
+    columns: list[ColumnView] | None
+    """`null` in a list that was asked for without them."""
     parameters: list[ParameterView]
     """What `"parameters"` of an export may have."""
     estimated_rows: int | None
@@ -67,10 +74,16 @@ class DatasetsView(AnswerModel):
     summary="List what may be exported",
     responses=json_answer(DatasetsView) | problems_for(401, 403, 429, 503, 504),
 )
-async def index(catalogue: CatalogueDep, caller: CallerDep) -> ExactJSONResponse:
+async def index(
+    catalogue: CatalogueDep,
+    caller: CallerDep,
+    columns: Annotated[bool, Query(description="Whether each dataset has its columns")] = True,
+    accept_encoding: Annotated[str, Header(include_in_schema=False)] = "",
+) -> ExactJSONResponse:
     """With columns, types and estimates."""
     found = await catalogue.all(caller)
-    return ExactJSONResponse(DatasetsView(datasets=[_view(dataset) for dataset in found]).members())
+    view = DatasetsView(datasets=[_view(dataset, columns=columns) for dataset in found])
+    return _packed(ExactJSONResponse(view.members()), accept_encoding)
 
 
 @router.get(
@@ -92,14 +105,34 @@ def shown(dataset: Dataset) -> ExactJSONResponse:
     return ExactJSONResponse(_view(dataset).members())
 
 
-def _view(dataset: Dataset) -> DatasetView:
+def _packed(answer: ExactJSONResponse, accepted: str) -> ExactJSONResponse:
+    answer.headers["Vary"] = "Accept-Encoding"
+    if len(answer.body) >= PACKED_BYTES and _takes_gzip(accepted):
+        answer.body = gzip.compress(answer.body, PACKING_LEVEL, mtime=0)
+        answer.headers["Content-Length"] = str(len(answer.body))
+        answer.headers["Content-Encoding"] = "gzip"
+    return answer
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """RFC 9110, section 12.5.3; a weight of nought means never."""
+    for each in accepted.lower().split(","):
+        name, _, weight = each.replace(" ", "").partition(";q=")
+        if name == "gzip":
+            return weight.strip("0.") != "" or weight == ""
+    return False
+
+
+def _view(dataset: Dataset, *, columns: bool = True) -> DatasetView:
     return DatasetView(
         name=dataset.name,
         kind=dataset.kind,
         columns=[
             ColumnView(name=column.name, type=column.type, nullable=column.nullable, comment=column.comment)
             for column in dataset.columns
-        ],
+        ]
+        if columns
+        else None,
         parameters=[
             ParameterView(
                 name=name,

@@ -16,7 +16,7 @@ let datasets = null;
 let formats = null;
 
 export async function exportView(main, caller) {
-  datasets ??= (await call("/datasets")).datasets.map((dataset) => ({ ...dataset, words: `${dataset.name} ${dataset.comment ?? ""}`.toLowerCase() }));
+  datasets ??= (await call("/datasets?columns=false")).datasets.map((dataset) => ({ ...dataset, words: `${dataset.name} ${dataset.comment ?? ""}`.toLowerCase() }));
   const state = read();
   const list = h("ul", { class: "datasets" });
   const search = h("input", { type: "search", placeholder: `Search ${count(datasets.length)} datasets`, "aria-label": "Search datasets", spellcheck: false });
