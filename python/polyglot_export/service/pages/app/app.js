@@ -9,7 +9,7 @@ let caller = null;
 let shown = null;
 
 const VIEWS = {
-  export: (target) => exportView(target, caller),
+  export: (target, known) => exportView(target, known),
   history: async (target) => (await import("./history.js")).historyView(target),
   overview: async (target) => (await import("./overview.js")).overviewView(target),
 };
@@ -28,9 +28,9 @@ async function show() {
   }
   main.setAttribute("aria-busy", "true");
   try {
-    caller ??= await call("/caller");
-    who();
-    await VIEWS[name](main);
+    // Side by side: the view needs to know of the caller only once something is chosen.
+    const known = caller ? Promise.resolve(caller) : call("/caller");
+    [caller] = await Promise.all([known, VIEWS[name](main, known), known.then(who)]);
   } catch (error) {
     main.replaceChildren(problem(error), h("p", {}, h("button", { type: "button", onclick: show }, "Try again")));
   } finally {
@@ -39,7 +39,7 @@ async function show() {
   }
 }
 
-function who() {
+function who(caller) {
   document.getElementById("who").textContent = caller.name ?? "";
   document.getElementById("forget").hidden = !hasKey();
   document.querySelector("[data-view=overview]").hidden = !caller.scopes.includes("list-all");

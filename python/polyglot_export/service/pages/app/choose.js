@@ -15,7 +15,7 @@ const runs = h("section", { class: "runs", "aria-label": "Runs" });
 let datasets = null;
 let formats = null;
 
-export async function exportView(main, caller) {
+export async function exportView(main, known) {
   datasets ??= (await call("/datasets?columns=false")).datasets.map((dataset) => ({ ...dataset, words: `${dataset.name} ${dataset.comment ?? ""}`.toLowerCase() }));
   const state = read();
   const list = h("ul", { class: "datasets" });
@@ -45,15 +45,15 @@ export async function exportView(main, caller) {
   draw();
   main.replaceChildren(h("div", { class: state.dataset ? "columns-2 chosen" : "columns-2" },
     h("section", { class: "side", "aria-label": "Datasets" }, h(state.dataset ? "h2" : "h1", {}, "Datasets"), search, told, list), detail));
-  if (state.dataset) await chosen(detail, state, caller);
+  if (state.dataset) await chosen(detail, state, known);
   else detail.replaceChildren(h("div", { class: "empty" }, h("h2", {}, "Choose a dataset"), h("p", {}, datasets.length ? "Its columns, its first rows and its formats appear here. Nothing is read before you look." : "There is nothing that you may export. Ask your administrator.")), runs);
 }
 
-async function chosen(detail, state, caller) {
+async function chosen(detail, state, known) {
   detail.setAttribute("aria-busy", "true");
   try {
     formats ??= await (await fetch(new URL("formats.json", import.meta.url))).json();
-    const dataset = await call(`/datasets/${encodeURIComponent(state.dataset)}`);
+    const [dataset, caller] = await Promise.all([call(`/datasets/${encodeURIComponent(state.dataset)}`), known]);
     form(detail, state, dataset, caller);
   } catch (error) {
     detail.replaceChildren(problem(error), runs);
