@@ -149,6 +149,9 @@ def test_a_configured_query_asks_for_its_parameters(page: Page, stage: Stage) ->
     settled(page)
     query = "SELECT id, state FROM orders WHERE state = 'paid' ORDER BY id LIMIT 5"
     assert written(page) == oracle(stage, query).decode()
+    elsewhere = panel(page, "Take it elsewhere")
+    # Only the service knows the query.
+    expect(elsewhere.get_by_role("heading")).to_have_text(["curl"])
 
 
 def test_prepared_kept_repeated_linked_and_deleted(page: Page, stage: Stage) -> None:
@@ -227,7 +230,7 @@ def test_taken_elsewhere_it_is_the_same(page: Page, stage: Stage, tmp_path: Path
     filters.get_by_role("textbox", name="Value", exact=True).fill("Customer 7")
     columns = panel(page, "Columns")
     columns.get_by_role("checkbox", name="Export doc", exact=True).uncheck()
-    columns.get_by_role("textbox", name="Name of customer in the file").fill('it\'s "who"')
+    columns.get_by_role("textbox", name="Name of customer in the file").fill('it\'s "who" $(id) `id` \\')
     settled(page)
     text = panel(page, "Take it elsewhere").get_by_label(form, exact=True).inner_text()
     assert KEY not in text
@@ -237,7 +240,7 @@ def test_taken_elsewhere_it_is_the_same(page: Page, stage: Stage, tmp_path: Path
     done = subprocess.run(command, check=False, cwd=tmp_path, env=env, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
     query = (
-        'SELECT id, customer AS "it\'s ""who""", total, state, paid, ordered_on, at, tags, big FROM orders'
+        'SELECT id, customer AS "it\'s ""who"" $(id) `id` \\", total, state, paid, ordered_on, at, tags, big FROM orders'
         " WHERE customer = 'Customer 7'"
     )
     (file,) = tmp_path.iterdir()

@@ -64,7 +64,7 @@ async function chosen(detail, state, known) {
 
 function form(detail, state, dataset, caller) {
   const preview = new Preview(dataset.parameters);
-  const elsewhere = elsewherePanel(hasKey);
+  const elsewhere = elsewherePanel(dataset, hasKey);
   const wrong = h("div", {});
   const changed = (given) => {
     Object.assign(state, given);

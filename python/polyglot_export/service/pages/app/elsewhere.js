@@ -47,6 +47,7 @@ export function asPython(state) {
   const { dataset, format, ...rest } = spec(state);
   delete rest.compressionAs;
   delete rest.filename;
+  const ending = { gzip: ".gz", zstd: ".zst" }[rest.compression] ?? "";
   const python = (value) => {
     if (value === null) return "None";
     if (value === true) return "True";
@@ -57,15 +58,21 @@ export function asPython(state) {
   };
   const snake = (key) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   const more = Object.entries(rest).map(([key, value]) => `    ${snake(key)}=${python(value)},\n`).join("");
-  return `import os\n\nfrom polyglot_export import export_to_file\n\nexport_to_file(\n    os.environ["DATABASE_URL"],\n    ${JSON.stringify(dataset)},\n    ${JSON.stringify(`${dataset.replaceAll("/", "_")}.${format}`)},\n    format=${JSON.stringify(format)},\n${more})\n`;
+  return `import os\n\nfrom polyglot_export import export_to_file\n\nexport_to_file(\n    os.environ["DATABASE_URL"],\n    ${JSON.stringify(dataset)},\n    ${JSON.stringify(`${dataset.replaceAll("/", "_")}.${format}${ending}`)},\n    format=${JSON.stringify(format)},\n${more})\n`;
 }
 
-/** The panel; `update` writes it anew. */
-export function elsewherePanel(hasKey) {
-  const forms = [["curl", (state) => asCurl(state, hasKey())], ["Command line", asCommand], ["Python", asPython]].map(([title, made]) => {
+/** The panel; `update` writes it anew. A query is known to the service alone, so there is no other way to it. */
+export function elsewherePanel(dataset, hasKey) {
+  const ways = [["curl", (state) => asCurl(state, hasKey())]];
+  if (dataset.kind !== "query") ways.push(["Command line", asCommand], ["Python", asPython]);
+  const hint = dataset.kind === "query"
+    ? "This query is configured in the service, so it is the service that curl asks."
+    : "curl asks this service. The other two read the database of DATABASE_URL themselves, with its rights and its names.";
+  const forms = ways.map(([title, made]) => {
     const text = h("pre", { tabindex: 0, "aria-label": title });
     return { made, text, element: h("section", {}, h("div", { class: "bar" }, h("h3", {}, title), copyButton(() => text.textContent)), text) };
   });
-  const element = h("details", { class: "panel" }, h("summary", {}, "Take it elsewhere"), forms.map((form) => form.element));
+  const element = h("details", { class: "panel" }, h("summary", {}, "Take it elsewhere"),
+    h("p", { class: "hint" }, hasKey() ? `${hint} Put your key into POLYGLOT_KEY.` : hint), forms.map((form) => form.element));
   return { element, update: (state) => forms.forEach(({ made, text }) => (text.textContent = made(state))) };
 }
