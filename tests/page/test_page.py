@@ -413,3 +413,86 @@ def test_what_it_weighs_and_says(stage: Stage, browser: Browser) -> None:
         for option in each["options"]:
             assert option["about"], (each["name"], option["name"])
     assert unquote(stage.service.url)
+
+
+def test_columns_are_dragged(page: Page) -> None:
+    choose(page, "orders")
+    columns = panel(page, "Columns")
+    columns.get_by_role("button", name="Move state:").drag_to(columns.get_by_role("button", name="Move id:"))
+    settled(page)
+    assert written(page).startswith("state,id,customer")
+
+
+def test_a_closed_tab_loses_nothing(browser: Browser, stage: Stage) -> None:
+    context = browser.new_context()
+    first = context.new_page()
+    first.goto(f"{stage.service.url}/#key={KEY}&dataset=orders")
+    first.get_by_role("row").nth(3).wait_for()
+    first.get_by_role("button", name="Prepare in the background").click()
+    first.locator("article.run").wait_for()
+    first.close()
+    second = context.new_page()
+    second.goto(f"{stage.service.url}/#key={KEY}")
+    second.get_by_role("link", name="History").click()
+    row = second.get_by_role("row").filter(has_text="prepared").first
+    expect(row).to_be_visible()
+
+    def is_there() -> bool:
+        second.get_by_role("button", name="Look again").click()
+        second.wait_for_timeout(200)
+        return "completed" in row.inner_text()
+
+    wait_for(is_there)
+    with second.expect_download() as download:
+        row.get_by_role("button", name="Download").click()
+    assert Path(download.value.path()).read_bytes() == oracle(stage, "SELECT * FROM orders")
+    context.close()
+
+
+def test_who_asks_is_told_when_it_is_done(browser: Browser, stage: Stage) -> None:
+    context = browser.new_context(permissions=["notifications"])
+    page = context.new_page()
+    page.add_init_script(
+        "window.told = []; window.Notification = class { constructor(title, {body}) { told.push(body); }"
+        " static permission = 'granted'; static requestPermission = async () => 'granted'; };"
+    )
+    page.goto(f"{stage.service.url}/#key={KEY}&dataset=slow")
+    page.get_by_role("row").nth(3).wait_for()
+    panel(page, "Order and limit").get_by_label("At most this many rows").fill("1500")
+    settled(page)
+    page.get_by_role("button", name="Prepare in the background").click()
+    page.get_by_role("button", name="Tell me when it is done").click()
+    expect(page.get_by_text("You will be told when it is done.")).to_be_visible()
+    page.locator("article.run.done").wait_for(timeout=60_000)
+    assert page.evaluate("told") == ["slow: Ready. 1,500 rows, " + page.evaluate("told")[0].partition("rows, ")[2]]
+    context.close()
+
+
+def test_progress_says_how_far_and_how_fast(page: Page) -> None:
+    choose(page, "orders")
+    card = page.locator("article.run").first
+    seen: list[str] = []
+    page.expose_function("seen", seen.append)
+    page.evaluate(
+        """new MutationObserver(() => {
+            const text = document.querySelector("article.run p")?.textContent;
+            if (text) seen(text);
+        }).observe(document.body, {subtree: true, childList: true, characterData: true})"""
+    )
+    panel(page, "Columns").get_by_role("textbox", name="Name of id in the file").fill("number")
+    page.get_by_role("button", name="Prepare in the background").click()
+    expect(card.locator("strong")).to_have_text("Ready.", timeout=60_000)
+    assert any(re.search(r"[\d,]+ rows, [\d.]+ \w+", text) for text in seen)
+    assert card.get_by_role("progressbar").count() == 0
+
+
+def test_a_copy_button_copies(browser: Browser, stage: Stage) -> None:
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(f"{stage.service.url}/#key={KEY}&dataset=orders")
+    page.get_by_role("row").nth(3).wait_for()
+    shown = panel(page, "Take it elsewhere")
+    shown.get_by_role("button", name="Copy").nth(1).click()
+    expect(shown.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == shown.get_by_label("Command line").text_content()
+    context.close()

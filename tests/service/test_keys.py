@@ -174,3 +174,37 @@ def test_a_table_that_is_wrong_is_named(tmp_path: Path, table: str, reason: str)
     with pytest.raises(SpecError) as refused:
         load_configuration(config)
     assert reason in str(refused.value)
+
+
+def test_an_overview_is_for_who_sees_all(service: Service) -> None:
+    assert_problem(call(service, "/overview", headers=bearer(READER)), 403, "forbidden", "list-all")
+    found = call(service, "/overview", headers=bearer(AUDITOR)).json()
+    assert set(found["exports"]) == {"running", "idle", "expired"}
+    for name in ("memory", "connections", "clients"):
+        assert 0 <= found[name]["used"] <= found[name]["limit"]
+    assert found["clients"]["used"] >= 1
+
+
+def test_a_list_may_be_of_one_state_and_one_dataset(service: Service) -> None:
+    made = [
+        post(service, {"format": "csv", "dataset": "records", "limit": number}, headers=bearer(NEW)).json()["exportId"]
+        for number in range(1, 8)
+    ]
+    for export_id in made[:3]:
+        assert call(service, f"/exports/{export_id}/download", headers=bearer(NEW)).status == 200
+
+    def listed(query: str) -> list[str]:
+        found: list[str] = []
+        after = ""
+        while True:
+            page = call(service, f"/exports?limit=2&{query}{after}", headers=bearer(NEW)).json()
+            assert len(page["exports"]) <= 2
+            found += [each["exportId"] for each in page["exports"]]
+            if page["next"] is None:
+                return found
+            after = f"&after={page['next']}"
+
+    assert listed("status=completed")[:3] == made[2::-1]
+    assert listed("status=pending&dataset=records")[:4] == made[:2:-1]
+    assert listed("dataset=nothing") == []
+    assert_problem(call(service, "/exports?status=done", headers=bearer(NEW)), 400, "bad-request", "status")
