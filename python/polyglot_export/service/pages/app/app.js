@@ -7,6 +7,7 @@ import { h, problem } from "./dom.js";
 const main = document.getElementById("main");
 let caller = null;
 let shown = null;
+let current = null;
 
 const VIEWS = {
   export: (target, known) => exportView(target, known),
@@ -26,16 +27,21 @@ async function show() {
     if (link.dataset.view === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  document.title = name === "export" ? "Polyglot Export" : `${name.charAt(0).toUpperCase()}${name.slice(1)} – Polyglot Export`;
   main.setAttribute("aria-busy", "true");
+  // Each view has a place of its own: one that is still waiting when the next is asked for draws where nobody sees it.
+  const place = (current = h("div", {}));
   try {
     // Side by side: the view needs to know of the caller only once something is chosen.
     const known = caller ? Promise.resolve(caller) : call("/caller");
-    [caller] = await Promise.all([known, VIEWS[name](main, known), known.then(who)]);
+    const drawn = VIEWS[name](place, known);
+    if (place === current) main.replaceChildren(place);
+    [caller] = await Promise.all([known, drawn, known.then(who)]);
   } catch (error) {
-    main.replaceChildren(problem(error), h("p", {}, h("button", { type: "button", onclick: show }, "Try again")));
+    place.replaceChildren(problem(error), h("p", {}, h("button", { type: "button", onclick: show }, "Try again")));
+    if (place === current) main.replaceChildren(place);
   } finally {
-    main.removeAttribute("aria-busy");
-    document.title = name === "export" ? "Polyglot Export" : `${name.charAt(0).toUpperCase()}${name.slice(1)} – Polyglot Export`;
+    if (place === current) main.removeAttribute("aria-busy");
   }
 }
 
@@ -55,6 +61,9 @@ document.querySelector("nav [data-view=export]").addEventListener("click", (even
   history.pushState(null, "", location.pathname);
   show();
 });
+// What is chosen changes the address, too, and is on the page already.
+document.addEventListener("written", () => (shown = location.href));
+document.addEventListener("anew", show);
 // Both events come for one step where the fragment changes.
 function moved() {
   if (location.href !== shown) show();

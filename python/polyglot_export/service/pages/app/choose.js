@@ -8,22 +8,29 @@ import { filtersPanel, orderPanel } from "./filters.js";
 import { formatPanel, parametersPanel } from "./formats.js";
 import { Preview } from "./preview.js";
 import { Follower, start } from "./run.js";
-import { EMPTY, read, spec, write } from "./state.js";
+import { EMPTY, read, show, spec, write } from "./state.js";
 
 const SHOWN = 200;
 const runs = h("section", { class: "runs", "aria-label": "Runs" });
 let datasets = null;
 let formats = null;
+let sought = "";
+let looking = null;
+// Another key may see others.
+document.addEventListener("key", () => (datasets = null));
 
 export async function exportView(main, known) {
+  looking?.stop();
+  const byList = Boolean(document.activeElement?.closest(".datasets"));
   datasets ??= (await call("/datasets?columns=false")).datasets.map((dataset) => ({ ...dataset, words: `${dataset.name} ${dataset.comment ?? ""}`.toLowerCase() }));
   const state = read();
   const list = h("ul", { class: "datasets" });
-  const search = h("input", { type: "search", placeholder: `Search ${count(datasets.length)} datasets`, "aria-label": "Search datasets", spellcheck: false });
+  const search = h("input", { type: "search", placeholder: `Search ${count(datasets.length)} datasets`, "aria-label": "Search datasets", spellcheck: false, value: sought });
   const told = h("p", { class: "hint", role: "status" });
   const detail = h("div", { class: "detail" });
 
   function draw() {
+    sought = search.value;
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const found = datasets.filter((dataset) => words.every((word) => dataset.words.includes(word)));
     list.replaceChildren(...found.slice(0, SHOWN).map((dataset) => h("li", {},
@@ -45,6 +52,9 @@ export async function exportView(main, known) {
   draw();
   main.replaceChildren(h("div", { class: state.dataset ? "columns-2 chosen" : "columns-2" },
     h("section", { class: "side", "aria-label": "Datasets" }, h(state.dataset ? "h2" : "h1", {}, "Datasets"), search, told, list), detail));
+  const here = list.querySelector("[aria-current]");
+  // Once it is on the page.
+  queueMicrotask(() => (byList ? here?.focus() : here?.scrollIntoView({ block: "nearest" })));
   if (state.dataset) await chosen(detail, state, known);
   else detail.replaceChildren(h("div", { class: "empty" }, h("h2", {}, "Choose a dataset"), h("p", {}, datasets.length ? "Its columns, its first rows and its formats appear here. Nothing is read before you look." : "There is nothing that you may export. Ask your administrator.")), runs);
 }
@@ -53,6 +63,7 @@ async function chosen(detail, state, known) {
   detail.setAttribute("aria-busy", "true");
   try {
     formats ??= await (await fetch(new URL("formats.json", import.meta.url))).json();
+    if (!formats.formats.some((format) => format.name === state.format)) state.format = EMPTY.format;
     const [dataset, caller] = await Promise.all([call(`/datasets/${encodeURIComponent(state.dataset)}`), known]);
     form(detail, state, dataset, caller);
   } catch (error) {
@@ -63,7 +74,7 @@ async function chosen(detail, state, known) {
 }
 
 function form(detail, state, dataset, caller) {
-  const preview = new Preview(dataset.parameters);
+  const preview = (looking = new Preview(dataset.parameters));
   const elsewhere = elsewherePanel(dataset, hasKey);
   const wrong = h("div", {});
   const changed = (given) => {
@@ -89,7 +100,7 @@ function form(detail, state, dataset, caller) {
   detail.replaceChildren(
     h("header", { class: "bar" }, h("h1", {}, dataset.name),
       h("a", { class: "back", href: location.pathname }, "All datasets"),
-      h("button", { type: "button", class: "quiet", onclick: () => { write({ ...EMPTY, dataset: dataset.name }); dispatchEvent(new HashChangeEvent("hashchange")); } }, "Start anew")),
+      h("button", { type: "button", class: "quiet", onclick: () => show({ ...EMPTY, dataset: dataset.name }) }, "Start anew")),
     dataset.comment ? h("p", { class: "comment" }, dataset.comment) : "",
     preview.element,
     wrong,

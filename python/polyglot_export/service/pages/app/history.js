@@ -3,7 +3,7 @@
 import { call } from "./api.js";
 import { announce, count, h, moment, problem, size } from "./dom.js";
 import { download, linkDialog } from "./run.js";
-import { EMPTY, write } from "./state.js";
+import { EMPTY, show } from "./state.js";
 
 const STATES = ["", "pending", "running", "completed", "failed", "cancelled", "expired"];
 const PAGE = 25;
@@ -74,6 +74,5 @@ export async function historyView(main) {
 function repeat({ spec }) {
   const columns = spec.columns?.map((column) => ({ source: column.source, target: column.target === column.source ? null : column.target, on: true })) ?? null;
   const { dataset, format, filter = [], orderBy = [], limit = null, parameters = {}, options = {}, compression = null, filename = null } = spec;
-  write({ ...EMPTY, dataset, format, columns, filter, orderBy, limit, parameters: parameters ?? {}, options, compression, filename });
-  dispatchEvent(new HashChangeEvent("hashchange"));
+  show({ ...EMPTY, dataset, format, columns, filter, orderBy, limit, parameters: parameters ?? {}, options, compression, filename });
 }

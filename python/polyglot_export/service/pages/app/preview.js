@@ -36,7 +36,14 @@ export class Preview {
     this.body.replaceChildren(index === 0 ? this.rows : this.written);
   }
 
+  /** Another dataset is looked at. */
+  stop() {
+    this.stopped = true;
+    this.running?.abort();
+  }
+
   async load(state) {
+    if (this.stopped) return;
     this.running?.abort();
     const missing = this.parameters.filter((each) => each.required && !(each.name in state.parameters)).map((each) => each.name);
     if (missing.length) {

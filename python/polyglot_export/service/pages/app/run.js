@@ -56,6 +56,11 @@ export class Follower {
     for (const name of ["state", "progress", "end"]) {
       this.source.addEventListener(name, (event) => this.show(JSON.parse(event.data), name === "end"));
     }
+    this.source.addEventListener("error", () => {
+      // The browser tries again by itself, unless the answer was no stream.
+      if (this.source.readyState !== EventSource.CLOSED || this.over) return;
+      this.poll().catch((error) => this.element.append(problem(error)));
+    });
     if (atOnce) {
       const link = h("a", { href: url, download: "" });
       document.body.append(link);
@@ -81,6 +86,7 @@ export class Follower {
     else this.bar.value = state.progress;
     this.text.textContent = `${count(state.rows ?? 0)} rows, ${size(state.bytes ?? 0)}${over ? "" : rate + left}`;
     if (!over) return;
+    this.over = true;
     this.source?.close();
     this.ended(state);
   }

@@ -5,14 +5,26 @@ export const EMPTY = {
   compression: null, filename: null,
 };
 
-/** The state that the address has. */
+const FORMS = {
+  format: isText, compression: isText, filename: isText, limit: Number.isSafeInteger,
+  parameters: isRecord, options: isRecord,
+  columns: (value) => isList(value, ({ source, target, on }) => isText(source) && (target === null || isText(target)) && typeof on === "boolean"),
+  filter: (value) => isList(value, ({ column, op }) => isText(column) && (op === null || isText(op))),
+  orderBy: (value) => isList(value, ({ column, direction }) => isText(column) && isText(direction)),
+};
+
+/** The state that the address has. Of one that was cut or written by hand, what can be understood. */
 export function read() {
   const given = new URLSearchParams(location.hash.slice(1));
   const state = structuredClone(EMPTY);
+  let found = {};
   try {
-    Object.assign(state, JSON.parse(given.get("spec") ?? "{}"));
+    found = JSON.parse(given.get("spec") ?? "{}");
   } catch {
-    // Somebody has cut the address; what is left of it is the dataset.
+    // What is left of it is the dataset.
+  }
+  if (isRecord(found)) {
+    for (const [name, fits] of Object.entries(FORMS)) if (name in found && fits(found[name])) state[name] = found[name];
   }
   state.dataset = given.get("dataset");
   return state;
@@ -29,6 +41,25 @@ export function write(state) {
   const before = new URLSearchParams(location.hash.slice(1)).get("dataset");
   if (before === dataset) history.replaceState(null, "", hash);
   else history.pushState(null, "", hash);
+  document.dispatchEvent(new Event("written"));
+}
+
+/** Writes the state into the address and shows it. */
+export function show(state) {
+  write(state);
+  document.dispatchEvent(new Event("anew"));
+}
+
+function isText(value) {
+  return typeof value === "string";
+}
+
+function isRecord(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isList(value, fits) {
+  return Array.isArray(value) && value.every((each) => isRecord(each) && fits(each));
 }
 
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
