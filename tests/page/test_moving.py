@@ -16,7 +16,7 @@ from tests.service.client import call, wait_for
 def test_the_view_that_was_asked_for_last_is_the_one_shown(page: Page, stage: Stage) -> None:
     """Although the one before it is still waiting for its answer."""
     held: list[Route] = []
-    page.route("**/datasets?**", held.append)
+    page.route("**/datasets?**", lambda route: held.append(route))  # noqa: PLW0108 - marked by playwright
     page.goto("about:blank")
     page.goto(f"{stage.service.url}/#key={KEY}")
     page.get_by_role("link", name="History").click()
@@ -97,7 +97,7 @@ def test_another_dataset_ends_the_look_at_the_one_before(page: Page, stage: Stag
         aborted: list[str] = []
         page.on("requestfailed", lambda request: aborted.append(request.url))
         held: list[Route] = []
-        page.route("**/datasets/slow/preview**", held.append)
+        page.route("**/datasets/slow/preview**", lambda route: held.append(route))  # noqa: PLW0108 - marked by playwright
         page.get_by_role("link", name="slow").click()
         page.get_by_role("heading", name="slow", exact=True, level=1).wait_for()
         wait_for(lambda: page.evaluate("1") and held)
