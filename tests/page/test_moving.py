@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from urllib.parse import urlencode
 
 import psycopg
 from playwright.sync_api import Page, Route, expect
 
 from tests.page.conftest import KEY, Stage
-from tests.page.test_page import choose, ended, panel, settled
+from tests.page.test_page import choose, downloaded, ended, looked_at, panel, settled
 from tests.service.client import call, wait_for
 
 
 def test_the_view_that_was_asked_for_last_is_the_one_shown(page: Page, stage: Stage) -> None:
     """Although the one before it is still waiting for its answer."""
     held: list[Route] = []
-    page.route("**/datasets?**", lambda route: held.append(route))  # noqa: PLW0108 - marked by playwright
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/datasets?**", hold)
     page.goto("about:blank")
     page.goto(f"{stage.service.url}/#key={KEY}")
     page.get_by_role("link", name="History").click()
@@ -33,13 +38,12 @@ def test_start_anew_and_the_same_dataset_again(page: Page) -> None:
     """Both mean the dataset as it was in the beginning."""
     choose(page, "orders")
     box = page.get_by_role("checkbox", name="Export paid", exact=True)
-    for again in (
-        page.get_by_role("button", name="Start anew").click,
-        page.get_by_role("region", name="Datasets").get_by_role("link", name="orders").first.click,
-    ):
+    start_anew = page.get_by_role("button", name="Start anew")
+    the_same = page.get_by_role("region", name="Datasets").get_by_role("link", name="orders").first
+    for again in (start_anew, the_same):
         box.uncheck()
         expect(page.locator("details.panel summary").filter(has_text="Columns")).to_contain_text("9 of 10")
-        again()
+        again.click()
         expect(box).to_be_checked()
         assert "spec" not in page.url
 
@@ -97,7 +101,11 @@ def test_another_dataset_ends_the_look_at_the_one_before(page: Page, stage: Stag
         aborted: list[str] = []
         page.on("requestfailed", lambda request: aborted.append(request.url))
         held: list[Route] = []
-        page.route("**/datasets/slow/preview**", lambda route: held.append(route))  # noqa: PLW0108 - marked by playwright
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        page.route("**/datasets/slow/preview**", hold)
         page.get_by_role("link", name="slow").click()
         page.get_by_role("heading", name="slow", exact=True, level=1).wait_for()
         wait_for(lambda: page.evaluate("1") and held)
@@ -118,3 +126,48 @@ def test_the_limit_of_a_link_is_told(page: Page) -> None:
     expect(page.get_by_role("dialog").locator("code")).to_be_visible()
     page.keyboard.press("Escape")
     panel(page, "Columns")
+
+
+def test_a_look_for_which_there_is_no_place_yet_is_asked_for_again(page: Page) -> None:
+    """Others may look with the same key, and what the last choice began may not have ended yet."""
+    asked: list[str] = []
+
+    def busy_at_first(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) > 1:
+            return route.continue_()
+        body = json.dumps({"status": 503, "code": "busy", "detail": "2 previews of a caller are made at a time"})
+        return route.fulfill(status=503, content_type="application/problem+json", body=body)
+
+    page.route("**/preview**", busy_at_first)
+    page.get_by_role("link", name="orders").first.click()
+    expect(page.get_by_role("region", name="First rows").get_by_role("row")).to_have_count(21)
+    assert len(asked) == 2
+
+
+def test_a_row_that_is_too_large_to_be_shown(page: Page, stage: Stage) -> None:
+    """It is not said that there is none."""
+    with psycopg.connect(stage.dsn, autocommit=True) as connection:
+        connection.execute("UPDATE wide SET column_1 = 1")
+        connection.execute("ALTER TABLE wide ADD COLUMN huge text")
+        connection.execute("UPDATE wide SET huge = repeat('x', 200000)")
+    choose(page, "wide")
+    expect(page.get_by_role("region", name="First rows")).to_contain_text("too large to be shown")
+    with psycopg.connect(stage.dsn, autocommit=True) as connection:
+        connection.execute("ALTER TABLE wide DROP COLUMN huge")
+
+
+def test_delivered_files_are_downloaded_from_the_history(page: Page) -> None:
+    choose(page, "orders")
+    page.get_by_role("button", name="Deliver into").click()
+    ended(page, "Delivered.")
+    file = downloaded(page)
+    page.get_by_role("link", name="History").click()
+    row = page.get_by_role("row").filter(has_text="delivered").first
+    row.get_by_role("button", name="Files").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("60,000 rows")
+    looked_at(page, "files")
+    with page.expect_download() as download:
+        dialog.get_by_role("button", name="Download").click()
+    assert Path(download.value.path()).read_bytes() == file

@@ -36,7 +36,8 @@ async function show() {
     const known = caller ? Promise.resolve(caller) : call("/caller");
     const drawn = VIEWS[name](place, known);
     if (place === current) main.replaceChildren(place);
-    [caller] = await Promise.all([known, drawn, known.then(who)]);
+    const told = known.then((found) => who((caller = found)));
+    await Promise.all([drawn, told]);
   } catch (error) {
     place.replaceChildren(problem(error), h("p", {}, h("button", { type: "button", onclick: show }, "Try again")));
     if (place === current) main.replaceChildren(place);

@@ -23,16 +23,17 @@ export async function exportView(main, known) {
   looking?.stop();
   const byList = Boolean(document.activeElement?.closest(".datasets"));
   datasets ??= (await call("/datasets?columns=false")).datasets.map((dataset) => ({ ...dataset, words: `${dataset.name} ${dataset.comment ?? ""}`.toLowerCase() }));
+  const all = datasets;
   const state = read();
   const list = h("ul", { class: "datasets" });
-  const search = h("input", { type: "search", placeholder: `Search ${count(datasets.length)} datasets`, "aria-label": "Search datasets", spellcheck: false, value: sought });
+  const search = h("input", { type: "search", placeholder: `Search ${count(all.length)} datasets`, "aria-label": "Search datasets", spellcheck: false, value: sought });
   const told = h("p", { class: "hint", role: "status" });
   const detail = h("div", { class: "detail" });
 
   function draw() {
     sought = search.value;
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const found = datasets.filter((dataset) => words.every((word) => dataset.words.includes(word)));
+    const found = all.filter((dataset) => words.every((word) => dataset.words.includes(word)));
     list.replaceChildren(...found.slice(0, SHOWN).map((dataset) => h("li", {},
       h("a", { href: `#${new URLSearchParams({ dataset: dataset.name })}`, "aria-current": dataset.name === state.dataset ? "true" : null },
         h("span", { class: "name" }, dataset.name),
@@ -56,7 +57,7 @@ export async function exportView(main, known) {
   // Once it is on the page.
   queueMicrotask(() => (byList ? here?.focus() : here?.scrollIntoView({ block: "nearest" })));
   if (state.dataset) await chosen(detail, state, known);
-  else detail.replaceChildren(h("div", { class: "empty" }, h("h2", {}, "Choose a dataset"), h("p", {}, datasets.length ? "Its columns, its first rows and its formats appear here. Nothing is read before you look." : "There is nothing that you may export. Ask your administrator.")), runs);
+  else detail.replaceChildren(h("div", { class: "empty" }, h("h2", {}, "Choose a dataset"), h("p", {}, all.length ? "Its columns, its first rows and its formats appear here. Nothing is read before you look." : "There is nothing that you may export. Ask your administrator.")), runs);
 }
 
 async function chosen(detail, state, known) {

@@ -2,6 +2,7 @@
 
 import { call } from "./api.js";
 import { announce, count, h, moment, problem, size } from "./dom.js";
+import { filesDialog } from "./files.js";
 import { download, linkDialog } from "./run.js";
 import { EMPTY, show } from "./state.js";
 
@@ -53,6 +54,7 @@ export async function historyView(main) {
         job.spec.dataset ? act("Repeat", () => repeat(job)) : null,
         file ? act("Download", () => download(job)) : null,
         file ? act("Link", () => linkDialog(job)) : null,
+        job.delivered ? act("Files", () => filesDialog(job)) : null,
         act(["pending", "running"].includes(job.status) ? "Cancel" : "Delete", async () => {
           await call(`/exports/${job.exportId}`, { method: "DELETE" });
           announce(`${what} is gone`);

@@ -4,6 +4,9 @@ import { call, Exact } from "./api.js";
 import { count, duration, h, later, problem, size } from "./dom.js";
 import { spec } from "./state.js";
 
+const TRIES = 5;
+const PAUSE = 600;
+
 export class Preview {
   constructor(parameters) {
     this.parameters = parameters;
@@ -58,8 +61,7 @@ export class Preview {
       const { dataset, ...rest } = spec(state);
       if (rest.columns && rest.columns.length === 0) throw new Error("Choose at least one column.");
       const query = new URLSearchParams({ spec: JSON.stringify(rest) });
-      const found = await call(`/datasets/${encodeURIComponent(dataset)}/preview?${query}`, { signal: running.signal });
-      this.fill(found);
+      this.fill(await looked(`/datasets/${encodeURIComponent(dataset)}/preview?${query}`, running.signal));
     } catch (error) {
       if (error.name === "AbortError") return;
       this.line.textContent = "";
@@ -88,7 +90,19 @@ export class Preview {
     const head = h("tr", {}, columns.map(({ name, type }) => h("th", { scope: "col" }, name, h("small", {}, ` ${type}`))));
     this.rows.replaceChildren(
       h("table", {}, h("thead", {}, head), h("tbody", {}, rows.map((row, at) => h("tr", {}, row.map((value, column) => cell(value, at, column)))))),
-      ...(rows.length ? [] : [h("p", { class: "hint" }, "No row fits what is chosen.")]));
+      ...(rows.length ? [] : [h("p", { class: "hint" }, complete ? "No row fits what is chosen." : "The first row is too large to be shown here. The file has it whole.")]));
     this.written.textContent = written ?? "This format is no text: download it and open it with a program that reads it.";
+  }
+}
+
+/** A few looks are made at a time, and the one that was just given up may not have ended: then it is tried again. */
+async function looked(path, signal) {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await call(path, { signal });
+    } catch (error) {
+      if (error.code !== "busy" || tries === TRIES) throw error;
+    }
+    await new Promise((go) => setTimeout(go, PAUSE));
   }
 }
