@@ -28,6 +28,7 @@ COMMENT ON TABLE orders IS 'Every order <script>document.title = 1</script>';
 COMMENT ON COLUMN orders.total IS 'In euros <b>with</b> tax';
 CREATE TABLE "{EVIL.replace('"', '""')}" (id int, "<i>col</i>" text);
 INSERT INTO "{EVIL.replace('"', '""')}" VALUES (1, '<script>document.title = 1</script>');
+CREATE TABLE large AS SELECT g AS id, repeat('x', 400) AS pad FROM generate_series(1, 130000) AS g;
 CREATE VIEW breaks AS SELECT n AS id, 1 / (50000 - n) AS share, repeat('x', 400) AS pad FROM generate_series(1, 60000) AS n;
 CREATE VIEW slow AS SELECT n AS id, pg_sleep(0.002)::text AS pause FROM generate_series(1, 100000) AS n;
 ANALYZE
@@ -50,7 +51,14 @@ class Stage:
 
 
 def configuration(lake: Path) -> str:
-    datasets = {"orders": "orders", "breaks": "breaks", "slow": "slow", "wide": "wide", EVIL: EVIL.replace('"', '""')}
+    datasets = {
+        "orders": "orders",
+        "breaks": "breaks",
+        "slow": "slow",
+        "large": "large",
+        "wide": "wide",
+        EVIL: EVIL.replace('"', '""'),
+    }
     tables = "".join(f"[datasets.'{name}']\ntable = '''public.\"{table}\"'''\n" for name, table in datasets.items())
     return (
         tables

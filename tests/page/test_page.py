@@ -370,6 +370,9 @@ def test_axe_finds_nothing(page: Page, stage: Stage, scheme: str) -> None:
     page.goto(f"{stage.service.url}/#dataset=orders")
     settled(page)
     looked_at(page, "phone")
+    page.emulate_media(reduced_motion="reduce")
+    moving = "[...document.querySelectorAll('*')].filter((each) => getComputedStyle(each).transitionDuration !== '0s')"
+    assert page.evaluate(f"{moving}.length") == 0
     # Nothing is wider than the phone.
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
@@ -395,6 +398,7 @@ def test_what_it_weighs_and_says(stage: Stage, browser: Browser) -> None:
     page.goto(f"{stage.service.url}/")
     page.get_by_role("dialog").wait_for()
     page.wait_for_load_state("networkidle")
+    looked_at(page, "key")
     assert sum(sizes.values()) < 100_000, sizes
     assert {url.split("/")[2] for url in sizes} == {stage.service.url.split("/")[2]}
     context.close()
@@ -472,8 +476,8 @@ def test_who_asks_is_told_when_it_is_done(browser: Browser, stage: Stage) -> Non
     context.close()
 
 
-def test_progress_says_how_far_and_how_fast(page: Page) -> None:
-    choose(page, "orders")
+def test_progress_says_how_far_how_fast_and_how_long(page: Page) -> None:
+    choose(page, "large")
     card = page.locator("article.run").first
     seen: list[str] = []
     page.expose_function("seen", lambda text: seen.append(text))  # noqa: PLW0108 - marked by playwright
@@ -483,10 +487,10 @@ def test_progress_says_how_far_and_how_fast(page: Page) -> None:
             if (text) seen(text);
         }).observe(document.body, {subtree: true, childList: true, characterData: true})"""
     )
-    panel(page, "Columns").get_by_role("textbox", name="Name of id in the file").fill("number")
     page.get_by_role("button", name="Prepare in the background").click()
     expect(card.locator("strong")).to_have_text("Ready.", timeout=60_000)
-    assert any(re.search(r"[\d,]+ rows, [\d.]+ \w+", text) for text in seen)
+    told = [text for text in seen if re.fullmatch(r"[\d,]+ rows, [\d.]+ MB, [\d.]+ MB a second, about .+ left", text)]
+    assert told, seen
     assert card.get_by_role("progressbar").count() == 0
 
 
