@@ -171,3 +171,22 @@ def test_delivered_files_are_downloaded_from_the_history(page: Page) -> None:
     with page.expect_download() as download:
         dialog.get_by_role("button", name="Download").click()
     assert Path(download.value.path()).read_bytes() == file
+
+
+def test_the_search_works_with_another_key(page: Page) -> None:
+    """The list is that of the key before, until another view is opened."""
+    asked: list[str] = []
+
+    def refused_once(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) > 1:
+            return route.continue_()
+        return route.fulfill(status=401, content_type="application/problem+json", body='{"code": "unauthorized"}')
+
+    page.route("**/preview**", refused_once)
+    page.get_by_role("link", name="orders").first.click()
+    page.get_by_label("Key", exact=True).fill(KEY)
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("region", name="First rows").get_by_role("row")).to_have_count(21)
+    page.get_by_role("searchbox", name="Search datasets").fill("breaks")
+    expect(page.get_by_role("region", name="Datasets").get_by_role("link")).to_have_count(1)
