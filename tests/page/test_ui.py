@@ -40,6 +40,8 @@ def test_a_page_for_one_person(stage: Stage, browser: Browser, tmp_path: Path) -
         expect(page.get_by_role("region", name="Datasets")).to_contain_text("sales.offers")
         expect(page.get_by_role("link", name="Overview")).to_be_visible()
         assert "key=" not in page.url
+        page.reload()
+        expect(page.get_by_role("region", name="Datasets")).to_contain_text("sales.offers")
         context.close()
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) in (0, 130, -signal.SIGINT)

@@ -52,7 +52,7 @@ def ui_command(*, port: int, no_browser: bool, dsn: str | None) -> None:
     )
 
     def ready(url: str) -> None:
-        address = f"{url}/#key={key}"
+        address = f"{url}/#key={key}&keep"
         print(f"The page is at {address}\nCtrl-C ends it.", file=sys.stderr)
         if not no_browser and not webbrowser.open(address):
             print("No browser could be opened: open the address yourself.", file=sys.stderr)

@@ -13,13 +13,17 @@ const base = new URL(".", document.baseURI);
 let key = takeKey();
 let asking = null;
 
-/** The key of the address (`polyglot ui` puts it there), which is taken away from it, or that of this tab. */
+/**
+ * The key of the address, which is taken away from it, or that of this tab. `&keep` behind it is what `polyglot ui`
+ * writes for its user: a page that is loaded again still has it.
+ */
 function takeKey() {
-  const given = /^#key=([^&]+)&?(.*)$/.exec(location.hash);
+  const given = /^#key=([^&]+)(&keep)?&?(.*)$/.exec(location.hash);
   if (!given) return sessionStorage.getItem(KEPT);
-  history.replaceState(null, "", given[2] ? `#${given[2]}` : location.pathname);
-  sessionStorage.setItem(KEPT, decodeURIComponent(given[1]));
-  return decodeURIComponent(given[1]);
+  history.replaceState(null, "", given[3] ? `#${given[3]}` : location.pathname);
+  const taken = decodeURIComponent(given[1]);
+  if (given[2]) sessionStorage.setItem(KEPT, taken);
+  return taken;
 }
 
 export class Problem extends Error {
