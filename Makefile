@@ -15,7 +15,7 @@ PYTHON_FOLDERS := python tests tools benchmarks examples
 TEST_WORKERS ?= 3
 TESTS ?= tests
 # A worker that crashes ends the run, which says in which test it was; with another one in its place it may wait for ever.
-PYTEST = $(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --max-worker-restart 0
+PYTEST = $(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 # What needs a PostgreSQL and nothing else of the system: no program of Debian's, no /proc.
 PORTABLE_TESTS := tests/library tests/types tests/tables tests/examples tests/cli
 ROWS ?= 1000000

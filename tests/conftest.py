@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import signal
+from pathlib import Path
 
 import psycopg
+import pytest
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
@@ -40,6 +42,17 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     if isinstance(val, bytes) and not (val.isascii() and val.decode().isprintable()):
         return argname
     return None
+
+
+LONG = ("benchmarks", "demo", "memory", "page", "dumps", "faults", "clients", "integrations", "service", "meta")
+"""Folders whose files take long; they come first, so that no worker is left with one at the end while others idle."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long files first; within a file, and among the others, nothing changes."""
+    root = Path(__file__).parent
+    folders = {item.path: item.path.relative_to(root).parts[0] for item in items}
+    items.sort(key=lambda item: LONG.index(folders[item.path]) if folders[item.path] in LONG else len(LONG))
 
 
 def pytest_report_header() -> str:
