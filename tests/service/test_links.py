@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -171,6 +172,19 @@ def test_a_use_that_comes_to_nothing_is_none(service: Service) -> None:
     url = link(service, export_id, once=True)
     assert_problem(call(service, url), 400, "bad-request")
     assert [each["uses"] for each in listed(service, export_id)] == [0]
+
+
+def test_a_client_that_leaves_while_it_waits_has_not_used_it(service: Service, records: str) -> None:
+    export_id = export(service, dataset="small")
+    url = link(service, export_id, once=True)
+    with psycopg.connect(records) as blocker:
+        blocker.execute("LOCK TABLE small")
+        connection = http.client.HTTPConnection("127.0.0.1", service.port)
+        connection.request("GET", url)
+        wait_for(lambda: listed(service, export_id)[0]["uses"] == 1)
+        connection.close()
+        wait_for(lambda: listed(service, export_id)[0]["uses"] == 0)
+    assert call(service, url).status == 200
 
 
 def test_it_ends_by_itself_and_never_after_its_export(service: Service) -> None:

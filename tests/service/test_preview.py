@@ -130,6 +130,20 @@ def test_long_values_are_marked(service: Service) -> None:
     assert huge.json()["complete"] is False
 
 
+def test_values_that_python_cannot_read_are_shown(service: Service, records: str) -> None:
+    with psycopg.connect(records, autocommit=True) as connection:
+        deep = "[" * 5000 + "]" * 5000
+        connection.execute("TRUNCATE wide")
+        connection.execute("INSERT INTO wide (id, n) VALUES (1, 10::numeric ^ 6000)")
+        connection.execute("INSERT INTO wide (id, doc) VALUES (2, %s::jsonb)", [deep])
+    answer = look(service, "wide")
+    assert answer.status == 200
+    found = json.loads(answer.body, parse_int=str)
+    assert len(found["written"]) > 10_000
+    assert len(found["rows"]) == 2
+    assert found["rows"][0][3].startswith("1000")
+
+
 def test_rights_hold(service: Service, log: Path) -> None:
     found = shown(service, "records", NARROW)
     assert [row[0] for row in found["rows"]] == list(range(101, 121))

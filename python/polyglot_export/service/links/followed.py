@@ -10,7 +10,6 @@ from starlette.types import Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from polyglot_export.access.scopes import Scope
-from polyglot_export.errors import PolyglotError
 from polyglot_export.jobs.job import Job, now
 from polyglot_export.jobs.links import Link, with_use, without_use
 from polyglot_export.jobs.stores.base import JobStore
@@ -106,7 +105,7 @@ class Links:
             await self.audit.link_used(followed.job, followed.link.id)
             if tell is not None:
                 await tell()
-        except PolyglotError:
+        except BaseException:
             await self.give_back(followed)
             raise
         return _Used(answer, self, followed)
@@ -145,7 +144,7 @@ class _Used(Response):
 
         try:
             await self._answer(scope, receive, noted)
-        except BaseException:
+        finally:
+            # Also where the client has left while its download waited for its turn, which is no error.
             if not begun:
                 await self._links.give_back(self._followed)
-            raise

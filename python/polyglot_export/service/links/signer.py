@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import math
 import secrets
 import struct
 import uuid
@@ -59,7 +60,8 @@ class LinkSigner:
         data = _FORM.pack(
             uuid.UUID(link.export_id).bytes,
             bytes.fromhex(link.link_id),
-            int(link.expires_at.timestamp()),
+            # Never before it: the job has the very moment.
+            math.ceil(link.expires_at.timestamp()),
             _NO_FILE if link.file is None else link.file,
         )
         return _text(data + self._mac(self._keys[0], data))

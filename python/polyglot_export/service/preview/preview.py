@@ -116,7 +116,7 @@ class Previews:
                 data, whole = await self._begin(caller, short, weight)
                 text = data.decode(_encoding(spec), errors="replace").removeprefix("\ufeff")
                 written = text if whole else f"{text}…"
-        rows = [list(json.loads(line, parse_float=Decimal).values()) for line in _whole_lines(lines, ended)]
+        rows = [_values(line) for line in _whole_lines(lines, ended)]
         shown, cut = _shortened(rows)
         return Preview(shown, cut, ended and (len(rows) < few or few == spec.limit), written)
 
@@ -214,6 +214,15 @@ async def _first_bytes(feed: AdmittedFeed) -> tuple[bytes, bool]:
 def _whole_lines(data: bytes, ended: bool) -> list[bytes]:
     lines = data.splitlines()
     return lines if ended else lines[:-1]
+
+
+def _values(line: bytes) -> list[Any]:
+    """Those of a row. What Python cannot read (JSON that is nested very deeply) is shown as its text."""
+    try:
+        # Not int, which refuses more than 4,300 digits.
+        return list(json.loads(line, parse_float=Decimal, parse_int=Decimal).values())
+    except RecursionError:
+        return [line.decode(errors="replace")]
 
 
 def _encoding(spec: ExportSpec) -> str:

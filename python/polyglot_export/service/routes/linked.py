@@ -103,6 +103,7 @@ async def headers(
     """The link is not used: programs look at a link before its reader does."""
     job, owner = followed.job, followed.owner
     if job.spec.delivery == "stream":
+        owner.need(Scope.EXPORT)
         return _private(HeadersOnly(stream_headers(job)))
     if job.spec.delivery == "store":
         return _private(await delivered.give(job, owner, followed.link.file or 0, request))

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from polyglot_export.access.scopes import Scope
-from polyglot_export.errors import PolyglotError, SpecError
+from polyglot_export.errors import SpecError
 from polyglot_export.fields import read_record
 from polyglot_export.jobs.job import Job, now
 from polyglot_export.jobs.links import MAX_LINKS, Link
@@ -107,7 +107,7 @@ async def create(
     await _keep(job, link, store)
     try:
         await audit.link_made(job, link)
-    except PolyglotError:
+    except BaseException:
         await store.update(job.id, lambda job: job.without_link(link.id))
         raise
     above = settings.public_url or settings.root_path + quote(request.scope.get("root_path", ""))
