@@ -13,6 +13,7 @@ import pytest
 import zstandard
 
 from polyglot_export import SpecError, UnsupportedValue, dump, export, verify
+from polyglot_export.formats.charsets import python_name
 from tests.fixtures.server import Database
 from tests.library.helpers import copied, exported
 
@@ -54,16 +55,6 @@ SAMPLES = {
     "shift_jis": "日本語 ｶﾅ 表ソ",
 }
 """A text that each can hold. The bytes of some of the last ones hold a backslash."""
-PYTHON = {
-    "utf-16le": "utf-16-le",
-    "utf-16be": "utf-16-be",
-    "macintosh": "mac-roman",
-    "x-mac-cyrillic": "mac-cyrillic",
-    "windows-874": "cp874",
-    "shift_jis": "cp932",
-    "euc-kr": "cp949",
-}
-"""What Python calls it where that is something else."""
 POSTGRES = {
     **{f"windows-{number}": f"WIN{number}" for number in (874, *range(1250, 1259))},
     "iso-8859-15": "LATIN9",
@@ -84,7 +75,7 @@ MARKS = {"utf-16le": codecs.BOM_UTF16_LE, "utf-16be": codecs.BOM_UTF16_BE}
 
 
 def python(encoding: str) -> str:
-    return PYTHON.get(encoding, encoding)
+    return python_name(encoding)
 
 
 @pytest.fixture(scope="module")

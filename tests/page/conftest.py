@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 from polyglot_export.access.keys import hash_key, new_key
 from tests.clients.browser import browser_program
 from tests.fixtures.process import Service, serve
+from tests.fixtures.server import Database
 
 KEY, ADMIN, BRIEF = (new_key() for _ in range(3))
 EVIL = '<img src=x onerror="document.title=1">'
@@ -71,11 +72,8 @@ def configuration(lake: Path) -> str:
 
 
 @pytest.fixture(scope="package")
-def stage(server: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(server: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """The service of all tests of the page."""
-    from tests.fixtures.server import Database
-
-    assert isinstance(server, Database)
     folder = tmp_path_factory.mktemp("page")
     config, lake = folder / "polyglot.toml", folder / "lake"
     lake.mkdir()
@@ -85,8 +83,9 @@ def stage(server: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             connection.execute(WIDE.encode())
             connection.execute("INSERT INTO wide SELECT")
         config.write_text(configuration(lake))
-        settings = {"spool_dir": folder / "spool", "max_clients": 200, "rate_limit": "20MB"}
-        with serve(dsn, config=config, workers=2, **settings) as service:  # type: ignore[arg-type]
+        with serve(
+            dsn, config=config, workers=2, spool_dir=folder / "spool", max_clients=200, rate_limit="20MB"
+        ) as service:
             yield Stage(service, dsn, config, lake)
 
 

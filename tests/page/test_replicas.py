@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, expect
 
@@ -16,10 +17,15 @@ from tests.service.client import wait_for
 def test_what_one_replica_has_made_another_one_gives(
     browser: Browser, stage: Stage, shared_redis: RedisServer, tmp_path: Path
 ) -> None:
-    shared = {"redis_url": shared_redis.url, "redis_prefix": "page:", "spool_dir": tmp_path, "link_secret": "s" * 32}
+    shared: dict[str, Any] = {
+        "redis_url": shared_redis.url,
+        "redis_prefix": "page:",
+        "spool_dir": tmp_path,
+        "link_secret": "s" * 32,
+    }
     with (
-        serve(stage.dsn, config=stage.config, workers=2, **shared) as one,  # type: ignore[arg-type]
-        serve(stage.dsn, config=stage.config, workers=2, **shared) as other,  # type: ignore[arg-type]
+        serve(stage.dsn, config=stage.config, workers=2, **shared) as one,
+        serve(stage.dsn, config=stage.config, workers=2, **shared) as other,
     ):
         context = browser.new_context()
         page = context.new_page()

@@ -14,7 +14,6 @@ from psycopg import conninfo
 from polyglot_export.access.keys import hash_key, new_key
 from tests.fixtures.issuer import AUDIENCE, ISSUER, TestIssuer, test_issuer
 from tests.fixtures.process import Service, cli, serve
-from tests.fixtures.server import Database
 from tests.service.audited import lines
 from tests.service.client import Answer, assert_problem, call, wait_for
 
@@ -38,14 +37,13 @@ def toml(upto: int, issuer: TestIssuer) -> str:
 
 
 @pytest.fixture
-def conn(server: Database, dsn: str) -> Iterator[psycopg.Connection]:
+def conn(dsn: str) -> Iterator[psycopg.Connection]:
     """A superuser's session; the logins of the page belong to the server and are dropped behind the database."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         yield connection
         connection.execute("DROP TABLE orders")
         for login in reversed(LOGINS):
             connection.execute(f"DROP OWNED BY {login}; DROP ROLE {login}".encode())
-    assert server.version
 
 
 def take(conn: psycopg.Connection, step: int) -> None:

@@ -98,6 +98,27 @@ def test_it_is_the_beginning_of_the_file(service: Service, spec: dict[str, Any])
         assert dict(zip(names, row, strict=True)) == json.loads(line)
 
 
+def test_the_zone_of_the_options_is_that_of_rows_and_filter(service: Service) -> None:
+    """A day of a filter begins there, and a time is shown there."""
+    spec: dict[str, Any] = {
+        "filter": [{"column": "created_at", "op": "<", "value": "2030-01-01 09:00:03"}],
+        "options": {"timeZone": "Asia/Tokyo"},
+    }
+    found = shown(service, "records", **spec)
+    assert len(found["rows"]) == 2
+    as_json = exported(service, "records", **{**spec, "format": "ndjson"}).splitlines()
+    for row, line in zip(found["rows"], as_json, strict=True):
+        assert row == list(json.loads(line).values())
+    assert "+09:00" in found["rows"][0][3]
+    assert found["written"].encode() == exported(service, "records", **spec)
+
+
+@pytest.mark.parametrize("encoding", ["windows-874", "x-mac-cyrillic", "shift_jis"])
+def test_encodings_that_python_calls_otherwise(service: Service, encoding: str) -> None:
+    found = shown(service, "small", options={"encoding": encoding})
+    assert found["written"].startswith("id,name")
+
+
 def test_formats_that_are_no_text(service: Service) -> None:
     found = shown(service, "small", format="parquet")
     assert (found["written"], found["complete"], len(found["rows"])) == (None, True, 3)

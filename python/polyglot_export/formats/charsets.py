@@ -9,7 +9,7 @@ from typing import Final
 from polyglot_export.errors import SpecError
 from polyglot_export.fields import read_text, wrong
 
-__all__ = ["CHARSETS", "UTF_8", "UTF_16", "is_multibyte", "mime_name", "read_charset"]
+__all__ = ["CHARSETS", "UTF_8", "UTF_16", "is_multibyte", "mime_name", "python_name", "read_charset"]
 
 UTF_8: Final = "utf-8"
 UTF_16: Final = frozenset({"utf-16le", "utf-16be"})
@@ -26,6 +26,16 @@ SINGLE_BYTE: Final = (
 )
 CHARSETS: Final = (UTF_8, *sorted(UTF_16), *SINGLE_BYTE, *sorted(MULTIBYTE))
 """In the order of a message."""
+PYTHON_NAMES: Final = {
+    "utf-16le": "utf-16-le",
+    "utf-16be": "utf-16-be",
+    "macintosh": "mac-roman",
+    "x-mac-cyrillic": "mac-cyrillic",
+    "windows-874": "cp874",
+    "shift_jis": "cp932",
+    "euc-kr": "cp949",
+}
+"""What Python calls them where that is something else."""
 ALIASES: Final = {
     "utf8": UTF_8,
     "utf-16": "utf-16le",
@@ -59,6 +69,11 @@ def read_charset(given: object) -> str:
         return name
     more = "; windows-1252 has all characters of iso-8859-1" if name in {"iso-8859-1", "latin1", "latin-1"} else ""
     raise SpecError(None, wrong(f"must be one of {', '.join(CHARSETS)}{more}", given).reason)
+
+
+def python_name(name: str) -> str:
+    """What Python calls an encoding."""
+    return PYTHON_NAMES.get(name, name)
 
 
 def is_multibyte(name: str) -> bool:

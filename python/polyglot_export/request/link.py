@@ -9,6 +9,7 @@ from polyglot_export.fields import Record
 __all__ = ["LinkRequest"]
 
 MOST_SECONDS = 31 * 24 * 3600
+"""That a link may be asked to hold."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,13 +46,16 @@ class Catalogue:
         )
         return [_for(caller, each) for each in found]
 
-    async def find(self, caller: Caller, name: str, spec: ExportSpec | None = None) -> Dataset:
+    async def find(
+        self, caller: Caller, name: str, spec: ExportSpec | None = None, *, details: bool = False
+    ) -> Dataset:
         """One dataset.
 
         Args:
             caller: Who may read it.
             name: Of the dataset.
             spec: What is asked of it, with values for its parameters.
+            details: Whether comments of columns and the primary key are wanted too, which are further questions.
 
         Raises:
             UnknownDataset: There is none of that name, or it is not for this caller.
@@ -63,7 +66,7 @@ class Catalogue:
         found = await self._ask(
             caller,
             lambda connection, settings: describe_dataset(
-                connection, exposure, name, settings, source=source, details=True
+                connection, exposure, name, settings, source=source, details=details
             ),
         )
         return _for(caller, found)

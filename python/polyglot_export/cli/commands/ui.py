@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import sys
+import tempfile
 import webbrowser
+from pathlib import Path
 
 import click
 
@@ -51,10 +54,29 @@ def ui_command(*, port: int, no_browser: bool, dsn: str | None) -> None:
         host="127.0.0.1", port=port, database_url=named_database(dsn), log_level="warning", page="on"
     )
 
-    def ready(url: str) -> None:
-        address = f"{url}/#key={key}&keep"
-        print(f"The page is at {address}\nCtrl-C ends it.", file=sys.stderr)
-        if not no_browser and not webbrowser.open(address):
-            print("No browser could be opened: open the address yourself.", file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="polyglot-ui-") as folder:
 
-    run(settings, Configuration(EVERYTHING, Keys({"you": holder})), ready)
+        def ready(url: str) -> None:
+            address = f"{url}/#key={key}&keep"
+            print(f"The page is at {address}\nCtrl-C ends it.", file=sys.stderr)
+            if not no_browser and not webbrowser.open(_way(Path(folder), address)):
+                print("No browser could be opened: open the address yourself.", file=sys.stderr)
+
+        run(settings, Configuration(EVERYTHING, Keys({"you": holder})), ready)
+
+
+def _way(folder: Path, address: str) -> str:
+    """What a browser is told to open: a file for this user alone that leads to the address. Arguments of programs can
+    be read by everybody on the machine, and the address has the key.
+
+    Args:
+        folder: That nobody else can read.
+        address: Of the page.
+    """
+    file = folder / "page.html"
+    target = html.escape(address)
+    file.write_text(
+        f'<!DOCTYPE html><meta charset="utf-8"><title>Polyglot Export</title>'
+        f'<meta http-equiv="refresh" content="0;url={target}"><a href="{target}">The page</a>\n'
+    )
+    return file.as_uri()

@@ -30,7 +30,7 @@ def described_formats() -> dict[str, Any]:
             }
             for format_ in Format
         ],
-        "compressions": [each.value for each in Compression],
+        "compressions": [{"name": each.value, "ending": each.record.ending} for each in Compression],
     }
 
 

@@ -10,7 +10,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from polyglot_export.service.errors import NotFound
+from polyglot_export.service.http.packing import takes_gzip
 from polyglot_export.service.pages.assets import Asset, assets
+from polyglot_export.service.streams.ranges import lists_tag
 
 __all__ = ["router"]
 
@@ -31,12 +33,14 @@ _HEADERS = {
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
+@router.head("/")
 @router.get("/")
 async def page(request: Request) -> Response:
     """The page itself, which knows the addresses of everything else."""
     return _answer(request, assets().index(), "no-cache")
 
 
+@router.head("/page/{version}/{name}")
 @router.get("/page/{version}/{name}")
 async def file(request: Request, version: str, name: str) -> Response:
     """What it is made of; an address has the digest of all of it, so that it never changes."""
@@ -47,10 +51,12 @@ async def file(request: Request, version: str, name: str) -> Response:
 
 
 def _answer(request: Request, asset: Asset, caching: str) -> Response:
-    headers = {**_HEADERS, "Cache-Control": caching, "ETag": f'"{asset.digest}"'}
-    if request.headers.get("if-none-match") == headers["ETag"]:
+    packed = takes_gzip(request.headers.get("accept-encoding", ""))
+    # Each form has a tag of its own: a strong one is of these very bytes.
+    tag = f'"{asset.digest}-gzip"' if packed else f'"{asset.digest}"'
+    headers = {**_HEADERS, "Cache-Control": caching, "ETag": tag}
+    if lists_tag(request.headers.getlist("if-none-match"), tag, weak=True):
         return Response(status_code=304, headers=headers)
-    if "gzip" in request.headers.get("accept-encoding", ""):
+    if packed:
         headers["Content-Encoding"] = "gzip"
-        return Response(asset.packed, media_type=asset.media_type, headers=headers)
-    return Response(asset.content, media_type=asset.media_type, headers=headers)
+    return Response(asset.packed if packed else asset.content, media_type=asset.media_type, headers=headers)

@@ -13,14 +13,15 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import Busy, PolyglotError, StatementTimeout
+from polyglot_export.formats.charsets import UTF_8, python_name
 from polyglot_export.formats.json import JsonOptions
 from polyglot_export.formats.registry import Format
 from polyglot_export.service.admission.feed import AdmittedFeed
-from polyglot_export.service.admission.opening import Admission, ExportTerms
+from polyglot_export.service.admission.opening import Admission, Admitted, ExportTerms
 from polyglot_export.service.callers import Caller
 from polyglot_export.service.errors import TookTooLong
 from polyglot_export.sqlstates import QUERY_CANCELED
@@ -28,9 +29,7 @@ from polyglot_export.sqlstates import QUERY_CANCELED
 if TYPE_CHECKING:
     from polyglot_export.request.spec import ExportSpec
 
-__all__ = ["ROWS", "Estimate", "Preview", "Previews", "preview_terms"]
-
-T = TypeVar("T")
+__all__ = ["ROWS", "Preview", "Previews", "preview_terms"]
 
 ROWS = 20
 """Shown at most."""
@@ -72,6 +71,17 @@ class Preview:
     """Whether these are all rows."""
     written: str | None
     """The beginning of the file; ``None`` where it is no text."""
+    estimate: Estimate | None
+    """``None`` where it would tell of rows that the caller may not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """The first bytes of a file."""
+
+    data: bytes
+    whole: bool
+    """Whether they are all of it."""
 
 
 def preview_terms(terms: ExportTerms) -> ExportTerms:
@@ -97,7 +107,7 @@ class Previews:
         """The first rows.
 
         Args:
-            caller: Who asks.
+            caller: Who asks. A caller that may read a part only has no estimate: the planner counts the whole.
             spec: What would be exported.
             weight: Bytes of memory that the request takes.
 
@@ -108,72 +118,56 @@ class Previews:
         """
         few = ROWS if spec.limit is None else min(ROWS, spec.limit)
         short = replace(spec, limit=few, compression=None, compression_as="encoding", delivery="stream")
-        plain = replace(short, format=Format.NDJSON, options=JsonOptions())
-        async with self._place(caller.name):
-            lines, ended = await self._begin(caller, plain, weight)
-            written = None
-            if spec.format.record.is_text:
-                data, whole = await self._begin(caller, short, weight)
-                text = data.decode(_encoding(spec), errors="replace").removeprefix("\ufeff")
-                written = text if whole else f"{text}…"
-        rows = [_values(line) for line in _whole_lines(lines, ended)]
+        async with self._place(caller.name), _in_time():
+            lines = await self._begin(caller, _as_values(short), weight)
+            rows = [_values(line) for line in _whole_lines(lines)]
+            complete = lines.whole and (len(rows) < few or few == spec.limit)
+            file = await self._begin(caller, short, weight) if spec.format.record.is_text else None
+            if caller.rights.narrowing or caller.asked_once:
+                estimate = None
+            else:
+                planned = len(rows) if complete else await self._planned(caller, spec, weight)
+                packed = spec.compression is not None
+                estimate = _estimate(planned, len(rows), None if packed else file, complete=complete)
         shown, cut = _shortened(rows)
-        return Preview(shown, cut, ended and (len(rows) < few or few == spec.limit), written)
-
-    async def estimate(self, caller: Caller, spec: ExportSpec, preview: Preview, *, weight: int) -> Estimate | None:
-        """What all of it comes to.
-
-        Args:
-            caller: Who asks. A caller that may read a part only is told nothing: the planner counts the whole.
-            spec: What would be exported.
-            preview: Its first rows.
-            weight: Bytes of memory that the request takes.
-
-        Raises:
-            PolyglotError: As for an export.
-        """
-        if caller.rights.narrowing or caller.asked_once:
-            return None
-        rows = len(preview.rows) if preview.complete else await self._planned(caller, spec, weight)
-        if rows is not None and not preview.complete:
-            rows = max(rows, len(preview.rows) + 1)
-        if rows is None or preview.written is None or not preview.rows or spec.compression is not None:
-            return Estimate(rows, None)
-        return Estimate(rows, round(len(preview.written.encode()) / len(preview.rows) * rows))
+        return Preview(shown, cut, complete, _written(spec, file) if file is not None else None, estimate)
 
     async def _planned(self, caller: Caller, spec: ExportSpec, weight: int) -> int | None:
         """How many rows the planner expects; nothing is read."""
         token = CancelToken()
-        async with self._place(caller.name):
-            admitted = await self._admission.admit(
-                spec, caller.exposure, "preview", self._queue_timeout, caller.name, rights=caller.rights, weight=weight
-            )
+        with await self._admit(caller, spec, weight) as admitted:
 
             def look() -> int | None:
                 opened = admitted.open_all(token)
                 with opened.moment:
                     return opened.plans[0].estimated_rows
 
-            with admitted:
-                looking = asyncio.get_running_loop().run_in_executor(None, look)
-                try:
-                    return await _in_time(asyncio.shield(looking))
-                except BaseException:
-                    token.cancel()
-                    await asyncio.wait({looking})
-                    raise
+            looking = asyncio.get_running_loop().run_in_executor(None, look)
+            try:
+                return await asyncio.shield(looking)
+            except BaseException:
+                token.cancel()
+                await asyncio.wait({looking})
+                raise
 
-    async def _begin(self, caller: Caller, spec: ExportSpec, weight: int) -> tuple[bytes, bool]:
-        """The first bytes of a file, and whether they are all of it."""
-        feed = AdmittedFeed(
-            lambda: self._admission.admit(
-                spec, caller.exposure, "preview", self._queue_timeout, caller.name, rights=caller.rights, weight=weight
-            )
-        )
+    async def _begin(self, caller: Caller, spec: ExportSpec, weight: int) -> _Beginning:
+        feed = AdmittedFeed(lambda: self._admit(caller, spec, weight))
         try:
-            return await _in_time(_first_bytes(feed))
+            await feed.start()
+            data = bytearray()
+            while len(data) < BYTES:
+                chunk = await feed.next_chunk()
+                if chunk is None:
+                    return _Beginning(bytes(data), whole=True)
+                data += chunk[: BYTES - len(data)]
+            return _Beginning(bytes(data), whole=False)
         finally:
             await feed.aclose()
+
+    def _admit(self, caller: Caller, spec: ExportSpec, weight: int) -> Awaitable[Admitted]:
+        return self._admission.admit(
+            spec, caller.exposure, "preview", self._queue_timeout, caller.name, rights=caller.rights, weight=weight
+        )
 
     @asynccontextmanager
     async def _place(self, name: str | None) -> AsyncIterator[None]:
@@ -188,32 +182,51 @@ class Previews:
                 del self._running[name]
 
 
-async def _in_time(work: Awaitable[T]) -> T:
+@asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(WHOLE_SECONDS):
-            return await work
-    except (StatementTimeout, TimeoutError):
+            yield
+    except TimeoutError:
         raise TookTooLong(_SLOW) from None
     except PolyglotError as error:
-        if getattr(error, "sqlstate", None) == QUERY_CANCELED:
+        if isinstance(error, StatementTimeout) or getattr(error, "sqlstate", None) == QUERY_CANCELED:
             raise TookTooLong(_SLOW) from None
         raise
 
 
-async def _first_bytes(feed: AdmittedFeed) -> tuple[bytes, bool]:
-    await feed.start()
-    data = bytearray()
-    while len(data) < BYTES:
-        chunk = await feed.next_chunk()
-        if chunk is None:
-            return bytes(data), True
-        data += chunk[: BYTES - len(data)]
-    return bytes(data), False
+def _as_values(spec: ExportSpec) -> ExportSpec:
+    """The same rows as JSON: the zone of the options says when a day of a filter begins, too."""
+    options = spec.options
+    # What JSON has nearest to a column of GeoParquet.
+    geometry = "geojson" if options.geometry == "geoparquet" else options.geometry
+    return replace(spec, format=Format.NDJSON, options=JsonOptions(time_zone=options.time_zone, geometry=geometry))
 
 
-def _whole_lines(data: bytes, ended: bool) -> list[bytes]:
-    lines = data.splitlines()
-    return lines if ended else lines[:-1]
+def _estimate(planned: int | None, shown: int, file: _Beginning | None, *, complete: bool) -> Estimate:
+    """What an export comes to.
+
+    Args:
+        planned: Rows, as the planner expects them; or all of them.
+        shown: Rows that were read.
+        file: With these rows, or with as many as its first bytes hold; ``None`` where it says nothing of the size.
+        complete: Whether these rows are all.
+    """
+    rows = planned if planned is None or complete else max(planned, shown + 1)
+    if rows is None or file is None or shown == 0:
+        return Estimate(rows, None)
+    return Estimate(rows, round(len(file.data) / shown * rows))
+
+
+def _written(spec: ExportSpec, file: _Beginning) -> str:
+    encoding = python_name(getattr(spec.options, "encoding", UTF_8))
+    text = file.data.decode(encoding, errors="replace").removeprefix("\ufeff")
+    return text if file.whole else f"{text}…"
+
+
+def _whole_lines(file: _Beginning) -> list[bytes]:
+    lines = file.data.splitlines()
+    return lines if file.whole else lines[:-1]
 
 
 def _values(line: bytes) -> list[Any]:
@@ -223,10 +236,6 @@ def _values(line: bytes) -> list[Any]:
         return list(json.loads(line, parse_float=Decimal, parse_int=Decimal).values())
     except RecursionError:
         return [line.decode(errors="replace")]
-
-
-def _encoding(spec: ExportSpec) -> str:
-    return str(getattr(spec.options, "encoding", None) or "utf-8")
 
 
 def _shortened(rows: list[list[Any]]) -> tuple[list[list[Any]], list[tuple[int, int, int]]]:

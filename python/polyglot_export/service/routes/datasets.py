@@ -15,6 +15,7 @@ from polyglot_export.service.errors import NotFound
 from polyglot_export.service.http.answer_model import AnswerModel
 from polyglot_export.service.http.bodies import ExactJSONResponse
 from polyglot_export.service.http.openapi import json_answer, problems_for
+from polyglot_export.service.http.packing import takes_gzip
 
 __all__ = ["router", "shown"]
 
@@ -95,7 +96,7 @@ async def index(
 async def show(name: str, catalogue: CatalogueDep, caller: CallerDep) -> ExactJSONResponse:
     """With columns, types and estimates."""
     try:
-        return shown(await catalogue.find(caller, name))
+        return shown(await catalogue.find(caller, name, details=True))
     except UnknownDataset as error:
         raise NotFound(error.message, field=error.field) from None
 
@@ -107,20 +108,11 @@ def shown(dataset: Dataset) -> ExactJSONResponse:
 
 def _packed(answer: ExactJSONResponse, accepted: str) -> ExactJSONResponse:
     answer.headers["Vary"] = "Accept-Encoding"
-    if len(answer.body) >= PACKED_BYTES and _takes_gzip(accepted):
+    if len(answer.body) >= PACKED_BYTES and takes_gzip(accepted):
         answer.body = gzip.compress(answer.body, PACKING_LEVEL, mtime=0)
         answer.headers["Content-Length"] = str(len(answer.body))
         answer.headers["Content-Encoding"] = "gzip"
     return answer
-
-
-def _takes_gzip(accepted: str) -> bool:
-    """RFC 9110, section 12.5.3; a weight of nought means never."""
-    for each in accepted.lower().split(","):
-        name, _, weight = each.replace(" ", "").partition(";q=")
-        if name == "gzip":
-            return weight.strip("0.") != "" or weight == ""
-    return False
 
 
 def _view(dataset: Dataset, *, columns: bool = True) -> DatasetView:

@@ -92,7 +92,7 @@ async def download_headers(
     check_runnable(job)
     if job.spec.in_background:
         return _prepared(job, caller, runs, prepared, request)
-    return HeadersOnly(stream_headers(job))
+    return HeadersOnly(stream_headers(job.spec, job.file_stem, job.id))
 
 
 def _prepared(job: Job, caller: Caller, runs: Runs, prepared: PreparedFiles, request: Request) -> Response:

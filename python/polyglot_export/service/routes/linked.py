@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Request
 from starlette.responses import Response
@@ -37,7 +37,9 @@ SENT = (200, 206, 302)
 _HEADERS = {"Cache-Control": "no-store, no-transform", "X-Robots-Tag": "noindex"}
 
 
-async def _followed(token: str, request: Request, links: LinksDep, settings: SettingsDep, quotas: QuotasDep) -> Any:
+async def _followed(
+    token: str, request: Request, links: LinksDep, settings: SettingsDep, quotas: QuotasDep
+) -> FollowedLink:
     note_address(address_of(request, settings.trusted_proxies))
     followed = await links.follow(token)
     request.state.caller = followed.owner.name
@@ -104,7 +106,7 @@ async def headers(
     job, owner = followed.job, followed.owner
     if job.spec.delivery == "stream":
         owner.need(Scope.EXPORT)
-        return _private(HeadersOnly(stream_headers(job)))
+        return _private(HeadersOnly(stream_headers(job.spec, job.file_stem, job.id)))
     if job.spec.delivery == "store":
         return _private(await delivered.give(job, owner, followed.link.file or 0, request))
     return _private(prepared.answer(runs.live(job), owner, request))

@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from polyglot_export.access.scopes import Scope
 from polyglot_export.errors import UnknownDataset
-from polyglot_export.jobs.job import Job
 from polyglot_export.request.spec import ExportSpec
 from polyglot_export.service.callers import Caller
 from polyglot_export.service.catalogue import Catalogue
@@ -114,24 +113,19 @@ async def download(
     responses=other_answer(200, "The headers that are known without a run")
     | problems_for(400, 401, 403, 404, 429, 503, 504),
 )
-async def headers(
-    name: str, ending: str, request: Request, caller: CallerDep, catalogue: CatalogueDep, runs: RunsDep
-) -> Response:
+async def headers(name: str, ending: str, request: Request, caller: CallerDep, catalogue: CatalogueDep) -> Response:
     """Everything is checked that can be without running it; nothing is made and nothing is run."""
     if (dataset := await _really_called(f"{name}.{ending}", catalogue, caller)) is not None:
         return dataset
     caller.need(Scope.EXPORT)
     spec = await _spec(name, ending, request, catalogue, caller)
-    job: Job = new_job(spec, name, caller, size=0, retention=0, runs=runs)
-    known = stream_headers(job)
-    del known["X-Export-Id"]
-    return HeadersOnly(known)
+    return HeadersOnly(stream_headers(spec, name))
 
 
 async def _really_called(name: str, catalogue: Catalogue, caller: Caller) -> Response | None:
     """The description of a dataset of this name, if there is one."""
     try:
-        return shown(await catalogue.find(caller, name))
+        return shown(await catalogue.find(caller, name, details=True))
     except UnknownDataset:
         return None
 

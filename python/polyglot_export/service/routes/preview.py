@@ -12,6 +12,7 @@ from polyglot_export.errors import SpecError, UnknownDataset
 from polyglot_export.formats.registry import Format
 from polyglot_export.jobs.job import JobStatus
 from polyglot_export.jobs.stores.base import JobStore
+from polyglot_export.request.spec import ExportSpec
 from polyglot_export.service.admission.bodies import held_bytes
 from polyglot_export.service.callers import Caller
 from polyglot_export.service.dependencies import (
@@ -28,6 +29,7 @@ from polyglot_export.service.http.answer_model import AnswerModel
 from polyglot_export.service.http.bodies import ExactJSONResponse, object_of
 from polyglot_export.service.http.clients import while_connected
 from polyglot_export.service.http.openapi import json_answer, problems_for
+from polyglot_export.service.preview.preview import Preview
 from polyglot_export.service.routes.datasets import shown
 from polyglot_export.service.routes.making import read_spec
 
@@ -108,7 +110,7 @@ async def preview(
         columns = await catalogue.columns(caller, read)
     except UnknownDataset as error:
         try:
-            return shown(await catalogue.find(caller, f"{name}/preview"))
+            return shown(await catalogue.find(caller, f"{name}/preview", details=True))
         except UnknownDataset:
             raise NotFound(error.message, field=error.field) from None
     await audit.previewed(caller.name, read)
@@ -116,22 +118,24 @@ async def preview(
 
     async def made() -> PreviewView:
         found = await previews.of(caller, read, weight=weight)
-        estimate = await previews.estimate(caller, read, found, weight=weight)
-        seconds = None
-        if estimate is not None and estimate.rows is not None:
-            seconds = round(estimate.rows / await _rate(store, caller, read.format), 1)
         return PreviewView(
             columns=[ColumnShown(name=target, type=type_) for target, type_ in columns],
             rows=found.rows,
             cut=[CutShown(row=row, column=column, length=length) for row, column, length in found.cut],
             complete=found.complete,
             written=found.written,
-            estimate=EstimateView(rows=estimate.rows, bytes=estimate.bytes, seconds=seconds)
-            if estimate is not None
-            else None,
+            estimate=await _estimate(store, caller, read, found),
         )
 
     return ExactJSONResponse((await while_connected(request.receive, made())).members())
+
+
+async def _estimate(store: JobStore, caller: Caller, spec: ExportSpec, found: Preview) -> EstimateView | None:
+    if found.estimate is None:
+        return None
+    rows = found.estimate.rows
+    seconds = None if rows is None else round(rows / await _rate(store, caller, spec.format), 1)
+    return EstimateView(rows=rows, bytes=found.estimate.bytes, seconds=seconds)
 
 
 async def _rate(store: JobStore, caller: Caller, format_: Format) -> float:

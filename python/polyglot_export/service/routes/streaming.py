@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from starlette.responses import Response
 
 from polyglot_export.jobs.job import Job
+from polyglot_export.request.spec import ExportSpec
 from polyglot_export.service.admission.feed import AdmittedFeed
 from polyglot_export.service.admission.opening import Admission
 from polyglot_export.service.callers import Caller
@@ -54,8 +55,9 @@ class Streaming:
                 weight=job.weight,
             )
         )
+        headers = stream_headers(job.spec, job.file_stem, job.id)
         watch = partial(self.revocations.until_revoked, caller)
-        return DownloadResponse(job, feed, self.runs, self.least_pace, stream_headers(job), watch)
+        return DownloadResponse(job, feed, self.runs, self.least_pace, headers, watch)
 
 
 async def _streaming(
@@ -82,15 +84,23 @@ def refuse_unsafe(request: Request) -> None:
         )
 
 
-def stream_headers(job: Job) -> dict[str, str]:
-    """What is known of the answer before the export runs."""
-    return {
-        **file_headers(job.spec, job.file_stem),
-        "X-Export-Id": job.id,
+def stream_headers(spec: ExportSpec, stem: str, export_id: str | None = None) -> dict[str, str]:
+    """What is known of the answer before the export runs.
+
+    Args:
+        spec: What is exported.
+        stem: Of the file's name.
+        export_id: ``None`` where there is no export yet.
+    """
+    headers = {
+        **file_headers(spec, stem),
         "Cache-Control": "no-store, no-transform",
         "Accept-Ranges": "none",
         "X-Accel-Buffering": "no",
     }
+    if export_id is not None:
+        headers["X-Export-Id"] = export_id
+    return headers
 
 
 class HeadersOnly(Response):

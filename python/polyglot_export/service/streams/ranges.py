@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 
 from polyglot_export.service.errors import PreconditionFailed, RangeNotSatisfiable
 
-__all__ = ["Entity", "Part", "Selection", "select"]
+__all__ = ["Entity", "Part", "Selection", "lists_tag", "select"]
 
 MAX_RANGES = 100
 """Ranges of one request; a header with more is ignored, as RFC 9110, section 14.2, allows."""
@@ -93,7 +93,7 @@ def select(method: str, headers: Headers, entity: Entity) -> Selection:
 def _check_preconditions(headers: Headers, entity: Entity) -> None:
     if "if-match" in headers:
         # The strong comparison: weak tags never match.
-        if not _lists(headers.getlist("if-match"), entity.tag, weak=False):
+        if not lists_tag(headers.getlist("if-match"), entity.tag, weak=False):
             raise PreconditionFailed(
                 f"the file's ETag is {entity.tag}, which is not among those of If-Match", field="If-Match"
             )
@@ -107,7 +107,7 @@ def _check_preconditions(headers: Headers, entity: Entity) -> None:
 
 def _not_modified(headers: Headers, entity: Entity) -> bool:
     if "if-none-match" in headers:
-        return _lists(headers.getlist("if-none-match"), entity.tag, weak=True)
+        return lists_tag(headers.getlist("if-none-match"), entity.tag, weak=True)
     since = _date(headers.get("if-modified-since"))
     return since is not None and entity.modified <= since
 
@@ -120,8 +120,14 @@ def _range_applies(headers: Headers, entity: Entity) -> bool:
     return condition is None or condition.strip() == entity.tag or _date(condition) == entity.modified
 
 
-def _lists(values: Sequence[str], tag: str, *, weak: bool) -> bool:
-    """Whether a list of entity-tags, or ``*``, has this one."""
+def lists_tag(values: Sequence[str], tag: str, *, weak: bool) -> bool:
+    """Whether a list of entity-tags, or ``*``, has this one (RFC 9110, section 13.1).
+
+    Args:
+        values: Of the header, as often as it was sent.
+        tag: With its quotes.
+        weak: Whether a weak tag counts as well.
+    """
     joined = ",".join(values)
     if joined.strip() == "*":
         return True

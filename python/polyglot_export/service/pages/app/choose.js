@@ -76,7 +76,7 @@ async function chosen(detail, state, known) {
 
 function form(detail, state, dataset, caller) {
   const preview = (looking = new Preview(dataset.parameters));
-  const elsewhere = elsewherePanel(dataset, hasKey);
+  const elsewhere = elsewherePanel(dataset, formats, hasKey);
   const wrong = h("div", {});
   const changed = (given) => {
     Object.assign(state, given);

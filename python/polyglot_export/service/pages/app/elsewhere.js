@@ -26,7 +26,14 @@ export function asCurl(state, hasKey) {
   return `ID=$(${lines.join(" \\\n  ")} | sed -E 's/.*"exportId":"([^"]+)".*/\\1/')\ncurl -fOJ ${auth}${shell(String(address("/exports/")))}$ID/download\n`;
 }
 
-export function asCommand(state) {
+/** What a file of it is called. */
+function fileName({ dataset, format, compression }, formats, called = null) {
+  const ending = formats.formats.find((each) => each.name === format).ending;
+  const packed = formats.compressions.find((each) => each.name === compression)?.ending ?? "";
+  return `${(called ?? dataset).replaceAll("/", "_")}${ending}${packed}`;
+}
+
+export function asCommand(state, formats) {
   const made = spec(state);
   const words = ["polyglot export", shell(made.dataset), "-f", made.format];
   if (made.columns) {
@@ -38,16 +45,15 @@ export function asCommand(state) {
   if (made.limit !== undefined) words.push("--limit", String(made.limit));
   if (made.compression) words.push("--compression", made.compression);
   for (const [option, value] of Object.entries(made.options ?? {})) words.push("--option", shell(`${option}=${value}`));
-  const ending = made.compression ? { gzip: ".gz", zstd: ".zst" }[made.compression] : "";
-  words.push("-o", shell(`${(made.filename ?? made.dataset).replaceAll("/", "_")}.${made.format}${ending}`));
+  words.push("-o", shell(fileName(made, formats, made.filename)));
   return `${words.join(" ")}\n`;
 }
 
-export function asPython(state) {
+export function asPython(state, formats) {
   const { dataset, format, ...rest } = spec(state);
+  const file = fileName({ dataset, format, compression: rest.compression }, formats);
   delete rest.compressionAs;
   delete rest.filename;
-  const ending = { gzip: ".gz", zstd: ".zst" }[rest.compression] ?? "";
   const python = (value) => {
     if (value === null) return "None";
     if (value === true) return "True";
@@ -58,13 +64,13 @@ export function asPython(state) {
   };
   const snake = (key) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   const more = Object.entries(rest).map(([key, value]) => `    ${snake(key)}=${python(value)},\n`).join("");
-  return `import os\n\nfrom polyglot_export import export_to_file\n\nexport_to_file(\n    os.environ["DATABASE_URL"],\n    ${JSON.stringify(dataset)},\n    ${JSON.stringify(`${dataset.replaceAll("/", "_")}.${format}${ending}`)},\n    format=${JSON.stringify(format)},\n${more})\n`;
+  return `import os\n\nfrom polyglot_export import export_to_file\n\nexport_to_file(\n    os.environ["DATABASE_URL"],\n    ${JSON.stringify(dataset)},\n    ${JSON.stringify(file)},\n    format=${JSON.stringify(format)},\n${more})\n`;
 }
 
 /** The panel; `update` writes it anew. A query is known to the service alone, so there is no other way to it. */
-export function elsewherePanel(dataset, hasKey) {
+export function elsewherePanel(dataset, formats, hasKey) {
   const ways = [["curl", (state) => asCurl(state, hasKey())]];
-  if (dataset.kind !== "query") ways.push(["Command line", asCommand], ["Python", asPython]);
+  if (dataset.kind !== "query") ways.push(["Command line", (state) => asCommand(state, formats)], ["Python", (state) => asPython(state, formats)]);
   const hint = dataset.kind === "query"
     ? "This query is configured in the service, so it is the service that curl asks."
     : "curl asks this service. The other two read the database of DATABASE_URL themselves, with its rights and its names.";

@@ -7,7 +7,7 @@ export function formatPanel(known, state, changed) {
   const options = h("div", { class: "options" });
   const choice = h("select", {}, known.formats.map((format) => h("option", { value: format.name }, format.title)));
   choice.value = state.format;
-  const packing = h("select", {}, h("option", { value: "" }, "none"), known.compressions.map((name) => h("option", { value: name }, name)));
+  const packing = h("select", {}, h("option", { value: "" }, "none"), known.compressions.map(({ name }) => h("option", { value: name }, name)));
   packing.value = state.compression ?? "";
   packing.addEventListener("change", () => changed({ compression: packing.value || null }));
   const packingField = field("Compression of the file", packing);
@@ -47,9 +47,15 @@ function optionField(option, value, given) {
     choice.addEventListener("change", () => given(choice.value === "" ? null : option.type === "boolean" ? choice.value === "true" : choice.value));
     return field(words(option.name), choice, option.about);
   }
-  const input = h("input", { type: "text", value: value ?? "", placeholder: shown, spellcheck: false });
-  input.addEventListener("input", () => given(input.value === "" ? null : option.type === "integer" ? Number(input.value) : input.value));
-  return field(words(option.name), input, option.about);
+  const list = option.type === "array";
+  const input = h("input", { type: "text", value: list && value ? value.join(", ") : value ?? "", placeholder: shown, spellcheck: false });
+  input.addEventListener("input", () => given(input.value === "" ? null : typed(option, input.value)));
+  return field(words(option.name), input, list ? `${option.about} Commas stand between.` : option.about);
+}
+
+function typed(option, text) {
+  if (option.type === "array") return text.split(",").map((each) => each.trim()).filter(Boolean);
+  return option.type === "integer" && /^-?\d+$/.test(text.trim()) ? Number(text) : text;
 }
 
 /** `nullString` as people say it. */

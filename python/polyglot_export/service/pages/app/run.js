@@ -11,7 +11,12 @@ const HELP = {
 
 export async function start(spec, delivery, destination) {
   const body = { ...spec, delivery };
-  if (delivery === "store") Object.assign(body, { destination, compressionAs: undefined });
+  if (delivery === "store") {
+    // Files of a set are called after their datasets, and are never an encoding of others.
+    body.destination = destination;
+    delete body.compressionAs;
+    delete body.filename;
+  }
   return call("/exports", { method: "POST", body });
 }
 
@@ -27,7 +32,11 @@ async function ways(job, file = null) {
 const pathOf = (url) => url.slice(url.indexOf("/links/"));
 
 export async function download(job, file = null) {
-  const { url } = await ways(job, file);
+  save((await ways(job, file)).url);
+}
+
+/** The browser writes it to disk by itself. */
+function save(url) {
   const link = h("a", { href: url, download: "" });
   document.body.append(link);
   link.click();
@@ -61,12 +70,7 @@ export class Follower {
       if (this.source.readyState !== EventSource.CLOSED || this.over) return;
       this.poll().catch((error) => this.element.append(problem(error)));
     });
-    if (atOnce) {
-      const link = h("a", { href: url, download: "" });
-      document.body.append(link);
-      link.click();
-      link.remove();
-    }
+    if (atOnce) save(url);
   }
 
   async poll() {
