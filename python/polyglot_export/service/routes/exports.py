@@ -34,7 +34,7 @@ from polyglot_export.service.http.answer_model import AnswerModel
 from polyglot_export.service.http.bodies import ExactJSONResponse
 from polyglot_export.service.http.job_answers import JobSummary, JobView, job_summary, job_view
 from polyglot_export.service.http.openapi import json_answer, other_answer, problems_for
-from polyglot_export.service.routes.making import keep, new_job, read_spec
+from polyglot_export.service.routes.making import MakingDep, read_spec
 
 __all__ = ["router"]
 
@@ -85,12 +85,10 @@ async def create(
     request: Request,
     caller: CallerDep,
     catalogue: CatalogueDep,
-    store: StoreDep,
     runs: RunsDep,
-    preparations: PreparationsDep,
+    making: MakingDep,
     settings: SettingsDep,
     bodies: BodyRoomDep,
-    audit: AuditDep,
 ) -> ExactJSONResponse:
     """Save what is to be exported. Nothing is read yet, unless it runs in the background (`"delivery"` is `"file"` or
     `"store"`), which it does at once.
@@ -107,16 +105,8 @@ async def create(
             caller.destinations.named(spec.destination)
         caller.check_webhook(spec.webhook)
         await catalogue.check(caller, spec)
-        job = new_job(
-            spec,
-            stem,
-            caller,
-            size=size,
-            retention=settings.job_retention,
-            runs=runs,
-            key=idempotency.request_key(request.headers, spec, stem),
-        )
-        kept = await keep(job, caller, store, preparations, audit)
+        key = idempotency.request_key(request.headers, spec, stem)
+        kept = await making.of(spec, stem, caller, size=size, key=key)
         # What a proxy has taken off, then where an app has mounted the service.
         above = settings.root_path + quote(request.scope.get("root_path", ""))
         return ExactJSONResponse(job_view(runs.live(kept)).members(), 201, {"Location": f"{above}/exports/{kept.id}"})

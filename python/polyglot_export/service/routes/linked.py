@@ -21,12 +21,11 @@ from polyglot_export.service.dependencies import (
     SettingsDep,
 )
 from polyglot_export.service.http.openapi import other_answer, problems_for
-from polyglot_export.service.http.versions import require_http_1_1
 from polyglot_export.service.links.followed import FollowedLink
 from polyglot_export.service.logs import about
 from polyglot_export.service.quotas.metered import METER
+from polyglot_export.service.routes.events import events_of
 from polyglot_export.service.routes.streaming import HeadersOnly, StreamingDep, refuse_unsafe, stream_headers
-from polyglot_export.service.streams.events import EventResponse
 
 __all__ = ["router"]
 
@@ -134,12 +133,8 @@ async def events(
     last_event_id: Annotated[str | None, Header(description="The id of the last event that was seen")] = None,
 ) -> Response:
     """For the `EventSource` of a browser, which cannot send a key. The link is not used."""
-    require_http_1_1(request)
-    job, owner = followed.job, followed.owner
-    if job_events.was_seen_to_its_end(job, last_event_id):
-        return Response(status_code=204)
-    job_events.check_room()
-    return EventResponse(job_events, job, lambda: revocations.until_revoked(owner))
+    owner = followed.owner
+    return events_of(request, followed.job, job_events, last_event_id, lambda: revocations.until_revoked(owner))
 
 
 def _private(answer: Response) -> Response:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
+
+from fastapi import Depends
 
 from polyglot_export.errors import PolyglotError, SpecError
 from polyglot_export.jobs.job import Job, RequestKey, now
@@ -16,75 +19,79 @@ from polyglot_export.service.admission.bodies import held_bytes
 from polyglot_export.service.audit.recorder import Recorder
 from polyglot_export.service.background.preparations import Preparations
 from polyglot_export.service.callers import Caller
+from polyglot_export.service.dependencies import AuditDep, PreparationsDep, RunsDep, SettingsDep, StoreDep
 from polyglot_export.service.http import idempotency
 from polyglot_export.service.http.file_headers import DEFAULT_STEM
 from polyglot_export.service.logs import about
 from polyglot_export.service.replicas.runs import Runs
 
-__all__ = ["keep", "new_job", "read_spec"]
+__all__ = ["MakingDep", "read_spec"]
 
 
-def new_job(
-    spec: ExportSpec,
-    stem: str,
-    caller: Caller,
-    *,
-    size: int,
-    retention: float,
-    runs: Runs,
-    key: RequestKey | None = None,
-) -> Job:
-    """A job that nobody knows of yet.
+@dataclass(frozen=True, slots=True)
+class Making:
+    """Makes exports: each is kept, and written down, before anything of it is run."""
 
-    Args:
-        spec: What is asked for, checked.
-        stem: Of its file's name.
-        caller: Who asks.
-        size: Bytes of the request that asks.
-        retention: Seconds that it is kept for after its last run.
-        runs: Those of this replica.
-        key: The request's ``Idempotency-Key``.
-    """
-    at, kept_for = now(), timedelta(seconds=retention)
-    job = Job(
-        str(uuid.uuid4()),
-        caller.name,
-        spec,
-        stem,
-        at,
-        at + kept_for,
-        kept_for,
-        weight=held_bytes(size, spec),
-        taken_by=runs.replica if spec.in_background else None,
-        key=key,
-        rights=caller.kept,
-    )
-    about(exportId=job.id, key=caller.name)
-    return job
+    store: JobStore
+    runs: Runs
+    preparations: Preparations
+    audit: Recorder
+    retention: timedelta
 
+    async def of(self, spec: ExportSpec, stem: str, caller: Caller, *, size: int, key: RequestKey | None = None) -> Job:
+        """Make one, and have it run where it is for the background.
 
-async def keep(job: Job, caller: Caller, store: JobStore, preparations: Preparations, audit: Recorder) -> Job:
-    """Store a new job, and have it run where it is for the background.
+        Args:
+            spec: What is asked for, checked.
+            stem: Of its file's name.
+            caller: Who asks.
+            size: Bytes of the request that asks.
+            key: The request's ``Idempotency-Key``.
 
-    Returns:
-        The job; or the one that an earlier request with its key has made.
+        Returns:
+            The job; or the one that an earlier request with its key has made.
 
-    Raises:
-        PolyglotError: There is no room for it.
-    """
-    kept = await store.add(job)
-    if kept.id != job.id:
-        idempotency.check_same(job, kept)
+        Raises:
+            PolyglotError: There is no room for it.
+        """
+        at = now()
+        job = Job(
+            str(uuid.uuid4()),
+            caller.name,
+            spec,
+            stem,
+            at,
+            at + self.retention,
+            self.retention,
+            weight=held_bytes(size, spec),
+            taken_by=self.runs.replica if spec.in_background else None,
+            key=key,
+            rights=caller.kept,
+        )
+        about(exportId=job.id, key=caller.name)
+        kept = await self.store.add(job)
+        if kept.id != job.id:
+            idempotency.check_same(job, kept)
+            return kept
+        try:
+            await self.audit.created(job, caller.rights.role)
+            if spec.in_background:
+                await self.preparations.accept(job)
+        except PolyglotError:
+            # Where there is no room for what it makes, or nobody would know of it, there is no job either.
+            await self.store.remove(job.id)
+            raise
         return kept
-    try:
-        await audit.created(job, caller.rights.role)
-        if job.spec.in_background:
-            await preparations.accept(job)
-    except PolyglotError:
-        # Where there is no room for what it makes, or nobody would know of it, there is no job either.
-        await store.remove(job.id)
-        raise
-    return kept
+
+
+async def _making(
+    store: StoreDep, runs: RunsDep, preparations: PreparationsDep, audit: AuditDep, settings: SettingsDep
+) -> Making:
+    return Making(store, runs, preparations, audit, timedelta(seconds=settings.job_retention))
+
+
+MakingDep = Annotated[Making, Depends(_making)]
+"""What makes the export of a call."""
 
 
 def read_spec(data: dict[str, Any], default_dataset: str) -> tuple[ExportSpec, str]:

@@ -14,21 +14,16 @@ from polyglot_export.request.spec import ExportSpec
 from polyglot_export.service.callers import Caller
 from polyglot_export.service.catalogue import Catalogue
 from polyglot_export.service.dependencies import (
-    AuditDep,
     CallerDep,
     CatalogueDep,
-    PreparationsDep,
     QuotasDep,
-    RunsDep,
-    SettingsDep,
-    StoreDep,
     needs,
 )
 from polyglot_export.service.errors import NotFound
 from polyglot_export.service.http.openapi import other_answer, problems_for
 from polyglot_export.service.http.query_spec import ENDINGS, query_spec
 from polyglot_export.service.routes.datasets import shown
-from polyglot_export.service.routes.making import keep, new_job, read_spec
+from polyglot_export.service.routes.making import MakingDep, read_spec
 from polyglot_export.service.routes.streaming import HeadersOnly, StreamingDep, refuse_unsafe, stream_headers
 
 __all__ = ["router"]
@@ -75,13 +70,9 @@ async def download(
     request: Request,
     caller: CallerDep,
     catalogue: CatalogueDep,
-    store: StoreDep,
-    runs: RunsDep,
-    preparations: PreparationsDep,
+    making: MakingDep,
     streaming: StreamingDep,
     quotas: QuotasDep,
-    settings: SettingsDep,
-    audit: AuditDep,
 ) -> Response:
     """What `POST /exports` and the download of its export do, in one: for an address in a script or a spreadsheet, or
     behind `<a download>`. `option.NAME` is an option of the format, `param.NAME` a parameter of a configured query.
@@ -94,15 +85,8 @@ async def download(
     await quotas.check_day(caller)
     refuse_unsafe(request)
     spec = await _spec(name, ending, request, catalogue, caller)
-    job = new_job(
-        spec,
-        name,
-        caller,
-        size=len(request.scope["query_string"]),
-        retention=settings.job_retention,
-        runs=runs,
-    )
-    return streaming.of(await keep(job, caller, store, preparations, audit), caller)
+    job = await making.of(spec, name, caller, size=len(request.scope["query_string"]))
+    return streaming.of(job, caller)
 
 
 @router.head(
