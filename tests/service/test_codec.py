@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from polyglot_export.access.rights import read_rights
 from polyglot_export.errors import InternalError
 from polyglot_export.jobs.codec import decode_job, decode_run, encode_job, encode_run
 from polyglot_export.jobs.job import DeliveredSet, Failure, Job, JobStatus, PreparedFile, RequestKey, Run
@@ -62,7 +63,14 @@ specs = st.builds(
     st.integers(0, 2**63 - 1),
     st.booleans(),
 )
-files = st.builds(PreparedFile, st.integers(1, 9), texts, counts, texts, counts, times)
+rights = st.none() | st.sampled_from(
+    [
+        read_rights({}),
+        read_rights({"datasets": ["a"], "rows": {"a": "x > 1"}, "mask": {"a": {"x": "left(x, 1)"}}}),
+        read_rights({"rows": {"a": {"x": Decimal("1.20")}}, "columns": {"a": ["x"]}, "settings": {"app.tenant": "3"}}),
+    ]
+)
+files = st.builds(PreparedFile, st.integers(1, 9), texts, counts, texts, counts, times, rights=rights)
 sets = st.builds(
     DeliveredSet,
     st.integers(1, 9),
@@ -73,6 +81,7 @@ sets = st.builds(
     counts,
     times,
     st.lists(st.none() | st.lists(texts, max_size=2).map(tuple), max_size=2).map(tuple),
+    rights,
 )
 delivered_specs = st.builds(
     lambda values, limit: parse_spec(
@@ -113,6 +122,7 @@ jobs_of_any_kind = st.builds(
     st.none() | sets,
     st.none() | texts,
     st.none() | st.builds(RequestKey, texts, texts),
+    rights=rights,
 )
 
 

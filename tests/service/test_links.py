@@ -108,6 +108,23 @@ def listed(service: Service, export_id: str) -> list[Any]:
     return list(ask(service, f"/exports/{export_id}/links").json()["links"])
 
 
+def test_no_log_has_its_address(service: Service, folder: Path) -> None:
+    """Neither where it fails by the service's fault, nor where it is misspelt."""
+    url = link(service, export(service, delivery="file"))
+    for file in (folder / "spool").rglob("*"):
+        if file.is_file():
+            file.unlink()
+    before = service.log()
+    assert_problem(call(service, url), 503, "file-missing")
+    token = url.removeprefix("/links/")
+    for path in (f"{url}/x", f"/link/{token}", f"/exports/{token}/download", f"{url}."):
+        assert call(service, path).status in (401, 404), path
+    told = next(line for line in service.log().removeprefix(before).splitlines() if "request failed" in line)
+    assert "path=" in told
+    assert token not in service.log()
+    assert token not in (folder / "audit.log").read_text()
+
+
 def test_a_stream(service: Service, records: str) -> None:
     export_id = export(service)
     made = asked(service, export_id, expiresIn=60)

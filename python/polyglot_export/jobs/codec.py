@@ -24,6 +24,8 @@ VERSION = 1
 """Of the form below. It goes up when an older service would misread what is written; members that are only added are
 ignored."""
 
+_MADE = ("file", "delivered")
+"""Members of a job that are what its run has left."""
 _JOB: TypeAdapter[Job] = TypeAdapter(Job)
 _RUN: TypeAdapter[Run] = TypeAdapter(Run)
 
@@ -34,10 +36,14 @@ class NotAJob(InternalError):
 
 def encode_job(job: Job) -> str:
     """A job as JSON."""
-    members = _JOB.dump_python(job, mode="json", exclude={"spec", "rights"})
+    apart: Any = {"spec": True, "rights": True, **{name: {"rights"} for name in _MADE}}
+    members = _JOB.dump_python(job, mode="json", exclude=apart)
     members["spec"] = dump_spec(job.spec)
     if job.rights is not None:
         members["rights"] = dump_rights(job.rights)
+    for name, made in zip(_MADE, (job.file, job.delivered), strict=True):
+        if made is not None and made.rights is not None:
+            members[name]["rights"] = dump_rights(made.rights)
     return dumps({"version": VERSION, **members})
 
 
@@ -61,8 +67,10 @@ def decode_job(text: str, *, brief: bool = False) -> Job:
             members["runs"] = [run for run in members["runs"][:-1] if run["status"] == JobStatus.RUNNING] + members[
                 "runs"
             ][-1:]
-        rights = read_rights(members["rights"]) if members.get("rights") is not None else None
-        return _JOB.validate_python({**members, "spec": parse_spec(members["spec"]), "rights": rights})
+        for holder in (members, *filter(None, map(members.get, _MADE))):
+            if holder.get("rights") is not None:
+                holder["rights"] = read_rights(holder["rights"])
+        return _JOB.validate_python({**members, "spec": parse_spec(members["spec"])})
     except (ValidationError, SpecError, KeyError, TypeError) as error:
         raise NotAJob(f"a job in the store cannot be read: {error}") from error
 

@@ -151,6 +151,8 @@ class PreparedFile:
     """The columns that its owner was offered then; ``None`` for all that the source had."""
     stamp: str | None = None
     """What tells the file from one that was written to since; ``None`` where that is not known."""
+    rights: Rights | None = None
+    """With which its owner read then; ``None`` where an older version has made it, which did not note them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,8 @@ class DeliveredSet:
     made_at: datetime
     offered: tuple[tuple[str, ...] | None, ...]
     """For each dataset, the columns that its owner was offered then; ``None`` for all that the source had."""
+    rights: Rights | None = None
+    """As that of :class:`PreparedFile`."""
 
 
 Made = PreparedFile | DeliveredSet

@@ -78,7 +78,9 @@ class Caller:
         covered = zip(job.spec.each(), offered, strict=True)
         if not all(self.exposure.covers(spec, columns) for spec, columns in covered):
             return False
-        return job.rights is None or self.rights.cover(job.rights, job.spec)
+        under = (job.made.rights if job.made is not None else None) or job.rights
+        # Where nobody noted them it may hold everything.
+        return self.rights.cover(under or Rights(), job.spec)
 
     def check_webhook(self, name: str | None) -> None:
         """Whether an export may name this webhook.

@@ -173,8 +173,6 @@ class Admitted:
     ) -> None:
         """Use :meth:`Admission.admit`."""
         self._leave = leave
-        self.limits = rights.limits
-        """Of the caller."""
         self._most_workers = min(terms.workers, rights.limits.connections or terms.workers)
         self._budget = budget
         self._terms = terms
@@ -199,6 +197,11 @@ class Admitted:
             settings=rights.settings,
             guarded=True,
         )
+
+    @property
+    def rights(self) -> Rights:
+        """With which is read."""
+        return self._rights
 
     @property
     def offered(self) -> tuple[tuple[str, ...] | None, ...]:

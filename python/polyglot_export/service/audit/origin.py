@@ -1,19 +1,27 @@
-"""From where a request comes: the address of its client, also behind proxies that are known."""
+"""From where a request comes and what it asks for, as a log may have it: the address of its client, also behind proxies
+that are known, and the path.
+"""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from contextvars import ContextVar
 
 from starlette.requests import Request
 
+from polyglot_export.errors import cut
 from polyglot_export.text.networks import Network, is_in
 
-__all__ = ["address_of", "note_address", "noted_address"]
+__all__ = ["address_of", "note_address", "noted_address", "path_of", "without_token"]
 
 MAX_HOPS = 20
 """Of ``X-Forwarded-For``, from the right."""
+
+_TOKEN = re.compile(r"(?<=/links/)[^/]{17,}|[\w-]{91,}", re.ASCII)
+"""Of a link, also in an address that was misspelt; the id of one, with which its owner revokes it, has 16 characters
+and opens nothing."""
 
 _address: ContextVar[str | None] = ContextVar("address", default=None)
 
@@ -47,6 +55,18 @@ def address_of(request: Request, proxies: Sequence[Network]) -> str | None:
         if not is_in(address, proxies):
             break
     return peer
+
+
+def path_of(request: Request) -> str:
+    """The path as a log may have it: without the token of a link, which is as good as a key, and not too long. Also
+    where no call was found for it.
+    """
+    return cut(without_token(request.url.path))
+
+
+def without_token(text: str) -> str:
+    """What a client has sent, without the token of a link."""
+    return _TOKEN.sub("…", text)
 
 
 def _bare(hop: str) -> str | None:

@@ -7,9 +7,9 @@ from typing import Literal, TypeGuard
 
 from starlette.requests import Request
 
-from polyglot_export.errors import PolyglotError, cut
+from polyglot_export.errors import PolyglotError
 from polyglot_export.service.audit.events import RequestRefused
-from polyglot_export.service.audit.origin import address_of
+from polyglot_export.service.audit.origin import address_of, path_of, without_token
 from polyglot_export.service.audit.recorder import Recorder
 from polyglot_export.text.networks import Network
 
@@ -38,19 +38,13 @@ async def tell_refusal(
         RequestRefused(
             caller=getattr(request.state, "caller", None),
             address=address_of(request, proxies),
-            export_id=request.path_params.get("export_id"),
+            export_id=without_token(export_id) if (export_id := request.path_params.get("export_id")) else None,
             status=status,
             reason=getattr(error, "audit_reason", None) or str(error),
             method=request.method,
-            path=cut(_path(request)),
+            path=path_of(request),
         )
     )
-
-
-def _path(request: Request) -> str:
-    """Without the token of a link, which is as good as a key."""
-    token = request.path_params.get("token")
-    return request.url.path.replace(token, "…") if token else request.url.path
 
 
 def _is_refused(status: int) -> TypeGuard[Refused]:

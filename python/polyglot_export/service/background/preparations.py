@@ -278,7 +278,7 @@ class Preparations:
     async def _record(self, active: ActiveRun, outcome: Made | BaseException, admitted: Admitted) -> None:
         if not isinstance(outcome, BaseException):
             await self._runs.end(active, None, outcome)
-            self._quotas.made(active.job, outcome, admitted.limits)
+            self._quotas.made(active.job, outcome, admitted.rights.limits)
         elif isinstance(outcome, ServiceStopping) and self._terms.shared and self.may_begin(active.job):
             self._runs.leave(active)
         else:

@@ -81,6 +81,7 @@ class DeliveredSets:
             written.rows,
             active.present(),
             admitted.offered,
+            admitted.rights,
         )
 
     async def take_back(self, active: ActiveRun) -> None:

@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ExceptionHandler, Receive, Scope, Send
 
-from polyglot_export.errors import PolyglotError, SpecError, cut
+from polyglot_export.errors import PolyglotError, SpecError
+from polyglot_export.service.audit.origin import path_of
 from polyglot_export.service.audit.refusals import tell_refusal
 from polyglot_export.service.errors import MalformedRequest, MethodNotAllowed, NotFound, ServiceError
 from polyglot_export.service.http import problems
@@ -57,7 +58,7 @@ async def _on_error(request: Request, error: PolyglotError) -> ExactJSONResponse
             _log,
             logging.WARNING,
             "request failed",
-            path=cut(request.url.path),
+            path=path_of(request),
             status=row.status,
             code=row.code,
             reason=str(error),

@@ -62,6 +62,7 @@ class SpoolFiles:
             active.present(),
             offered,
             written.stamp,
+            admitted.rights,
         )
 
     async def take_back(self, active: ActiveRun) -> None:
