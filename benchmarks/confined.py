@@ -144,7 +144,7 @@ def _program() -> list[str]:
     return [
         sys.executable,
         "-c",
-        "import sys; sys.argv[0] = 'polyglot'; from polyglot_export.cli.main import main; main()",
+        "import sys; sys.argv[0] = 'polyglot'; from polyglot_export.cli.start import main; main()",
     ]
 
 

@@ -217,7 +217,7 @@ def _service(dsn: str) -> Iterator[int]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "POLYGLOT_"))}
     settings = {"DATABASE_URL": dsn, "HOST": "127.0.0.1", "PORT": str(port), "POLYGLOT_RATE_LIMIT": str(EXPORT_RATE)}
     with tempfile.TemporaryDirectory(prefix="polyglot-proxies-") as folder, (Path(folder) / "log").open("wb") as log:
-        command = [sys.executable, "-c", "from polyglot_export.cli.main import main; main()", "serve"]
+        command = [sys.executable, "-c", "from polyglot_export.cli.start import main; main()", "serve"]
         process = subprocess.Popen(
             command, env=kept | settings, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder
         )

@@ -12,12 +12,15 @@ import pytest
 from tests.cli.helpers import ITEMS
 from tests.fixtures.process import environment
 
-PROGRAM = "import sys; sys.argv[0] = 'polyglot'; from polyglot_export.cli.main import main; main()"
+PROGRAM = "import sys; sys.argv[0] = 'polyglot'; from polyglot_export.cli.start import main; main()"
 SLOW = {
     *("pydantic", "pydantic_core", "rich", "typer", "hmac", "tomllib", "importlib.metadata", "email.parser"),
-    *("obstore", "botocore", "google.auth"),
+    *("obstore", "botocore", "google.auth", "fastapi", "starlette", "uvicorn", "pydantic_settings"),
+    *("asyncio", "ssl", "subprocess", "tempfile", "random", "inspect", "uuid", "platform", "zoneinfo"),
+    *("typing_extensions", "ctypes.util"),
+    *(f"polyglot_export.{name}" for name in ("destinations.object_store", "destinations.folder", "manifest", "dumps")),
 }
-"""What an export from the command line has no use for, whatever it asks for."""
+"""What an export from the command line has no use for, whatever it asks for; only ``polyglot serve`` has for some."""
 
 
 @pytest.mark.parametrize(
@@ -38,6 +41,67 @@ def test_an_export_imports_nothing_slow(
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert "psycopg" in imported
     assert not imported & SLOW
+
+
+USE = """
+import os, sys
+if sys.argv[1] == "quick":
+    from polyglot_export.cli.quick import import_psycopg
+    import_psycopg()
+import asyncio, dataclasses, datetime, decimal, uuid
+import click, psycopg
+
+@dataclasses.dataclass
+class Point:
+    x: int
+
+dsn = os.environ["DATABASE_URL"]
+with psycopg.connect(dsn) as connection:
+    connection.execute("SET timezone = 'Europe/Berlin'")
+    print(connection.execute("SELECT %s, %s, %s, %s", [
+        uuid.UUID(int=5), decimal.Decimal("1.10"), [1, 2], datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc),
+    ]).fetchone())
+    print(connection.execute(
+        "SELECT interval '1 mon 2 days 03:04:05.5', '[1,5)'::int4range, '{[1,2),[5,6)}'::int4multirange, "
+        "array['a,b', null], '{\\"a\\": [1.5]}'::jsonb, date '2020-02-03', time '01:02:03.5', timetz '01:02:03+02', "
+        "inet '1.2.3.4/8', row(1, 'x y')"
+    ).fetchone())
+    with connection.cursor().copy("COPY (VALUES (1, E'a\\tb'), (2, null)) TO STDOUT") as copy:
+        print(list(copy.rows()))
+    connection.execute("CREATE TEMPORARY TABLE copied (t text)")
+    with connection.cursor().copy("COPY copied FROM STDIN") as copy:
+        copy.write_row(["x\\ty"])
+    print(connection.execute("TABLE copied").fetchall())
+
+async def asked():
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        return await (await connection.execute("SELECT 1")).fetchone()
+
+print(asyncio.run(asked()))
+print(Point.__doc__, click.UUID.convert(str(uuid.UUID(int=6)), None, None), psycopg.errors.lookup("42P01"))
+for wrong in ("host=nothing.invalid", "host=127.0.0.1,127.0.0.2 port=9 load_balance_hosts=random", "a"):
+    try:
+        psycopg.connect(wrong)
+    except psycopg.Error as error:
+        print(type(error))
+"""
+
+
+def test_what_was_imported_quickly_works_as_ever(dsn: str) -> None:
+    """The parts that were left out are found when they are needed."""
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", USE, way],
+            env=environment(dsn),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout
+        for way in ("quick", "plain")
+    ]
+    assert said[0] == said[1]
+    assert said[0].count("\n") == 9
 
 
 QUICK = """

@@ -39,7 +39,7 @@ def test_every_error_has_an_exit_code() -> None:
 
 @pytest.mark.parametrize("arguments", [("--help",), ("-h",), *((command, "--help") for command in command_names())])
 def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
-    program = "import sys; sys.argv[0] = 'polyglot'; from polyglot_export.cli.main import main; main()"
+    program = "import sys; sys.argv[0] = 'polyglot'; from polyglot_export.cli.start import main; main()"
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", program, *arguments],
         env=environment(),
@@ -172,7 +172,7 @@ def test_debug_shows_the_traceback(cli: Cli) -> None:
     ],
 )
 def test_a_missing_extra_is_named(arguments: tuple[str, ...], module: str, extra: str) -> None:
-    program = f"import sys; sys.modules[{module!r}] = None; sys.argv[0] = 'polyglot'; from polyglot_export.cli.main import main; main()"
+    program = f"import sys; sys.modules[{module!r}] = None; sys.argv[0] = 'polyglot'; from polyglot_export.cli.start import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments], env=environment(), capture_output=True, check=False, timeout=60
     )

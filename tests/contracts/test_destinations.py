@@ -23,7 +23,7 @@ from polyglot_export.destinations.descriptor import DescriptorDestination, Speci
 from polyglot_export.destinations.file import FileDestination
 from polyglot_export.destinations.naming import choose
 from polyglot_export.destinations.object_store import ObjectDestination
-from polyglot_export.destinations.registry import DESTINATIONS, destination, kind_of
+from polyglot_export.destinations.registry import destination, destination_kinds, kind_of
 from polyglot_export.destinations.stdout import StdoutDestination
 from polyglot_export.formats.registry import Format
 from tests.fixtures.disk import small_file_system
@@ -274,7 +274,7 @@ def put(name: str, *chunks: bytes) -> None:
 
 
 def test_every_kind_has_a_place_here() -> None:
-    assert {place.kind for place in PLACES} == set(DESTINATIONS)
+    assert {place.kind for place in PLACES} == set(destination_kinds())
     assert all(issubclass(place, AtomicPlace) == place.kind.capabilities.atomic for place in PLACES)
 
 

@@ -16,8 +16,8 @@ import pytest
 from polyglot_export import SpecError, TargetFailed
 from polyglot_export.destinations.folder import FolderStore
 from polyglot_export.destinations.object_store import ObjectStore
-from polyglot_export.destinations.registry import STORES, store, store_kind_of
 from polyglot_export.destinations.store import Store, StoredFile
+from polyglot_export.destinations.stores import STORES, store, store_kind_of
 from tests.fixtures.object_stores import Cloud, cloud_of
 
 DATA = os.urandom(1000)

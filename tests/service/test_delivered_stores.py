@@ -187,7 +187,7 @@ def _resident(service: Service) -> int:
 def test_a_cloud_is_a_store(request: pytest.FixtureRequest) -> None:
     """The links of a store are for GET of one object, wherever it is."""
     cloud: Cloud = cloud_of(request, "s3")
-    from polyglot_export.destinations.registry import store
+    from polyglot_export.destinations.stores import store
 
     link = store(cloud.url("lake")).link("a b/ü.csv", 60)
     assert link is not None

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,7 +14,7 @@ import pytest
 from polyglot_export.errors import SpecError
 from polyglot_export.service.config.environment import ServiceSettings, parse_size
 from polyglot_export.service.sockets import TCP_NOTSENT_LOWAT, listen, user_timeout
-from tests.fixtures.process import Service, cli, environment, free_port, serve
+from tests.fixtures.process import Service, cli, free_port, serve
 from tests.service.client import GONE_SECONDS, PATIENCE, RawDownload, backends, call, create, wait_for
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
@@ -119,18 +117,6 @@ def test_every_setting_is_documented_with_its_default() -> None:
                 if isinstance(default, float)
                 else documented == (str(default) if default not in ("", ()) else "none")
             ), variable
-
-
-def test_only_serve_imports_the_framework(dsn: str) -> None:
-    script = (
-        "import sys\n"
-        "from polyglot_export.cli.main import main\n"
-        f"sys.argv = ['polyglot', 'export', 'pg_class', '--dsn', {dsn!r}, '-o', '/dev/null']\n"
-        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
-        "loaded = {'fastapi', 'starlette', 'uvicorn', 'pydantic_settings'} & set(sys.modules)\n"
-        "assert not loaded, loaded\n"
-    )
-    subprocess.run([sys.executable, "-c", script], env=environment(), check=True, timeout=60)
 
 
 def test_json_logs_have_the_id_on_the_line_of_the_run(dsn: str) -> None:

@@ -1,49 +1,174 @@
-"""A quicker import of psycopg, for a command that ends in a fifth of a second.
+"""Quicker imports of click and psycopg, for a command that ends in a tenth of a second.
 
-To learn its own version psycopg loads ``importlib.metadata``, and with it Python's parsers of e-mail, CSV and ZIP
-files: a twentieth of what a short export costs. The version stands in the name of a folder as well.
+Both import modules of Python for a function that a command seldom calls, or never: click those that inspect functions
+and make UUIDs, psycopg all of asyncio with TLS below it, ctypes to search libpq on macOS, and a reader of package
+metadata, with parsers of e-mail, CSV and ZIP files, to learn its own version. That is a third of what a short export
+costs. While they are imported, an :class:`_Absent` module stands for each of these, and is taken away afterwards: who
+imports one later gets the real one, and what click and psycopg have kept of an absent one finds the real one when it
+is called. psycopg's *asynchronous* COPY is not to be had after that, so this is for processes of the command alone.
 """
 
 from __future__ import annotations
 
+import re
 import sys
+import typing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["import_psycopg"]
+__all__ = ["import_click", "import_psycopg"]
 
-_NAME = "importlib.metadata"
+
+def import_click() -> None:
+    """Import click, as ``import click`` would, and dataclasses."""
+    if "click" not in sys.modules:
+        with _absent({"inspect": {"cleandoc": _clean_line}, "uuid": {}}):
+            import dataclasses  # noqa: F401 - keeps the absent inspect, which it asks for docstrings
+
+            import click  # noqa: F401 - for the modules that follow
 
 
 def import_psycopg() -> None:
-    """Import psycopg, as ``import psycopg`` would; whoever needs ``importlib.metadata`` later gets the real one."""
-    if "psycopg" in sys.modules or _NAME in sys.modules:
+    """Import psycopg, as ``import psycopg`` would, without its asynchronous COPY."""
+    if "psycopg" in sys.modules:
         return
-    stand_in = _Versions(_NAME)
-    sys.modules[_NAME] = stand_in
-    try:
+    import_click()
+    absent: dict[str, dict[str, Any]] = {
+        "asyncio": {"CancelledError": _NeverRaised},
+        "ctypes": {},
+        "ctypes.util": {},
+        "importlib.metadata": {"version": _version},
+        # A dataclass without a docstring gets one with its signature.
+        "inspect": {"signature": _no_signature},
+        "random": {},
+        # psycopg lets Python set up libcrypto before libpq does so, which no libcrypto since 1.1.0 needs.
+        "ssl": {},
+        "uuid": {},
+        "zoneinfo": {},
+    }
+    if sys.version_info < (3, 13):
+        absent["typing_extensions"] = {"TypeVar": _type_var}
+    with _absent(absent), _patterns_later("psycopg"):
         import psycopg  # noqa: F401 - for the modules that follow
+
+
+@contextmanager
+def _absent(names: dict[str, dict[str, Any]]) -> Iterator[None]:
+    """While the block runs, modules stand in for those that are not imported yet.
+
+    Args:
+        names: What such a module has by itself, by the module's name.
+    """
+    added = {name: _Absent(name, known) for name, known in names.items() if name not in sys.modules}
+    sys.modules.update(added)
+    try:
+        yield
     finally:
-        if sys.modules.get(_NAME) is stand_in:
-            del sys.modules[_NAME]
+        for name in added:
+            _leave(name)
 
 
-class _Versions(ModuleType):
-    """Stands in for ``importlib.metadata`` meanwhile: knows versions, and asks the real module for anything else."""
+def _leave(name: str) -> None:
+    """Let the next import of a module find the real one."""
+    if isinstance(sys.modules.get(name), _Absent):
+        del sys.modules[name]
 
-    def version(self, name: str) -> str:
-        """The version in the name of the folder that the installer made (PEP 376): ``psycopg-3.2.1.dist-info``."""
-        spec = find_spec("psycopg")
-        places = spec.submodule_search_locations if spec is not None else None
-        stem = name.replace("-", "_")
-        found = [folder.name for place in places or () for folder in Path(place).parent.glob(f"{stem}-*.dist-info")]
-        if len(found) == 1:
-            return found[0].removeprefix(f"{stem}-").removesuffix(".dist-info")
-        return str(self.__getattr__("version")(name))
+
+class _Absent(ModuleType):
+    """Stands in for a module while another one is imported that seldom uses it."""
+
+    def __init__(self, name: str, known: dict[str, Any]) -> None:
+        super().__init__(name)
+        vars(self).update(known)
 
     def __getattr__(self, name: str) -> Any:
-        sys.modules.pop(_NAME, None)
-        return getattr(import_module(_NAME), name)
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:
+            return _Later(self.__name__, name)
+        return getattr(import_module(self.__name__), name)
+
+
+class _Later:
+    """A function or class of an absent module, which is looked up when it is called. Until then it can only be a
+    parameter of a type or a base class.
+    """
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module = module
+        self._name = name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        _leave(self._module)
+        return getattr(import_module(self._module), self._name)(*args, **kwargs)
+
+    def __getitem__(self, parameters: object) -> _Later:
+        return self
+
+    def __mro_entries__(self, bases: tuple[object, ...]) -> tuple[type, ...]:
+        return ()
+
+
+@contextmanager
+def _patterns_later(package: str) -> Iterator[None]:
+    """While the block runs, the regular expressions of a package are kept, and compiled when they are used."""
+    now = re.compile
+
+    def later(*args: Any, **kwargs: Any) -> Any:
+        caller = sys._getframe(1).f_globals["__name__"]  # noqa: SLF001 - as logging finds its caller
+        return _Pattern(now, args, kwargs) if caller.partition(".")[0] == package else now(*args, **kwargs)
+
+    re.compile = later
+    try:
+        yield
+    finally:
+        re.compile = now
+
+
+class _Pattern:
+    """A regular expression whose methods are looked up when they are called."""
+
+    def __init__(self, make: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._made = make, args, kwargs
+
+    def __getattr__(self, name: str) -> Any:
+        make, args, kwargs = self._made
+        return getattr(make(*args, **kwargs), name)
+
+
+class _NeverRaised(BaseException):
+    """``asyncio.CancelledError`` where nothing is asynchronous."""
+
+
+def _clean_line(text: str) -> str:
+    """``inspect.cleandoc``. The help of an option is one line, of which it changes next to nothing."""
+    if "\n" in text:
+        return str(import_module("inspect").cleandoc(text))
+    return text.expandtabs().lstrip()
+
+
+def _no_signature(*_args: object, **_kwargs: object) -> str:
+    return ""
+
+
+def _type_var(name: str, *constraints: Any, default: object = None, **further: Any) -> Any:
+    """``TypeVar`` of Python 3.13, whose defaults only a type checker reads (PEP 696)."""
+    del default
+    return typing.TypeVar(name, *constraints, **further)
+
+
+def _version(name: str) -> str:
+    """The version in the name of the folder that the installer made (PEP 376): ``psycopg-3.2.1.dist-info``."""
+    spec = find_spec("psycopg")
+    places = spec.submodule_search_locations if spec is not None else None
+    stem = name.replace("-", "_")
+    found = [folder.name for place in places or () for folder in Path(place).parent.glob(f"{stem}-*.dist-info")]
+    if len(found) == 1:
+        return found[0].removeprefix(f"{stem}-").removesuffix(".dist-info")
+    _leave("importlib.metadata")
+    return str(import_module("importlib.metadata").version(name))

@@ -1,38 +1,41 @@
-"""All kinds of destination and of store, one line each. The first one that accepts a name gets it."""
+"""All kinds of destination, one line each. The first one that accepts a name gets it."""
 
 from __future__ import annotations
 
 import re
-from typing import Final
 
 from polyglot_export.destinations.base import Destination
 from polyglot_export.destinations.descriptor import DescriptorDestination, SpecialFileDestination
 from polyglot_export.destinations.file import FileDestination
-from polyglot_export.destinations.folder import FolderStore
-from polyglot_export.destinations.object_store import ObjectDestination, ObjectStore
 from polyglot_export.destinations.stdout import StdoutDestination
-from polyglot_export.destinations.store import Store
 from polyglot_export.errors import SpecError
 
-__all__ = ["DESTINATIONS", "STORES", "destination", "kind_of", "store", "store_kind_of"]
+__all__ = ["destination", "destination_kinds", "kind_of"]
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
-
-DESTINATIONS: Final[tuple[type[Destination], ...]] = (
-    StdoutDestination,
-    DescriptorDestination,
-    SpecialFileDestination,
-    ObjectDestination,
-    # Accepts every name, so it comes last.
-    FileDestination,
-)
+_MARK = "://"
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)" + _MARK)
 
 
-STORES: Final[tuple[type[Store], ...]] = (
-    ObjectStore,
-    # Accepts every path, so it comes last.
-    FolderStore,
-)
+def destination_kinds(*, of_urls: bool = True) -> tuple[type[Destination], ...]:
+    """All kinds, in the order in which they are asked.
+
+    Args:
+        of_urls: Whether those are among them that accept URLs alone. Most names are none, and a command that writes a
+            file starts without the parts of object stores.
+    """
+    remote: tuple[type[Destination], ...] = ()
+    if of_urls:
+        from polyglot_export.destinations.object_store import ObjectDestination
+
+        remote = (ObjectDestination,)
+    return (
+        StdoutDestination,
+        DescriptorDestination,
+        SpecialFileDestination,
+        *remote,
+        # Accepts every name, so it comes last.
+        FileDestination,
+    )
 
 
 def kind_of(name: str) -> type[Destination]:
@@ -42,33 +45,15 @@ def kind_of(name: str) -> type[Destination]:
     Raises:
         SpecError: It is a URL of a kind that there is none for.
     """
+    kinds = destination_kinds(of_urls=_MARK in name)
     scheme = _SCHEME.match(name)
-    known = [each for kind in DESTINATIONS for each in kind.schemes]
+    known = [each for kind in kinds for each in kind.schemes]
     if scheme is not None and scheme[1].lower() not in known:
         urls = ", ".join(f"{each}://" for each in known)
         raise SpecError(None, f"{name}: nothing is known of {scheme[1]}://; allowed are {urls}, and names of files")
-    return next(kind for kind in DESTINATIONS if kind.accepts(name))
+    return next(kind for kind in kinds if kind.accepts(name))
 
 
 def destination(name: str) -> Destination:
     """The destination that a name stands for; nothing is opened yet."""
     return kind_of(name).named(name)
-
-
-def store_kind_of(url: str) -> type[Store] | None:
-    """The kind of store that a path or URL stands for, if there is one."""
-    return next((kind for kind in STORES if kind.accepts(url)), None)
-
-
-def store(url: str) -> Store:
-    """The store that a path or URL stands for; nothing is opened yet.
-
-    Raises:
-        SpecError: There is no store of this kind.
-    """
-    kind = store_kind_of(url)
-    if kind is None:
-        # Of a scheme that nobody knows, this says which are known.
-        kind_of(url)
-        raise SpecError(None, f"{url} is no place for a set of files")
-    return kind.at(url)

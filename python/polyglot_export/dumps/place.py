@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from polyglot_export.destinations.registry import store
 from polyglot_export.destinations.store import Store
+from polyglot_export.destinations.stores import store
 from polyglot_export.dumps.claim import Claim
 from polyglot_export.dumps.layout import Layout
 from polyglot_export.dumps.request import DumpRequest

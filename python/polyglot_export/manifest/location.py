@@ -6,8 +6,8 @@ import os
 import re
 from itertools import islice
 
-from polyglot_export.destinations.registry import store
 from polyglot_export.destinations.store import Store
+from polyglot_export.destinations.stores import store
 from polyglot_export.errors import ManifestError, SpecError
 from polyglot_export.limits import MANIFEST_BYTES
 from polyglot_export.manifest.document import MANIFEST, Manifest

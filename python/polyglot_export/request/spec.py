@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Literal, TypeAlias, cast
-from uuid import UUID
 
 from polyglot_export.compressions import Compression
 from polyglot_export.errors import SpecError
@@ -71,7 +71,7 @@ def _scalar(value: object) -> Scalar:
             return number
         case datetime() | date() | time():
             return value.isoformat()
-        case UUID():
+        case _ if _is_uuid(value):
             return str(value)
         case str():
             if "\0" in value:
@@ -83,6 +83,12 @@ def _scalar(value: object) -> Scalar:
             raise SpecError(None, "must not be null; use isNull or isNotNull")
         case _:
             raise SpecError(None, "must be a string, a number or a boolean, or a list of these for in and between")
+
+
+def _is_uuid(value: object) -> bool:
+    # Who has a UUID has imported the module already; a command that has none starts without it.
+    module = sys.modules.get("uuid")
+    return module is not None and isinstance(value, module.UUID)
 
 
 def _filter_value(value: object) -> Scalar | tuple[Scalar, ...] | None:

@@ -16,7 +16,7 @@ from polyglot_export.access.configured import ConfiguredDatasets
 from polyglot_export.access.rights import Rights
 from polyglot_export.admission.sizes import Needs
 from polyglot_export.cancel import CancelToken
-from polyglot_export.destinations.registry import store
+from polyglot_export.destinations.stores import store
 from polyglot_export.errors import Cancelled, ConnectionFailed, ConnectionLost, PolyglotError
 from polyglot_export.execution.opening import open_moment
 from polyglot_export.execution.run import RunSettings

@@ -27,7 +27,7 @@ class Polyglot(Tool):
     def command(self, job: Job) -> list[str]:
         """The command line. It writes to a file, not to standard output, because the other tools write files too."""
         case = CASES[job.case]
-        code = "import sys; sys.argv[0] = 'polyglot'; from polyglot_export.cli.main import main; main()"
+        code = "import sys; sys.argv[0] = 'polyglot'; from polyglot_export.cli.start import main; main()"
         command = [sys.executable, "-c", code, "export", job.name, "-f", case.format, "-o", job.path, "--quiet"]
         if self._workers is not None:
             command += ["--workers", str(self._workers)]

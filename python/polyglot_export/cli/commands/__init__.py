@@ -25,7 +25,7 @@ def command_names() -> list[str]:
 
 def find_command(name: str) -> click.Command | None:
     """The command of this name; only its own module is imported. ``None`` where there is none."""
-    if name not in _names():
+    if name.startswith("_") or not any((Path(folder) / f"{name}.py").is_file() for folder in __path__):
         return None
     command: click.Command = getattr(import_module(f"{__name__}.{name}"), f"{name}_command")
     return command

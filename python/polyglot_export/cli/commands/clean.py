@@ -42,7 +42,7 @@ def clean_command(*, destination: str, older_than: str, dry_run: bool) -> None:
     polyglot clean s3://lake/ --dry-run
     polyglot clean exports/ --older-than 2h
     """  # noqa: D301 - click reads the backspace as: do not join these lines
-    from polyglot_export.destinations.registry import store
+    from polyglot_export.destinations.stores import store
 
     place = store(destination)
     before = _before(older_than)

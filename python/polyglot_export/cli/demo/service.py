@@ -106,7 +106,7 @@ class ServiceProcess:
         environment |= {"DATABASE_URL": self._dsn, "HOST": HOST, "PORT": str(self.port)}
         with self._output.open("wb") as sink:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", "from polyglot_export.cli.main import main; main()", "serve"],
+                [sys.executable, "-c", "from polyglot_export.cli.start import main; main()", "serve"],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,

@@ -7,8 +7,8 @@ import socket
 from dataclasses import replace
 
 from polyglot_export.cancel import CancelToken
-from polyglot_export.destinations.registry import store
 from polyglot_export.destinations.store import Store
+from polyglot_export.destinations.stores import store
 from polyglot_export.dumps.claim import see_claimed
 from polyglot_export.dumps.cluster.answer import Answer
 from polyglot_export.dumps.cluster.beacon import Watch, see_same_server

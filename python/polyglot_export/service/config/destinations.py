@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import Any
 
 from polyglot_export.access.tables import read_tables
-from polyglot_export.destinations.registry import store
 from polyglot_export.destinations.store import Store
+from polyglot_export.destinations.stores import store
 from polyglot_export.errors import SpecError, TargetFailed
 from polyglot_export.fields import Record, within
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 
-from polyglot_export.destinations.registry import store
 from polyglot_export.destinations.store import Store
+from polyglot_export.destinations.stores import store
 from polyglot_export.dumps.layout import Layout
 from polyglot_export.dumps.place import remove
 from polyglot_export.errors import ManifestError, PolyglotError, TargetFailed
