@@ -9,6 +9,7 @@ import re
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from polyglot_export.access.keys import hash_key, new_key
 from polyglot_export.errors import SpecError
 from polyglot_export.jobs.links import MAX_LINKS
 from polyglot_export.service.config.environment import ServiceSettings
+from polyglot_export.service.streams.events import MAX_OF_LINK
 from tests.clients.browser import Browser
 from tests.fixtures.process import Service, serve
 from tests.fixtures.redis import RedisServer
@@ -204,6 +206,41 @@ def test_a_client_that_leaves_while_it_waits_has_not_used_it(service: Service, r
     assert call(service, url).status == 200
 
 
+def waiting(service: Service, url: str) -> http.client.HTTPConnection:
+    """A client of a link whose table is locked."""
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=60)
+    connection.request("GET", url)
+    return connection
+
+
+def test_a_link_that_waits_stays_when_another_one_is_made(service: Service, records: str) -> None:
+    export_id = export(service)
+    url = link(service, export_id, once=True)
+    with psycopg.connect(records) as blocker:
+        blocker.execute("LOCK TABLE small")
+        connection = waiting(service, url)
+        wait_for(lambda: listed(service, export_id)[0]["uses"] == 1)
+        link(service, export_id)
+        connection.close()
+        wait_for(lambda: [each["uses"] for each in listed(service, export_id)] == [0, 0])
+    assert listed(service, export_id)[0]["usedAt"] is None
+    assert call(service, url).status == 200
+
+
+def test_what_waits_does_not_come_once_its_link_is_revoked(service: Service, records: str) -> None:
+    export_id = export(service)
+    url = link(service, export_id)
+    with psycopg.connect(records) as blocker:
+        blocker.execute("LOCK TABLE small")
+        connection = waiting(service, url)
+        wait_for(lambda: listed(service, export_id)[0]["uses"] == 1)
+        path = f"/exports/{export_id}/links/{listed(service, export_id)[0]['linkId']}"
+        assert ask(service, path, method="DELETE").status == 204
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())["code"]) == (404, "not-found")
+    connection.close()
+
+
 def test_it_ends_by_itself_and_never_after_its_export(service: Service) -> None:
     export_id = export(service)
     url = link(service, export_id, expiresIn=1)
@@ -211,6 +248,40 @@ def test_it_ends_by_itself_and_never_after_its_export(service: Service) -> None:
     assert_problem(call(service, url), 410, "expired", "ask for a new one")
     kept = ask(service, f"/exports/{export_id}").json()["expiresAt"]
     assert asked(service, export_id, expiresIn=31 * 24 * 3600).json()["expiresAt"] == kept
+
+
+def test_a_set_is_sent_to_one(service: Service, folder: Path) -> None:
+    """Who comes too late is told so before anything is written down of a file that is sent."""
+    export_id = export(service, delivery="store", destination="lake")
+    url = link(service, export_id, file=0, once=True)
+    with ThreadPoolExecutor(4) as threads:
+        statuses = sorted(answer.status for answer in threads.map(lambda _: call(service, url), range(4)))
+    assert statuses == [200] + [410] * 3
+    told = [line["event"] for line in lines(folder / "audit.log") if line.get("exportId") == export_id]
+    assert (told.count("file.sent"), told.count("link.used")) == (1, 1)
+
+
+def test_no_cache_and_no_search_engine_keeps_its_answers(service: Service) -> None:
+    export_id = export(service, filter=[{"column": "id", "op": "=", "value": "none"}])
+    made = asked(service, export_id).json()
+    ended = export(service, delivery="file")
+    events = asked(service, ended).json()["eventsUrl"]
+    seen = call(service, events)
+    answers = [
+        call(service, made["url"]),
+        call(service, made["url"], method="DELETE"),
+        call(service, made["url"] + "x"),
+        call(service, made["url"] + "/x"),
+        seen,
+        call(service, events, headers={"Last-Event-ID": re.findall(rb"id: (.*)", seen.body)[-1].decode()}),
+    ]
+    assert [answer.status for answer in answers] == [400, 405, 404, 404, 200, 204]
+    for answer in answers:
+        assert (answer.headers["x-robots-tag"], answer.headers["cache-control"]) == (
+            "noindex",
+            "no-store, no-transform",
+        )
+    assert "none" not in answers[0].json()["detail"]
 
 
 def test_an_address_that_was_altered_is_none(service: Service) -> None:
@@ -300,6 +371,39 @@ def test_events(service: Service) -> None:
     assert events[-1].data["status"] == "completed"
     # Nothing was used up.
     assert call(service, made["url"]).status == 200
+
+
+def test_events_end_with_the_link_and_are_for_a_few(service: Service) -> None:
+    export_id = export(service)
+    made = asked(service, export_id).json()
+    short = asked(service, export_id, expiresIn=2).json()
+    with ExitStack() as open_:
+        streams = [
+            open_.enter_context(EventStream(service, export_id, path=path))
+            for path in [made["eventsUrl"]] * MAX_OF_LINK + [short["eventsUrl"]]
+        ]
+        assert [stream.status for stream in streams] == [200] * (MAX_OF_LINK + 1)
+        assert_problem(call(service, made["eventsUrl"]), 503, "busy", f"{MAX_OF_LINK} clients")
+        path = f"/exports/{export_id}/links/{made['linkId']}"
+        assert ask(service, path, method="DELETE").status == 204
+        for stream in streams:
+            assert [event.name for event in stream.rest()] == ["state"]
+    assert call(service, made["eventsUrl"]).status == 404
+    assert call(service, short["eventsUrl"]).status == 410
+
+
+def test_events_tell_neither_whose_it_is_nor_where_it_goes(service: Service) -> None:
+    export_id = export(service, delivery="store", destination="lake")
+    body = call(service, asked(service, export_id, file=0).json()["eventsUrl"]).body
+    shown = json.loads(re.findall(rb"data: (.*)", body)[-1])
+    assert (shown["status"], shown["rows"], shown["delivered"]["files"]) == ("completed", 3, 1)
+    assert "owner" not in shown
+    assert b"lake" not in body
+    failed = export(service, filter=[{"column": "id", "op": "=", "value": "none"}])
+    made = asked(service, failed).json()
+    assert call(service, made["url"]).status == 400
+    shown = json.loads(re.findall(rb"data: (.*)", call(service, made["eventsUrl"]).body)[-1])
+    assert (shown["error"]["code"], shown["error"]["message"]) == ("bad-request", "The request is wrong")
 
 
 def test_a_browser_downloads_by_one_and_follows(service: Service) -> None:

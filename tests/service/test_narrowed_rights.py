@@ -18,7 +18,8 @@ from tests.service.client import Answer, call, post, wait_for
 
 KEY = new_key()
 BEARER = {"Authorization": f"Bearer {KEY}"}
-WIDE, NARROWER = 'rows.small = "id > 0"', 'rows.small = "id > 0 AND id < 3"'
+LAKE = 'destinations = ["lake"]\n'
+WIDE, NARROWER = f'{LAKE}rows.small = "id > 0"', f'{LAKE}rows.small = "id > 0 AND id < 3"'
 
 
 def configure(folder: Path, rights: str) -> Path:
@@ -27,11 +28,12 @@ def configure(folder: Path, rights: str) -> Path:
         f"""
 [datasets.small]
 table = "public.small"
+[datasets.records]
+table = "public.records"
 [destinations.lake]
 url = "{folder / "lake"}"
 [keys.one]
 hash = "{hash_key(KEY)}"
-destinations = ["lake"]
 {rights}
 """
     )
@@ -90,7 +92,12 @@ def every_way(service: Service, file: str, delivery: str, links: list[str]) -> l
 
 def test_less_is_less(service: Service, folder: Path) -> None:
     masked = f'{WIDE}\nmask.small.name = "left(name, 1)"'
-    for before, after in ((WIDE, NARROWER), (WIDE, masked), ("", WIDE), (masked, f'{masked}\nsettings."app.x" = "1"')):
+    for before, after in (
+        (WIDE, NARROWER),
+        (WIDE, masked),
+        (LAKE, WIDE),
+        (masked, f'{masked}\nsettings."app.x" = "1"'),
+    ):
         reload(service, folder, before)
         file = made(service, delivery="file")
         delivery = made(service, delivery="store", destination="lake")
@@ -111,3 +118,22 @@ def test_who_may_read_more_than_then_reads_what_was_made(service: Service, folde
     reload(service, folder, "")
     answer = call(service, f"{file}/download", headers=BEARER)
     assert (answer.status, len(answer.body.splitlines())) == (200, 3)
+
+
+def test_whoever_has_a_link_does_not_learn_what_was_taken_away(service: Service, folder: Path) -> None:
+    reload(service, folder, LAKE)
+    streamed = post(service, {"format": "csv", "dataset": "small"}, headers=BEARER).json()["exportId"]
+    file, delivery = made(service, delivery="file"), made(service, delivery="store", destination="lake")
+    links = [link(service, f"/exports/{streamed}"), link(service, file), link(service, delivery, file=0)]
+    for rights, some in (
+        (f'{LAKE}datasets = ["records"]', links),
+        (f'{LAKE}scopes = ["read"]', links[:1]),
+        (f'{LAKE}scopes = ["export"]', links),
+        (f'{LAKE}columns.small = ["name"]', links[1:]),
+        ("", links[2:]),
+    ):
+        reload(service, folder, rights)
+        for url in some:
+            answer = call(service, url)
+            assert answer.json()["detail"] == "whoever made this link may not read the export any more", rights
+            assert answer.status == 403

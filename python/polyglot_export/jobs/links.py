@@ -12,6 +12,8 @@ __all__ = ["LINK_BYTES", "MAX_LINKS", "Link", "with_new_link", "with_use", "with
 
 MAX_LINKS = 20
 """Of one job that can be used."""
+MAX_KEPT = 2 * MAX_LINKS
+"""Of one job with those that were used up: a use may come to nothing yet, and the list shows them."""
 LINK_BYTES = 300
 """Of memory, about, that one takes."""
 
@@ -43,9 +45,13 @@ class Link:
 
 
 def with_new_link(links: Iterable[Link], new: Link) -> tuple[Link, ...] | None:
-    """The links of a job with one more, without those that are over; ``None`` where there are too many."""
-    kept = tuple(link for link in links if link.usable(new.made_at))
-    return (*kept, new) if len(kept) < MAX_LINKS else None
+    """The links of a job with one more, without those that have ended; ``None`` where too many can be used."""
+    kept = [link for link in links if new.made_at < link.expires_at]
+    if sum(not link.used_up for link in kept) >= MAX_LINKS:
+        return None
+    used_up = sorted((link for link in kept if link.used_up), key=lambda link: link.used_at or link.made_at)
+    gone = {link.id for link in used_up[: max(0, len(kept) + 1 - MAX_KEPT)]}
+    return (*(link for link in kept if link.id not in gone), new)
 
 
 def with_use(links: Iterable[Link], link_id: str, at: datetime) -> tuple[Link, ...] | None:
@@ -56,6 +62,18 @@ def with_use(links: Iterable[Link], link_id: str, at: datetime) -> tuple[Link, .
     return tuple(replace(link, uses=link.uses + 1, used_at=at) if link.id == link_id else link for link in found)
 
 
-def without_use(links: Iterable[Link], link_id: str) -> tuple[Link, ...]:
-    """The links of a job whose use of one came to nothing: no byte was sent."""
-    return tuple(replace(link, uses=max(0, link.uses - 1)) if link.id == link_id else link for link in links)
+def without_use(links: Iterable[Link], link_id: str, at: datetime, before: datetime | None) -> tuple[Link, ...]:
+    """The links of a job whose use of one came to nothing: no byte was sent.
+
+    Args:
+        links: Of the job.
+        link_id: The one.
+        at: When it was used.
+        before: When it had been used before that.
+    """
+    return tuple(_without_use(link, at, before) if link.id == link_id else link for link in links)
+
+
+def _without_use(link: Link, at: datetime, before: datetime | None) -> Link:
+    used_at = before if link.used_at == at else link.used_at
+    return replace(link, uses=max(0, link.uses - 1), used_at=used_at)

@@ -64,6 +64,11 @@ class Connection:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         transport.abort()
 
+    @property
+    def gone(self) -> bool:
+        """Whether the client is known to have left: what is sent now is sent to nobody."""
+        return self._protocol.transport.is_closing() or (self.cycle is not None and self.cycle.disconnected)
+
     def unacknowledged(self) -> int:
         """Bytes that were written and that the peer's kernel has not acknowledged: here in memory and in the kernel."""
         transport = self._protocol.transport

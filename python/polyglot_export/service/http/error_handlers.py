@@ -17,10 +17,13 @@ from polyglot_export.service.audit.refusals import tell_refusal
 from polyglot_export.service.errors import MalformedRequest, MethodNotAllowed, NotFound, ServiceError
 from polyglot_export.service.http import problems
 from polyglot_export.service.http.bodies import ExactJSONResponse
+from polyglot_export.service.http.private import PRIVATE
 from polyglot_export.service.logs import event
 from polyglot_export.service.validation import reason_of
 
 __all__ = ["add_exception_handlers", "refuse"]
+
+_LINKS = "/links/"
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +31,9 @@ _log = logging.getLogger(__name__)
 def _problem_response(request: Request, error: BaseException) -> ExactJSONResponse:
     """The answer to a request that failed."""
     status, headers, body = problems.document(error, request.url.path)
+    if _LINKS in request.url.path:
+        # The address is as good as a key, also where it does not work at the moment.
+        headers |= PRIVATE
     return ExactJSONResponse(body, status, headers, problems.CONTENT_TYPE)
 
 

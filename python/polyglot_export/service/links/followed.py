@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from starlette.responses import Response
-from starlette.types import Message, Receive, Send
-from starlette.types import Scope as AsgiScope
 
 from polyglot_export.access.scopes import Scope
 from polyglot_export.jobs.job import Job, now
-from polyglot_export.jobs.links import Link, with_use, without_use
+from polyglot_export.jobs.links import Link
 from polyglot_export.jobs.stores.base import JobStore
 from polyglot_export.service.audit.recorder import Recorder
 from polyglot_export.service.callers import Caller, Callers
 from polyglot_export.service.errors import Expired, Forbidden, NotFound
 from polyglot_export.service.links.signer import LinkSigner
+from polyglot_export.service.links.told import MAY_NOT, told_by_link
+from polyglot_export.service.links.used import UsingResponse, count_use
 from polyglot_export.service.replicas.runs import check_runnable
 
-__all__ = ["FollowedLink", "Links"]
+__all__ = ["SENT", "FollowedLink", "Links"]
 
+SENT = (200, 206, 302)
+"""Answers with what the link is for."""
 _UNKNOWN = "there is no such link, or it was revoked"
 _OVER = "this link has expired; ask for a new one"
 _USED = "this link was for one download, which it has had; ask for a new one"
@@ -61,9 +63,8 @@ class Links:
             raise NotFound(_UNKNOWN)
         if now() >= signed.expires_at:
             raise Expired(_OVER)
-        job = await self.store.get(signed.export_id)
-        link = next((each for each in job.links if each.id == signed.link_id), None) if job is not None else None
-        if job is None or link is None or link.file != signed.file:
+        job, link = await self._found(signed.export_id, signed.link_id)
+        if link.file != signed.file:
             raise NotFound(_UNKNOWN)
         if link.used_up:
             raise Expired(_USED)
@@ -72,79 +73,76 @@ class Links:
         check_runnable(job)
         return FollowedLink(link, job, self._owner(job))
 
-    async def use(
-        self, followed: FollowedLink, answer: Response, tell: Callable[[], Awaitable[None]] | None = None
-    ) -> Response:
-        """Count a use, before a byte is sent.
+    async def use(self, followed: FollowedLink, make: Callable[[], Awaitable[Response]]) -> Response:
+        """Count a use, and make what is sent for it.
 
         Args:
             followed: The link.
-            answer: What is sent.
-            tell: Writes down what else is to be known of it.
+            make: Makes the answer, and writes down what else is to be known of it.
 
         Returns:
-            The answer. If it fails before it has begun, the link was not used.
+            The answer. If it fails before it has begun, or gives nothing of the file, the link was not used.
 
         Raises:
             Expired: Another one has used it meanwhile.
             AuditAway: Nobody would know.
         """
-        at = now()
-        used: list[bool] = []
-
-        def change(job: Job) -> Job:
-            links = with_use(job.links, followed.link.id, at)
-            used[:] = [links is not None]
-            return job if links is None else replace(job, links=links)
-
-        if await self.store.update(followed.job.id, change) is None:
-            raise NotFound(_UNKNOWN)
-        if not used[0]:
+        use = await count_use(self.store, followed.job, followed.link.id)
+        if use is None:
+            # Why not, if nobody has taken it back.
+            await self.check(followed)
             raise Expired(_USED if followed.link.once else _OVER)
         try:
-            await self.audit.link_used(followed.job, followed.link.id)
-            if tell is not None:
-                await tell()
+            answer = await make()
+            if answer.status_code in SENT:
+                await self.audit.link_used(followed.job, followed.link.id)
+                return UsingResponse(answer, use, lambda: self.check(followed))
         except BaseException:
-            await self.give_back(followed)
+            await use.give_back()
             raise
-        return _Used(answer, self, followed)
+        await use.give_back()
+        return answer
 
-    async def give_back(self, followed: FollowedLink) -> None:
-        """A use came to nothing."""
-        link_id = followed.link.id
-        await self.store.update(followed.job.id, lambda job: replace(job, links=without_use(job.links, link_id)))
+    async def check(self, followed: FollowedLink) -> None:
+        """Whether a link that was followed is still there: what it gives has waited, and may be about to begin.
+
+        Raises:
+            NotFound: It was revoked.
+            Forbidden: Its owner may not read the export any more.
+            PolyglotError: The export has expired or was cancelled.
+        """
+        job, _ = await self._found(followed.job.id, followed.link.id)
+        with told_by_link():
+            check_runnable(job)
+        self._owner(job)
+
+    def may_follow(self, followed: FollowedLink, job: Job) -> bool:
+        """Whether whoever follows an export by a link may go on to do so. One that has had its one use may: it is the
+        download that is followed.
+
+        Args:
+            followed: The link.
+            job: Its export as it is by now.
+        """
+        if now() >= followed.link.expires_at or not any(link.id == followed.link.id for link in job.links):
+            return False
+        try:
+            self._owner(job)
+        except Forbidden:
+            return False
+        return True
+
+    async def _found(self, export_id: str, link_id: str) -> tuple[Job, Link]:
+        job = await self.store.get(export_id)
+        link = next((each for each in job.links if each.id == link_id), None) if job is not None else None
+        if job is None or link is None:
+            raise NotFound(_UNKNOWN)
+        return job, link
 
     def _owner(self, job: Job) -> Caller:
         try:
             owner = self.callers.owner_of(job)
             owner.need(Scope.READ)
         except Forbidden as error:
-            raise Forbidden(
-                "whoever made this link may not read the export any more", audit_reason=str(error)
-            ) from None
+            raise Forbidden(MAY_NOT, audit_reason=str(error)) from None
         return owner
-
-
-class _Used(Response):
-    """An answer that uses a link up, if it begins."""
-
-    def __init__(self, answer: Response, links: Links, followed: FollowedLink) -> None:
-        super().__init__(status_code=answer.status_code)
-        self._answer, self._links, self._followed = answer, links, followed
-
-    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        """Send it."""
-        begun = False
-
-        async def noted(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
-        try:
-            await self._answer(scope, receive, noted)
-        finally:
-            # Also where the client has left while its download waited for its turn, which is no error.
-            if not begun:
-                await self._links.give_back(self._followed)

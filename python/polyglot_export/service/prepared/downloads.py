@@ -7,6 +7,7 @@ import base64
 import hashlib
 import logging
 import os
+import threading
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -77,8 +78,14 @@ class PreparedFiles:
         Raises:
             FileMissing: It is not in the spool, or has other bytes.
         """
+        opening = asyncio.get_running_loop().run_in_executor(None, self.spool.open_file, file.name)
         try:
-            descriptor = await asyncio.to_thread(self.spool.open_file, file.name)
+            descriptor = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            await asyncio.wait({opening})
+            if opening.exception() is None:
+                os.close(opening.result())
+            raise
         except OSError as error:
             event(_log, logging.WARNING, "prepared file missing", file=file.name, reason=str(error))
             raise FileMissing(
@@ -109,8 +116,7 @@ class PreparedFiles:
         async with self._turn:
             if stamp == self._read_through.get(file.name):
                 return
-            # Of its own, since the thread goes on when the client has left.
-            if await asyncio.to_thread(_digest, os.dup(descriptor)) != file.sha256 or stamp_of(descriptor) != stamp:
+            if await _read_through(descriptor) != file.sha256 or stamp_of(descriptor) != stamp:
                 raise _damaged(file)
             while len(self._read_through) >= MAX_READ_THROUGH:
                 self._read_through.pop(next(iter(self._read_through)))
@@ -150,16 +156,25 @@ class SpooledFile:
         os.close(self._descriptor)
 
 
-def _digest(descriptor: int) -> str:
-    """The SHA-256 of a file, whose descriptor is closed afterwards."""
+async def _read_through(descriptor: int) -> str:
+    """The SHA-256 of a file. When the client leaves, its thread is ended and waited for: others want their turn."""
+    left = threading.Event()
+    reading = asyncio.get_running_loop().run_in_executor(None, _digest, descriptor, left)
+    try:
+        return await asyncio.shield(reading)
+    except asyncio.CancelledError:
+        left.set()
+        await asyncio.wait({reading})
+        raise
+
+
+def _digest(descriptor: int, left: threading.Event) -> str:
+    """The SHA-256 of a file; of what was read of it, once nobody waits any more."""
     found = hashlib.sha256()
     at = 0
-    try:
-        while chunk := os.pread(descriptor, CHUNK, at):
-            found.update(chunk)
-            at += len(chunk)
-    finally:
-        os.close(descriptor)
+    while not left.is_set() and (chunk := os.pread(descriptor, CHUNK, at)):
+        found.update(chunk)
+        at += len(chunk)
     return found.hexdigest()
 
 

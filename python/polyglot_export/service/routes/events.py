@@ -6,20 +6,18 @@ is answered 204, which tells it to stop.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
 from polyglot_export.access.scopes import Scope
-from polyglot_export.execution.watched import Watcher
 from polyglot_export.jobs.job import Job, JobStatus
 from polyglot_export.service.dependencies import CallerDep, JobEventsDep, RevocationsDep, VisibleJobDep, needs
 from polyglot_export.service.http.openapi import other_answer, problems_for
 from polyglot_export.service.http.versions import require_http_1_1
 from polyglot_export.service.replicas.runs import check_runnable
-from polyglot_export.service.streams.events import EventResponse, JobEvents
+from polyglot_export.service.streams.events import EventResponse, Follower, JobEvents
 
 __all__ = ["events_of", "router"]
 
@@ -53,11 +51,11 @@ async def events(
     """
     if job.status() is JobStatus.EXPIRED:
         check_runnable(job)
-    return events_of(request, job, job_events, last_event_id, lambda: revocations.until_revoked(caller))
+    return events_of(request, job, job_events, last_event_id, Follower(lambda: revocations.until_revoked(caller)))
 
 
 def events_of(
-    request: Request, job: Job, job_events: JobEvents, last_event_id: str | None, revoked: Callable[[], Watcher]
+    request: Request, job: Job, job_events: JobEvents, last_event_id: str | None, follower: Follower
 ) -> Response:
     """The stream, for whoever may follow the export.
 
@@ -66,10 +64,9 @@ def events_of(
         job: As it stands.
         job_events: Of the service.
         last_event_id: That the client has seen.
-        revoked: Waits until it may not any more.
+        follower: Who that is.
     """
     require_http_1_1(request)
     if job_events.was_seen_to_its_end(job, last_event_id):
         return Response(status_code=204)
-    job_events.check_room()
-    return EventResponse(job_events, job, revoked)
+    return EventResponse(job_events, job, follower)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Request
@@ -21,19 +22,18 @@ from polyglot_export.service.dependencies import (
     SettingsDep,
 )
 from polyglot_export.service.http.openapi import other_answer, problems_for
-from polyglot_export.service.links.followed import FollowedLink
+from polyglot_export.service.http.private import PRIVATE
+from polyglot_export.service.links.followed import SENT, FollowedLink
+from polyglot_export.service.links.told import shown_by_link, told_by_link
 from polyglot_export.service.logs import about
 from polyglot_export.service.quotas.metered import METER
 from polyglot_export.service.routes.events import events_of
 from polyglot_export.service.routes.streaming import HeadersOnly, StreamingDep, refuse_unsafe, stream_headers
+from polyglot_export.service.streams.events import Follower
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["links"])
-
-SENT = (200, 206, 302)
-"""Answers with what the link is for."""
-_HEADERS = {"Cache-Control": "no-store, no-transform", "X-Robots-Tag": "noindex"}
 
 
 async def _followed(
@@ -76,18 +76,30 @@ async def follow(
     """No key is needed. What comes is what the owner of the link may read now."""
     job, owner = followed.job, followed.owner
     await quotas.check_day(owner)
-    if job.spec.delivery == "stream":
-        owner.need(Scope.EXPORT)
-        refuse_unsafe(request)
-        return await links.use(followed, _private(streaming.of(job, owner)))
-    if job.spec.delivery == "store":
-        answer = _private(await delivered.give(job, owner, followed.link.file or 0, request))
-        return await links.use(followed, answer) if answer.status_code in SENT else answer
-    answer, file = _private(prepared.answer(runs.live(job), owner, request)), job.file
-    if answer.status_code not in SENT or file is None:
-        return answer
-    range_ = request.headers.get("range") if answer.status_code == 206 else None
-    return await links.use(followed, answer, lambda: audit.sent(job, size=file.size, sha256=file.sha256, range_=range_))
+
+    async def streamed() -> Response:
+        return _private(streaming.of(job, owner))
+
+    async def given() -> Response:
+        return _private(await delivered.give(job, owner, followed.link.file or 0, request))
+
+    with told_by_link():
+        if job.spec.delivery == "stream":
+            owner.need(Scope.EXPORT)
+            refuse_unsafe(request)
+            return await links.use(followed, streamed)
+        if job.spec.delivery == "store":
+            return await links.use(followed, given)
+        answer, file = _private(prepared.answer(runs.live(job), owner, request)), job.file
+        if answer.status_code not in SENT or file is None:
+            return answer
+
+        async def told() -> Response:
+            range_ = request.headers.get("range") if answer.status_code == 206 else None
+            await audit.sent(job, size=file.size, sha256=file.sha256, range_=range_)
+            return answer
+
+        return await links.use(followed, told)
 
 
 @router.head(
@@ -103,12 +115,13 @@ async def headers(
 ) -> Response:
     """The link is not used: programs look at a link before its reader does."""
     job, owner = followed.job, followed.owner
-    if job.spec.delivery == "stream":
-        owner.need(Scope.EXPORT)
-        return _private(HeadersOnly(stream_headers(job.spec, job.file_stem, job.id)))
-    if job.spec.delivery == "store":
-        return _private(await delivered.give(job, owner, followed.link.file or 0, request))
-    return _private(prepared.answer(runs.live(job), owner, request))
+    with told_by_link():
+        if job.spec.delivery == "stream":
+            owner.need(Scope.EXPORT)
+            return _private(HeadersOnly(stream_headers(job.spec, job.file_stem, job.id)))
+        if job.spec.delivery == "store":
+            return _private(await delivered.give(job, owner, followed.link.file or 0, request))
+        return _private(prepared.answer(runs.live(job), owner, request))
 
 
 @router.get(
@@ -128,15 +141,23 @@ async def headers(
 async def events(
     request: Request,
     followed: FollowedDep,
+    links: LinksDep,
     job_events: JobEventsDep,
     revocations: RevocationsDep,
     last_event_id: Annotated[str | None, Header(description="The id of the last event that was seen")] = None,
 ) -> Response:
-    """For the `EventSource` of a browser, which cannot send a key. The link is not used."""
-    owner = followed.owner
-    return events_of(request, followed.job, job_events, last_event_id, lambda: revocations.until_revoked(owner))
+    """For the `EventSource` of a browser, which cannot send a key. The link is not used. The stream ends with the link,
+    and tells neither whose export it is, nor where it goes, nor why it failed.
+    """
+    follower = Follower(
+        lambda: revocations.until_revoked(followed.owner),
+        followed.link.id,
+        partial(links.may_follow, followed),
+        shown_by_link,
+    )
+    return _private(events_of(request, followed.job, job_events, last_event_id, follower))
 
 
 def _private(answer: Response) -> Response:
-    answer.headers.update(_HEADERS)
+    answer.headers.update(PRIVATE)
     return answer

@@ -124,7 +124,7 @@ async def create(
     responses=json_answer(LinksView) | problems_for(401, 403, 404, 429, 503),
 )
 async def index(job: OwnJobDep) -> ExactJSONResponse:
-    """Those that were revoked are not there any more, and those that are over only until others take their place."""
+    """Those that were revoked are not there any more, and those that have ended only until another one is made."""
     return ExactJSONResponse(LinksView(links=[LinkView(**_members(link)) for link in job.links]).members())
 
 
@@ -137,7 +137,7 @@ async def index(job: OwnJobDep) -> ExactJSONResponse:
     responses=other_answer(204, "Revoked") | problems_for(401, 403, 404, 429, 503),
 )
 async def revoke(job: OwnJobDep, link_id: str, store: StoreDep, audit: AuditDep) -> Response:
-    """A download that has begun goes on."""
+    """A download that waits for its turn does not come any more; one that has begun goes on."""
     if not any(link.id == link_id for link in job.links):
         raise NotFound(f"export {job.id} has no link {link_id[:40]!r}")
     await audit.link_revoked(job, link_id)

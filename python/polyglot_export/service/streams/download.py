@@ -17,7 +17,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from polyglot_export.execution.watched import Watcher
@@ -27,6 +26,7 @@ from polyglot_export.service.http.clients import while_connected
 from polyglot_export.service.http.connection import DELIVERED_BYTES, EXTENSION, Connection
 from polyglot_export.service.replicas.active import ActiveRun
 from polyglot_export.service.replicas.runs import Runs
+from polyglot_export.service.streams.gated import Gate, GatedResponse
 from polyglot_export.service.streams.pace import LeastPace
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Feed(Protocol):
         """Release everything and wait for it."""
 
 
-class DownloadResponse(Response):
+class DownloadResponse(GatedResponse):
     """One run of a job, streamed to one client.
 
     Memory: The chunk that is being sent, and what uvicorn and the kernel buffer (a chunk and 64 KB here, 128 KB unsent
@@ -112,7 +112,9 @@ class DownloadResponse(Response):
         connection: Connection = scope["extensions"][EXTENSION]
         connection.hold_requests()
         run = await self._runs.begin(self._job.id)
-        delivery = _Delivery(run, self._feed, self._runs, connection=connection, send=send, headers=self.raw_headers)
+        delivery = _Delivery(
+            run, self._feed, self._runs, self.gate, connection=connection, send=send, headers=self.raw_headers
+        )
         try:
             await while_connected(
                 receive,
@@ -142,6 +144,7 @@ class _Delivery:
         run: ActiveRun,
         feed: Feed,
         runs: Runs,
+        gate: Gate,
         *,
         connection: Connection,
         send: Send,
@@ -154,6 +157,7 @@ class _Delivery:
         self._run = run
         self._feed = feed
         self._runs = runs
+        self._gate = gate
         self._connection = connection
         self._send = send
         self._headers = headers
@@ -168,6 +172,7 @@ class _Delivery:
         self._run.progress = export.progress
         chunk = await self._feed.next_chunk()
         headers = [*self._headers, (b"x-export-snapshot", export.snapshot.encode("latin-1"))]
+        await self._gate()
         self.started = True
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         while chunk is not None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi.sse import format_sse_event
@@ -29,7 +31,7 @@ from polyglot_export.service.logs import event
 from polyglot_export.service.replicas.runs import Runs
 from polyglot_export.text.exact_json import dumps
 
-__all__ = ["MAX_STREAMS", "EventResponse", "JobEvents"]
+__all__ = ["MAX_STREAMS", "EventResponse", "Follower", "JobEvents"]
 
 LOOK_SECONDS = 0.5
 """Between two looks at the job."""
@@ -42,9 +44,35 @@ RETRY_MILLISECONDS = 2_000
 MAX_STREAMS = 100
 """Streams of a process: each one costs a connection, 26 KB, and two looks a second; all together 4 % of a CPU where
 jobs are in Redis."""
+MAX_BY_LINKS = MAX_STREAMS // 2
+"""Of these by links: whoever has a key finds room."""
+MAX_OF_LINK = 5
+"""Of these by one link."""
 _OVER = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.EXPIRED})
 _HEARTBEAT = b":\n\n"
 _log = logging.getLogger(__name__)
+
+
+def _every(_: Job) -> bool:
+    return True
+
+
+def _all(members: dict[str, Any]) -> dict[str, Any]:
+    return members
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """Who follows a job."""
+
+    revoked: Callable[[], Watcher]
+    """Waits until it is not known any more."""
+    link: str | None = None
+    """The id of the link by which it does."""
+    may: Callable[[Job], bool] = _every
+    """Whether it may go on to, asked at each look at the job."""
+    shown: Callable[[dict[str, Any]], dict[str, Any]] = _all
+    """What it may see of an event."""
 
 
 class JobEvents:
@@ -60,46 +88,65 @@ class JobEvents:
         """
         self.streams = 0
         """Clients that follow an export."""
+        self._by_link: Counter[str] = Counter()
         self._runs = runs
         self._store = store
         self._may_begin = may_begin
         self._watches: dict[str, _Watch] = {}
 
-    def check_room(self) -> None:
-        """Refuse one stream too many.
+    @contextmanager
+    def following(self, link: str | None) -> Iterator[None]:
+        """Meanwhile there is one client more.
+
+        Args:
+            link: The id of the link by which it comes.
 
         Raises:
-            Busy: :data:`MAX_STREAMS` are open.
+            Busy: There are too many.
         """
+        self._check_room(link)
+        self.streams += 1
+        if link is not None:
+            self._by_link[link] += 1
+        try:
+            yield
+        finally:
+            self.streams -= 1
+            if link is not None:
+                self._by_link[link] -= 1
+                self._by_link += Counter()  # without those of which there is none
+
+    def _check_room(self, link: str | None) -> None:
         if self.streams >= MAX_STREAMS:
             raise Busy(
                 f"{MAX_STREAMS} streams of events are open, which is the limit; ask GET /exports/{{id}} instead, or "
                 "try again later"
             )
+        if link is not None and (self._by_link[link] >= MAX_OF_LINK or self._by_link.total() >= MAX_BY_LINKS):
+            raise Busy(
+                f"a link may be followed by {MAX_OF_LINK} clients at a time, and all links together by {MAX_BY_LINKS}; "
+                "try again later"
+            )
 
-    @contextmanager
-    def following(self) -> Iterator[None]:
-        """Meanwhile there is one client more."""
-        self.streams += 1
-        try:
-            yield
-        finally:
-            self.streams -= 1
+    async def of(self, job: Job | None, follower: Follower | None = None) -> AsyncIterator[bytes]:
+        """The events of a job, from its present state to its end.
 
-    async def of(self, job: Job | None) -> AsyncIterator[bytes]:
-        """The events of a job, from its present state to its end."""
+        Args:
+            job: The job.
+            follower: Ends them and hides a part of them; ``None`` for who sees all.
+        """
         if job is None:
             return
         with self._watching(job) as watch:
-            async for told in self._seen(job, watch):
+            async for told in self._seen(job, watch, follower):
                 yield told
 
-    async def _seen(self, job: Job | None, watch: _Watch) -> AsyncIterator[bytes]:
+    async def _seen(self, job: Job | None, watch: _Watch, follower: Follower | None) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
         spoken = loop.time()
         seen_id = seen_state = None
         retry: int | None = RETRY_MILLISECONDS
-        while job is not None:
+        while job is not None and (follower is None or follower.may(job)):
             job = self._runs.live(job)
             state = (job.status(), job.latest.number if job.latest is not None else 0)
             over = self.is_over(job)
@@ -108,6 +155,7 @@ class JobEvents:
                     name, data = "end" if over else "state", _state(job)
                 else:
                     name, data = "progress", _progress(job)
+                data = data if follower is None else follower.shown(data)
                 yield format_sse_event(data_str=dumps(data), event=name, id=event_id, retry=retry)
                 seen_id, seen_state, retry, spoken = event_id, state, None, loop.time()
             elif loop.time() - spoken >= HEARTBEAT_SECONDS:
@@ -187,27 +235,33 @@ class EventResponse(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: JobEvents, job: Job, revoked: Callable[[], Watcher]) -> None:
+    def __init__(self, events: JobEvents, job: Job, follower: Follower) -> None:
         """Set up.
 
         Args:
             events: Where they come from.
             job: As it was when the request came.
-            revoked: Waits until the caller is not known any more.
+            follower: Who follows it.
         """
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._events = events
         self._job = job
-        self._revoked = revoked
+        self._follower = follower
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send events until the job is over, the client is gone, or the service ends."""
-        connection: Connection = scope["extensions"][EXTENSION]
+        """Send events until the job is over, the client is gone, or the service ends.
+
+        Raises:
+            Busy: There are too many streams.
+        """
+        with self._events.following(self._follower.link):
+            await self._follow(scope["extensions"][EXTENSION], receive, send)
+
+    async def _follow(self, connection: Connection, receive: Receive, send: Send) -> None:
         connection.hold_requests()
         try:
-            with self._events.following():
-                await while_connected(receive, self._write(send), self._revoked())
+            await while_connected(receive, self._write(send), self._follower.revoked())
         except ClientGone:
             return
         except (TimeoutError, Revoked):
@@ -218,7 +272,7 @@ class EventResponse(Response):
 
     async def _write(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        async for told in self._events.of(self._job):
+        async for told in self._events.of(self._job, self._follower):
             async with asyncio.timeout(SEND_SECONDS):
                 await send({"type": "http.response.body", "body": told, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -10,11 +10,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from polyglot_export.admission.budget import MemoryBudget
@@ -25,6 +24,7 @@ from polyglot_export.service.http.clients import while_connected
 from polyglot_export.service.http.connection import EXTENSION, Connection
 from polyglot_export.service.logs import event
 from polyglot_export.service.revocations import Revocations
+from polyglot_export.service.streams.gated import GatedResponse
 from polyglot_export.service.streams.pace import LeastPace
 from polyglot_export.service.streams.ranges import Part, Selection
 
@@ -70,7 +70,7 @@ class FileTerms:
     """One that is not known any more is cut off where the settings say so."""
 
 
-class FileResponse(Response):
+class FileResponse(GatedResponse):
     """A file or parts of it. A client that is too slow is cut off, as one of a stream; it may come back for the rest.
 
     Memory:
@@ -117,19 +117,28 @@ class FileResponse(Response):
 
         Raises:
             Busy: There is no memory for it now.
-            PolyglotError: The file cannot be opened.
+            PolyglotError: The file cannot be opened, or the gate is closed.
         """
+        sending = _Sending(self._body, self._digest(), send, scope["extensions"][EXTENSION])
+        bare = scope["method"] == "HEAD" or self.status_code == 304
+        revoked = self._terms.revocations.until_revoked(self._caller)
+        await sending.watched(receive, self._send(sending, bare=bare), self._terms.least_pace, revoked)
+
+    async def _send(self, sending: _Sending, *, bare: bool) -> None:
+        """All of it is done for the client: also the file is not opened, and no memory waited for, for one that has
+        left.
+        """
+        start: Message = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         file = await self._opener()
         try:
-            start: Message = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
-            if scope["method"] == "HEAD" or self.status_code == 304:
-                await send(start)
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            if bare:
+                await sending.begin(start)
+                await sending.end()
                 return
             with await self._terms.budget.reserve(CHUNK, self._terms.queue_timeout, self._caller.name):
-                sending = _Sending(file, self._body, self._digest(), send, scope["extensions"][EXTENSION])
-                revoked = self._terms.revocations.until_revoked(self._caller)
-                await sending.send_to(receive, start, self._terms.least_pace, revoked)
+                await self.gate()
+                await sending.begin(start)
+                await sending.deliver(file)
         finally:
             file.close()
 
@@ -159,13 +168,11 @@ class _Sending:
 
     def __init__(
         self,
-        file: OpenFile,
         body: tuple[bytes | Part, ...],
         digest: _Digest | None,
         send: Send,
         connection: Connection,
     ) -> None:
-        self._file = file
         self._body = body
         self._digest = digest
         self._send = send
@@ -174,39 +181,62 @@ class _Sending:
         """Bytes given to the connection."""
         self._sending = False
         """Whether the client's room is waited for."""
+        self._begun = False
+        """Whether the status has been sent: from then on the client can only be shown a cut."""
 
-    async def send_to(self, receive: Receive, start: Message, least_pace: LeastPace, revoked: Watcher) -> None:
-        """Send everything, or cut the connection. When this returns, no thread reads from the file any more."""
+    async def watched(
+        self, receive: Receive, work: Coroutine[Any, Any, None], least_pace: LeastPace, revoked: Watcher
+    ) -> None:
+        """Send everything, or cut the connection. When this returns, no thread reads from the file any more.
+
+        Raises:
+            PolyglotError: Before the status, for the exception handlers to answer.
+        """
         try:
-            await while_connected(receive, self._deliver(start), least_pace.watch(self._taken), revoked)
+            await while_connected(receive, work, least_pace.watch(self._taken), revoked)
         except ClientGone:
-            self._connection.abort()
-        except SlowClient:
-            self._connection.abort()
-            event(_log, logging.INFO, "slow client was cut", sent=self._sent)
-        except Revoked as error:
-            self._connection.abort()
-            event(_log, logging.WARNING, "file was cut", reason=str(error), sent=self._sent)
-        except Exception as error:  # noqa: BLE001 - the answer has begun: the client can only be shown a cut
-            self._connection.abort()
-            event(_log, logging.WARNING, "file was cut", error=error)
+            if self._begun:
+                self._connection.abort()
+        except Exception as error:
+            if not self._begun:
+                raise
+            self._cut(error)
         except BaseException:
-            self._connection.abort()
+            if self._begun:
+                self._connection.abort()
             raise
 
-    async def _deliver(self, start: Message) -> None:
+    def _cut(self, error: Exception) -> None:
+        self._connection.abort()
+        if isinstance(error, SlowClient):
+            event(_log, logging.INFO, "slow client was cut", sent=self._sent)
+        elif isinstance(error, Revoked):
+            event(_log, logging.WARNING, "file was cut", reason=str(error), sent=self._sent)
+        else:
+            event(_log, logging.WARNING, "file was cut", error=error)
+
+    async def begin(self, start: Message) -> None:
+        """Send the status."""
+        self._begun = True
         await self._send(start)
+
+    async def end(self) -> None:
+        """That was all."""
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def deliver(self, file: OpenFile) -> None:
+        """Send the body."""
         for item in self._body:
             if isinstance(item, bytes):
                 await self._send({"type": "http.response.body", "body": item, "more_body": True})
             else:
-                await self._deliver_part(item)
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+                await self._deliver_part(file, item)
+        await self.end()
 
-    async def _deliver_part(self, part: Part) -> None:
+    async def _deliver_part(self, file: OpenFile, part: Part) -> None:
         at = part.start
         while at < part.end:
-            chunk = await self._file.read(min(CHUNK, part.end - at), at)
+            chunk = await file.read(min(CHUNK, part.end - at), at)
             if self._digest is not None:
                 self._digest.update(chunk)
             at += len(chunk)

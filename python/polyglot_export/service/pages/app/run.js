@@ -63,7 +63,12 @@ export class Follower {
     if (hasKey() && !events) return this.poll();
     this.source = new EventSource(own);
     for (const name of ["state", "progress", "end"]) {
-      this.source.addEventListener(name, (event) => this.show(JSON.parse(event.data), name === "end"));
+      this.source.addEventListener(name, (event) => {
+        const state = JSON.parse(event.data);
+        // A link does not tell why an export failed; whoever has the key is told.
+        if (name === "end" && state.status === "failed" && hasKey()) this.poll().catch((error) => this.element.append(problem(error)));
+        else this.show(state, name === "end");
+      });
     }
     this.source.addEventListener("error", () => {
       // The browser tries again by itself, unless the answer was no stream.
