@@ -76,6 +76,7 @@ def test_numbers_keep_every_digit() -> None:
         ("{}".encode("utf-16"), "not UTF-8"),
         (b"\xef\xbb\xbf{}", "BOM"),
         (b'{"a": ' * 5000 + b"1" + b"}" * 5000, "nested too deeply"),
+        (b'{"a": ' * 450 + b"1" + b"}" * 450, "nested too deeply"),
     ],
 )
 async def test_a_malformed_body_is_refused_with_a_sentence(body: bytes, sentence: str) -> None:

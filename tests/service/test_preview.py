@@ -24,6 +24,9 @@ CREATE TABLE wide (id int, big text, doc jsonb, n numeric, f float8, at timestam
 INSERT INTO wide SELECT g, repeat('x', 5000), jsonb_build_object('a', repeat('y', 3000)), 1.50, 'NaN', '2026-01-01'
     FROM generate_series(1, 3) AS g;
 CREATE TABLE huge AS SELECT g AS id, repeat(md5(g::text), 1000) AS big FROM generate_series(1, 40) AS g;
+CREATE TABLE edge (name text, doc json, last text);
+CREATE TABLE wider AS SELECT g AS id, repeat('x', CASE g WHEN 3 THEN 5000000 ELSE 1000000 END) AS big
+    FROM generate_series(1, 3) AS g;
 CREATE VIEW sorted AS SELECT * FROM records ORDER BY md5(name || id::text || repeat(name, 200));
 ANALYZE
 """
@@ -33,6 +36,8 @@ CONFIG = "".join(
         "a/preview": 'public."a/preview"',
         "wide": "public.wide",
         "huge": "public.huge",
+        "edge": "public.edge",
+        "wider": "public.wider",
         "sorted": "public.sorted",
         "slow": "public.slow",
     }.items()
@@ -163,6 +168,53 @@ def test_values_that_python_cannot_read_are_shown(service: Service, records: str
     assert len(found["written"]) > 10_000
     assert len(found["rows"]) == 2
     assert found["rows"][0][3].startswith("1000")
+
+
+def test_documents_and_numbers_at_the_edge(service: Service, records: str) -> None:
+    """Each as it is, or as its text where JSON of a sensible depth and with decimals cannot have it."""
+    docs = {
+        "levels": "[" * 90 + "]" * 90,
+        "deeper": "[" * 450 + "]" * 450,
+        "far": "1e99999999999999999999",
+        "inside": '{"a": [1e99999999999999999999, 1.50, "x\\"]}"], "b": null}',
+        "half": '"\\ud800"',
+        "word": " true ",
+        "many": "[" + "[]," * 2000 + "[]]",
+    }
+    with psycopg.connect(records, autocommit=True) as connection:
+        connection.execute("TRUNCATE edge")
+        for name, doc in docs.items():
+            connection.execute("INSERT INTO edge VALUES (%s, %s::json, 'end')", [name, doc])
+    answer = look(service, "edge")
+    assert answer.status == 200, answer
+    found = json.loads(answer.body, parse_float=str)
+    shown = {name: doc for name, doc, _ in found["rows"]}
+    assert shown == {
+        "levels": json.loads(docs["levels"]),
+        "deeper": docs["deeper"],
+        "far": docs["far"],
+        "inside": {"a": ["1e99999999999999999999", "1.50", 'x"]}'], "b": None},
+        "half": "\ud800",
+        "word": True,
+        "many": docs["many"][:1000],
+    }
+    assert {row[2] for row in found["rows"]} == {"end"}
+    assert found["cut"] == [{"row": len(docs) - 1, "column": 1, "length": len(docs["many"])}]
+
+
+def test_a_row_that_is_wide_is_shown(service: Service) -> None:
+    found = shown(service, "wider")
+    assert ([row[0] for row in found["rows"]], found["complete"]) == ([1], False)
+    assert found["cut"] == [{"row": 0, "column": 1, "length": 1_000_000}]
+    # The row that is shown has a million bytes, and so has each of those that are not.
+    assert found["estimate"]["rows"] > 1
+    assert found["estimate"]["bytes"] == pytest.approx(found["estimate"]["rows"] * 1_000_000, rel=0.01)
+    assert len(found["written"]) < 66_000
+    one = shown(service, "wider", limit=1, format="ndjson")
+    assert (len(one["rows"]), one["complete"]) == (1, True)
+    # The first row has five million.
+    beyond = shown(service, "wider", orderBy=[{"column": "id", "direction": "desc"}])
+    assert (beyond["rows"], beyond["complete"]) == ([], False)
 
 
 def test_rights_hold(service: Service, log: Path) -> None:

@@ -12,6 +12,7 @@ from polyglot_export.formats.base import EncoderOptions, FormatRecord, Options
 from polyglot_export.formats.charsets import CHARSETS, UTF_8, UTF_16, is_multibyte, mime_name, read_charset
 from polyglot_export.formats.patterns import DAY_DIRECTIVES, TIME_DIRECTIVES, read_pattern
 from polyglot_export.formats.spreadsheets import ENGLISH, PROFILES, Profile, ProfileName
+from polyglot_export.text.counts import read_count
 
 __all__ = ["CSV", "TSV", "CsvOptions", "TsvOptions"]
 
@@ -37,7 +38,7 @@ def _read_digits(given: object) -> int | None:
     """A number of digits; on the command line there is only text."""
     if given is None:
         return None
-    digits = int(given) if isinstance(given, str) and given.isascii() and given.isdecimal() else given
+    digits = read_count(given) if isinstance(given, str) else given
     if isinstance(digits, int) and not isinstance(digits, bool) and 0 <= digits <= MAX_FLOAT_DIGITS:
         return digits
     raise wrong(f"must be a whole number from 0 to {MAX_FLOAT_DIGITS}", given)

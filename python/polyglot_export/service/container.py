@@ -204,7 +204,7 @@ def build(
         least_pace=least_pace,
         spool=spool,
         prepared_files=PreparedFiles(spool, file_terms),
-        previews=Previews(Admission(budget, preview_terms(terms)), settings.queue_timeout),
+        previews=Previews(Admission(budget, preview_terms(terms)), budget, settings.queue_timeout),
         delivered_files=DeliveredFiles(file_terms, threads, audit),
         links=Links(_link_signer(settings, shared=shared is not None), store, known, audit),
         preparations=preparations,

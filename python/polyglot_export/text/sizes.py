@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+from polyglot_export.text.counts import read_count
+
 __all__ = ["counted", "parse_size", "size_text"]
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-_SIZE = r"(?i)(\d+)\s*([kmg]?)i?b?"
+_SIZE = r"(?i)([0-9]+)\s*([kmg]?)i?b?"
 
 _DECIMAL_UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -23,7 +25,7 @@ def parse_size(value: object) -> object:
     match = re.fullmatch(_SIZE, value.strip())
     if match is None:
         raise ValueError("must be a number of bytes, or a number with kB, MB or GB")
-    return int(match[1]) * _UNITS[match[2].lower()]
+    return int(read_count(match[1])) * _UNITS[match[2].lower()]
 
 
 def size_text(size: float) -> str:

@@ -25,6 +25,8 @@ BODY_SECONDS = 30.0
 """Time that a body may take: the largest one needs a second on a slow line."""
 LARGE = 64 << 10
 """Bytes of a body that takes more than a moment to read."""
+MAX_LEVELS = 100
+"""Of a body: none that means something has more than ten, and what walks through one needs some calls a level."""
 DISCARD_BYTES = 16 << 20
 """Bytes beyond the limit that are read and thrown away before a body is refused, so that the client reads why."""
 
@@ -168,8 +170,10 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _check_text(value: Any) -> None:
+def _check_text(value: Any, levels: int = MAX_LEVELS) -> None:
     """PostgreSQL has no character U+0000, and a lone surrogate cannot be encoded at all."""
+    if not levels:
+        raise MalformedRequest("the body is nested too deeply")
     if isinstance(value, str):
         if "\0" in value:
             raise MalformedRequest("a string of the body holds the character U+0000, which PostgreSQL has not")
@@ -177,8 +181,8 @@ def _check_text(value: Any) -> None:
             raise MalformedRequest("a string of the body holds half of a surrogate pair, which is not a character")
     elif isinstance(value, dict):
         for name, item in value.items():
-            _check_text(name)
-            _check_text(item)
+            _check_text(name, levels)
+            _check_text(item, levels - 1)
     elif isinstance(value, list):
         for item in value:
-            _check_text(item)
+            _check_text(item, levels - 1)

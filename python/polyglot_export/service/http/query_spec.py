@@ -21,6 +21,7 @@ from polyglot_export.request.language.arguments import (
     parse_order,
     parse_where,
 )
+from polyglot_export.text.counts import read_count
 from polyglot_export.text.near import did_you_mean
 
 __all__ = ["ENDINGS", "query_spec"]
@@ -30,8 +31,6 @@ LISTS = ("columns", "exclude", "where", "orderBy")
 SINGLE = ("limit", "filename", "compression")
 FAMILIES = ("option.", "param.")
 """What such names begin with: options of the format, and parameters of a configured query."""
-MAX_DIGITS = 30
-"""Of a count: more than any that is taken, and few to read."""
 ALLOWED = ", ".join((*LISTS, *SINGLE, *(f"{family}NAME" for family in FAMILIES)))
 
 
@@ -80,8 +79,8 @@ def query_spec(dataset: str, ending: str, given: QueryParams) -> dict[str, Any]:
     if parameters := dict(_family("param.", named)):
         asked["parameters"] = parameters
     asked |= {name: named[name][0] for name in SINGLE if name in named}
-    if "limit" in asked and asked["limit"].isascii() and asked["limit"].isdecimal():
-        asked["limit"] = int(asked["limit"][:MAX_DIGITS])
+    if "limit" in asked:
+        asked["limit"] = read_count(asked["limit"])
     if "compression" in named and "compression" in ENDINGS[ending]:
         raise SpecError("compression", f"the ending .{ending} says it already")
     return asked

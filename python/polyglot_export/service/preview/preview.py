@@ -7,14 +7,13 @@ with, under the same rights.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from polyglot_export.admission.budget import Fixed, MemoryBudget, Share
 from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import Busy, PolyglotError, StatementTimeout
 from polyglot_export.formats.charsets import UTF_8, python_name
@@ -24,6 +23,7 @@ from polyglot_export.service.admission.feed import AdmittedFeed
 from polyglot_export.service.admission.opening import Admission, Admitted, ExportTerms
 from polyglot_export.service.callers import Caller
 from polyglot_export.service.errors import TookTooLong
+from polyglot_export.service.preview.values import Cut, shown_values
 from polyglot_export.sqlstates import QUERY_CANCELED
 
 if TYPE_CHECKING:
@@ -38,9 +38,14 @@ SECONDS = 1.0
 WHOLE_SECONDS = 10.0
 """That all of it may take, with what it waits for on a busy machine."""
 BYTES = 64 << 10
-"""Of a file that are read at most; of wider rows there are fewer."""
-CELL = 1_000
-"""Characters of a value that are shown."""
+"""Of a file that are read; of wider rows there are fewer."""
+WIDEST = 4 << 20
+"""Of a first row that is wider than that."""
+COPIES = 6
+"""How often a wide row may be held: as it comes, as bytes, as a line, and a value of it as text with up to four bytes a
+character, where it had one."""
+COUNTED = 2 * WIDEST
+"""Bytes of a file that are counted for the estimate: rows may be longer in it than they are as JSON."""
 MOST, MOST_OF_ONE = 4, 2
 """Previews at a time, of all callers and of one."""
 _SLOW = (
@@ -82,6 +87,8 @@ class _Beginning:
     data: bytes
     whole: bool
     """Whether they are all of it."""
+    size: int
+    """Of what was read, which may be more."""
 
 
 def preview_terms(terms: ExportTerms) -> ExportTerms:
@@ -92,14 +99,16 @@ def preview_terms(terms: ExportTerms) -> ExportTerms:
 class Previews:
     """Reads the first rows, a few at a time."""
 
-    def __init__(self, admission: Admission, queue_timeout: float) -> None:
+    def __init__(self, admission: Admission, budget: MemoryBudget, queue_timeout: float) -> None:
         """Set up.
 
         Args:
             admission: With one worker and :data:`SECONDS` for each statement.
+            budget: Where the memory for wide rows comes from.
             queue_timeout: Seconds to wait for a turn.
         """
         self._admission = admission
+        self._budget = budget
         self._queue_timeout = queue_timeout
         self._running: Counter[str | None] = Counter()
 
@@ -119,18 +128,37 @@ class Previews:
         few = ROWS if spec.limit is None else min(ROWS, spec.limit)
         short = replace(spec, limit=few, compression=None, compression_as="encoding", delivery="stream")
         async with self._place(caller.name), _in_time():
-            lines = await self._begin(caller, _as_values(short), weight)
-            rows = [_values(line) for line in _whole_lines(lines)]
-            complete = lines.whole and (len(rows) < few or few == spec.limit)
-            file = await self._begin(caller, short, weight) if spec.format.record.is_text else None
+            rows, whole = await self._rows(caller, _as_values(short), weight)
+            complete = whole and (len(rows) < few or few == spec.limit)
+            # As many rows as are shown, so that their size is known.
+            same = replace(short, limit=len(rows) or few)
+            file = await self._begin(caller, same, weight) if spec.format.record.is_text else None
             if caller.rights.narrowing or caller.asked_once:
                 estimate = None
             else:
                 planned = len(rows) if complete else await self._planned(caller, spec, weight)
                 packed = spec.compression is not None
                 estimate = _estimate(planned, len(rows), None if packed else file, complete=complete)
-        shown, cut = _shortened(rows)
-        return Preview(shown, cut, complete, _written(spec, file) if file is not None else None, estimate)
+        cut = [(index, column, length) for index, (_, parts) in enumerate(rows) for column, length in parts]
+        written = _written(spec, file) if file is not None else None
+        return Preview([values for values, _ in rows], cut, complete, written, estimate)
+
+    async def _rows(
+        self, caller: Caller, spec: ExportSpec, weight: int
+    ) -> tuple[list[tuple[list[Any], list[Cut]]], bool]:
+        """The values of each row, and which are cut; and whether these are all rows."""
+        with ExitStack() as held:
+
+            def wider() -> bool:
+                """Whether there is memory for a wide row; it is not waited for while the export holds its own."""
+                try:
+                    held.enter_context(self._budget.reserve_now(Fixed(Share(COPIES * WIDEST))))
+                except Busy:
+                    return False
+                return True
+
+            lines = await self._begin(caller, spec, weight, wider)
+            return await asyncio.to_thread(lambda: [shown_values(line) for line in _whole_lines(lines)]), lines.whole
 
     async def _planned(self, caller: Caller, spec: ExportSpec, weight: int) -> int | None:
         """How many rows the planner expects; nothing is read."""
@@ -150,17 +178,38 @@ class Previews:
                 await asyncio.wait({looking})
                 raise
 
-    async def _begin(self, caller: Caller, spec: ExportSpec, weight: int) -> _Beginning:
+    async def _begin(
+        self, caller: Caller, spec: ExportSpec, weight: int, wider: Callable[[], bool] | None = None
+    ) -> _Beginning:
+        """The first bytes of a file.
+
+        Args:
+            caller: Who asks.
+            spec: What is exported.
+            weight: Bytes of memory that the request takes.
+            wider: Whether more may be read where the first line does not end within them; ``None`` to count the bytes
+                that come after them.
+        """
         feed = AdmittedFeed(lambda: self._admit(caller, spec, weight))
         try:
             await feed.start()
-            data = bytearray()
-            while len(data) < BYTES:
-                chunk = await feed.next_chunk()
-                if chunk is None:
-                    return _Beginning(bytes(data), whole=True)
-                data += chunk[: BYTES - len(data)]
-            return _Beginning(bytes(data), whole=False)
+            data, size, most = bytearray(), 0, BYTES
+            while (chunk := await feed.next_chunk()) is not None:
+                size += len(chunk)
+                if (
+                    size > most == BYTES
+                    and wider is not None
+                    and b"\n" not in data + chunk[: most - len(data)]
+                    and wider()
+                ):
+                    most = WIDEST
+                data += chunk[: most - len(data)]
+                if size > (most if wider is not None else COUNTED):
+                    return _Beginning(bytes(data), whole=False, size=size)
+                if most == WIDEST and b"\n" in chunk:
+                    # Once more, to see whether that was all.
+                    most = len(data)
+            return _Beginning(bytes(data), whole=size == len(data), size=size)
         finally:
             await feed.aclose()
 
@@ -209,13 +258,13 @@ def _estimate(planned: int | None, shown: int, file: _Beginning | None, *, compl
     Args:
         planned: Rows, as the planner expects them; or all of them.
         shown: Rows that were read.
-        file: With these rows, or with as many as its first bytes hold; ``None`` where it says nothing of the size.
+        file: With these rows; ``None`` where it says nothing of the size.
         complete: Whether these rows are all.
     """
     rows = planned if planned is None or complete else max(planned, shown + 1)
     if rows is None or file is None or shown == 0:
         return Estimate(rows, None)
-    return Estimate(rows, round(len(file.data) / shown * rows))
+    return Estimate(rows, round(file.size / shown * rows))
 
 
 def _written(spec: ExportSpec, file: _Beginning) -> str:
@@ -225,34 +274,5 @@ def _written(spec: ExportSpec, file: _Beginning) -> str:
 
 
 def _whole_lines(file: _Beginning) -> list[bytes]:
-    lines = file.data.splitlines()
-    return lines if file.whole else lines[:-1]
-
-
-def _values(line: bytes) -> list[Any]:
-    """Those of a row. What Python cannot read (JSON that is nested very deeply) is shown as its text."""
-    try:
-        # Not int, which refuses more than 4,300 digits.
-        return list(json.loads(line, parse_float=Decimal, parse_int=Decimal).values())
-    except RecursionError:
-        return [line.decode(errors="replace")]
-
-
-def _shortened(rows: list[list[Any]]) -> tuple[list[list[Any]], list[tuple[int, int, int]]]:
-    """The rows with long values cut, and which those are."""
-    cut: list[tuple[int, int, int]] = []
-    shown: list[list[Any]] = []
-    for index, row in enumerate(rows):
-        shown.append([])
-        for column, value in enumerate(row):
-            text = value if isinstance(value, str) else None
-            if isinstance(value, dict | list):
-                text = json.dumps(value, default=str, ensure_ascii=False)
-                if len(text) <= CELL:
-                    text = None
-            if text is not None and len(text) > CELL:
-                cut.append((index, column, len(text)))
-                shown[-1].append(text[:CELL])
-            else:
-                shown[-1].append(value)
-    return shown, cut
+    *lines, rest = file.data.split(b"\n")
+    return [*lines, rest] if file.whole and rest else lines
