@@ -30,7 +30,7 @@ from benchmarks.pages import write_into
 from polyglot_export.access.keys import hash_key
 from polyglot_export.testing.postgres import EmbeddedServer
 
-__all__ = ["Kind", "main", "measured"]
+__all__ = ["Kind", "cpu_seconds", "main", "measured"]
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 ISSUER, AUDIENCE = "https://id.example.com", "polyglot"
@@ -76,11 +76,6 @@ class Running:
             made = json.loads(self._asked("POST", "/exports", headers, b'{"format": "csv", "dataset": "four"}', 201))
             self._asked("GET", f"/exports/{made['exportId']}/download", headers, None, 200)
 
-    def cpu(self) -> float:
-        """Processor seconds of the process up to now, its own and the kernel's for it (proc(5), fields 14 and 15)."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
     def _asked(self, method: str, path: str, headers: dict[str, str], body: bytes | None, expected: int) -> bytes:
         self.client.request(method, path, body, headers)
         answer = self.client.getresponse()
@@ -88,6 +83,12 @@ class Running:
         if answer.status != expected:
             raise SystemExit(f"{self.kind.name}: {method} {path} is answered {answer.status}: {content.decode()}")
         return content
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor seconds of a process up to now, its own and the kernel's for it (proc(5), fields 14 and 15)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -152,9 +153,9 @@ def measured(kinds: Sequence[Kind], rounds: int, exports: int) -> dict[Kind, lis
             service.export(10)
         for _ in range(rounds):
             for service in services:
-                before = service.cpu()
+                before = cpu_seconds(service.pid)
                 service.export(exports)
-                found[service.kind].append((service.cpu() - before) / exports)
+                found[service.kind].append((cpu_seconds(service.pid) - before) / exports)
     return found
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import httptools
 
-__all__ = ["Ending", "Manner", "Outcome", "Refused", "create", "download", "fetch"]
+__all__ = ["Ending", "Manner", "Outcome", "Refused", "create", "download", "fetch", "take_file"]
 
 READ_BYTES = 256 << 10
 SLOW_RECEIVE_BUFFER = 64 << 10
@@ -139,7 +139,22 @@ async def download(
         key: Sent where the service wants one.
     """
     answer = _Answer(lambda data: take(answer.outcome.snapshot, data))
-    await _exchange(port, _head("GET", f"/exports/{export_id}/download", key), answer, manner or Manner())
+    return await _taken(port, f"/exports/{export_id}/download", answer, manner or Manner(), key)
+
+
+async def take_file(port: int, path: str, take: Callable[[bytes], None]) -> Outcome:
+    """``GET`` of a file at any address, as fast as it comes.
+
+    Args:
+        port: Of the server, on 127.0.0.1.
+        path: Of the file.
+        take: Called with each part of it.
+    """
+    return await _taken(port, path, _Answer(take), Manner(), None)
+
+
+async def _taken(port: int, path: str, answer: _Answer, manner: Manner, key: str | None) -> Outcome:
+    await _exchange(port, _head("GET", path, key), answer, manner)
     return answer.refused() if answer.outcome.status not in (0, 200) else answer.outcome
 
 
