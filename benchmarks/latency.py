@@ -33,11 +33,11 @@ from tests.fixtures.process import serve
 __all__ = ["Cell", "Target", "main", "measured", "table"]
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
-SMALL, MIDDLE, LARGE = 10, 10_000, 200_000
+SMALL, MIDDLE, LARGE = 10, 10_000, 100_000
 CLIENTS = (1, 8, 64)
 LEAST_DOWNLOADS = 100
 """Of a cell, of each server: the 99th percentile of fewer is the slowest one."""
-DOWNLOADS_OF_A_CLIENT = 4
+DOWNLOADS_OF_A_CLIENT = 2
 QUEUE_SECONDS = 300
 """Nobody is refused, however slow the machine: what is measured is the wait."""
 SHARES = (0.5, 0.95, 0.99)
@@ -133,6 +133,7 @@ def measured(rows: Sequence[int], clients: Sequence[int], rounds: int, least: in
                 for _ in range(rounds):
                     turn(ours, name, files[name], cell.clients, each, cell.ours)
                     turn(memory, name, files[name], cell.clients, each, cell.memory)
+                print(f"{cell.rows:,} rows, {cell.clients} clients: {cell.ours.count()} downloads", file=sys.stderr)
     return cells
 
 

@@ -15,7 +15,7 @@ def test_both_servers_are_asked() -> None:
     assert [(cell.rows, cell.clients) for cell in cells] == [(10, 1), (10, 2)]
     for cell in cells:
         for seen in (cell.ours, cell.memory):
-            assert seen.count() == max(4, 4 * cell.clients)
+            assert seen.count() == max(4, 2 * cell.clients)
             for firsts, wholes in zip(seen.firsts, seen.wholes, strict=True):
                 assert all(0 < first <= whole for first, whole in zip(firsts, wholes, strict=True))
         assert cell.ours.cpu > cell.memory.cpu, "who makes the file works more"
