@@ -259,6 +259,7 @@ def test_a_client_that_leaves_ends_it(service: Service, records: str) -> None:
         wait_for(lambda: running(records) > 0)
         connection.close()
         wait_for(lambda: running(records) == 0, seconds=GONE_SECONDS)
+    assert "never retrieved" not in service.log()
 
 
 def running(dsn: str) -> int:

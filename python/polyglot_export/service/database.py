@@ -67,10 +67,10 @@ class Database:
             async with asyncio.timeout(seconds):
                 return await asyncio.shield(work)
         except TimeoutError:
-            # Nobody waits any more for what it will raise, so it is fetched here.
-            work.add_done_callback(lambda done: done.cancelled() or done.exception())
             raise ConnectionFailed(f"the database did not answer within {seconds:g} seconds") from None
         finally:
+            # Who has left waits no more for what it will raise, of which asyncio would complain.
+            work.add_done_callback(lambda done: done.cancelled() or done.exception())
             token.cancel()
 
     async def check(self) -> None:

@@ -48,8 +48,8 @@ def run(
 
     Args:
         settings: Validated settings.
-        configuration: What is offered, where no file says so. Then there is nothing to read again, and SIGHUP ends the
-            process, as the end of its terminal does for any program.
+        configuration: What is offered, where no file says so. Then there is nothing to read again, and SIGHUP (the
+            terminal is closed) and SIGQUIT end the service as SIGTERM does.
         ready: Told of the address once it answers.
 
     Raises:
@@ -101,6 +101,8 @@ def run(
             ready(urls[0])
 
     server = _Server(config, service, tls, started)
+    if signals is None:
+        _end_with_the_terminal(server)
     with _findable(settings, service.reloader):
         _warn_of_unused(settings)
         _announce(urls, settings, service)
@@ -181,6 +183,13 @@ class _ReloadSignals:
         task = asyncio.create_task(reload())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _end_with_the_terminal(server: _Server) -> None:
+    """Let what else a terminal sends end the service in an orderly way; what is ignored stays so, as nohup has it."""
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, server.handle_exit)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import sys
 import tempfile
+import threading
 import webbrowser
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import click
 from polyglot_export.cli.connections import named_database
 from polyglot_export.cli.extras import missing_extra
 from polyglot_export.cli.options import Command, debug_option, dsn_option
+from polyglot_export.cli.signals import raising_interrupted
 
 __all__ = ["HELP_POSITION", "ui_command"]
 
@@ -36,7 +38,7 @@ def ui_command(*, port: int, no_browser: bool, dsn: str | None) -> None:
 
     Starts service and page on this machine and opens the browser. Everything that the login may read is there. The
     address has a key that is made for this run, so that nobody else on the machine gets in. Ctrl-C ends it, and nothing
-    stays.
+    stays. Of the settings of a service it takes only those of sizes, such as POLYGLOT_MEMORY_LIMIT.
     """
     try:
         from polyglot_export.service.config.environment import ServiceSettings
@@ -50,19 +52,25 @@ def ui_command(*, port: int, no_browser: bool, dsn: str | None) -> None:
 
     key = new_key()
     holder = Key(hash=hash_key(key), scopes=tuple(Scope))
-    settings = ServiceSettings.load(
+    settings = ServiceSettings.for_one(
         host="127.0.0.1", port=port, database_url=named_database(dsn), log_level="warning", page="on"
     )
 
-    with tempfile.TemporaryDirectory(prefix="polyglot-ui-") as folder:
+    with raising_interrupted(), tempfile.TemporaryDirectory(prefix="polyglot-ui-") as folder:
 
         def ready(url: str) -> None:
             address = f"{url}/#key={key}&keep"
             print(f"The page is at {address}\nCtrl-C ends it.", file=sys.stderr)
-            if not no_browser and not webbrowser.open(_way(Path(folder), address)):
-                print("No browser could be opened: open the address yourself.", file=sys.stderr)
+            if not no_browser:
+                # A browser in the foreground is waited for until it ends, which must not keep the service from working.
+                threading.Thread(target=_open, args=(_way(Path(folder), address),), daemon=True).start()
 
         run(settings, Configuration(EVERYTHING, Keys({"you": holder})), ready)
+
+
+def _open(way: str) -> None:
+    if not webbrowser.open(way):
+        print("No browser could be opened: open the address yourself.", file=sys.stderr)
 
 
 def _way(folder: Path, address: str) -> str:

@@ -14,7 +14,7 @@ from typing import TypeVar
 from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import free_frames
 
-__all__ = ["in_thread", "unwaited"]
+__all__ = ["in_thread", "settled", "unwaited"]
 
 T = TypeVar("T")
 
@@ -49,10 +49,17 @@ async def in_thread(work: Callable[[CancelToken], T], name: str) -> T:
         return await asyncio.shield(outcome)
     except asyncio.CancelledError:
         token.cancel()
-        await asyncio.wait({outcome})
-        if outcome.exception() is None:
+        if await settled(outcome) is None:
             return outcome.result()
         raise
+
+
+async def settled(work: asyncio.Future[T]) -> BaseException | None:
+    """Wait for the end of what runs in a thread, and so cannot be cancelled. Its error is looked at, of which asyncio
+    would complain otherwise.
+    """
+    await asyncio.wait({work})
+    return work.exception()
 
 
 def unwaited(work: Callable[[], T], name: str) -> asyncio.Future[T]:

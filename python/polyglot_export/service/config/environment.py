@@ -6,12 +6,13 @@ Only ``polyglot serve`` imports this module: pydantic-settings is part of the ``
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from polyglot_export.errors import SpecError
 from polyglot_export.limits import DATABASE_SECONDS
@@ -68,6 +69,20 @@ def _without_default_port(origin: str) -> str:
     """As browsers write it (RFC 6454, section 6.1)."""
     default = ":443" if origin.startswith("https:") else ":80"
     return origin.removesuffix(default)
+
+
+SIZES = (
+    "database_url",
+    "workers",
+    "max_connections",
+    "max_clients",
+    "request_memory",
+    "memory_limit",
+    "row_limit",
+    "rate_limit",
+    "spool_limit",
+)
+"""What a service for one person takes from the environment: the database, and how large things may get."""
 
 
 class ServiceSettings(BaseSettings):
@@ -216,6 +231,17 @@ class ServiceSettings(BaseSettings):
     """The least important lines that are written."""
 
     @classmethod
+    def for_one(cls, **overrides: Any) -> ServiceSettings:
+        """Those of a service for one person on its own machine: of the environment nothing but :data:`SIZES`, since the
+        rest may be meant for a service that others use.
+
+        Raises:
+            SpecError: As :meth:`load`.
+        """
+        variables = {name: os.environ.get(str(cls.model_fields[name].validation_alias)) or None for name in SIZES}
+        return _Given.load(**variables | {name: value for name, value in overrides.items() if value is not None})
+
+    @classmethod
     def load(cls, **overrides: Any) -> Self:
         """Read the environment; ``overrides`` (field names, ``None`` means not given) win over it.
 
@@ -228,6 +254,22 @@ class ServiceSettings(BaseSettings):
             first = error.errors(include_url=False, include_input=False)[0]
             name = _environment_name(cls, str(first["loc"][0])) if first["loc"] else "settings"
             raise SpecError(name, reason_of(first)) from None
+
+
+class _Given(ServiceSettings):
+    """Those that are given, and no environment."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings calls it so
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only the keyword arguments."""
+        return (init_settings,)
 
 
 def _environment_name(settings: type[ServiceSettings], field: str) -> str:

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from polyglot_export.jobs.job import Job, PreparedFile
 from polyglot_export.service.background.absent import absent
+from polyglot_export.service.background.thread import settled
 from polyglot_export.service.callers import Caller
 from polyglot_export.service.errors import FileMissing, Forbidden
 from polyglot_export.service.http.file_headers import file_headers
@@ -82,8 +83,7 @@ class PreparedFiles:
         try:
             descriptor = await asyncio.shield(opening)
         except asyncio.CancelledError:
-            await asyncio.wait({opening})
-            if opening.exception() is None:
+            if await settled(opening) is None:
                 os.close(opening.result())
             raise
         except OSError as error:
@@ -140,7 +140,7 @@ class SpooledFile:
         try:
             return await asyncio.shield(reading)
         except asyncio.CancelledError:
-            await asyncio.wait({reading})
+            await settled(reading)
             raise
 
     def _read(self, size: int, at: int) -> bytes:
@@ -164,7 +164,7 @@ async def _read_through(descriptor: int) -> str:
         return await asyncio.shield(reading)
     except asyncio.CancelledError:
         left.set()
-        await asyncio.wait({reading})
+        await settled(reading)
         raise
 
 

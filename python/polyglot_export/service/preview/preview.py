@@ -21,6 +21,7 @@ from polyglot_export.formats.json import JsonOptions
 from polyglot_export.formats.registry import Format
 from polyglot_export.service.admission.feed import AdmittedFeed
 from polyglot_export.service.admission.opening import Admission, Admitted, ExportTerms
+from polyglot_export.service.background.thread import in_thread
 from polyglot_export.service.callers import Caller
 from polyglot_export.service.errors import TookTooLong
 from polyglot_export.service.preview.values import Cut, shown_values
@@ -162,21 +163,14 @@ class Previews:
 
     async def _planned(self, caller: Caller, spec: ExportSpec, weight: int) -> int | None:
         """How many rows the planner expects; nothing is read."""
-        token = CancelToken()
         with await self._admit(caller, spec, weight) as admitted:
 
-            def look() -> int | None:
+            def look(token: CancelToken) -> int | None:
                 opened = admitted.open_all(token)
                 with opened.moment:
                     return opened.plans[0].estimated_rows
 
-            looking = asyncio.get_running_loop().run_in_executor(None, look)
-            try:
-                return await asyncio.shield(looking)
-            except BaseException:
-                token.cancel()
-                await asyncio.wait({looking})
-                raise
+            return await in_thread(look, "polyglot-preview")
 
     async def _begin(
         self, caller: Caller, spec: ExportSpec, weight: int, wider: Callable[[], bool] | None = None
