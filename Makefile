@@ -148,7 +148,8 @@ lint-python: $(STAMPS)/core $(STAMPS)/dev
 	$(BIN)/ruff check $(PYTHON_FOLDERS)
 	$(BIN)/ruff format --check $(PYTHON_FOLDERS)
 	$(BIN)/mypy
-	PYTHONPATH=python $(BIN)/python -m mypy.stubtest polyglot_export._core --allowlist tools/stubtest-allowlist.txt
+	PYTHONPATH=python $(BIN)/python -m mypy.stubtest polyglot_export._core --mypy-config-file tools/stubtest.ini \
+		--allowlist tools/stubtest-allowlist.txt
 	$(BIN)/lint-imports --no-cache --no-logo pyproject.toml
 	$(BIN)/vulture
 	$(BIN)/python tools/check_docs.py
