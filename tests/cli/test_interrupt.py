@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -25,6 +26,9 @@ from tests.cli.helpers import (
 )
 from tests.fixtures.process import environment, start_cli
 from tests.fixtures.server import Database
+
+start = functools.partial(start_cli, fresh=True)
+"""Signals come while a process starts, too, and what it ignores is what its parent ignored."""
 
 END_SECONDS = 60.0
 """Limit of an end that says by its words that it was orderly: after five seconds of waiting for the server the program
@@ -59,7 +63,7 @@ def test_a_signal_cancels_and_takes_back(
 ) -> None:
     target = tmp_path / "x.csv"
     target.write_bytes(b"old")
-    process = start_cli("export", "--query", query, "-o", str(target), dsn=dsn)
+    process = start("export", "--query", query, "-o", str(target), dsn=dsn)
     wait_until(lambda: is_copying(conn))
     # The partial file is beside the target.
     wait_until(lambda: len(names(tmp_path)) == 2)
@@ -72,7 +76,7 @@ def test_a_signal_cancels_and_takes_back(
 
 def test_a_shell_sees_130(dsn: str, conn: psycopg.Connection, tmp_path: Path) -> None:
     """The process dies of the signal, as shells expect of a program that was interrupted."""
-    process = start_cli("export", "--query", SILENT, "-o", str(tmp_path / "x.csv"), dsn=dsn)
+    process = start("export", "--query", SILENT, "-o", str(tmp_path / "x.csv"), dsn=dsn)
     wait_until(lambda: is_copying(conn))
     os.kill(process.pid, signal.SIGINT)
     code, text = end(process)
@@ -82,7 +86,7 @@ def test_a_shell_sees_130(dsn: str, conn: psycopg.Connection, tmp_path: Path) ->
 
 
 def test_standard_output_is_said_to_be_incomplete(dsn: str) -> None:
-    process = start_cli("export", "--query", ENDLESS, dsn=dsn)
+    process = start("export", "--query", ENDLESS, dsn=dsn)
     assert process.stdout is not None
     process.stdout.read(1000)
     process.send_signal(signal.SIGINT)
@@ -93,7 +97,7 @@ def test_while_it_waits_for_a_lock(dsn: str, conn: psycopg.Connection, tmp_path:
     conn.execute(ITEMS)
     with psycopg.connect(dsn) as locker:
         locker.execute("LOCK TABLE items IN ACCESS EXCLUSIVE MODE")
-        process = start_cli("export", "items", "-o", str(tmp_path / "x.csv"), dsn=dsn)
+        process = start("export", "items", "-o", str(tmp_path / "x.csv"), dsn=dsn)
         wait_until(lambda: waits_for_a_lock(conn))
         process.send_signal(signal.SIGINT)
         assert end(process) == (-signal.SIGINT, f"polyglot: interrupted; {tmp_path / 'x.csv'} was not written\n")
@@ -106,7 +110,7 @@ def test_explain_while_it_waits_for_a_lock(dsn: str, conn: psycopg.Connection) -
     conn.execute(ITEMS)
     with psycopg.connect(dsn) as locker:
         locker.execute("LOCK TABLE items IN ACCESS EXCLUSIVE MODE")
-        process = start_cli("explain", "items", dsn=dsn)
+        process = start("explain", "items", dsn=dsn)
         wait_until(lambda: waits_for_a_lock(conn))
         process.send_signal(signal.SIGINT)
         assert end(process) == (-signal.SIGINT, "polyglot: interrupted\n")
@@ -117,7 +121,7 @@ def test_while_it_connects(tmp_path: Path) -> None:
     """192.0.2.1 belongs to nobody (RFC 5737): the connection attempt gets no answer, or an error at once where there is
     no route.
     """
-    process = start_cli("export", "t", "-o", str(tmp_path / "x.csv"), "--dsn", "host=192.0.2.1 dbname=x user=x")
+    process = start("export", "t", "-o", str(tmp_path / "x.csv"), "--dsn", "host=192.0.2.1 dbname=x user=x")
     time.sleep(1.0)
     process.send_signal(signal.SIGINT)
     code, _ = end(process)
@@ -189,7 +193,7 @@ def test_a_server_that_hangs_does_not_hold_the_command(
     """The server's processes are stopped, so that no cancel is obeyed."""
     if server.process is None:
         pytest.skip("the processes of a given server cannot be stopped from here")
-    process = start_cli("export", "--query", SILENT, "-o", str(tmp_path / "x.csv"), dsn=dsn)
+    process = start("export", "--query", SILENT, "-o", str(tmp_path / "x.csv"), dsn=dsn)
     wait_until(lambda: is_copying(conn))
     backends = [
         row[0]
@@ -213,7 +217,7 @@ def test_an_ignored_signal_stays_ignored(dsn: str, conn: psycopg.Connection, tmp
     conn.execute("SELECT pg_advisory_lock(1)")
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        process = start_cli(
+        process = start(
             "export", "--query", "SELECT pg_advisory_xact_lock_shared(1)::text AS pause", "-o", str(target), dsn=dsn
         )
     finally:
@@ -230,7 +234,7 @@ def test_an_ignored_signal_stays_ignored(dsn: str, conn: psycopg.Connection, tmp
 @pytest.mark.parametrize("taken", [0, 10, 200_000], ids=["nothing", "a little", "some"])
 def test_a_closed_pipe_ends_quietly(dsn: str, conn: psycopg.Connection, taken: int) -> None:
     """``| head``: exit code 0, not a word, and the query is cancelled."""
-    process = start_cli("export", "--query", ENDLESS, dsn=dsn)
+    process = start("export", "--query", ENDLESS, dsn=dsn)
     assert process.stdout is not None
     wait_until(lambda: is_copying(conn))
     assert len(process.stdout.read(taken)) == taken
@@ -241,7 +245,7 @@ def test_a_closed_pipe_ends_quietly(dsn: str, conn: psycopg.Connection, taken: i
 
 def test_a_closed_pipe_is_noticed_while_the_database_is_silent(dsn: str, conn: psycopg.Connection) -> None:
     """No row comes, so no write fails: the pipe itself is watched."""
-    process = start_cli("export", "--query", SILENT, dsn=dsn)
+    process = start("export", "--query", SILENT, dsn=dsn)
     assert process.stdout is not None
     wait_until(lambda: is_copying(conn))
     process.stdout.close()
@@ -282,7 +286,7 @@ def test_a_closed_pipe_is_noticed_however_late_it_was_opened() -> None:
 
 def test_a_failure_is_told_although_the_pipe_is_closed(dsn: str) -> None:
     """Only what follows from the closed pipe is kept quiet."""
-    process = start_cli("export", "no_such_table", dsn=dsn)
+    process = start("export", "no_such_table", dsn=dsn)
     assert process.stdout is not None
     process.stdout.close()
     code, text = end(process)
@@ -294,6 +298,6 @@ def test_every_command_ends_quietly_at_a_closed_pipe(dsn: str) -> None:
     for arguments in (("datasets",), ("explain", "--query", "SELECT 1 AS one"), ("--help",), ("export", "--help")):
         reading, writing = os.pipe()
         os.close(reading)
-        process = start_cli(*arguments, dsn=dsn, stdout=writing)
+        process = start(*arguments, dsn=dsn, stdout=writing)
         os.close(writing)
         assert end(process) == (0, ""), arguments

@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def service(module_dsn: str, folder: Path) -> Iterator[Service]:
     (folder / "polyglot.toml").write_text(KEY)
-    with serve(module_dsn, config=folder / "polyglot.toml", pid_file=folder / "pid") as running:
+    with serve(module_dsn, config=folder / "polyglot.toml", pid_file=folder / "pid", fresh=True) as running:
         yield running
 
 
@@ -101,7 +101,7 @@ def test_one_file_is_of_one_service(service: Service, module_dsn: str, folder: P
 def test_the_file_goes_with_the_service(module_dsn: str, tmp_path: Path) -> None:
     path = tmp_path / "pid"
     path.write_text("left by a crash\n")
-    with serve(module_dsn, pid_file=path) as running:
+    with serve(module_dsn, pid_file=path, fresh=True) as running:
         assert path.read_text() == f"{running.process.pid}\n"
         os.kill(running.process.pid, signal.SIGTERM)
         running.process.wait(timeout=30)

@@ -202,7 +202,7 @@ def test_xml_in_zstd(large: Large, tmp_path: Path) -> None:
 
 def test_over_http(large: Large) -> None:
     """The service takes rows as large as ``POLYGLOT_ROW_LIMIT`` says, and reserves that."""
-    with serve(large.dsn, row_limit="128MB", memory_limit="256MB", workers=2) as service:
+    with serve(large.dsn, row_limit="128MB", memory_limit="256MB", workers=2, fresh=True) as service:
         export_id = create(service, dataset="large", columns=list(COLUMNS))
         with urllib.request.urlopen(f"{service.url}/exports/{export_id}/download", timeout=120) as answer:
             assert digest(answer) == large.csv

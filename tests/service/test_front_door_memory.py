@@ -26,7 +26,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     config = tmp_path_factory.mktemp("config") / "polyglot.toml"
     config.write_text(f'[keys.nobody]\nhash = "{KEY}"\n')
     # No database answers there: nobody gets so far.
-    with serve("host=127.0.0.1 port=1", config=config, memory_limit="256MB") as running:
+    with serve("host=127.0.0.1 port=1", config=config, memory_limit="256MB", fresh=True) as running:
         call(running, "/openapi.json")
         yield running
 

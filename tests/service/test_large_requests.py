@@ -31,7 +31,7 @@ def service(module_dsn: str) -> Iterator[Service]:
         conn.execute(
             "CREATE TABLE IF NOT EXISTS numbers AS SELECT g AS id, 'n' || g AS name FROM generate_series(1, 9) g"
         )
-    with serve(module_dsn, memory_limit="256MB", queue_timeout=60) as running:
+    with serve(module_dsn, memory_limit="256MB", queue_timeout=60, fresh=True) as running:
         # What the first export imports and sets up is not what is measured.
         assert call(running, f"/exports/{create(running, dataset='numbers')}/download").status == 200
         yield running
