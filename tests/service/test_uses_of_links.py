@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from polyglot_export.access.exposure import EVERYTHING
 from polyglot_export.access.keys import Keys
 from polyglot_export.admission.budget import MemoryBudget
+from polyglot_export.errors import InternalError, PolyglotError, SpecError
 from polyglot_export.jobs.job import Job, now
 from polyglot_export.jobs.links import MAX_KEPT, MAX_LINKS, Link, with_new_link, with_use
 from polyglot_export.jobs.stores.base import StoreAway
@@ -21,7 +22,9 @@ from polyglot_export.jobs.stores.memory import MemoryJobStore
 from polyglot_export.service.callers import Caller, Callers
 from polyglot_export.service.errors import FileMissing, NotFound
 from polyglot_export.service.http.connection import EXTENSION
+from polyglot_export.service.http.problems import PROBLEMS, document
 from polyglot_export.service.links import used
+from polyglot_export.service.links.told import MAY_NOT, told_by_link
 from polyglot_export.service.links.used import UsingResponse, count_use
 from polyglot_export.service.revocations import Revocations
 from polyglot_export.service.streams.file_response import FileResponse, FileTerms, OpenFile
@@ -175,6 +178,24 @@ async def test_a_store_that_is_away_at_the_end(monkeypatch: pytest.MonkeyPatch) 
         with pytest.raises(FileMissing):
             await scene.play()
         assert (scene.store.away, await scene.uses()) == (0, uses)
+
+
+def test_no_sentence_for_the_owner_is_told() -> None:
+    """Whatever fails, now or in a later version: a sentence is told only where it is known to be about the link."""
+    for row in PROBLEMS:
+        kind = row.exception if issubclass(row.exception, PolyglotError) else InternalError
+        error = kind("dataset", "no lake") if issubclass(kind, SpecError) else kind("there is no lake")
+        with pytest.raises(PolyglotError) as caught, told_by_link():
+            raise error
+        status, _, body = document(caught.value)
+        if status == 403:
+            assert row.status in (400, 403)
+            assert body["detail"] == MAY_NOT
+        else:
+            assert (status, body["code"]) == (row.status, row.code)
+        told = {"cancelled", "client-gone", "expired", "not-found", "not-ready", "precondition-failed", "slow-client"}
+        told |= {"range-not-satisfiable", "range-refused", "stopping", "too-many-requests", "upgrade-required"}
+        assert ("lake" in str(body)) is (row.code in told), row
 
 
 def test_the_list_has_an_end() -> None:
