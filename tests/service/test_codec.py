@@ -70,7 +70,10 @@ rights = st.none() | st.sampled_from(
         read_rights({"rows": {"a": {"x": Decimal("1.20")}}, "columns": {"a": ["x"]}, "settings": {"app.tenant": "3"}}),
     ]
 )
-files = st.builds(PreparedFile, st.integers(1, 9), texts, counts, texts, counts, times, rights=rights)
+meanings = st.none() | st.lists(texts, max_size=2).map(tuple)
+files = st.builds(
+    PreparedFile, st.integers(1, 9), texts, counts, texts, counts, times, rights=rights, meanings=meanings
+)
 sets = st.builds(
     DeliveredSet,
     st.integers(1, 9),
@@ -82,6 +85,7 @@ sets = st.builds(
     times,
     st.lists(st.none() | st.lists(texts, max_size=2).map(tuple), max_size=2).map(tuple),
     rights,
+    meanings,
 )
 delivered_specs = st.builds(
     lambda values, limit: parse_spec(

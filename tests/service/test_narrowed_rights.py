@@ -112,6 +112,22 @@ def test_less_is_less(service: Service, folder: Path) -> None:
         assert call(service, f"{made(service, delivery='file')}/download", headers=BEARER).status == 200
 
 
+def test_a_dataset_that_is_another_one_by_now(service: Service, folder: Path) -> None:
+    """Its query may leave out what it gave when the file was made."""
+
+    def some(condition: str) -> str:
+        return f'{LAKE}[datasets.some]\nquery = "SELECT * FROM small WHERE {condition}"'
+
+    reload(service, folder, some("id <= 3"))
+    file = made(service, delivery="file", dataset="some")
+    delivery = made(service, delivery="store", destination="lake", dataset="some")
+    reload(service, folder, some("id <= 2"))
+    for path in (f"{file}/download", f"{delivery}/files", f"{delivery}/files/0"):
+        assert call(service, path, headers=BEARER).status == 403, path
+    reload(service, folder, some("id <= 3"))
+    assert call(service, f"{file}/download", headers=BEARER).status == 200
+
+
 def test_who_may_read_more_than_then_reads_what_was_made(service: Service, folder: Path) -> None:
     reload(service, folder, NARROWER)
     file = made(service, delivery="file")

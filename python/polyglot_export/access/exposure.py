@@ -14,12 +14,13 @@ catalogue and writes the catalogue's name.
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from polyglot_export.errors import SpecError
 from polyglot_export.request.spec import REST
-from polyglot_export.sources.base import Source
+from polyglot_export.sources.base import RelationName, Source
 from polyglot_export.sources.query import QuerySource
 from polyglot_export.sources.table import TableSource
 
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 
 
 __all__ = ["EVERYTHING", "Exposure"]
+
+
+MEANING_DIGITS = 32
+"""Hexadecimal, of a digest that is kept with what was exported: nobody makes two queries on purpose that share it."""
 
 
 class Exposure(ABC):
@@ -72,6 +77,17 @@ class Exposure(ABC):
     def parameters_of(self, name: str) -> Mapping[str, Parameter]:  # noqa: ARG002 - of those that have some
         """The parameters of a dataset, by name."""
         return {}
+
+    def meaning_of(self, spec: ExportSpec) -> str:
+        """A digest of what the dataset of an export stands for: its table, or its query with the values of its
+        parameters. (Columns, rows and masks are compared by themselves.)
+
+        Raises:
+            SpecError: As in :meth:`source_of`.
+        """
+        reads = self.source_of(spec).reads
+        stands_for = (reads.schema, reads.name) if isinstance(reads, RelationName) else (reads.text, reads.parameters)
+        return hashlib.sha256(repr(stands_for).encode()).hexdigest()[:MEANING_DIGITS]
 
     def covers(self, spec: ExportSpec, offered: tuple[str, ...] | None) -> bool:
         """Whether the file of an export that was made under another exposure may be read under this one.

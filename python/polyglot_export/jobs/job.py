@@ -153,6 +153,8 @@ class PreparedFile:
     """What tells the file from one that was written to since; ``None`` where that is not known."""
     rights: Rights | None = None
     """With which its owner read then; ``None`` where an older version has made it, which did not note them."""
+    meanings: tuple[str, ...] | None = None
+    """For each dataset a digest of what it stood for then; ``None`` as for the rights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,8 @@ class DeliveredSet:
     offered: tuple[tuple[str, ...] | None, ...]
     """For each dataset, the columns that its owner was offered then; ``None`` for all that the source had."""
     rights: Rights | None = None
+    """As that of :class:`PreparedFile`."""
+    meanings: tuple[str, ...] | None = None
     """As that of :class:`PreparedFile`."""
 
 

@@ -78,6 +78,9 @@ class Caller:
         covered = zip(job.spec.each(), offered, strict=True)
         if not all(self.exposure.covers(spec, columns) for spec, columns in covered):
             return False
+        meanings = job.made.meanings if job.made is not None else None
+        if meanings is not None and meanings != tuple(map(self.exposure.meaning_of, job.spec.each())):
+            return False
         under = (job.made.rights if job.made is not None else None) or job.rights
         # Where nobody noted them it may hold everything.
         return self.rights.cover(under or Rights(), job.spec)

@@ -208,6 +208,11 @@ class Admitted:
         """For each dataset, the columns that may be exported; ``None`` for all that there are."""
         return tuple(self._exposure.source_of(each).columns for each in self._spec.each())
 
+    @property
+    def meanings(self) -> tuple[str, ...]:
+        """For each dataset, a digest of what it stands for."""
+        return tuple(map(self._exposure.meaning_of, self._spec.each()))
+
     def open(self, token: CancelToken) -> Export:
         """Plan and start the export of one dataset, in the thread that will pull it.
 

@@ -82,6 +82,7 @@ class DeliveredSets:
             active.present(),
             admitted.offered,
             admitted.rights,
+            admitted.meanings,
         )
 
     async def take_back(self, active: ActiveRun) -> None:

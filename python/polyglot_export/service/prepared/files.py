@@ -63,6 +63,7 @@ class SpoolFiles:
             offered,
             written.stamp,
             admitted.rights,
+            admitted.meanings,
         )
 
     async def take_back(self, active: ActiveRun) -> None:
