@@ -55,15 +55,27 @@ $(STAMPS)/dev: $(STAMPS)/venv requirements-dev.txt
 
 # The compiled module is placed into python/, where the installed package (editable) and mypy find it. maturin installs the
 # package with its dependencies; off line, since the lock has brought them all. (With uv: an older pip knows no groups.)
+MATURIN := VIRTUAL_ENV=$(CURDIR)/.venv UV_OFFLINE=1 UV_NO_INDEX=1 $(BIN)/maturin develop --release --locked --quiet
+
 $(STAMPS)/core: $(STAMPS)/venv $(RUST_SOURCES) pyproject.toml
 	@tools/check-tools.sh rust
-	VIRTUAL_ENV=$(CURDIR)/.venv UV_OFFLINE=1 UV_NO_INDEX=1 $(BIN)/maturin develop --release --locked --quiet --uv --group build
+	$(MATURIN) --uv --group build
 	$(BIN)/python -m compileall -q python
 	@touch $@
 
 .PHONY: system
 system:
 	@tools/system-packages.sh
+
+# Two parts of the installation that can be made side by side (.ci/run): the second one alone changes .venv. What is
+# compiled here `install` finds compiled.
+.PHONY: compile
+compile: $(STAMPS)/venv
+	@tools/check-tools.sh rust
+	$(MATURIN) --skip-install
+
+.PHONY: packages
+packages: $(STAMPS)/dev
 
 # Node.js with npm, other people's clients in .build/clients, and Azurite; quick when nothing has changed.
 .PHONY: test-clients
@@ -143,11 +155,14 @@ test-portable: install ## The tests that need only a PostgreSQL, as they run on 
 .PHONY: lint
 lint: install lint-python lint-deploy lint-workflows lint-rust ## Every check that needs no database
 
+.PHONY: lint-types
+lint-types: $(STAMPS)/dev
+	$(BIN)/mypy
+
 .PHONY: lint-python
-lint-python: $(STAMPS)/core $(STAMPS)/dev
+lint-python: $(STAMPS)/core $(STAMPS)/dev lint-types
 	$(BIN)/ruff check $(PYTHON_FOLDERS)
 	$(BIN)/ruff format --check $(PYTHON_FOLDERS)
-	$(BIN)/mypy
 	PYTHONPATH=python $(BIN)/python -m mypy.stubtest polyglot_export._core --mypy-config-file tools/stubtest.ini \
 		--allowlist tools/stubtest-allowlist.txt
 	$(BIN)/lint-imports --no-cache --no-logo pyproject.toml
