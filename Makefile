@@ -94,8 +94,9 @@ serve: $(STAMPS)/core ## The demo's database and service, kept running until Ctr
 	@$(BIN)/polyglot demo --rows "$(ROWS)" --keep
 
 .PHONY: bench
-bench: install ## Each format, dumps, and every peer that is installed beside psql \copy, into docs/ (BENCH='--rows 2000000 --pairs 5')
-	@$(BIN)/python -m benchmarks.bench --peers --json docs/benchmarks.json --chart docs/benchmarks.svg $(BENCH)
+bench: install ## Each format, dumps, and every peer that can be had beside psql \copy, into docs/ (BENCH='--rows 2000000 --pairs 5')
+	@benchmarks/peers/install.sh
+	@$(BIN)/python -m benchmarks.suite --write $(BENCH)
 	@$(BIN)/python -m benchmarks.dumps --peers
 	@$(BIN)/python -m benchmarks.one_moment
 

@@ -11,8 +11,10 @@ from typing import Any
 import click
 
 from benchmarks.chart import chart_svg
+from benchmarks.lineitem import LINEITEM
 from benchmarks.peers.base import Peer
 from benchmarks.peers.registry import all_peers
+from benchmarks.taxi import TAXI
 from benchmarks.wide import WIDE
 from polyglot_export.cli.bench.run import exit_code, run
 from polyglot_export.cli.bench.source import RECORDS
@@ -20,15 +22,15 @@ from polyglot_export.cli.commands.bench import bench_command, choices_of
 from polyglot_export.cli.signals import Interrupted, die_by
 from polyglot_export.errors import PolyglotError
 
-__all__ = ["compare"]
+__all__ = ["SAMPLES", "compare", "installed"]
 
-SAMPLES = {sample.name: sample for sample in (RECORDS, WIDE)}
+SAMPLES = {sample.name: sample for sample in (RECORDS, WIDE, LINEITEM, TAXI)}
 
 
 def _compare(*, sample: str, peers: bool, chart: Path | None, **given: Any) -> None:
-    installed, unavailable = _installed(all_peers()) if peers else ([], {})
+    others, unavailable = installed(all_peers()) if peers else ([], {})
     try:
-        report = run(choices_of(**given), others=installed, unavailable=unavailable, sample=SAMPLES[sample])
+        report = run(choices_of(**given), others=others, unavailable=unavailable, sample=SAMPLES[sample])
         if chart is not None:
             chart.write_text(chart_svg(report), encoding="utf-8")
     except PolyglotError as error:
@@ -47,7 +49,7 @@ compare = click.Command(
             type=click.Choice(tuple(SAMPLES)),
             default=RECORDS.name,
             show_default=True,
-            help="The sample: records, or wide with 30 columns.",
+            help="The sample: records, wide (30 columns), lineitem (TPC-H) or taxi (19 columns of New York's trips).",
         ),
         click.Option(["--peers"], is_flag=True, help="Measure every other tool that is installed as well."),
         click.Option(
@@ -60,7 +62,7 @@ compare = click.Command(
 )
 
 
-def _installed(peers: tuple[Peer, ...]) -> tuple[list[Peer], dict[str, str]]:
+def installed(peers: tuple[Peer, ...]) -> tuple[list[Peer], dict[str, str]]:
     """The peers that can run here, and why the others cannot."""
     reasons = {peer: peer.missing() for peer in peers}
     unavailable = {peer.name: reason for peer, reason in reasons.items() if reason is not None}

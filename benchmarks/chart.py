@@ -67,7 +67,10 @@ def chart_svg(report: Report) -> str:
     axis = LEFT + SCALE
     facts = report.facts
     title = f"Seconds relative to psql \\copy … csv, {facts['rows']:,} rows of {facts['table']}"
-    note = f"Shorter is faster. Medians of {facts['pairs']} pairs, {facts['workers']} workers, {facts['CPUs']} CPUs."
+    note = (
+        f"Shorter is faster. Medians of {facts['pairs']} pairs, {facts['workers']} workers, {facts['CPUs']} CPUs;"
+        f" polyglot {facts['polyglot']} ({facts['commit'] or 'no commit'}), {facts['date']}."
+    )
     return "\n".join(
         [
             (

@@ -27,7 +27,7 @@ from psycopg import sql
 
 from benchmarks.pages import write_into
 from benchmarks.peers.base import missing_modules
-from benchmarks.peers.duckdb import DuckDB, load_statement
+from benchmarks.peers.programs.duckdb import load_all, load_statement
 from benchmarks.wide import WIDE
 from polyglot_export.cli.bench.source import RECORDS, Sample
 from polyglot_export.testing.postgres import EmbeddedServer
@@ -96,11 +96,16 @@ class Tool(NamedTuple):
 
     def missing(self) -> str | None:
         """DuckDB's extension is a download, unless a package has it."""
-        return (
-            DuckDB().missing()
-            if "duckdb" in self.modules
-            else missing_modules(*(name.partition(".")[0] for name in self.modules))
-        )
+        absent = missing_modules(*(name.partition(".")[0] for name in self.modules))
+        if absent is not None or "duckdb" not in self.modules:
+            return absent
+        import duckdb
+
+        try:
+            load_all()
+        except duckdb.Error as error:
+            return f"DuckDB {duckdb.__version__} lacks an extension here ({str(error).splitlines()[0]})"
+        return None
 
 
 TOOLS: dict[str, Tool] = {

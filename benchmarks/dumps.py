@@ -63,7 +63,7 @@ class Bench:
         """A run of another tool, which writes ``records`` into the empty folder."""
         self._empty()
         job = SetJob(self.dsn, "records", rows, self.out, self._folder, self._programs)
-        usage = self._measured(peer.command(job), self._libpq)
+        usage = self._measured(peer.command(job), self._libpq | peer.environment(job))
         found = peer.rows(job)
         if found is not None and found != rows:
             raise SystemExit(f"{peer.name}: {found:,} of {rows:,} rows are in its files")

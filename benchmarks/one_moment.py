@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.peers.base import missing_programs
+from benchmarks.peers.base import found_program, missing_programs
 from benchmarks.transfers import BOTH, ROWS, make_bank, transfers
 from polyglot_export.testing.postgres import EmbeddedServer
 from polyglot_export.testing.usage import measure
@@ -63,7 +63,7 @@ def rivet(dsn: str, tables: tuple[str, ...], folder: Path) -> list[str]:
     config = folder.with_name("rivet.yaml")
     source = {"type": "postgres", "url": dsn, "environment": "local"}
     config.write_text(json.dumps({"source": source, "exports": exports}))
-    return ["rivet", "run", "--config", str(config)]
+    return [found_program("rivet") or "rivet", "run", "--config", str(config)]
 
 
 TOOLS = {"polyglot dump": ours, "rivet, chunked": rivet}

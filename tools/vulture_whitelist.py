@@ -103,8 +103,8 @@ isolation_level
 autocommit
 handlers
 
-# A child process of the benchmark reads its job by code that is a string (benchmarks/peers/base.py).
-of_environment
+# A process of the benchmark calls it by code that is a string (benchmarks/set_peers/duckdb.py).
+write_set
 
 # Whole records are compared or written out, whatever their members are called.
 metadata_scores

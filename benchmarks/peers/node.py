@@ -1,24 +1,22 @@
 """The usual pipeline in Node: pg-cursor, and csv-stringify or JSON.stringify.
 
-``NODE_PATH``, or a folder ``node_modules`` below the working folder, has the packages: ``npm install pg pg-cursor
-csv-stringify``.
+Its packages are those of ``install.sh``, or of ``NODE_PATH``: ``npm install pg pg-cursor csv-stringify``.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
 from typing import ClassVar
 
-from benchmarks.peers.base import Job, Peer
+from benchmarks.peers.base import BUILD, CHECK_SECONDS, Job, Peer
 
 __all__ = ["NodeReference"]
 
 SCRIPT = Path(__file__).with_name("node.cjs")
 PACKAGES = ("pg", "pg-cursor", "csv-stringify")
-CHECK_SECONDS = 30
+FOLDER = BUILD / "npm"
 
 
 class NodeReference(Peer):
@@ -26,19 +24,22 @@ class NodeReference(Peer):
 
     name: ClassVar[str] = "Node (pg-cursor)"
     cases: ClassVar[tuple[str, ...]] = ("csv", "json", "csv.gz")
+    package: ClassVar[str | None] = "node"
 
     def missing(self) -> str | None:
         """Node, and three packages of npm."""
         if shutil.which("node") is None:
             return "node is not on PATH"
-        code = "; ".join(f"require.resolve('{name}', {{paths: [process.cwd(), ...module.paths]}})" for name in PACKAGES)
+        paths = f"{{paths: [{str(FOLDER)!r}, ...module.paths]}}"
+        code = "; ".join(f"require.resolve('{name}', {paths})" for name in PACKAGES)
         done = subprocess.run(["node", "-e", code], capture_output=True, check=False, timeout=CHECK_SECONDS)
-        return (
-            None
-            if done.returncode == 0
-            else f"Node finds no {', '.join(PACKAGES)} (NODE_PATH, or node_modules in this folder)"
-        )
+        return None if done.returncode == 0 else f"Node finds no {', '.join(PACKAGES)} (install.sh, or NODE_PATH)"
+
+    def version(self) -> str | None:
+        """That of Node."""
+        done = subprocess.run(["node", "--version"], capture_output=True, check=True, text=True, timeout=CHECK_SECONDS)
+        return done.stdout.strip().removeprefix("v")
 
     def command(self, job: Job) -> list[str]:
-        """The script, which looks for its packages in the working folder."""
-        return ["node", str(SCRIPT), os.getcwd(), job.case, job.name, job.path]  # noqa: PTH109
+        """The script, which is told where its packages are."""
+        return ["node", str(SCRIPT), str(FOLDER), job.case, job.name, job.path]

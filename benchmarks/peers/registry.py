@@ -7,12 +7,15 @@ from benchmarks.peers.asyncpg import Asyncpg
 from benchmarks.peers.base import Peer
 from benchmarks.peers.clickhouse import ClickHouse
 from benchmarks.peers.connectorx import ConnectorX
-from benchmarks.peers.duckdb import DuckDB, DuckDBUnordered
+from benchmarks.peers.duckdb import DuckDB, DuckDB2, DuckDBUnordered
+from benchmarks.peers.ingestr import Ingestr
 from benchmarks.peers.node import NodeReference
 from benchmarks.peers.polars import Polars
 from benchmarks.peers.psql import Gzip, Gzip1, Pigz, RowToJson, Zstd
 from benchmarks.peers.psycopg import Psycopg
+from benchmarks.peers.rivet import Rivet
 from benchmarks.peers.rustpy_xlsxwriter import RustpyXlsxWriter
+from benchmarks.peers.sling import Sling
 from benchmarks.peers.xlsxwriter import XlsxWriter
 
 __all__ = ["all_peers"]
@@ -23,10 +26,14 @@ def all_peers() -> tuple[Peer, ...]:
     return (
         DuckDB(),
         DuckDBUnordered(),
+        DuckDB2(),
         ClickHouse(),
         Adbc(),
         ConnectorX(),
         Polars(),
+        Rivet(),
+        Sling(),
+        Ingestr(),
         Asyncpg(),
         Psycopg(),
         XlsxWriter(),

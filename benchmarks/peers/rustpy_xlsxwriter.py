@@ -4,27 +4,17 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from benchmarks.peers.base import Client, Job, missing_modules
-from benchmarks.peers.xlsxwriter import plain_rows
+from benchmarks.peers.base import Client
 
 __all__ = ["RustpyXlsxWriter"]
 
 
 class RustpyXlsxWriter(Client):
-    """Its usual mode, which keeps one row in memory."""
+    """Its usual mode."""
 
     name: ClassVar[str] = "rustpy-xlsxwriter"
     cases: ClassVar[tuple[str, ...]] = ("xlsx",)
     package: ClassVar[str | None] = "rustpy-xlsxwriter"
-
-    def missing(self) -> str | None:
-        """Two packages."""
-        return missing_modules("rustpy_xlsxwriter", "psycopg")
-
-    def run(self, job: Job) -> None:
-        """One sheet of dictionaries."""
-        import rustpy_xlsxwriter
-
-        rows = plain_rows(job)
-        names = next(rows)
-        rustpy_xlsxwriter.write_worksheet((dict(zip(names, row, strict=True)) for row in rows), job.path)
+    home: ClassVar[str] = "frames"
+    modules: ClassVar[tuple[str, ...]] = ("rustpy_xlsxwriter", "psycopg")
+    program: ClassVar[str] = "rustpy_xlsxwriter"

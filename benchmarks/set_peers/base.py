@@ -46,6 +46,10 @@ class SetPeer(ABC):
     def command(self, job: SetJob) -> list[str]:
         """Program and arguments of the process that writes the files."""
 
+    def environment(self, job: SetJob) -> dict[str, str]:  # noqa: ARG002 - most need none
+        """Variables of its process, beside those of libpq, which name the server."""
+        return {}
+
     def rows(self, job: SetJob) -> int | None:
         """The rows in its files; ``None`` where only the tool itself can read them."""
         import pyarrow.dataset

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import ClassVar
 
 from benchmarks.peers.duckdb import DuckDB
@@ -27,16 +26,7 @@ class DuckDBSet(SetPeer):
     def command(self, job: SetJob) -> list[str]:
         """One statement."""
         select = self.select.format(table=job.table)
-        copy = f"COPY ({select}) TO '{job.folder}' (FORMAT parquet, {self.layout}, OVERWRITE_OR_IGNORE)"
-        code = (
-            "import duckdb\nfrom benchmarks.peers.duckdb import load_statement\n"
-            "with duckdb.connect() as connection:\n"
-            "    connection.execute(load_statement())\n"
-            "    connection.execute('SET preserve_insertion_order = false')\n"
-            "    connection.execute(\"ATTACH '' AS pg (TYPE postgres, READ_ONLY)\")\n"
-            f"    connection.execute({copy!r})\n"
-        )
-        return [sys.executable, "-c", code]
+        return DuckDB().python(f"write_set({select!r}, {str(job.folder)!r}, {self.layout!r})")
 
 
 class DuckDBPartitions(DuckDBSet):

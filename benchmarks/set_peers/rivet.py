@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import ClassVar
 
-from benchmarks.peers.base import missing_programs
+from benchmarks.peers.base import found_program, missing_programs
 from benchmarks.set_peers.base import SetJob, SetPeer
 
 __all__ = ["Rivet"]
@@ -38,4 +38,4 @@ class Rivet(SetPeer):
         source = {"type": "postgres", "url": job.uri, "environment": "local"}
         config = job.scratch / "rivet.yaml"
         config.write_text(json.dumps({"source": source, "exports": [export]}))
-        return ["rivet", "run", "--config", str(config)]
+        return [found_program("rivet") or "rivet", "run", "--config", str(config)]

@@ -101,14 +101,23 @@ def test_every_form_is_measured_and_right(tmp_path: Path, capsys: pytest.Capture
         assert ratio["median"] == pytest.approx(seconds["median"] / floor["median"], rel=0.05)
         assert (result["compressionRatio"] is not None) == CASES[name].compressed
         assert result["serverCpuSeconds"] is not None
+        to_limit, seen = result["toLimit"], result["beside"]
+        assert isinstance(to_limit, dict)
+        assert to_limit["median"] > 1, "nobody is faster than who drops everything unread"
+        assert isinstance(seen, dict)
+        assert seen["probeMilliseconds"]["reads"] > 0
         assert isinstance(result["peakBytes"], int)
         assert result["peakBytes"] > 10_000_000
     ratio_of_gzip = results["csv.gz", "polyglot"]["compressionRatio"]
     size_of_gzip = results["csv.gz", "polyglot"]["bytes"]
     assert isinstance(size_of_gzip, int)
     assert ratio_of_gzip == pytest.approx(plain / size_of_gzip, abs=0.01)
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
-    assert [line.split(" | ")[0] for line in lines[2:]] == [f"| {name}" for name in CASES]
+    output = capsys.readouterr().out
+    speeds, _, beside = output.partition("\n\n| format | tool | transaction s")
+    rows = [line.split(" | ")[0] for line in speeds.splitlines() if line.startswith("| ")]
+    assert rows[2:] == [f"| {name}" for name in CASES]
+    rows = [line.split(" | ")[0] for line in beside.splitlines() if line.startswith("| ")]
+    assert rows[1:] == ["| ", *(f"| {name}" for name in CASES)], "nothing comes first, as the measure of the others"
 
 
 def compared(*arguments: str) -> str:
@@ -133,7 +142,7 @@ def test_peers_are_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     written = json.loads((tmp_path / "b.json").read_text())
     assert written["unavailable"] == {"absent": "the Python module absent is not installed"}
     assert written["versions"].keys() == {"PostgreSQL", "psycopg"}
-    assert written["versions"]["psycopg"] == psycopg.__version__
+    assert written["versions"]["psycopg"] == Psycopg().version()
     assert "WRONG: 499 rows instead of 500" in output
     assert "Not available: absent: the Python module absent is not installed." in output
     chart = (tmp_path / "b.svg").read_text()
@@ -223,12 +232,12 @@ def test_names_of_forms() -> None:
             chosen_cases(wrong)
 
 
-def test_no_password_is_on_a_command_line() -> None:
+def test_no_password_is_on_a_command_line(tmp_path: Path) -> None:
     """Everybody on the machine sees the arguments of a process."""
     server = Server("127.0.0.1", 5432, "me", "top secret/@", "shop")
     for peer in (*all_peers(), Polyglot(2)):
         for case in peer.cases:
-            arguments = peer.command(Job(case, "/dev/null", "public", "t", server.uri))
+            arguments = peer.command(Job(case, "/dev/null", "public", "t", server.uri, scratch=str(tmp_path)))
             assert not any("secret" in argument for argument in arguments), peer.name
             assert case in CASES
     assert "top%20secret%2F%40" in server.uri
@@ -240,7 +249,8 @@ def test_the_package_names_no_other_tool() -> None:
     package = Path(_core.__file__).parent
     for file in (package / "cli").rglob("*.py"):
         words = set(re.findall(r"\w+", file.read_text().lower()))
-        assert not words & {"duckdb", "clickhouse", "chdb", "connectorx", "polars", "adbc", "asyncpg", "pigz"}, file
+        others = {"duckdb", "clickhouse", "chdb", "connectorx", "polars", "adbc", "asyncpg", "pigz", "sling", "ingestr"}
+        assert not words & others, file
 
 
 @pytest.mark.parametrize(

@@ -6,19 +6,24 @@ import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from polyglot_export.cli.bench.watch import Seen
+
 __all__ = ["Report", "Result", "Run"]
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run and the psql that ran just before it.
+    """One run, the psql that ran just before it, and the limit of the round.
 
     Attributes:
         seconds: From the start of the process to its end.
         cpu: CPU seconds of the process and of the children that it waited for.
         server_cpu: CPU seconds of the server; ``None`` where they are not known.
         peak: Largest resident set in bytes. In a pipeline it is that of the largest process.
-        floor: Seconds that psql took just before for its own copy, as csv to /dev/null.
+        floor: Seconds that psql took just before for its own copy, as csv to the same place.
+        round: In which it ran, from 0.
+        limit: Seconds in which the server sent the same rows to nobody, in the same round; ``None`` where that cannot
+            be measured.
     """
 
     seconds: float
@@ -26,6 +31,8 @@ class Run:
     server_cpu: float | None
     peak: int
     floor: float
+    round: int = 0
+    limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,7 @@ class Result:
         rows: Rows that a reader found in the file; the rows of the table when no file was read back.
         size: Bytes of the file; 0 when no file was read back.
         problem: What is wrong with the file or the tool; ``None`` when all is right.
+        seen: What others on the server saw while the file was written that was read back; ``None`` when none was.
     """
 
     case: str
@@ -47,6 +55,7 @@ class Result:
     rows: int
     size: int
     problem: str | None
+    seen: Seen | None = None
 
     def median(self, of: Callable[[Run], float | None]) -> float | None:
         """The median of a figure over the runs; ``None`` where no run has it."""
@@ -57,6 +66,17 @@ class Result:
     def ratio(self) -> float | None:
         """The median over the pairs of the tool's time divided by psql's."""
         return self.median(lambda run: run.seconds / run.floor)
+
+    @property
+    def to_limit(self) -> float | None:
+        """The median over the rounds of the tool's time divided by that of the server alone."""
+        return self.median(lambda run: run.seconds / run.limit if run.limit else None)
+
+    def beside(self, other: Result) -> float | None:
+        """The median over the rounds that both took part in of the other's time divided by this one's."""
+        mine = {run.round: run.seconds for run in self.runs}
+        ratios = [run.seconds / mine[run.round] for run in other.runs if run.round in mine]
+        return statistics.median(ratios) if ratios else None
 
     def members(self, plain: int | None) -> dict[str, object]:
         """This result as an object of the JSON file.
@@ -70,6 +90,7 @@ class Result:
             "name": self.name,
             "problem": self.problem,
             "rows": self.rows,
+            "runs": len(self.runs),
             "bytes": self.size,
             "compressionRatio": round(plain / self.size, 2) if plain and self.size else None,
             "rowsPerSecond": round(self.rows / seconds) if seconds else None,
@@ -77,9 +98,12 @@ class Result:
             "seconds": self._spread(lambda run: run.seconds),
             "ratio": self._spread(lambda run: run.seconds / run.floor),
             "floorSeconds": self._spread(lambda run: run.floor),
+            "toLimit": self._spread(lambda run: run.seconds / run.limit if run.limit else None),
+            "limitSeconds": self._spread(lambda run: run.limit),
             "clientCpuSeconds": self._spread(lambda run: run.cpu),
             "serverCpuSeconds": self._spread(lambda run: run.server_cpu),
             "peakBytes": max((run.peak for run in self.runs), default=None),
+            "beside": None if self.seen is None else self.seen.members(),
         }
 
     def _values(self, of: Callable[[Run], float | None]) -> list[float]:
@@ -104,8 +128,9 @@ class Report:
         facts: The machine, the table, the number of pairs and the like.
         results: The results case by case; in each ours comes first.
         unavailable: For each tool that could not run, the reason.
-        versions: Versions of PostgreSQL and of the tools that are Python packages.
+        versions: Versions of PostgreSQL and of the tools.
         plain: Bytes of the table as csv; ``None`` where csv was not measured.
+        quiet: What others on the server saw while nothing was exported; ``None`` where nobody looked.
     """
 
     facts: dict[str, object]
@@ -113,6 +138,7 @@ class Report:
     unavailable: dict[str, str]
     versions: dict[str, str]
     plain: int | None
+    quiet: Seen | None = None
 
     def members(self, compressed: Iterable[str]) -> dict[str, object]:
         """The whole report as the object of the JSON file.
@@ -122,4 +148,10 @@ class Report:
         """
         names = set(compressed)
         results = [result.members(self.plain if result.case in names else None) for result in self.results]
-        return {"facts": self.facts, "versions": self.versions, "results": results, "unavailable": self.unavailable}
+        return {
+            "facts": self.facts,
+            "versions": self.versions,
+            "quiet": None if self.quiet is None else self.quiet.members(),
+            "results": results,
+            "unavailable": self.unavailable,
+        }

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
+from datetime import UTC, datetime
 from pathlib import Path
 
 from polyglot_export import _core
 from polyglot_export.cli.bench.cases import CASES, Case
 from polyglot_export.cli.bench.ours import Polyglot
-from polyglot_export.cli.bench.pairs import Bench
+from polyglot_export.cli.bench.pairs import Bench, Manner
 from polyglot_export.cli.bench.report import report_text
 from polyglot_export.cli.bench.results import Report, Result
 from polyglot_export.cli.bench.source import RECORDS, Sample, Source, filled, found
@@ -43,6 +44,7 @@ class Choices:
         table: A table of the user's. ``None`` starts a server and fills the sample table there.
         dsn: The database that ``table`` is in.
         json: A file that the figures are written to, or ``None``.
+        disk: The folder that the measured runs write into, waiting for the disk; ``None`` for /dev/null.
     """
 
     cases: tuple[Case, ...] = tuple(CASES.values())
@@ -54,6 +56,7 @@ class Choices:
     table: str | None = None
     dsn: str | None = None
     json: Path | None = None
+    disk: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -115,26 +118,51 @@ def _measured(choices: Choices, others: _Others, source: Source, screen: Screen)
     tools = [Polyglot(workers), *others.tools]
     results: list[Result] = []
     with tempfile.TemporaryDirectory(prefix="polyglot-bench-") as folder:
-        bench = Bench(source, Path(folder), pairs=choices.pairs, check=choices.check, timeout=choices.timeout)
+        manner = Manner(choices.pairs, choices.check, choices.timeout, choices.disk, workers)
+        bench = Bench(source, Path(folder), manner)
         bench.warm_up()
+        quiet = bench.quiet() if choices.check else None
         for case in choices.cases:
             results += bench.compare(case, [tool for tool in tools if case.name in tool.cases], screen.say)
+    names = {case.name for case in choices.cases}
+    used = [tool for tool in tools if names.intersection(tool.cases)]
     plain = next((result.size for result in results if (result.case, result.name) == ("csv", Polyglot.name)), 0)
     facts: dict[str, object] = {
         "table": source.table,
         "rows": source.rows,
+        "target": "/dev/null" if choices.disk is None else "disk",
         "pairs": choices.pairs,
         "workers": workers,
         "CPUs": os.cpu_count(),
         "machine": platform.machine(),
         "Python": platform.python_version(),
         "polyglot": _core.version,
+        "commit": _commit(),
+        "date": datetime.now(UTC).date().isoformat(),
         "load": round(os.getloadavg()[0], 1),
     }
-    return Report(facts, tuple(results), others.unavailable, _versions(source, tools), plain or None)
+    return Report(facts, tuple(results), others.unavailable, _versions(source, used), plain or None, quiet)
 
 
 def _versions(source: Source, tools: list[Tool]) -> dict[str, str]:
     with connect(source.server.uri, application_name="polyglot bench") as connection:
         versions = {"PostgreSQL": connection.info.parameter_status("server_version") or ""}
-    return versions | {tool.package: metadata.version(tool.package) for tool in tools if tool.package is not None}
+    for tool in tools:
+        version = tool.version()
+        if tool.package is not None and version is not None:
+            # Two tools may be two versions of one package.
+            known = versions.get(tool.package, version)
+            versions[tool.package if known == version else tool.name] = version
+    return versions
+
+
+def _commit() -> str | None:
+    """What is checked out where the package lies, in a clone of the repository."""
+    folder = Path(_core.__file__).parent
+    if not (folder.parents[1] / "Cargo.toml").exists():
+        return None
+    try:
+        command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--exclude", "*"]
+        return subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -16,7 +16,7 @@ from polyglot_export.postgres.connect import connect
 from polyglot_export.testing.postgres import PostgresServer
 from polyglot_export.testing.records import Sums, fill_records, sums_of_server
 
-__all__ = ["RECORDS", "Sample", "Server", "Source", "filled", "found"]
+__all__ = ["PROBE", "PROBE_ROWS", "RECORDS", "Sample", "Server", "Source", "filled", "found"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,9 @@ class Sample:
 
 RECORDS = Sample("records", fill_records, sums_of_server)
 """The table of the demo."""
+PROBE = "polyglot_bench_probe"
+"""The table that is read by key beside an export, on a server of our own."""
+PROBE_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class Source:
         psql: The psql that everything is compared with.
         postmaster: Process id of the server's first process, for its CPU time; ``None`` where it is not known.
         sums: What the rows of the demo's table add up to; ``None`` for other tables.
+        probe: Whether the server has the table :data:`PROBE`.
     """
 
     server: Server
@@ -94,6 +98,7 @@ class Source:
     psql: str
     postmaster: int | None = None
     sums: Sums | None = None
+    probe: bool = False
 
     def server_cpu(self) -> float | None:
         """CPU seconds of all backends that have ended: the postmaster's ``cutime`` and ``cstime`` (proc(5)).
@@ -114,7 +119,16 @@ def filled(server: PostgresServer, sample: Sample, rows: int, on_progress: Calla
     sample.fill(dsn, rows, on_progress)
     where = Server(server.host, server.port, server.user, server.password, "postgres")
     sums = None if sample.sums is None else sample.sums(dsn)
-    return Source(where, "public", sample.name, rows, str(server.bin_dir / "psql"), server.pid, sums)
+    _fill_probe(dsn)
+    return Source(where, "public", sample.name, rows, str(server.bin_dir / "psql"), server.pid, sums, probe=True)
+
+
+def _fill_probe(dsn: str) -> None:
+    """The table of a busy application, of which single rows are read by their key."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE TABLE {PROBE} (id int PRIMARY KEY, payload text NOT NULL)")
+        connection.execute(f"INSERT INTO {PROBE} SELECT i, md5(i::text) FROM generate_series(1, {PROBE_ROWS}) AS i")  # noqa: S608
+        connection.execute(f"VACUUM (ANALYZE) {PROBE}")
 
 
 def found(dsn: str | None, name: str) -> Source:

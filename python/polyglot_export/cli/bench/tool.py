@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from typing import ClassVar
 
 __all__ = ["Job", "Tool"]
@@ -25,6 +25,7 @@ class Job:
         table: The table.
         uri: The server, ``postgresql://…``; the variables of libpq (``PGHOST`` …) name it too.
         psql: The psql to start where one is needed.
+        scratch: An empty folder for what the tool needs beside its file.
     """
 
     case: str
@@ -33,6 +34,7 @@ class Job:
     table: str
     uri: str
     psql: str = "psql"
+    scratch: str = ""
 
     @property
     def name(self) -> str:
@@ -43,11 +45,6 @@ class Job:
         """The variable that tells a child process its job."""
         return {JOB_VARIABLE: json.dumps(asdict(self))}
 
-    @classmethod
-    def of_environment(cls) -> Job:
-        """The job that this process was started for."""
-        return cls(**json.loads(os.environ[JOB_VARIABLE]))
-
 
 class Tool(ABC):
     """A program that is measured, with its settings."""
@@ -57,7 +54,15 @@ class Tool(ABC):
     cases: ClassVar[tuple[str, ...]]
     """The forms it can write, as names of ``cases.CASES``."""
     package: ClassVar[str | None] = None
-    """The Python distribution whose version is reported; ``None`` for other programs."""
+    """The name under which its version is reported; ``None`` where it is not."""
+
+    def version(self) -> str | None:
+        """Its version; by default that of the Python distribution :attr:`package`."""
+        return None if self.package is None else metadata.version(self.package)
+
+    def environment(self, job: Job) -> dict[str, str]:
+        """Variables of its process, beside those of libpq, which name the server."""
+        return job.environment()
 
     @abstractmethod
     def command(self, job: Job) -> list[str]:

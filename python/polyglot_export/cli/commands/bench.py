@@ -60,14 +60,21 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     show_default=True,
     help="Limit of a single run.",
 )
+@click.option(
+    "--disk",
+    type=click.Path(exists=True, file_okay=False, writable=True, path_type=Path),
+    metavar="FOLDER",
+    help="Write into files there and wait for the disk (fsync), psql too. Default: to /dev/null.",
+)
 @click.option("--json", "json_path", type=_FILE, metavar="FILE", help="Write the figures to a file as well.")
 @debug_option
 def bench_command(**given: Any) -> None:
     r"""Measure exports beside psql's own copy.
 
     Each run follows one of psql's \copy as csv to /dev/null, so that both see the same machine; the ratio of the two is
-    what can be compared between machines. Then each file is written once more, read back by another reader and its rows
-    are counted.
+    what can be compared between machines. So is that to the time in which the server sends the rows to nobody. Then
+    each file is written once more, while the transactions on the server are watched, and read back by another reader,
+    which counts its rows.
     """
     try:
         from polyglot_export.cli.bench.run import exit_code, run
@@ -86,6 +93,7 @@ def choices_of(
     workers: int | None,
     check: bool,
     timeout: int,
+    disk: Path | None,
     json_path: Path | None,
 ) -> Choices:
     """What the options of the command say.
@@ -108,4 +116,5 @@ def choices_of(
         table=source,
         dsn=database(dsn),
         json=json_path,
+        disk=disk,
     )
