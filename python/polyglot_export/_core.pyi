@@ -76,6 +76,39 @@ class RowCounter:
         """
 
 @final
+class Sha256:
+    """The SHA-256 of bytes, also of those that :meth:`ChunkStream.write_chunk` writes."""
+
+    def __new__(cls) -> Sha256: ...
+    def update(self, chunk: bytes) -> None:
+        """The next bytes, with the GIL released."""
+    def hexdigest(self) -> str:
+        """The digest of the bytes so far, in hexadecimal digits."""
+
+@final
+class Writer:
+    """Writes to a descriptor that Python has opened: a file, a pipe, a socket or a device. It keeps a duplicate of it
+    (dup(2)); the descriptor itself stays the caller's, who gives it a name, makes it durable, and closes it first where
+    close(2) may tell of an error.
+
+    What a pipe does not take at once is written later, and one that another program has made non-blocking is waited
+    for. In the main thread the handlers of signals run meanwhile.
+
+    Raises:
+        OSError: The descriptor is not open.
+    """
+
+    def __new__(cls, descriptor: int) -> Writer: ...
+    def write(self, chunk: bytes) -> None:
+        """Write all bytes, with the GIL released.
+
+        Raises:
+            OSError: The error of the system, such as ``ENOSPC``.
+        """
+    def close(self) -> None:
+        """Close the duplicate. May be called again."""
+
+@final
 class Progress:
     """A moment of an export, consistent in itself."""
 
@@ -229,6 +262,21 @@ class ChunkStream:
         Raises:
             PolyglotError: Any of ``polyglot_export.errors``; every later call raises it again, so that a failed
                 export can never look complete.
+        """
+    def write_chunk(self, writer: Writer, hasher: Sha256 | None = None) -> int | None:
+        """Wait for the next chunk and write it, all with the GIL released and without a copy of it. A chunk that a
+        large row has made large comes whole.
+
+        Args:
+            writer: Where to.
+            hasher: Gets the same bytes.
+
+        Returns:
+            How many bytes were written; ``None`` means that the export is complete.
+
+        Raises:
+            OSError: The bytes could not be written. The export is cancelled then.
+            PolyglotError: As :meth:`next_chunk`; ``Cancelled`` also while a reader is waited for.
         """
     def cancel(self) -> None:
         """Cancel the queries in the server; ``next_chunk`` raises ``Cancelled`` from now on. Does not block."""

@@ -30,7 +30,11 @@ mod _core {
     #[pymodule_export]
     use crate::py::sessions::PySessions;
     #[pymodule_export]
+    use crate::py::sha256::PySha256;
+    #[pymodule_export]
     use crate::py::stream::{PyChunkStream, PyProgress};
+    #[pymodule_export]
+    use crate::py::writer::PyWriter;
 
     /// What this build is for: a benchmark of a debug build means nothing.
     #[pymodule_export]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from polyglot_export import Cancelled, PolyglotError, parse_spec
+from polyglot_export._core import Sha256, Writer
 from polyglot_export.execution.engines.base import ChunkStream, Engine
 from polyglot_export.execution.engines.registry import ENGINES
 from polyglot_export.execution.opening import open_moment
@@ -43,6 +48,14 @@ def planned(dsn: str, limits: Limits = SMALL, **what: object) -> Iterator[Plan]:
 
 def read(stream: ChunkStream) -> bytes:
     return b"".join(iter(stream.next_chunk, None))
+
+
+def write(stream: ChunkStream, path: Path, hasher: Sha256) -> int:
+    """Let the engine write the file; gives the bytes that it says it wrote."""
+    with path.open("wb") as file, closing(Writer(file.fileno())) as writer:
+        written = sum(iter(lambda: stream.write_chunk(writer, hasher), None))
+        assert stream.write_chunk(writer, hasher) is None
+    return written
 
 
 def test_it_is_registered_by_its_name() -> None:
@@ -82,6 +95,60 @@ def test_progress_goes_from_nothing_to_everything(dsn: str, conn: psycopg.Connec
         after = stream.progress()
         assert (after.rows, after.bytes, after.segments_done, after.segments_total) == (rows, size, 2, 2)
         assert list(after.losses) == [0, 0]
+
+
+def test_what_it_writes_is_what_it_hands_out(
+    dsn: str, conn: psycopg.Connection, engine: Engine, tmp_path: Path
+) -> None:
+    """Ordinary rows, and rows of several chunks, which are written whole."""
+    filled(conn, "t", 2 * PAGES_PER_SEGMENT)
+    for what in ({"dataset": "t"}, {"query": "SELECT g, repeat(g::text, 300000) AS x FROM generate_series(7, 9) AS g"}):
+        hasher, target = Sha256(), tmp_path / "written"
+        with planned(dsn, SMALL, **what) as made, closing(engine.open(made)) as stream:
+            expected = read(stream)
+            with closing(engine.open(made)) as again:
+                assert write(again, target, hasher) == again.progress().bytes == len(expected)
+                assert again.progress().rows == stream.progress().rows
+        assert target.read_bytes() == expected
+        assert hasher.hexdigest() == hashlib.sha256(expected).hexdigest()
+
+
+def test_what_cannot_be_written_ends_it(dsn: str, conn: psycopg.Connection, engine: Engine) -> None:
+    """What would come next must not be taken for what follows the bytes that are missing."""
+    filled(conn, "t", 2 * PAGES_PER_SEGMENT)
+    with planned(dsn, dataset="t") as made, closing(engine.open(made)) as stream:
+        reading, writing = os.pipe()
+        with closing(Writer(writing)) as writer:
+            os.close(writing)
+            os.close(reading)
+            with pytest.raises(BrokenPipeError) as raised:
+                stream.write_chunk(writer)
+            assert (raised.value.errno, raised.value.strerror) == (errno.EPIPE, os.strerror(errno.EPIPE))
+            with pytest.raises(Cancelled):
+                stream.write_chunk(writer)
+        with pytest.raises(Cancelled):
+            stream.next_chunk()
+
+
+def test_it_is_cancelled_while_a_reader_is_waited_for(dsn: str, conn: psycopg.Connection, engine: Engine) -> None:
+    filled(conn, "t", 2 * PAGES_PER_SEGMENT)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with planned(dsn, dataset="t") as made, closing(engine.open(made)) as stream, closing(Writer(writing)) as writer:
+        stopper = threading.Timer(0.2, stream.cancel)
+        stopper.start()
+        try:
+            with pytest.raises(Cancelled):
+                write_all(stream, writer)
+        finally:
+            stopper.join()
+            os.close(reading)
+            os.close(writing)
+
+
+def write_all(stream: ChunkStream, writer: Writer) -> None:
+    while stream.write_chunk(writer) is not None:
+        pass
 
 
 def test_the_end_stays_the_end(dsn: str, conn: psycopg.Connection, engine: Engine) -> None:

@@ -14,6 +14,7 @@ from polyglot_export.cli.signals import Interrupted, Interrupts
 from polyglot_export.errors import Cancelled, InternalError, PolyglotError, TargetFailed
 
 if TYPE_CHECKING:
+    from polyglot_export._core import Sha256
     from polyglot_export.cancel import CancelToken
     from polyglot_export.destinations.base import Destination
     from polyglot_export.execution.export import Export
@@ -33,7 +34,6 @@ PIPE_GRACE_SECONDS = 0.5
 blocks the thread that writes."""
 
 Opener = Callable[["CancelToken"], "Export"]
-OnChunk = Callable[[bytes], None]
 
 
 class Meter(Protocol):
@@ -56,7 +56,7 @@ class ReaderLeft(Exception):
 class _Worker(threading.Thread):
     """Opens the export and moves its chunks into the place. Ends with ``result`` or ``error`` set."""
 
-    def __init__(self, opener: Opener, place: Destination, on_chunk: OnChunk | None, wake: Callable[[], None]) -> None:
+    def __init__(self, opener: Opener, place: Destination, hasher: Sha256 | None, wake: Callable[[], None]) -> None:
         super().__init__(name="polyglot-transfer", daemon=True)
         from polyglot_export.cancel import CancelToken
 
@@ -68,7 +68,7 @@ class _Worker(threading.Thread):
         self.done = False
         self._opener = opener
         self._place = place
-        self._on_chunk = on_chunk
+        self._hasher = hasher
         self._wake = wake
 
     def run(self) -> None:
@@ -90,14 +90,12 @@ class _Worker(threading.Thread):
         """Write all chunks and end the export. The database is released before the disk is synchronised."""
         with self._opener(self.token) as export:
             self.export = export
-            while (chunk := export.next_chunk()) is not None:
-                place.write(chunk)
-                if self._on_chunk is not None:
-                    self._on_chunk(chunk)
+            while place.take(export, self._hasher) is not None:
+                pass
             return export.result()
 
 
-def transfer(opener: Opener, place: Destination, meter: Meter, on_chunk: OnChunk | None = None) -> ExportResult:
+def transfer(opener: Opener, place: Destination, meter: Meter, hasher: Sha256 | None = None) -> ExportResult:
     """Run an export into a place.
 
     The first Ctrl-C, SIGTERM or SIGHUP cancels the query in the server and takes the target back; a second one, or a
@@ -108,7 +106,7 @@ def transfer(opener: Opener, place: Destination, meter: Meter, on_chunk: OnChunk
         opener: Opens the export; called in another thread.
         place: Opened and closed here, and committed when the export is complete.
         meter: Shows the progress.
-        on_chunk: Called in the other thread with each chunk that was written.
+        hasher: Gets the bytes that are written.
 
     Raises:
         Interrupted: By a signal; nothing was committed.
@@ -116,7 +114,7 @@ def transfer(opener: Opener, place: Destination, meter: Meter, on_chunk: OnChunk
         PolyglotError: What the export or the destination raised.
     """
     with Interrupts() as interrupts:
-        worker = _Worker(opener, place, on_chunk, interrupts.wake)
+        worker = _Worker(opener, place, hasher, interrupts.wake)
         worker.start()
         try:
             stopped_by, reader_left = _mind(worker, interrupts, place, meter)

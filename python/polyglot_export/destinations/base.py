@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import PurePath
-from typing import ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, Self
 
-__all__ = ["Capabilities", "Destination"]
+if TYPE_CHECKING:
+    from polyglot_export._core import Sha256, Writer
+
+__all__ = ["Capabilities", "Chunks", "Destination"]
 
 
 class Capabilities(NamedTuple):
@@ -26,6 +29,16 @@ class Capabilities(NamedTuple):
     """The ending of the name says what the bytes are. The name of a device or of a FIFO says nothing about that."""
     memory_bytes: int = 0
     """What it holds of an export at most, beside the chunk that it is given."""
+
+
+class Chunks(Protocol):
+    """What a destination takes bytes from: an export, or the stream of one."""
+
+    def next_chunk(self) -> bytes | None:
+        """Wait for the next chunk; ``None`` at the end."""
+
+    def write_chunk(self, writer: Writer, hasher: Sha256 | None = None) -> int | None:
+        """Wait for the next chunk and write it; gives its bytes, or ``None`` at the end."""
 
 
 class Destination(ABC):
@@ -71,6 +84,27 @@ class Destination(ABC):
     @abstractmethod
     def write(self, chunk: bytes) -> None:
         """Append a chunk. Returns when all of it is written."""
+
+    def take(self, chunks: Chunks, hasher: Sha256 | None = None) -> int | None:
+        """Append the next chunk of an export. Returns when all of it is written.
+
+        Args:
+            chunks: The export.
+            hasher: Gets the same bytes.
+
+        Returns:
+            The bytes of the chunk; ``None`` where there are no more.
+
+        Raises:
+            PolyglotError: What the export raised.
+        """
+        chunk = chunks.next_chunk()
+        if chunk is None:
+            return None
+        self.write(chunk)
+        if hasher is not None:
+            hasher.update(chunk)
+        return len(chunk)
 
     @abstractmethod
     def commit(self) -> None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-import select
 import stat
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from polyglot_export.destinations.base import Capabilities, Destination
-from polyglot_export.errors import TargetFailed
+from polyglot_export.destinations.outlet import Outlet
+from polyglot_export.errors import PolyglotError, TargetFailed
 
-__all__ = ["DescriptorDestination", "DirectDestination", "SpecialFileDestination", "naming", "pipe_of", "write_all"]
+if TYPE_CHECKING:
+    from polyglot_export._core import Sha256
+    from polyglot_export.destinations.base import Chunks
+
+__all__ = ["DescriptorDestination", "DirectDestination", "SpecialFileDestination", "naming", "pipe_of"]
 
 OWN_DESCRIPTOR = re.compile(r"(?:/dev/fd|/proc/(?:self|thread-self)/fd)/(\d+)|/dev/std(out|err)")
 """Names for a descriptor of this process. They are not opened as files: a redirected file would then be written
@@ -33,27 +37,14 @@ def naming(name: str, what: str = "write") -> Iterator[None]:
     """
     try:
         yield
+    except PolyglotError:
+        # What the export says that is being written; some of it is a ValueError too.
+        raise
     except OSError as error:
         raise TargetFailed(f"cannot {what} {name}: {error.strerror or error}") from error
     except ValueError as error:
         # No file can have this name: it holds a NUL.
         raise TargetFailed(f"cannot {what} {name!r}: {error}") from error
-
-
-def write_all(descriptor: int, chunk: bytes) -> None:
-    """Write all bytes of a chunk.
-
-    A pipe may take only a part of it, and one that another program has made non-blocking may take none for now.
-
-    Raises:
-        OSError: The error of the system, such as ``ENOSPC``.
-    """
-    rest = memoryview(chunk)
-    while rest:
-        try:
-            rest = rest[os.write(descriptor, rest) :]
-        except BlockingIOError:
-            select.select((), (descriptor,), ())
 
 
 def pipe_of(descriptor: int) -> int | None:
@@ -75,7 +66,7 @@ class DirectDestination(Destination):
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._descriptor: int | None = None
+        self._outlet: Outlet | None = None
 
     @classmethod
     def named(cls, name: str) -> DirectDestination:
@@ -88,38 +79,43 @@ class DirectDestination(Destination):
 
     def __enter__(self) -> Self:
         with naming(self._name):
-            self._descriptor = self._open()
+            self._outlet = Outlet(self._open(), stays=False)
         return self
 
     def write(self, chunk: bytes) -> None:
         """Write all of a chunk. Blocks while the reader does not read."""
         with naming(self._name):
-            write_all(self._opened(), chunk)
+            self._opened().write(chunk)
+
+    def take(self, chunks: Chunks, hasher: Sha256 | None = None) -> int | None:
+        """Let the core write all of the next chunk."""
+        with naming(self._name):
+            return self._opened().take(chunks, hasher)
 
     def commit(self) -> None:
         """Close our descriptor. Network file systems report a full disk only at this point (close(2))."""
-        descriptor, self._descriptor = self._opened(), None
+        outlet, self._outlet = self._opened(), None
         with naming(self._name):
-            os.close(descriptor)
+            outlet.close()
 
     def discard(self) -> None:
         """Close our descriptor."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
+        outlet, self._outlet = self._outlet, None
+        if outlet is not None:
             with suppress(OSError):
-                os.close(descriptor)
+                outlet.close()
 
     def abandon(self) -> None:
         """Do nothing: what a reader has cannot be taken back."""
 
     def pipe(self) -> int | None:
         """The descriptor if it is that of a pipe, otherwise ``None``."""
-        return None if self._descriptor is None else pipe_of(self._descriptor)
+        return None if self._outlet is None else pipe_of(self._outlet.descriptor)
 
-    def _opened(self) -> int:
-        if self._descriptor is None:
+    def _opened(self) -> Outlet:
+        if self._outlet is None:
             raise TargetFailed(f"cannot write {self._name}: it is closed")
-        return self._descriptor
+        return self._outlet
 
 
 class DescriptorDestination(DirectDestination):

@@ -8,11 +8,16 @@ import re
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from polyglot_export.destinations.base import Capabilities, Destination
-from polyglot_export.destinations.descriptor import naming, write_all
+from polyglot_export.destinations.descriptor import naming
+from polyglot_export.destinations.outlet import Outlet
 from polyglot_export.errors import SpecError, TargetFailed
+
+if TYPE_CHECKING:
+    from polyglot_export._core import Sha256
+    from polyglot_export.destinations.base import Chunks
 
 __all__ = ["FileDestination", "local_path", "part_name", "part_pattern"]
 
@@ -53,7 +58,7 @@ class FileDestination(Destination):
         self._mode = mode
         self._target = Path(self._name)
         self._part: Path | None = None
-        self._descriptor: int | None = None
+        self._outlet: Outlet | None = None
         self._replaced: os.stat_result | None = None
 
     @classmethod
@@ -91,22 +96,25 @@ class FileDestination(Destination):
 
     def write(self, chunk: bytes) -> None:
         """Append a chunk. Returns when all of it is written."""
-        if self._descriptor is None:
-            raise TargetFailed(f"cannot write {self._name}: it is closed")
         with naming(self._name):
-            write_all(self._descriptor, chunk)
+            self._opened().write(chunk)
+
+    def take(self, chunks: Chunks, hasher: Sha256 | None = None) -> int | None:
+        """Let the core append the next chunk."""
+        with naming(self._name):
+            return self._opened().take(chunks, hasher)
 
     def commit(self) -> None:
         """Give the complete file its name, so that it survives a crash. Afterwards the destination is closed."""
-        descriptor, part = self._descriptor, self._part
-        if descriptor is None or part is None:
+        outlet, part = self._opened(), self._part
+        if part is None:
             raise TargetFailed(f"cannot write {self._name}: it is closed")
         try:
             with naming(self._name):
-                self._hand_rights_on(descriptor)
-                os.fsync(descriptor)
-                self._descriptor = None
-                os.close(descriptor)
+                self._hand_rights_on(outlet.descriptor)
+                os.fsync(outlet.descriptor)
+                self._outlet = None
+                outlet.close()
                 part.replace(self._target)
                 self._part = None
                 _sync_folder(self._target.parent)
@@ -116,10 +124,10 @@ class FileDestination(Destination):
     def discard(self) -> None:
         """Remove the temporary file and close. Never raises; does nothing after :meth:`commit`."""
         self.abandon()
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
+        outlet, self._outlet = self._outlet, None
+        if outlet is not None:
             with suppress(OSError):
-                os.close(descriptor)
+                outlet.close()
 
     def abandon(self) -> None:
         """Remove the temporary file while another thread may still be writing to it, as the last act of a process."""
@@ -132,6 +140,11 @@ class FileDestination(Destination):
         """``None``: a file has no reader that could leave."""
         return None
 
+    def _opened(self) -> Outlet:
+        if self._outlet is None:
+            raise TargetFailed(f"cannot write {self._name}: it is closed")
+        return self._outlet
+
     def _open_part(self, replaced: os.stat_result | None) -> None:
         """Make the temporary file beside the real file; ``replaced`` is what is there now."""
         self._target = Path(os.path.realpath(self._name))
@@ -141,7 +154,8 @@ class FileDestination(Destination):
         part = self._target.with_name(part_name(self._target.name))
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         # The rights of the replaced file are given at the end. Until then only the owner can read what may be secret.
-        self._descriptor = os.open(part, flags, 0o600 if replaced is not None else self._mode)
+        descriptor = os.open(part, flags, 0o600 if replaced is not None else self._mode)
+        self._outlet = Outlet(descriptor, stays=True)
         self._part = part
 
     def _hand_rights_on(self, descriptor: int) -> None:

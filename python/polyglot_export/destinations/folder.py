@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Self
 
 from polyglot_export.destinations.base import Capabilities
-from polyglot_export.destinations.descriptor import OWN_DESCRIPTOR, naming, write_all
+from polyglot_export.destinations.descriptor import OWN_DESCRIPTOR, naming
 from polyglot_export.destinations.file import FileDestination, local_path, part_name, part_pattern
+from polyglot_export.destinations.outlet import write_all
 from polyglot_export.destinations.store import Store, StoredFile, Unfinished
 from polyglot_export.destinations.temporary import TemporaryFiles
 from polyglot_export.errors import SpecError

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
 
+from polyglot_export._core import Sha256
 from polyglot_export.cancel import CancelToken
 from polyglot_export.destinations.base import Destination
 from polyglot_export.destinations.store import Store
@@ -74,19 +74,17 @@ def write_part(
     stream = engine.open(ticket.plan)
     stopped = Event()
     forget, forget_wait = token.on_cancel(stream.cancel), token.on_cancel(stopped.set)
-    hasher = hashlib.sha256()
+    hasher = Sha256()
     watched = ticket.plan.watched is not None
     try:
         on_start(stream.progress)
         with place.file(ticket.path) as file, _stopped(file, token):
-            while (chunk := stream.next_chunk()) is not None:
+            while (written := file.take(stream, hasher)) is not None:
                 if watched:
                     on_planned(ticket.plan)
                     watched = False
                 if rate is not None:
-                    rate.take(len(chunk), stopped)
-                file.write(chunk)
-                hasher.update(chunk)
+                    rate.take(written, stopped)
             if watched:
                 on_planned(ticket.plan)
             done = stream.progress()

@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import Cancelled, InternalError, PolyglotError
@@ -21,10 +21,13 @@ from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.plan import Plan
 
 if TYPE_CHECKING:
+    from polyglot_export._core import Sha256, Writer
     from polyglot_export.request.spec import ExportSpec
 
 
 __all__ = ["Export", "start"]
+
+T = TypeVar("T")
 
 
 def start(
@@ -125,6 +128,27 @@ class Export:
         Raises:
             PolyglotError: The export has failed, and its connections are closed; every later call raises it again.
         """
+        return self._guarded(self._pull)
+
+    def write_chunk(self, writer: Writer, hasher: Sha256 | None = None) -> int | None:
+        """Wait for the next chunk and write it, without a copy of it in Python. ``None`` means what it does from
+        :meth:`next_chunk`.
+
+        Args:
+            writer: Where to.
+            hasher: Gets the same bytes.
+
+        Returns:
+            How many bytes were written.
+
+        Raises:
+            OSError: The bytes could not be written; the export is over.
+            PolyglotError: As :meth:`next_chunk`.
+        """
+        return self._guarded(lambda: self._write(writer, hasher))
+
+    def _guarded(self, pull: Callable[[], T | None]) -> T | None:
+        """Pull, and close everything if that fails."""
         if self._failure is not None:
             raise self._failure
         if self._complete is not None:
@@ -134,7 +158,7 @@ class Export:
         if self._idle is not None and not self._idle.begin():
             raise self._idled(self._idle.seconds)
         try:
-            return self._pull()
+            return pull()
         except PolyglotError as error:
             self._failure = cause_of(error, self._leader, self._token, self.plan.source)
             # The error's traceback holds this object, and this object the error: what nobody closes would wait for the
@@ -143,6 +167,9 @@ class Export:
             if self._failure is error:
                 raise
             raise self._failure from None
+        except OSError:
+            self.close()
+            raise
         finally:
             if self._idle is not None:
                 self._idle.finish()
@@ -238,10 +265,36 @@ class Export:
         if self._watched is not None:
             self._moment.see_nothing_new(self._watched, self.plan.source)
             self._watched = None
-        if chunk is not None:
-            if self._rate is not None:
-                self._rate.take(len(chunk))
-            return chunk
+        if chunk is None:
+            self._end()
+        elif self._rate is not None:
+            self._rate.take(len(chunk))
+        return chunk
+
+    def _write(self, writer: Writer, hasher: Sha256 | None) -> int | None:
+        if self._watched is not None:
+            # What the watch finds keeps the first bytes from being written.
+            chunk = self._pull()
+            if chunk is None:
+                return None
+            writer.write(chunk)
+            if hasher is not None:
+                hasher.update(chunk)
+            return len(chunk)
+        self._leader.check()
+        written = self._stream.write_chunk(writer, hasher)
+        if written is None:
+            self._end()
+        elif self._rate is not None:
+            self._rate.take(written)
+        return written
+
+    def _end(self) -> None:
+        """All bytes are handed out.
+
+        Raises:
+            PolyglotError: They may not be of one moment.
+        """
         # The locks of the leader kept the rows where they are, so the leader must have been connected to the end.
         self._leader.prove_alive()
         now = self._stream.progress()
@@ -253,7 +306,6 @@ class Export:
             self.snapshot,
             self.plan.remarks,
         )
-        return None
 
     def _end_idle(self) -> None:
         """Called by the watch: nobody pulls any more."""
@@ -292,6 +344,10 @@ class _EndedStream:
         return self._progress
 
     def next_chunk(self) -> bytes | None:
+        """There are no more chunks."""
+        raise Cancelled("the export was closed before its end")
+
+    def write_chunk(self, _writer: Writer, _hasher: Sha256 | None = None) -> int | None:
         """There are no more chunks."""
         raise Cancelled("the export was closed before its end")
 

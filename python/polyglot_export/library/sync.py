@@ -271,10 +271,9 @@ def _write(opener: Callable[[], Export], place: Destination, sheet: SingleManife
         with opener() as opened:
             if sheet is not None:
                 sheet.describe(opened)
-            for chunk in opened:
-                place.write(chunk)
-                if sheet is not None:
-                    sheet.update(chunk)
+            hasher = None if sheet is None else sheet.hasher
+            while place.take(opened, hasher) is not None:
+                pass
             result = opened.result()
         place.commit()
     if sheet is not None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from typing import Self
 
+from polyglot_export._core import Sha256
 from polyglot_export.destinations.registry import destination, kind_of
 from polyglot_export.errors import InternalError, SpecError
 from polyglot_export.execution.export import Export
@@ -34,7 +34,8 @@ class SingleManifest:
         self._path = _relative(file, manifest)
         self._place = destination(manifest)
         self._fingerprints = fingerprints
-        self._hasher = hashlib.sha256()
+        self.hasher = Sha256()
+        """Gets the bytes of the file."""
         self._described: Manifest | None = None
 
     def __enter__(self) -> Self:
@@ -72,21 +73,12 @@ class SingleManifest:
             relations=(relation,),
         )
 
-    def update(self, chunk: bytes) -> None:
-        """The next bytes of the file."""
-        self._hasher.update(chunk)
-
-    @property
-    def sha256(self) -> str:
-        """The digest of the bytes so far, in hexadecimal digits."""
-        return self._hasher.hexdigest()
-
     def write(self, result: ExportResult) -> None:
         """The file is complete and in its place: write the manifest."""
         described = self._described
         if described is None:
             raise InternalError("a manifest of an export that was not described")
-        part = PartEntry(path=self._path, bytes=result.bytes, rows=result.rows, sha256=self.sha256)
+        part = PartEntry(path=self._path, bytes=result.bytes, rows=result.rows, sha256=self.hasher.hexdigest())
         relation = replace(described.relations[0], rows=result.rows, losses={**result.losses}, parts=(part,))
         self._place.write(replace(described, relations=(relation,)).to_json())
         self._place.commit()

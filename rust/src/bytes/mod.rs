@@ -7,3 +7,4 @@ pub mod digits;
 pub mod escape;
 pub mod flusher;
 pub mod inline_text;
+pub mod outlet;

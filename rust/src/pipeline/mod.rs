@@ -93,8 +93,17 @@ impl Pipeline {
 
     /// Waits for the next chunk; `None` means that every segment and the footer have been handed out.
     pub fn next(&self) -> Result<Option<Chunk>> {
+        self.next_within(self.shared.plan.limits.chunk_bytes)
+    }
+
+    /// The same for who makes no copy of it: a chunk that a large row has made large comes whole.
+    pub fn next_whole(&self) -> Result<Option<Chunk>> {
+        self.next_within(usize::MAX)
+    }
+
+    fn next_within(&self, chunk_bytes: usize) -> Result<Option<Chunk>> {
         let mut consumer = self.consumer.lock().unwrap_or_else(PoisonError::into_inner);
-        let chunk = self.pull(&mut consumer);
+        let chunk = self.pull(&mut consumer, chunk_bytes);
         if let Err(error) = &chunk {
             self.shared.merge.stop(error.clone());
             self.shared.control.stop_connections();
@@ -107,14 +116,14 @@ impl Pipeline {
         self.shared.pool.give_back(chunk.body);
     }
 
-    fn pull(&self, consumer: &mut Consumer) -> Result<Option<Chunk>> {
+    fn pull(&self, consumer: &mut Consumer, chunk_bytes: usize) -> Result<Option<Chunk>> {
         if !consumer.started {
             consumer.started = true;
             self.start()?;
         }
         let shared = &*self.shared;
         loop {
-            if let Some(chunk) = consumer.next_part(shared.plan.limits.chunk_bytes) {
+            if let Some(chunk) = consumer.next_part(chunk_bytes) {
                 shared.control.handed_out(chunk.len());
                 return Ok(Some(chunk));
             }
@@ -184,6 +193,11 @@ impl Pipeline {
 
     pub fn progress(&self) -> Progress {
         self.shared.control.progress()
+    }
+
+    /// Whether somebody has stopped it.
+    pub fn is_stopped(&self) -> bool {
+        self.shared.control.is_stopped()
     }
 
     pub fn segments_done(&self) -> u64 {

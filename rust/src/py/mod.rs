@@ -9,5 +9,7 @@ mod plan;
 pub mod registry;
 pub mod routed;
 pub mod sessions;
+pub mod sha256;
 pub mod stream;
 mod words;
+pub mod writer;

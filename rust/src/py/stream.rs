@@ -5,6 +5,9 @@ use pyo3::types::PyBytes;
 
 use super::plan::PyPlan;
 use super::sessions::PySessions;
+use super::sha256::PySha256;
+use super::writer::PyWriter;
+use crate::error::Error;
 use crate::formats::base::Chunk;
 use crate::pipeline::Pipeline;
 
@@ -57,6 +60,32 @@ impl PyChunkStream {
         Ok(Some(bytes))
     }
 
+    /// Without a copy: from the buffer of the worker to the system.
+    #[pyo3(signature = (writer, hasher=None))]
+    fn write_chunk(
+        &self,
+        py: Python<'_>,
+        writer: &Bound<'_, PyWriter>,
+        hasher: Option<&Bound<'_, PySha256>>,
+    ) -> PyResult<Option<usize>> {
+        let (writer, hasher) = (writer.get(), hasher.map(Bound::get));
+        py.detach(|| {
+            let Some(chunk) = self.pipeline.next_whole()? else { return Ok(None) };
+            let written = writer.write_all(&chunk.prefix, &chunk.body, || self.go_on());
+            if let Err(error) = written {
+                // What comes next must not be taken for what follows these bytes.
+                self.pipeline.cancel();
+                return Err(error);
+            }
+            if let Some(hasher) = hasher {
+                hasher.update_all(&[&chunk.prefix, &chunk.body]);
+            }
+            let bytes = chunk.len();
+            self.pipeline.give_back(chunk);
+            Ok(Some(bytes))
+        })
+    }
+
     fn cancel(&self, py: Python<'_>) {
         py.detach(|| self.pipeline.cancel());
     }
@@ -67,6 +96,12 @@ impl PyChunkStream {
 
     fn progress(&self, py: Python<'_>) -> PyProgress {
         py.detach(|| PyProgress::of(&self.pipeline))
+    }
+}
+
+impl PyChunkStream {
+    fn go_on(&self) -> PyResult<()> {
+        if self.pipeline.is_stopped() { Err(Error::Cancelled.into()) } else { Ok(()) }
     }
 }
 

@@ -22,8 +22,8 @@ from polyglot_export.destinations.stdout import SPOKEN, STDOUT
 from polyglot_export.errors import SpecError, TargetFailed
 
 if TYPE_CHECKING:
+    from polyglot_export._core import Sha256
     from polyglot_export.cancel import CancelToken
-    from polyglot_export.cli.digest import Digest
     from polyglot_export.execution.export import Export
     from polyglot_export.execution.run import ExportResult
     from polyglot_export.manifest.single import SingleManifest
@@ -155,7 +155,7 @@ def _run(spec: ExportSpec, target: Target, how: _Run) -> None:
     place = destination(target.path)
     run = how.running.settings(chunk_bytes=CHUNK_BYTES if place.capabilities.streaming else FILE_CHUNK_BYTES)
     sheet = _sheet(target, how)
-    digest = _digest(how, sheet)
+    hasher = _hasher(how, sheet)
     plans: list[Plan] = []
 
     def opener(token: CancelToken) -> Export:
@@ -171,7 +171,7 @@ def _run(spec: ExportSpec, target: Target, how: _Run) -> None:
     try:
         with suggesting(database(how.dsn), spec.dataset), _folders(target, how), sheet or nullcontext():
             meter = meter_for(quiet=how.quiet, to_terminal=how.to_terminal)
-            result = transfer(opener, place, meter, digest.update if digest is not None else None)
+            result = transfer(opener, place, meter, hasher)
             if sheet is not None:
                 sheet.write(result)
     except ReaderLeft:
@@ -190,7 +190,7 @@ def _run(spec: ExportSpec, target: Target, how: _Run) -> None:
     lost = losses_line(result.losses)
     if lost is not None:
         say(lost)
-    _tell(result, plans[-1], target, how, None if digest is None else digest.sha256)
+    _tell(result, plans[-1], target, how, None if hasher is None else hasher.hexdigest())
 
 
 def _tell(result: ExportResult, plan: Plan, target: Target, how: _Run, sha256: str | None) -> None:
@@ -210,13 +210,13 @@ def _tell(result: ExportResult, plan: Plan, target: Target, how: _Run, sha256: s
         say(f"{summary}; sha256 {sha256}" if how.sha256 else summary)
 
 
-def _digest(how: _Run, sheet: SingleManifest | None) -> SingleManifest | Digest | None:
+def _hasher(how: _Run, sheet: SingleManifest | None) -> Sha256 | None:
     """What hashes the bytes: the manifest does so anyway, and without it only who asks for a digest pays."""
     if sheet is not None or not how.sha256:
-        return sheet
-    from polyglot_export.cli.digest import Digest
+        return None if sheet is None else sheet.hasher
+    from polyglot_export._core import Sha256
 
-    return Digest()
+    return Sha256()
 
 
 def _folders(target: Target, how: _Run) -> AbstractContextManager[None]:

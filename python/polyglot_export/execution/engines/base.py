@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from polyglot_export.planning.plan import Plan
+
+if TYPE_CHECKING:
+    from polyglot_export._core import Sha256, Writer
 
 __all__ = ["ChunkStream", "Engine", "FileChunk", "FileStream", "StreamProgress"]
 
@@ -45,6 +48,18 @@ class ChunkStream(Protocol):
 
         Raises:
             PolyglotError: The export has failed; every later call raises again, so that it never looks complete.
+        """
+
+    def write_chunk(self, writer: Writer, hasher: Sha256 | None = None) -> int | None:
+        """Wait for the next chunk and write it; gives its bytes, and ``None`` where all rows have been handed out.
+
+        Args:
+            writer: Where to.
+            hasher: Gets the same bytes.
+
+        Raises:
+            OSError: The bytes could not be written; the stream is cancelled.
+            PolyglotError: As :meth:`next_chunk`.
         """
 
     def progress(self) -> StreamProgress:

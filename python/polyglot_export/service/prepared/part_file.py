@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from polyglot_export.destinations.descriptor import write_all
 from polyglot_export.destinations.file import part_name
+from polyglot_export.destinations.outlet import write_all
 from polyglot_export.service.prepared import openat
 
 __all__ = ["PartFile"]
