@@ -31,6 +31,8 @@ __all__ = [
     "MAX_FILTER_TERMS",
     "MAX_FILTER_VALUES",
     "MAX_SORT_KEYS",
+    "MAX_SPLIT_PARTS",
+    "MAX_SPLIT_VALUES",
     "MESSAGE_BYTES",
     "PAGES_PER_SEGMENT",
     "PARQUET_PAGES_PER_SEGMENT",
@@ -45,6 +47,7 @@ __all__ = [
     "ROUTE_UPLOADS",
     "ROUTE_ZSTD_FILES",
     "ROW_BYTES",
+    "SPLIT_SQL_BYTES",
     "UPLOAD_BYTES",
     "UPLOAD_PARTS",
     "UPLOAD_PART_BYTES",
@@ -185,6 +188,12 @@ MAX_COLUMNS = 1_664
 """Columns of an export: PostgreSQL's own limit for a SELECT (``MaxTupleAttributeNumber``)."""
 MAX_SORT_KEYS = 100
 """Terms of ``orderBy``. Each is tried alone on the server."""
+MAX_SPLIT_PARTS = 1_000
+"""Statements that one is split into by ranges of a column. Each of them costs the server a millisecond."""
+MAX_SPLIT_VALUES = 300
+"""The same by values of a column, each of which has a statement of its own."""
+SPLIT_SQL_BYTES = 1 * MIB
+"""What all of these statements together may have, as SQL, beside their bounds."""
 MAX_FILTER_TERMS = 100
 """Terms of a filter. Each is tried alone on the server."""
 MAX_FILTER_VALUES = 10_000

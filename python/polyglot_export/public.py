@@ -44,7 +44,7 @@ from polyglot_export.manifest.document import Manifest
 from polyglot_export.manifest.report import Fault, FaultKind, Unchecked, VerifyProgress, VerifyReport
 from polyglot_export.planning.plan import Plan
 from polyglot_export.request.parse import parse_spec
-from polyglot_export.request.spec import ColumnChoice, ExportSpec, FilterTerm, OrderTerm
+from polyglot_export.request.spec import ColumnChoice, ExportSpec, FilterTerm, OrderTerm, SplitBy
 from polyglot_export.request.words import FilterOp
 
 __all__ = [
@@ -84,6 +84,7 @@ __all__ = [
     "RunSettings",
     "SourceChanged",
     "SpecError",
+    "SplitBy",
     "StatementFailed",
     "StatementTimeout",
     "TargetFailed",

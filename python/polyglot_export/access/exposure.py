@@ -108,6 +108,9 @@ class Exposure(ABC):
         if REST in chosen:
             exported = None if offered is None else (*offered, *(name for name in chosen if name != REST))
         told = {term.column for term in spec.filter} | {term.column for term in spec.order_by}
+        # The order of the rows tells of it.
+        told |= {spec.split_by.column} if spec.split_by is not None else set()
+        told |= {spec.split_values} if spec.split_values is not None else set()
         return exported is not None and told.union(exported) <= set(allowed)
 
 

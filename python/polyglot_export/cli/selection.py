@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from polyglot_export.execution.run import RunSettings
     from polyglot_export.request.spec import ExportSpec
 
-__all__ = ["WORDING", "Running", "Selection", "export_options", "rows_options"]
+__all__ = ["WORDING", "Running", "Selection", "Splitting", "export_options", "rows_options"]
 
 WORDING = Wording(
     "output", "--format", "--compression", "--option compression=…", "or write to standard output: -o - > name"
@@ -121,6 +121,33 @@ class Selection(NamedTuple):
         from polyglot_export.cli.query_text import read_query
 
         return read_query(self.query)
+
+
+class Splitting(NamedTuple):
+    """By what the rows are shared out among the connections."""
+
+    split_by: str | None
+    split_values: str | None
+
+    def members(self) -> dict[str, object]:
+        """Those of a spec.
+
+        Raises:
+            SpecError: One of them cannot be read.
+        """
+        members: dict[str, object] = {}
+        if self.split_by is not None:
+            from polyglot_export.request.language.arguments import parse_split
+
+            members["splitBy"] = parse_split(self.split_by)
+        if self.split_values is not None:
+            from polyglot_export.request.language.arguments import parse_names
+
+            names = parse_names("splitValues", (self.split_values,))
+            if len(names) > 1:
+                raise SpecError("splitValues", "takes one column", given=self.split_values)
+            (members["splitValues"],) = names
+        return members
 
 
 class Running(NamedTuple):
@@ -215,6 +242,22 @@ _ROWS = (
     ),
 )
 _LIMIT = click.option("--limit", "-n", type=click.IntRange(min=0), metavar="N", help="At most this many rows.")
+_SPLIT = (
+    click.option(
+        "--split-by",
+        metavar="COLUMN[:N]",
+        shell_complete=complete_columns,
+        help="Read a query or view by several connections, each of which takes the rows of a range of this column's "
+        "values; the rows come in the order of the column. Where neither an index nor partitions make the parts cheap, "
+        "it is read by one; COLUMN:N makes N parts all the same.",
+    ),
+    click.option(
+        "--split-values",
+        metavar="COLUMN",
+        shell_complete=complete_columns,
+        help="The same with a part for each value of this column, which has few of them.",
+    ),
+)
 _FORM = (
     click.option(
         "--format",
@@ -296,7 +339,8 @@ def export_options(command: Function) -> Callable[..., Any]:
     """Add the options that ``export`` and ``explain`` share, so that one can be written for the other: what to export,
     in which form, where to and how. The command gets some of them together, as ``selection`` and ``running``.
     """
-    return _decorated(_gathered(command, selection=Selection, running=Running), (*_ROWS, _LIMIT, *_FORM, *_RUN))
+    gathered = _gathered(command, selection=Selection, splitting=Splitting, running=Running)
+    return _decorated(gathered, (*_ROWS, _LIMIT, *_SPLIT, *_FORM, *_RUN))
 
 
 def _decorated(command: Function, options: tuple[Callable[[Function], Function], ...]) -> Function:

@@ -17,7 +17,7 @@ from polyglot_export.execution.run import RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.integrations.limits import room
 from polyglot_export.library.asked import Asked, Dsn, Rows, asked
-from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, SqlWhere, Where
+from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, Split, SqlWhere, Where
 from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.reservation import Shape
 
@@ -45,6 +45,8 @@ def wanted(
     sql_where: SqlWhere | None = None,
     order_by: Order = (),
     limit: int | None = None,
+    split_by: Split = None,
+    split_values: str | None = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
     role: str | None = None,
@@ -71,6 +73,8 @@ def wanted(
         sql_where=sql_where,
         order_by=order_by,
         limit=limit,
+        split_by=split_by,
+        split_values=split_values,
         compression=compression,
         options=options,
     )

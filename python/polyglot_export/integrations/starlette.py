@@ -26,7 +26,7 @@ from polyglot_export.integrations.cut import CutBroken, break_off, is_guarded
 from polyglot_export.integrations.opening import Opening, Wanted, wanted
 from polyglot_export.integrations.pace import IDLE_SECONDS, Watch
 from polyglot_export.library.asked import Dsn, Rows
-from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, SqlWhere, Where
+from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, Split, SqlWhere, Where
 
 if TYPE_CHECKING:
     from starlette.background import BackgroundTask
@@ -70,6 +70,8 @@ class ExportResponse(Response):
         sql_where: SqlWhere | None = None,
         order_by: Order = (),
         limit: int | None = None,
+        split_by: Split = None,
+        split_values: str | None = None,
         compression: Compression | str | None = None,
         options: Mapping[str, Any] | None = None,
         role: str | None = None,
@@ -99,6 +101,9 @@ class ExportResponse(Response):
             sql_where: A condition in SQL, or a pair of it and its values. Never a client's text.
             order_by: Sort keys.
             limit: At most so many rows.
+            split_by: The column whose ranges of values several connections read, for a query or view; ``"id:8"`` makes
+                eight parts of it, whatever they cost. The rows come in the order of the column.
+            split_values: The same, with a part for each value of this column.
             compression: Of the whole file, which stays compressed: ``orders.csv.gz``.
             options: Of the format.
             role: The database role under which everything is read.
@@ -127,6 +132,8 @@ class ExportResponse(Response):
                 sql_where=sql_where,
                 order_by=order_by,
                 limit=limit,
+                split_by=split_by,
+                split_values=split_values,
                 compression=compression,
                 options=options,
                 role=role,

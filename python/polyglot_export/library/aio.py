@@ -20,7 +20,7 @@ from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, Progress, RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.library.asked import Dsn, Rows, asked
-from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, SqlWhere, Where
+from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, Split, SqlWhere, Where
 from polyglot_export.planning.plan import Plan
 
 __all__ = ["AsyncExport", "aexport"]
@@ -110,6 +110,8 @@ def aexport(
     sql_where: SqlWhere | None = None,
     order_by: Order = (),
     limit: int | None = None,
+    split_by: Split = None,
+    split_values: str | None = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
     role: str | None = None,
@@ -137,6 +139,8 @@ def aexport(
         sql_where=sql_where,
         order_by=order_by,
         limit=limit,
+        split_by=split_by,
+        split_values=split_values,
         compression=compression,
         options=options,
     )

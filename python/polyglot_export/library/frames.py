@@ -17,7 +17,7 @@ from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, Progress, RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.library.asked import Dsn, Rows, asked
-from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, SqlWhere, Where
+from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, Split, SqlWhere, Where
 from polyglot_export.planning.plan import Plan
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ def export_arrow(
     sql_where: SqlWhere | None = None,
     order_by: Order = (),
     limit: int | None = None,
+    split_by: Split = None,
+    split_values: str | None = None,
     options: Mapping[str, Any] | None = None,
     role: str | None = None,
     settings: Settings | None = None,
@@ -68,6 +70,9 @@ def export_arrow(
         sql_where: As in :func:`export`.
         order_by: As in :func:`export`.
         limit: At most so many rows.
+        split_by: The column whose ranges of values several connections read, for a query or view; ``"id:8"`` makes
+            eight parts of it, whatever they cost. The rows come in the order of the column.
+        split_values: The same, with a part for each value of this column.
         options: Those of the format ``arrow`` that are about types: ``numericFallback``, ``unrepresentable``,
             ``time24``, ``arrays``, ``geometry``, ``timeZone``.
         role: As in :func:`export`.
@@ -95,6 +100,8 @@ def export_arrow(
         sql_where=sql_where,
         order_by=order_by,
         limit=limit,
+        split_by=split_by,
+        split_values=split_values,
         options=options,
     )
     run = RunSettings(

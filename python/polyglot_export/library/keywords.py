@@ -9,10 +9,10 @@ from polyglot_export.compressions import Compression
 from polyglot_export.errors import SpecError
 from polyglot_export.formats.registry import Format
 from polyglot_export.request.parse import parse_spec
-from polyglot_export.request.spec import ColumnChoice, ExportSpec, FilterTerm, OrderTerm
+from polyglot_export.request.spec import ColumnChoice, ExportSpec, FilterTerm, OrderTerm, SplitBy
 from polyglot_export.request.sql_text import Parameters, SqlText
 
-__all__ = ["Columns", "Exclude", "Filter", "Order", "Settings", "SqlWhere", "Where", "make_spec"]
+__all__ = ["Columns", "Exclude", "Filter", "Order", "Settings", "Split", "SqlWhere", "Where", "make_spec"]
 
 Columns: TypeAlias = "Sequence[str | ColumnChoice] | Mapping[str, str]"
 """Names of columns, or source → target."""
@@ -30,6 +30,11 @@ Order: TypeAlias = "str | Sequence[OrderTerm | Mapping[str, Any] | str]"
 Settings: TypeAlias = "Mapping[str, str | float | bool]"
 """Name → value of what is set in every session of an export."""
 
+Split: TypeAlias = "str | SplitBy | Mapping[str, Any] | None"
+"""``column``, ``column:8`` for so many parts, or :class:`SplitBy`, which also takes a name that ends so."""
+
+MAX_DIGITS = 10
+"""Of a number of parts: more than there may be, and few to read."""
 _DIRECTIONS = frozenset({"asc", "desc"})
 
 
@@ -45,6 +50,8 @@ def make_spec(
     sql_where: SqlWhere | None = None,
     order_by: Order = (),
     limit: int | None = None,
+    split_by: Split = None,
+    split_values: str | None = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> ExportSpec:
@@ -69,6 +76,8 @@ def make_spec(
             "sqlWhere": sql_where,
             "order_by": [_sort_key(key) for key in ([order_by] if isinstance(order_by, str) else _keys(order_by))],
             "limit": limit,
+            "split_by": _split(split_by) if isinstance(split_by, str) else split_by,
+            "split_values": split_values,
             "compression": compression,
             "options": options,
         }
@@ -105,6 +114,13 @@ def _sort_key(key: object) -> object:
     if colon and name and direction.lower() in _DIRECTIONS:
         return {"column": name, "direction": direction.lower()}
     return {"column": key}
+
+
+def _split(given: str) -> object:
+    name, colon, parts = given.rpartition(":")
+    if colon and name and parts.isascii() and parts.isdecimal():
+        return {"column": name, "parts": int(parts[:MAX_DIGITS])}
+    return {"column": given}
 
 
 def _listed(name: str, given: object) -> list[object]:

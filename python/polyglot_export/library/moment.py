@@ -21,7 +21,7 @@ from polyglot_export.execution.run import RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.library.aio import AsyncExport
 from polyglot_export.library.asked import Asked, Dsn, Rows, asked
-from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, SqlWhere, Where
+from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, Split, SqlWhere, Where
 from polyglot_export.planning.shared_moment import SharedMoment
 from polyglot_export.postgres.borrowed import borrow
 
@@ -69,6 +69,8 @@ class OneMoment:
         sql_where: SqlWhere | None = None,
         order_by: Order = (),
         limit: int | None = None,
+        split_by: Split = None,
+        split_values: str | None = None,
         compression: Compression | str | None = None,
         options: Mapping[str, Any] | None = None,
         workers: int | None = None,
@@ -95,6 +97,8 @@ class OneMoment:
             sql_where=sql_where,
             order_by=order_by,
             limit=limit,
+            split_by=split_by,
+            split_values=split_values,
             compression=compression,
             options=options,
         )

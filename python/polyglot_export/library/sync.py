@@ -18,7 +18,7 @@ from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.library.asked import Dsn, Rows, asked
-from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, SqlWhere, Where
+from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, Split, SqlWhere, Where
 from polyglot_export.limits import CHUNK_BYTES, FILE_CHUNK_BYTES
 from polyglot_export.planning.plan import Plan
 
@@ -41,6 +41,8 @@ def export(
     sql_where: SqlWhere | None = None,
     order_by: Order = (),
     limit: int | None = None,
+    split_by: Split = None,
+    split_values: str | None = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
     role: str | None = None,
@@ -69,6 +71,9 @@ def export(
             placeholders, ``("a >= %s", [month])``. It is parsed alone before it becomes a part of the statement.
         order_by: Sort keys: ``"name"``, ``"name:desc"``, or :class:`OrderTerm`; the primary key is added behind them.
         limit: At most so many rows.
+        split_by: The column whose ranges of values several connections read, for a query or view; ``"id:8"`` makes
+            eight parts of it, whatever they cost. The rows come in the order of the column.
+        split_values: The same, with a part for each value of this column.
         compression: A :class:`Compression` of the whole file, or its name; not for Parquet, which compresses inside.
         options: The format's options.
         role: The database role under which everything is looked up and read, of which the login is a member.
@@ -98,6 +103,8 @@ def export(
         sql_where=sql_where,
         order_by=order_by,
         limit=limit,
+        split_by=split_by,
+        split_values=split_values,
         compression=compression,
         options=options,
     )
@@ -125,6 +132,8 @@ def explain(
     sql_where: SqlWhere | None = None,
     order_by: Order = (),
     limit: int | None = None,
+    split_by: Split = None,
+    split_values: str | None = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
     role: str | None = None,
@@ -153,6 +162,8 @@ def explain(
         sql_where=sql_where,
         order_by=order_by,
         limit=limit,
+        split_by=split_by,
+        split_values=split_values,
         compression=compression,
         options=options,
     )
@@ -184,6 +195,8 @@ def export_to_file(
     sql_where: SqlWhere | None = None,
     order_by: Order = (),
     limit: int | None = None,
+    split_by: Split = None,
+    split_values: str | None = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
     role: str | None = None,
@@ -214,6 +227,8 @@ def export_to_file(
         sql_where: As in :func:`export`.
         order_by: As in :func:`export`.
         limit: As in :func:`export`.
+        split_by: As in :func:`export`.
+        split_values: As in :func:`export`.
         compression: Needed only where the name does not say it.
         options: As in :func:`export`.
         role: As in :func:`export`.
@@ -242,6 +257,8 @@ def export_to_file(
         sql_where=sql_where,
         order_by=order_by,
         limit=limit,
+        split_by=split_by,
+        split_values=split_values,
         compression=target.compression,
         options=options,
     )

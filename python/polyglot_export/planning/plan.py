@@ -111,7 +111,8 @@ class Plan:
 
     watched: str | None = None
     """A whole statement that may come to read more than the moment holds, since a partition or child table can be added
-    at any time: to be planned again once the workers have begun."""
+    at any time: to be planned again once the workers have begun, and where they plan parts of it until the end, then
+    too."""
     route: Route | None = None
     """Where the rows go into several files."""
 
@@ -127,6 +128,11 @@ class Plan:
     def segments(self) -> int:
         """How many segments all scans have."""
         return sum(scan.segments for scan in self.scans)
+
+    @property
+    def watched_to_end(self) -> bool:
+        """Whether workers plan the statement until the end, a part after the other."""
+        return self.watched is not None and len(self.scans) > 1
 
     @property
     def pages(self) -> int | None:

@@ -75,7 +75,13 @@ def plan(
     if condition:
         # It may read any of them; only the server knows which.
         read |= {column.name for column in found.columns}
-    segments = cut(leader, found.relation, statement, explained, columns=read, format_=spec.format, storage=storage)
+    split_remarks: tuple[str, ...] = ()
+    if spec.split_by is not None or spec.split_values is not None:
+        from polyglot_export.planning.split.split import split
+
+        segments, split_remarks = split(leader, found, statement, explained, spec)
+    else:
+        segments = cut(leader, found.relation, statement, explained, columns=read, format_=spec.format, storage=storage)
     targets = [choice.target for choice in chosen]
     manifest = {"source": found.title, "snapshot": moment.snapshot}
     encoder = spec.format.record.encoder_options(spec.options, targets, manifest)
@@ -90,7 +96,7 @@ def plan(
         compression=spec.compression.value if spec.compression is not None else None,
         compression_level=spec.compression.record.level if spec.compression is not None else 0,
         notes=segments.notes,
-        remarks=remarks(columns, spec) + crs_remark(geometries),
+        remarks=remarks(columns, spec) + crs_remark(geometries) + split_remarks,
         source=found.title,
         estimated_rows=_estimate(explained, spec.limit),
         largest_row=largest_row(leader, found.relation, stored, found.types, storage),

@@ -44,7 +44,7 @@ class Cut(NamedTuple):
     scans: tuple[Scan, ...]
     notes: tuple[str, ...]
     whole: bool = False
-    """The one scan is the statement as it is, not a part of a table or of its leaves."""
+    """Workers plan the statement by themselves, as it is or with a predicate: the scans are of no pages or leaves."""
 
 
 class _Leaf(NamedTuple):

@@ -35,8 +35,14 @@ class Statement(NamedTuple):
 
     def copy_of_range(self) -> tuple[sql.Composable, sql.Composable]:
         """COPY before and after the TID range of a segment."""
-        rest = sql.SQL("").join(sql.SQL(" AND {}").format(term) for term in self.filters)
-        return sql.Composed([_COPY, self._head(), sql.SQL(" WHERE ")]), sql.Composed([rest, _TO_STDOUT])
+        return sql.Composed([_COPY, self._head(), sql.SQL(" WHERE ")]), sql.Composed(
+            [self._further_terms(), _TO_STDOUT]
+        )
+
+    def copy_of_part(self) -> tuple[sql.Composable, sql.Composable]:
+        """COPY before and after the predicate of a part, whose rows are in the order of the statement."""
+        before, _ = self.copy_of_range()
+        return before, sql.Composed([self._further_terms(), self._tail(), _TO_STDOUT])
 
     def copy_from(self) -> tuple[sql.Composable, sql.Composable, sql.Composable]:
         """The whole statement as COPY, before and after its source, and what :meth:`copy` has last: for the leaves of a
@@ -55,6 +61,9 @@ class Statement(NamedTuple):
     def _columns(self) -> sql.Composed:
         # A table without columns is selected with an empty list.
         return sql.SQL("SELECT {} FROM ").format(sql.SQL(", ").join(self.expressions))
+
+    def _further_terms(self) -> sql.Composable:
+        return sql.SQL("").join(sql.SQL(" AND {}").format(term) for term in self.filters)
 
     def _tail(self) -> sql.Composable:
         parts: list[sql.Composable] = []

@@ -13,7 +13,14 @@ from polyglot_export.compressions import Compression
 from polyglot_export.errors import SpecError
 from polyglot_export.fields import Record, camel, left_out, read_record, within
 from polyglot_export.formats.registry import Format, FormatOptions
-from polyglot_export.limits import DUMP_PART_BYTES, MAX_COLUMNS, MAX_DATASETS, MAX_FILTER_TERMS, MAX_SORT_KEYS
+from polyglot_export.limits import (
+    DUMP_PART_BYTES,
+    MAX_COLUMNS,
+    MAX_DATASETS,
+    MAX_FILTER_TERMS,
+    MAX_SORT_KEYS,
+    MAX_SPLIT_PARTS,
+)
 from polyglot_export.request.sql_text import SqlText, read_sql_text
 from polyglot_export.request.words import FilterOp
 from polyglot_export.text.file_names import UNSAFE_SHOWN, safe_name
@@ -27,6 +34,7 @@ __all__ = [
     "FilterTerm",
     "OrderTerm",
     "Scalar",
+    "SplitBy",
 ]
 
 Delivery = Literal["stream", "file", "store"]
@@ -190,6 +198,19 @@ class OrderTerm(Record):
     direction: Literal["asc", "desc"] = "asc"
 
 
+@dataclass(frozen=True, slots=True)
+class SplitBy(Record):
+    """The column whose ranges of values are read side by side, and into how many parts."""
+
+    column: str = field(metadata={"min_length": 1})
+    parts: int | None = field(default=None, metadata={"ge": 2, "le": MAX_SPLIT_PARTS})
+    """As many as are good when not given, and only where an index or partitions make them cheap."""
+
+    @classmethod
+    def _expand(cls, given: object) -> object:
+        return {"column": given} if isinstance(given, str) else given
+
+
 COLUMNS = {"min_length": 1, "max_length": MAX_COLUMNS}
 FILTER = {"max_length": MAX_FILTER_TERMS}
 ORDER_BY = {"max_length": MAX_SORT_KEYS}
@@ -243,6 +264,11 @@ class ExportSpec(Record):
     """A condition in SQL, beside the filter."""
     order_by: tuple[OrderTerm, ...] = field(default=(), metadata=ORDER_BY)
     limit: int | None = field(default=None, metadata=LIMIT)
+    split_by: SplitBy | None = None
+    """Read by several connections, each of which takes the rows of a range of this column's values; the rows come in
+    the order of the column."""
+    split_values: str | None = field(default=None, metadata={"min_length": 1})
+    """The same with a statement for each value of this column, which has few of them."""
     parameters: Mapping[str, ParameterValue] | None = field(default=None, metadata={"read": _parameters})
     """Values for the parameters of a configured query, by name."""
     datasets: tuple[DatasetChoice, ...] | None = field(
@@ -314,8 +340,22 @@ class ExportSpec(Record):
             raise SpecError("compression", f"is for text formats; {codec}")
         _refuse_equal_targets(self.columns)
         _refuse_excluded(self.columns, self.exclude)
+        self._check_split()
         self._check_delivery()
         self._check_datasets()
+
+    def _check_split(self) -> None:
+        column = self.split_values if self.split_by is None else self.split_by.column
+        if column is None:
+            return
+        name = "splitValues" if self.split_by is None else "splitBy"
+        if self.split_by is not None and self.split_values is not None:
+            raise SpecError("splitValues", "cannot stand beside splitBy; rows are shared out by one of them")
+        if self.limit is not None:
+            raise SpecError(name, "cannot stand beside limit, which counts over all rows")
+        if self.order_by and self.order_by[0].column != column:
+            reason = f"the rows come in the order of {column!r}, so that orderBy must begin with it"
+            raise SpecError(name, f"{reason} and not with {self.order_by[0].column!r}")
 
     def _check_delivery(self) -> None:
         if self.delivery == "store":
@@ -331,7 +371,18 @@ class ExportSpec(Record):
     def _check_datasets(self) -> None:
         if self.datasets is None:
             return
-        for name in ("dataset", "query", "columns", "exclude", "filter", "sql_where", "order_by", "limit"):
+        for name in (
+            "dataset",
+            "query",
+            "columns",
+            "exclude",
+            "filter",
+            "sql_where",
+            "order_by",
+            "limit",
+            "split_by",
+            "split_values",
+        ):
             if getattr(self, name) not in (None, ()):
                 raise SpecError(camel(name), "cannot stand beside datasets: each of them has its own")
         names = [choice.name.casefold() for choice in self.datasets]

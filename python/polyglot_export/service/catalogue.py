@@ -130,6 +130,10 @@ def _named_columns(spec: ExportSpec) -> Iterable[tuple[str, str]]:
         yield f"filter.{index}.column", term.column
     for index, key in enumerate(spec.order_by):
         yield f"orderBy.{index}.column", key.column
+    if spec.split_by is not None:
+        yield "splitBy.column", spec.split_by.column
+    if spec.split_values is not None:
+        yield "splitValues", spec.split_values
 
 
 def _targets(spec: ExportSpec, columns: Sequence[str]) -> list[str]:

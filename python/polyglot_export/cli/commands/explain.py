@@ -7,7 +7,7 @@ import click
 from polyglot_export.cli.connections import database
 from polyglot_export.cli.errors import suggesting
 from polyglot_export.cli.options import Command, debug_option
-from polyglot_export.cli.selection import WORDING, Running, Selection, export_options
+from polyglot_export.cli.selection import WORDING, Running, Selection, Splitting, export_options
 from polyglot_export.cli.talk import show
 from polyglot_export.destinations.naming import choose
 from polyglot_export.destinations.registry import kind_of
@@ -24,6 +24,7 @@ HELP_POSITION = 2
 def explain_command(
     *,
     selection: Selection,
+    splitting: Splitting,
     running: Running,
     dsn: str | None,
     format_name: str | None,
@@ -41,7 +42,7 @@ def explain_command(
     from polyglot_export.planning.describe import plan_text
 
     target = choose(output or STDOUT, format_name, compression, WORDING)
-    spec = selection.spec(target.format, target.compression, option)
+    spec = selection.spec(target.format, target.compression, option, **splitting.members())
     run = running.settings(application_name="polyglot explain")
     with suggesting(database(dsn), selection.source):
         plan = explain(spec, dsn=database(dsn), run=run)

@@ -13,7 +13,7 @@ from polyglot_export.cli.connections import database
 from polyglot_export.cli.errors import suggesting
 from polyglot_export.cli.options import Command, debug_option
 from polyglot_export.cli.quick import import_psycopg
-from polyglot_export.cli.selection import WORDING, Running, Selection, export_options
+from polyglot_export.cli.selection import WORDING, Running, Selection, Splitting, export_options
 from polyglot_export.cli.signals import Interrupted
 from polyglot_export.cli.talk import leave_quietly, say, show, tell
 from polyglot_export.destinations.naming import COMPRESSIONS, FORMATS, Target, choose
@@ -60,6 +60,7 @@ polyglot export --query @report.sql -o 'reports/{{date}}.csv' --expand --mkdir
 def export_command(
     *,
     selection: Selection,
+    splitting: Splitting,
     running: Running,
     dsn: str | None,
     format_name: str | None,
@@ -85,7 +86,7 @@ def export_command(
         raise _not_unasked(target)
     if mkdir and target.path == STDOUT:
         raise SpecError("mkdir", "makes the folders of a file: give -o FILE")
-    spec = selection.spec(target.format, target.compression, option)
+    spec = selection.spec(target.format, target.compression, option, **splitting.members())
     how = _Run(dsn, running, manifest, fingerprints, mkdir, sha256, as_json, quiet, to_terminal)
     if dry_run:
         _dry_run(spec, target, how)

@@ -19,7 +19,7 @@ from polyglot_export.integrations.django.body import Body, Ready
 from polyglot_export.integrations.opening import Opening, wanted
 from polyglot_export.integrations.pace import IDLE_SECONDS, Watch
 from polyglot_export.library.asked import Dsn, Rows
-from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, SqlWhere, Where
+from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, Split, SqlWhere, Where
 from polyglot_export.sources.django import is_queryset
 
 __all__ = ["ExportResponse"]
@@ -60,6 +60,8 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
         sql_where: SqlWhere | None = None,
         order_by: Order = (),
         limit: int | None = None,
+        split_by: Split = None,
+        split_values: str | None = None,
         compression: Compression | str | None = None,
         options: Mapping[str, Any] | None = None,
         role: str | None = None,
@@ -89,6 +91,9 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
             sql_where: A condition in SQL, or a pair of it and its values. Never a client's text.
             order_by: Sort keys.
             limit: At most so many rows.
+            split_by: The column whose ranges of values several connections read, for a query or view; ``"id:8"`` makes
+                eight parts of it, whatever they cost. The rows come in the order of the column.
+            split_values: The same, with a part for each value of this column.
             compression: Of the whole file, which stays compressed: ``orders.csv.gz``.
             options: Of the format.
             role: The database role under which everything is read.
@@ -117,6 +122,8 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
                 sql_where=sql_where,
                 order_by=order_by,
                 limit=limit,
+                split_by=split_by,
+                split_values=split_values,
                 compression=compression,
                 options=options,
                 role=role,

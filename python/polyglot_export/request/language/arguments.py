@@ -1,4 +1,5 @@
-"""The small languages of the command line: ``--columns``, ``--order-by``, ``--where`` and ``--option``.
+"""The small languages of the command line: ``--columns``, ``--order-by``, ``--split-by``, ``--where`` and
+``--option``.
 
 Names are written bare or in double quotes, where ``""`` stands for one quote, as in SQL. Unlike in SQL a bare name
 keeps its case, so quotes are needed only around spaces, commas and signs. Values are bare or in single quotes and stay
@@ -15,7 +16,7 @@ from polyglot_export.formats.registry import Format
 from polyglot_export.request.language.scanner import Scanner
 from polyglot_export.text.near import did_you_mean
 
-__all__ = ["parse_columns", "parse_names", "parse_options", "parse_order", "parse_where"]
+__all__ = ["parse_columns", "parse_names", "parse_options", "parse_order", "parse_split", "parse_where"]
 
 Data = dict[str, object]
 """A member of a spec, as ``parse_spec`` reads it."""
@@ -53,6 +54,25 @@ def parse_order(texts: Iterable[str]) -> list[Data]:
         SpecError: A name is missing, or the direction is neither ``asc`` nor ``desc``.
     """
     return [term for text in texts for term in _sort_keys(Scanner("orderBy", text))]
+
+
+def parse_split(text: str) -> Data:
+    """Read ``id`` or ``id:8``: a column, and into how many parts its values are cut.
+
+    Raises:
+        SpecError: The name is missing, or the number is none.
+    """
+    scanner = Scanner("splitBy", text)
+    split: Data = {"column": scanner.name(":")}
+    if scanner.accept(":"):
+        number = scanner.accept(r"\d{1,10}(?!\S)")
+        if number is None:
+            raise scanner.wrong(
+                "behind the colon stands how many parts, as 8; a name with a colon goes in double quotes"
+            )
+        split["parts"] = int(number)
+    scanner.expect_end()
+    return split
 
 
 def parse_where(text: str) -> Data:

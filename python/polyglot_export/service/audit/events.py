@@ -70,6 +70,8 @@ class DatasetRead:
     """Of a configured query, by name; of the values the same as in filters."""
     order_by: tuple[str, ...] = ()
     limit: int | None = None
+    split_by: str | None = None
+    """The column whose values the rows are shared out by, and come in the order of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from polyglot_export.request.language.arguments import (
     parse_names,
     parse_options,
     parse_order,
+    parse_split,
     parse_where,
 )
 from polyglot_export.text.counts import read_count
@@ -28,7 +29,7 @@ __all__ = ["ENDINGS", "query_spec"]
 
 LISTS = ("columns", "exclude", "where", "orderBy")
 """Names that may be repeated; what they say adds up."""
-SINGLE = ("limit", "filename", "compression")
+SINGLE = ("limit", "filename", "compression", "splitBy", "splitValues")
 FAMILIES = ("option.", "param.")
 """What such names begin with: options of the format, and parameters of a configured query."""
 ALLOWED = ", ".join((*LISTS, *SINGLE, *(f"{family}NAME" for family in FAMILIES)))
@@ -79,6 +80,8 @@ def query_spec(dataset: str, ending: str, given: QueryParams) -> dict[str, Any]:
     if parameters := dict(_family("param.", named)):
         asked["parameters"] = parameters
     asked |= {name: named[name][0] for name in SINGLE if name in named}
+    if "splitBy" in asked:
+        asked["splitBy"] = parse_split(asked["splitBy"])
     if "limit" in asked:
         asked["limit"] = read_count(asked["limit"])
     if "compression" in named and "compression" in ENDINGS[ending]:

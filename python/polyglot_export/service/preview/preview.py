@@ -126,6 +126,8 @@ class Previews:
             Busy: There are too many at a time, or no room.
             PolyglotError: As for an export.
         """
+        # The first rows come by one connection, and a limit counts over all of them.
+        spec = replace(spec, split_by=None, split_values=None)
         few = ROWS if spec.limit is None else min(ROWS, spec.limit)
         short = replace(spec, limit=few, compression=None, compression_as="encoding", delivery="stream")
         async with self._place(caller.name), _in_time():

@@ -48,6 +48,8 @@ _QUERY: dict[str, Any] = {
             ("where", "`id<=1000`; all terms must hold", {"type": "array", "items": {"type": "string"}}),
             ("orderBy", "`created_at:desc`", {"type": "array", "items": {"type": "string"}}),
             ("limit", "Most rows", {"type": "integer", "minimum": 0}),
+            ("splitBy", "`id`, or `id:8` for eight parts", {"type": "string"}),
+            ("splitValues", "`state`", {"type": "string"}),
             ("filename", "What the file is called", {"type": "string"}),
             ("compression", "An encoding that clients undo", {"type": "string"}),
         )

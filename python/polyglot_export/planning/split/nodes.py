@@ -1,0 +1,122 @@
+"""The server's plan of a part, as its EXPLAIN tells it: a tree of nodes with their expressions as text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from polyglot_export.postgres.catalogue.statistics import ColumnName
+
+__all__ = ["NAME", "Node", "column_of", "columns_in", "names_called", "nodes_of", "without_literals"]
+
+NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
+"""An identifier, as the server prints it."""
+_CALL = re.compile(rf"(?:({NAME})\.)?({NAME})\(")
+_COLUMN = re.compile(rf"({NAME})\.({NAME})")
+_QUOTED = re.compile(r"""("(?:[^"]|"")*")|'(?:[^']|'')*'""")
+_ABOUT_THE_NODE = frozenset(
+    (
+        *("Plans", "Node Type", "Schema", "Relation Name", "Alias", "Parent Relationship", "Subplan Name", "CTE Name"),
+        *("Index Name", "Strategy", "Join Type", "Partial Mode", "Scan Direction", "Command", "Operation"),
+    )
+)
+"""Members that have no expressions."""
+
+
+class Node(NamedTuple):
+    """A node with what stands above it, the topmost first."""
+
+    plan: Mapping[str, Any]
+    above: tuple[Node, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """``Seq Scan``, ``Aggregate`` …"""
+        return str(self.plan["Node Type"])
+
+    def expressions(self) -> Iterator[tuple[str, str]]:
+        """Every text that the node computes, with the member that it stands in."""
+        for key, value in self.plan.items():
+            if key not in _ABOUT_THE_NODE:
+                yield from ((key, text) for text in _texts(value))
+
+    def mentions(self, text: str) -> bool:
+        """Whether one of its expressions has a text in it."""
+        return any(text in expression for _, expression in self.expressions())
+
+
+def nodes_of(plan: Mapping[str, Any], above: tuple[Node, ...] = ()) -> Iterator[Node]:
+    """All nodes of a plan, each before those below it."""
+    node = Node(plan, above)
+    yield node
+    for child in plan.get("Plans", ()):
+        yield from nodes_of(child, (*above, node))
+
+
+def without_literals(text: str) -> str:
+    """An expression with all strings empty; quoted names stay."""
+    return _QUOTED.sub(lambda found: found[1] or "''", text)
+
+
+def names_called(text: str) -> Iterator[tuple[str | None, str]]:
+    """Schema and name of every function in an expression; words of SQL that are followed by a parenthesis too."""
+    for schema, name in _CALL.findall(without_literals(text)):
+        yield (_unquoted(schema) if schema else None, _unquoted(name))
+
+
+def columns_in(text: str, nodes: Sequence[Node]) -> list[ColumnName | None]:
+    """The columns that an expression names; ``None`` for one that is of no relation."""
+    return [_resolved(alias, column, nodes) for alias, column in _COLUMN.findall(without_literals(text))]
+
+
+def column_of(text: str, nodes: Sequence[Node]) -> ColumnName | None:
+    """The column of a relation that an expression is, with nothing around it; ``None`` where it is anything else."""
+    if (found := _COLUMN.fullmatch(text)) is not None:
+        return _resolved(found[1], found[2], nodes)
+    relations = {name for node in nodes if (name := _relation(node)) is not None}
+    if re.fullmatch(NAME, text) is None or len(relations) != 1:
+        return None
+    ((schema, relation),) = relations
+    return ColumnName(schema, relation, _unquoted(text))
+
+
+def _resolved(alias: str, column: str, nodes: Sequence[Node]) -> ColumnName | None:
+    named = {
+        relation
+        for node in nodes
+        if node.plan.get("Alias") == _unquoted(alias) and (relation := _relation(node)) is not None
+    }
+    if not named and alias != _first_child(alias):
+        # The tables below a parent have its alias and a number.
+        return _resolved(_first_child(alias), column, nodes)
+    if len(named) != 1:
+        return None
+    ((schema, table),) = named
+    return ColumnName(schema, table, _unquoted(column))
+
+
+def _first_child(alias: str) -> str:
+    return alias if alias.endswith("_1") else f"{alias}_1"
+
+
+def _relation(node: Node) -> tuple[str, str] | None:
+    if "Relation Name" not in node.plan or "Schema" not in node.plan:
+        return None
+    return node.plan["Schema"], node.plan["Relation Name"]
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
+
+
+def _texts(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case list():
+            for each in value:
+                yield from _texts(each)
+        case dict():
+            for each in value.values():
+                yield from _texts(each)

@@ -1,0 +1,1 @@
+"""One statement read as several, by the values of a column."""
