@@ -109,6 +109,8 @@ def test_the_document_lists_what_is_there_and_nothing_else(service: Service) -> 
         "exclude",
         "orderBy",
         "limit",
+        "splitBy",
+        "splitValues",
         "compression",
         "compressionAs",
         "datasets",

@@ -67,6 +67,7 @@ def test_a_download_is_told_before_and_after(service: Service, log: Path) -> Non
             "parameters": {},
             "orderBy": ["id"],
             "limit": 2,
+            "splitBy": None,
         }
     ]
     assert (begun["event"], begun["run"], begun["address"]) == ("run.begun", 1, "192.0.2.9")

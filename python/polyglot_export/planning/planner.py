@@ -79,7 +79,7 @@ def plan(
     if spec.split_by is not None or spec.split_values is not None:
         from polyglot_export.planning.split.split import split
 
-        segments, split_remarks = split(leader, found, statement, explained, spec)
+        segments, split_remarks = split(leader, found, statement, explained, spec, session)
     else:
         segments = cut(leader, found.relation, statement, explained, columns=read, format_=spec.format, storage=storage)
     targets = [choice.target for choice in chosen]

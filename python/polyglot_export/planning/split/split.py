@@ -31,11 +31,14 @@ __all__ = ["Split", "split"]
 DEAR = 1.5
 """How many times the cost of the whole all parts together may have, by the planner's estimate and what sending costs.
 Where an index finds the rows of a part, or partitions are left out, the parts come to little more than the whole."""
+NEGLIGIBLE = 5_000.0
+"""What parts may cost more than the whole in any case, in the planner's units: reading some ten megabytes more."""
 SENDING_COST = 0.01
 """Of a value, in the planner's units, which do not count it: what a row costs to be read by a scan (PostgreSQL's
 ``cpu_tuple_cost``), since printing and sending a value takes the server about as long (docs/performance.md)."""
 MAX_DEAR_PARTS = 16
 """Parts that may each read all of it. More would make one export do to the server what a hundred do."""
+_SAVEPOINT = "polyglot_bounds"
 LEAST_ROW_BYTES = 16
 """Of a row, for the number of parts; the planner takes a row without columns for nothing."""
 
@@ -56,7 +59,14 @@ class _Wanted(NamedTuple):
     by_value: bool
 
 
-def split(leader: Leader, found: Located, statement: Statement, explained: Explained, spec: ExportSpec) -> Split:
+def split(
+    leader: Leader,
+    found: Located,
+    statement: Statement,
+    explained: Explained,
+    spec: ExportSpec,
+    session: tuple[str, ...] = (),
+) -> Split:
     """Cut a statement by the values of a column.
 
     Args:
@@ -65,6 +75,7 @@ def split(leader: Leader, found: Located, statement: Statement, explained: Expla
         statement: All of it.
         explained: The planner's answer for it.
         spec: Says by which column.
+        session: ``SET LOCAL`` statements of the workers, a limit of time among them, for what the leader reads.
 
     Raises:
         SpecError: The column is unknown or has no order; the parts of this query could disagree on which rows there
@@ -78,7 +89,9 @@ def split(leader: Leader, found: Located, statement: Statement, explained: Expla
     examined = examine(leader, marked.select())
     if examined.reason is not None:
         raise SpecError(wanted.field, f"its parts might not agree on the rows: {examined.reason}")
+    leader.run("; ".join([f"SAVEPOINT {_SAVEPOINT}", *session]))
     bounds = _bounds(leader, found, wanted, first, explained, spec, examined)
+    leader.run(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}; RELEASE SAVEPOINT {_SAVEPOINT}")
     if not bounds.values:
         return Split(_whole(leader, found, statement, "there is too little to share, or one value alone"))
     return _in_parts(leader, found, wanted, statement, explained, bounds, foreign=examined.foreign)
@@ -235,7 +248,7 @@ class _Cost(NamedTuple):
     @property
     def dear(self) -> bool:
         """Whether the parts together cost the server much more than the whole."""
-        return self.ratio > DEAR
+        return self.ratio > DEAR and self.part * self.parts - self.whole > NEGLIGIBLE
 
     @property
     def times(self) -> str:
