@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import psycopg
 import pytest
@@ -19,7 +20,7 @@ def test_parts_have_every_row_once_in_the_order_of_the_server(
     older: str, reading: psycopg.Connection, type_: str
 ) -> None:
     table = table_of(type_)
-    ways: list[tuple[str, dict[str, str]]] = [
+    ways: list[tuple[str, dict[str, Any]]] = [
         ("asc", {"source": table, "split_by": "v:5"}),
         ("desc", {"query": f"SELECT * FROM {table}", "split_values": "v"}),
     ]
