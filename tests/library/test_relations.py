@@ -95,7 +95,7 @@ def test_what_is_never_cut(dsn: str, conn: psycopg.Connection) -> None:
     """Large enough to share, but a range of pages would not be a part of the result."""
     filled(conn, "t", 2 * PAGES_PER_SEGMENT)
     conn.execute(
-        "CREATE VIEW v AS SELECT * FROM t; CREATE MATERIALIZED VIEW m AS SELECT * FROM t; CREATE TABLE parent (LIKE t);"
+        "CREATE VIEW v AS SELECT * FROM t LIMIT 1000000; CREATE MATERIALIZED VIEW m AS SELECT * FROM t; CREATE TABLE parent (LIKE t);"
         "INSERT INTO parent SELECT * FROM t; CREATE TABLE child () INHERITS (parent); INSERT INTO child SELECT * FROM t LIMIT 100"
     )
 

@@ -68,6 +68,14 @@ class Located(NamedTuple):
     """The query whose parameters have values."""
     masked: bool = False
     """Whether something of ``exposed`` is an expression in place of the column of ``columns``."""
+    query: Query | None = None
+    """What ``from_`` is made of, where that is no relation."""
+
+    def source_of(self, text: str) -> sql.Composable:
+        """What stands behind FROM, with another text in the place of the query or the relation."""
+        if self.query is not None:
+            return self.query._replace(text=text).subquery
+        return sql.SQL("(\n{}\n) AS r").format(sql.SQL(text))
 
     @property
     def can_grow(self) -> bool:
@@ -198,6 +206,7 @@ def _locate_query(leader: Leader, source: Source, reads: QueryText) -> Located:
         rows=source.rows,
         given=reads if reads.casts else None,
         masked=bool(source.masks),
+        query=query,
     )
 
 

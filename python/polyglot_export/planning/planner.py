@@ -81,13 +81,22 @@ def plan(
 
         segments, split_remarks = split(leader, found, statement, explained, spec, session)
     else:
-        segments = cut(leader, found.relation, statement, explained, columns=read, format_=spec.format, storage=storage)
+        segments = cut(
+            leader,
+            found,
+            statement,
+            explained,
+            columns=read,
+            format_=spec.format,
+            storage=storage,
+            locked=moment.locked,
+        )
     targets = [choice.target for choice in chosen]
     manifest = {"source": found.title, "snapshot": moment.snapshot}
     encoder = spec.format.record.encoder_options(spec.options, targets, manifest)
     return Plan(
         connection=leader.parameters(),
-        session=worker_session(moment, found, segments.scans) + session,
+        session=worker_session(moment, found, segments) + session,
         snapshot=moment.snapshot,
         server_version=leader.version,
         scans=segments.scans,
@@ -100,7 +109,7 @@ def plan(
         source=found.title,
         estimated_rows=_estimate(explained, spec.limit),
         largest_row=largest_row(leader, found.relation, stored, found.types, storage),
-        stored_once=stored_once(stored),
+        stored_once=segments.below is None and stored_once(stored),
         watched=_watched(leader, found, statement, segments),
         route=None if partition is None else Route(partition.column.name, partition.key, partition.in_file),
     ).resized(limits)

@@ -16,6 +16,8 @@ from typing import NamedTuple
 from psycopg import sql
 
 from polyglot_export.formats.registry import Format
+from polyglot_export.planning.locate import Located
+from polyglot_export.planning.one_table import TableBelow, table_below
 from polyglot_export.planning.parent import parent_decides
 from polyglot_export.planning.plan import Scan
 from polyglot_export.planning.statement import Statement
@@ -45,6 +47,8 @@ class Cut(NamedTuple):
     notes: tuple[str, ...]
     whole: bool = False
     """Workers plan the statement by themselves, as it is or with a predicate: the scans are of no pages or leaves."""
+    below: TableBelow | None = None
+    """The table of a view or a query, where its pages are read."""
 
 
 class _Leaf(NamedTuple):
@@ -64,29 +68,37 @@ class _Leaf(NamedTuple):
 
 def cut(
     leader: Leader,
-    relation: Relation | None,
+    found: Located,
     statement: Statement,
     explained: Explained,
     *,
     columns: AbstractSet[str],
     format_: Format,
     storage: Storage | None,
+    locked: AbstractSet[int],
 ) -> Cut:
     """Cut a statement into scans.
 
     Args:
         leader: In the export's transaction, with the locks held.
-        relation: What is read; ``None`` for a query.
+        found: What is read.
         statement: The whole statement.
         explained: The planner's answer for it.
         columns: The names of all columns that it reads.
         format_: Tells how many pages make a segment.
         storage: Of a table that none inherits from.
+        locked: The OIDs of the tables that the moment holds.
     """
     step = format_.record.pages_per_segment
+    relation = found.relation
     reason = _cannot_be_cut(leader, relation, statement)
-    if reason is not None or relation is None:
-        return _whole(leader, relation, statement, reason or "")
+    if reason is not None:
+        return _whole(leader, relation, statement, reason)
+    if relation is None or relation.kind == "v":
+        below = table_below(leader, found, statement, explained, pages_per_segment=step, locked=locked)
+        if isinstance(below, str):
+            return _whole(leader, relation, statement, f"a {_called(relation)} is read whole: {below}")
+        return Cut((below.scan,), (f"read by ranges of pages of {below.scan.relation}",), below=below)
     scans = explained.scans()
     if scans is None:
         return _whole(leader, relation, statement, "the planner reads it in more than one step")
@@ -116,9 +128,7 @@ def cut(
 
 def _cannot_be_cut(leader: Leader, relation: Relation | None, statement: Statement) -> str | None:
     """Why the source as such is one segment; ``None`` where the planner's answer decides."""
-    if relation is None:
-        return "a query is read whole"
-    if relation.kind not in "rp":
+    if relation is not None and relation.kind not in "rpv":
         return "only tables have ranges of pages"
     if statement.order:
         return "an order is made over all rows"
@@ -128,6 +138,8 @@ def _cannot_be_cut(leader: Leader, relation: Relation | None, statement: Stateme
         return f"{moving[1].lower()} in the filter is something else for each worker; a value is not"
     if leader.version < TID_RANGE_SCAN:
         return "the server is older than version 14, which cannot scan a range of pages"
+    if relation is None or relation.kind == "v":
+        return None
     if relation.policies:
         return "row-level security is active on it"
     if relation.kind == "r":
@@ -138,6 +150,10 @@ def _cannot_be_cut(leader: Leader, relation: Relation | None, statement: Stateme
         if not relation.select and not _may_read_ctid(leader, relation):
             return "the login may read some of its columns only"
     return None
+
+
+def _called(relation: Relation | None) -> str:
+    return "query" if relation is None else "view"
 
 
 def _may_read_ctid(leader: Leader, relation: Relation) -> bool:
