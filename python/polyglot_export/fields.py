@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from types import NoneType, UnionType
-from typing import Any, ClassVar, Literal, Self, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from polyglot_export.errors import SpecError
 
@@ -34,11 +34,15 @@ R = TypeVar("R", bound="Record")
 Read = Callable[[object], Any]
 """Takes what a caller gave and returns the value of the field, or raises a :class:`SpecError` without a field."""
 
+NAMES = 1_000
+"""Of fields whose spelling outside is remembered; all records together have fewer."""
+_SIMPLE = frozenset({str, int, bool})
 TRUE = frozenset({"true", "yes", "on", "t", "y", "1"})
 FALSE = frozenset({"false", "no", "off", "f", "n", "0"})
 """Words for a boolean where there is only text, as on the command line; PostgreSQL reads the same ones."""
 
 
+@lru_cache(maxsize=NAMES)
 def camel(name: str) -> str:
     """``order_by`` as it is written outside: ``orderBy``."""
     first, *rest = name.split("_")
@@ -59,10 +63,12 @@ class Record:
     def __post_init__(self) -> None:
         self._complete()
         kind: Any = type(self)
-        for name, read in _readers(kind).items():
+        for name, read in _readers(kind):
             given = getattr(self, name)
-            with within(camel(name)):
+            try:
                 value = read(given)
+            except SpecError as error:
+                raise _inside(camel(name), error) from None
             if value is not given:
                 object.__setattr__(self, name, value)
         self._check()
@@ -79,9 +85,9 @@ class Record:
         return given
 
     @classmethod
-    def members(cls) -> dict[str, str]:
+    def members(cls) -> Mapping[str, str]:
         """The names outside, each with the name in Python."""
-        return {camel(field.name): field.name for field in fields(cast("Any", cls))}
+        return _members(cls)
 
 
 class within:  # noqa: N801 - it is used like a function
@@ -101,8 +107,13 @@ class within:  # noqa: N801 - it is used like a function
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, SpecError):
-            path = ".".join(part for part in (self._field, error.field) if part)
-            raise SpecError(path or None, error.reason) from None
+            raise _inside(self._field, error) from None
+
+
+def _inside(field: str, error: SpecError) -> SpecError:
+    """The same error, of what is in a field."""
+    path = ".".join(part for part in (field, error.field) if part)
+    return SpecError(path or None, error.reason)
 
 
 def left_out(**metadata: Any) -> dict[str, Any]:
@@ -169,11 +180,14 @@ def write_record(record: Record) -> dict[str, Any]:
     """The members of a record under their names outside, as :func:`read_record` reads them: defaults are written,
     absent members are not.
     """
-    values = {camel(each.name): getattr(record, each.name) for each in fields(cast("Any", record))}
-    return {name: _plain(value) for name, value in values.items() if value is not None}
+    values = ((outside, getattr(record, name)) for outside, name in _members(type(record)).items())
+    return {outside: _plain(value) for outside, value in values if value is not None}
 
 
 def _plain(value: Any) -> Any:
+    # Most are, and a manifest of many tables has tens of thousands.
+    if type(value) in _SIMPLE:
+        return value
     if isinstance(value, Record):
         return write_record(value)
     if isinstance(value, tuple):
@@ -187,13 +201,19 @@ def _hints(record: Any) -> dict[str, Any]:
 
 
 @cache
-def _readers(record: Any) -> dict[str, Read]:
+def _members(record: Any) -> Mapping[str, str]:
+    """The names of the fields outside, each with the name in Python."""
+    return {camel(each.name): each.name for each in fields(record)}
+
+
+@cache
+def _readers(record: Any) -> tuple[tuple[str, Read], ...]:
     """The fields of a record, each with what reads it."""
     hints = _hints(record)
-    return {
-        each.name: each.metadata["read"] if "read" in each.metadata else _bounded(_reader(hints[each.name]), each)
+    return tuple(
+        (each.name, each.metadata["read"] if "read" in each.metadata else _bounded(_reader(hints[each.name]), each))
         for each in fields(record)
-    }
+    )
 
 
 def _bounded(read: Read, field: Field[Any]) -> Read:

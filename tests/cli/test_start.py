@@ -106,24 +106,45 @@ def test_what_was_imported_quickly_works_as_ever(dsn: str) -> None:
 
 QUICK = """
 import sys
-from polyglot_export.cli.quick import import_psycopg
+from polyglot_export.cli import quick
 {before}
-import_psycopg()
+quick.import_psycopg()
 import psycopg, psycopg_binary
-print("importlib.metadata" in sys.modules)
+print(*({{"asyncio", "importlib.metadata", "inspect"}} & set(sys.modules)))
 from importlib import metadata
+import asyncio, inspect
 assert metadata.distribution("psycopg").version == psycopg.__version__
 assert metadata.version("psycopg-binary") == psycopg_binary.__version__
-print(psycopg.pq.__impl__)
+assert asyncio.sleep and inspect.signature(psycopg.connect)
+print(psycopg.pq.__impl__, psycopg.adapters.types["interval"].oid, psycopg.errors.lookup("42P01").__name__)
 """
+REFUSED = """
+class Refused(quick._Pattern):
+    def __init__(self, make, args, kwargs):
+        assert {part!r} not in str(args[0]), "this version is another one after all"
+        super().__init__(make, args, kwargs)
+quick._Pattern = Refused
+"""
+ALL = "asyncio importlib.metadata inspect"
 
 
 @pytest.mark.parametrize(
     ("before", "loaded"),
-    [("", False), ("from pathlib import Path; Path.glob = lambda *_: ()", True), ("import importlib.metadata", True)],
+    [
+        pytest.param("", "", id="quick"),
+        pytest.param("quick._beside = lambda _: ()", ALL, id="no-folder"),
+        pytest.param("import importlib.metadata", "importlib.metadata", id="metadata"),
+        pytest.param("quick.TRIED = {'click': ('8.4.',), 'psycopg': ('3.2.', '2.')}", ALL, id="untried"),
+        pytest.param(REFUSED.format(part="PANIC"), ALL, id="fails-early"),
+        # Then the compiled parts are there already.
+        pytest.param(REFUSED.format(part="Timezone"), ALL, id="fails-late"),
+    ],
 )
-def test_psycopg_knows_its_version(before: str, loaded: bool) -> None:
-    """Also where the installer's folder is not found, as in a program that is one file."""
+def test_psycopg_is_whole_however_it_was_imported(before: str, loaded: str) -> None:
+    """Quickly where its version was tried; else, and where that fails, as ever."""
     command = [sys.executable, "-c", QUICK.format(before=before)]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.split() == [str(loaded), psycopg.pq.__impl__]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    found, whole = done.stdout.splitlines()
+    assert set(found.split()) == set(loaded.split())
+    assert whole == f"{psycopg.pq.__impl__} 1186 UndefinedTable"

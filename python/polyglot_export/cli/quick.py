@@ -10,27 +10,30 @@ is called. psycopg's *asynchronous* COPY is not to be had after that, so this is
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import typing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 __all__ = ["import_click", "import_psycopg"]
 
 
+TRIED = {"click": ("8.5.",), "psycopg": ("3.3.",)}
+"""The versions whose imports are known. Any other is imported plainly, as it is where the installer has left no folder
+that says which one it is."""
+
+
 def import_click() -> None:
     """Import click, as ``import click`` would, and dataclasses."""
     if "click" not in sys.modules:
-        with _absent({"inspect": {"cleandoc": _clean_line}, "uuid": {}}):
-            import dataclasses  # noqa: F401 - keeps the absent inspect, which it asks for docstrings
-
-            import click  # noqa: F401 - for the modules that follow
+        _import("click", {"inspect": {"cleandoc": _clean_line}, "uuid": {}}, "dataclasses")
 
 
 def import_psycopg() -> None:
@@ -53,8 +56,30 @@ def import_psycopg() -> None:
     }
     if sys.version_info < (3, 13):
         absent["typing_extensions"] = {"TypeVar": _type_var}
-    with _absent(absent), _patterns_later("psycopg"):
-        import psycopg  # noqa: F401 - for the modules that follow
+    _import("psycopg", absent)
+
+
+def _import(package: str, absent: dict[str, dict[str, Any]], *others: str) -> None:
+    """Import a package quickly if its version was tried, and plainly if it was not or if that fails.
+
+    Args:
+        package: Its name.
+        absent: What :func:`_absent` is given.
+        others: Modules of Python that are to know the same absent ones.
+    """
+    if not (_installed(package) or "").startswith(TRIED[package]):
+        import_module(package)
+        return
+    before = frozenset(sys.modules)
+    try:
+        with _absent(absent), _patterns_later(package):
+            for name in (*others, package):
+                import_module(name)
+    except Exception:  # noqa: BLE001 - whatever it was, the plain way is there
+        for name in frozenset(sys.modules) - before:
+            if name.partition(".")[0].removesuffix("_binary").removesuffix("_c") == package:
+                del sys.modules[name]
+        import_module(package)
 
 
 @contextmanager
@@ -163,12 +188,27 @@ def _type_var(name: str, *constraints: Any, default: object = None, **further: A
 
 
 def _version(name: str) -> str:
+    """``importlib.metadata.version``."""
+    found = _installed(name)
+    if found is None:
+        _leave("importlib.metadata")
+        return str(import_module("importlib.metadata").version(name))
+    return found
+
+
+def _installed(name: str) -> str | None:
     """The version in the name of the folder that the installer made (PEP 376): ``psycopg-3.2.1.dist-info``."""
-    spec = find_spec("psycopg")
+    start, end = f"{name.replace('-', '_')}-", ".dist-info"
+    found = [each for each in _beside(name.partition("-")[0]) if each.startswith(start) and each.endswith(end)]
+    return found[0][len(start) : -len(end)] if len(found) == 1 else None
+
+
+@cache
+def _beside(package: str) -> tuple[str, ...]:
+    """The names of what is installed in the same folder."""
+    spec = find_spec(package)
     places = spec.submodule_search_locations if spec is not None else None
-    stem = name.replace("-", "_")
-    found = [folder.name for place in places or () for folder in Path(place).parent.glob(f"{stem}-*.dist-info")]
-    if len(found) == 1:
-        return found[0].removeprefix(f"{stem}-").removesuffix(".dist-info")
-    _leave("importlib.metadata")
-    return str(import_module("importlib.metadata").version(name))
+    try:
+        return tuple(name for place in places or () for name in os.listdir(f"{place}/.."))  # noqa: PTH208
+    except OSError:
+        return ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from psycopg import sql
 
@@ -29,6 +30,19 @@ from polyglot_export.planning.planner import plan
 __all__ = ["Relations", "naming_relation"]
 
 
+class _Count(NamedTuple):
+    """What one relation, or all of them, come to so far."""
+
+    ended: int = 0
+    files: int = 0
+    rows: int = 0
+    bytes: int = 0
+    estimated_rows: int = 0
+
+
+NOTHING = _Count()
+
+
 @dataclass(slots=True)
 class _State:
     """What is known of one relation."""
@@ -47,6 +61,8 @@ class _State:
     rows_written: int = 0
     bytes_written: int = 0
     failure: str | None = None
+    counted: _Count = NOTHING
+    """What the totals of the dump have of it."""
 
     @property
     def title(self) -> str:
@@ -55,6 +71,16 @@ class _State:
     @property
     def is_complete(self) -> bool:
         return self.entry is not None and len(self.results) == self.parts and self.failure is None
+
+    def count(self) -> _Count:
+        """What it comes to now."""
+        return _Count(
+            int(self.is_complete or self.failure is not None),
+            self.files,
+            self.rows_written,
+            self.bytes_written,
+            self.rows or 0,
+        )
 
 
 class Relations:
@@ -99,6 +125,9 @@ class Relations:
             for each in chosen.relations
         ]
         self._states += [_State(None, name, layout.folder(None, name), 0, None) for name in request.selection.queries]
+        self._totals = NOTHING
+        for state in self._states:
+            self._count(state)
         self._constraints = constraints_of(moment)
         self._manifest_bytes = 0
         self._counts: dict[int, FileCount] = {}
@@ -164,6 +193,7 @@ class Relations:
         )
         state.rows = planned.estimated_rows
         state.parts = len(parts)
+        self._count(state)
         tickets = tuple(
             Ticket(
                 index,
@@ -202,6 +232,7 @@ class Relations:
         state.files += len(result.entries)
         state.rows_written += sum(each.rows for each in result.entries)
         state.bytes_written += sum(each.bytes for each in result.entries)
+        self._count(state)
         if index not in self._partitions:
             return
         if self._part_workers is not None:
@@ -225,6 +256,7 @@ class Relations:
         written = frozenset(entry.path for each in state.results for entry in each.entries)
         state.results.clear()
         state.files = state.rows_written = state.bytes_written = 0
+        self._count(state)
         return written
 
     @property
@@ -248,13 +280,19 @@ class Relations:
             bytes_: Of the same.
         """
         return DumpProgress(
-            relations=sum(state.is_complete or state.failure is not None for state in self._states),
+            relations=self._totals.ended,
             relations_total=len(self._states),
-            files=sum(each.files for each in self._states),
-            rows=rows + sum(each.rows_written for each in self._states),
-            bytes=bytes_ + sum(each.bytes_written for each in self._states),
-            estimated_rows=sum(state.rows or 0 for state in self._states),
+            files=self._totals.files,
+            rows=rows + self._totals.rows,
+            bytes=bytes_ + self._totals.bytes,
+            estimated_rows=self._totals.estimated_rows,
         )
+
+    def _count(self, state: _State) -> None:
+        """Bring the totals up to what is known of a relation: they are told after every part, of thousands perhaps."""
+        now = state.count()
+        self._totals = _Count(*(a - b + c for a, b, c in zip(self._totals, state.counted, now, strict=True)))
+        state.counted = now
 
     def _see_room(self, entry: RelationEntry, tickets: tuple[Ticket, ...]) -> None:
         """See, before the rows are read, that the manifest will not be larger than it can be read."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from polyglot_export.compressions import Compression
 from polyglot_export.errors import ManifestError, SpecError
@@ -216,9 +216,7 @@ class Manifest(Record):
 
     def with_digest(self) -> Manifest:
         """The same with the digest of its content."""
-        content = write_record(self)
-        del content["digest"]
-        return replace(self, digest=text.digest(content))
+        return replace(self, digest=self._digested()["digest"])
 
     def to_json(self) -> bytes:
         """The file, with the digest of its content.
@@ -226,7 +224,7 @@ class Manifest(Record):
         Raises:
             ManifestError: It is larger than ``limits.MANIFEST_BYTES``.
         """
-        content = text.write(write_record(self.with_digest()))
+        content = text.write(self._digested())
         if len(content) > MANIFEST_BYTES:
             raise ManifestError(f"the manifest has {len(content)} bytes, and at most {MANIFEST_BYTES} can be read")
         return content
@@ -255,6 +253,13 @@ class Manifest(Record):
         if check_digest and not manifest.intact:
             raise ManifestError("the manifest was changed after it was written: its digest is that of other content")
         return manifest
+
+    def _digested(self) -> dict[str, Any]:
+        """The members, with the digest of the others."""
+        content = write_record(self)
+        del content["digest"]
+        content["digest"] = text.digest(content)
+        return content
 
     def _check(self) -> None:
         seen: set[str] = set()

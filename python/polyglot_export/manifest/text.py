@@ -12,6 +12,7 @@ from polyglot_export.limits import MANIFEST_BYTES
 __all__ = ["digest", "read", "write"]
 
 INDENT = "  "
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def digest(content: dict[str, Any]) -> str:
@@ -50,11 +51,11 @@ def read(content: bytes) -> dict[str, Any]:
 
 def _laid_out(value: Any, indent: str) -> str:
     if _fits_a_line(value):
-        return json.dumps(value, ensure_ascii=False)
+        return _encode(value)
     inner = indent + INDENT
     if isinstance(value, dict):
         begin, end = "{}"
-        items = [f"{json.dumps(name, ensure_ascii=False)}: {_laid_out(item, inner)}" for name, item in value.items()]
+        items = [f"{_encode(name)}: {_laid_out(item, inner)}" for name, item in value.items()]
     else:
         begin, end = "[]"
         items = [_laid_out(item, inner) for item in value]
@@ -70,8 +71,11 @@ def _fits_a_line(value: Any) -> bool:
 
 
 def _holds_more(value: Any) -> bool:
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(isinstance(item, dict | list) for item in items)
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return False
+    return any(isinstance(item, (dict, list)) for item in value)
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
