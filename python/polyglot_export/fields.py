@@ -13,7 +13,7 @@ from dataclasses import MISSING, Field, fields
 from enum import Enum
 from functools import cache, lru_cache
 from types import NoneType, UnionType
-from typing import Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Self, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from polyglot_export.errors import SpecError
 
@@ -87,7 +87,7 @@ class Record:
     @classmethod
     def members(cls) -> Mapping[str, str]:
         """The names outside, each with the name in Python."""
-        return _members(cls)
+        return _members(cast("Any", cls))
 
 
 class within:  # noqa: N801 - it is used like a function
@@ -180,7 +180,7 @@ def write_record(record: Record) -> dict[str, Any]:
     """The members of a record under their names outside, as :func:`read_record` reads them: defaults are written,
     absent members are not.
     """
-    values = ((outside, getattr(record, name)) for outside, name in _members(type(record)).items())
+    values = ((outside, getattr(record, name)) for outside, name in _members(cast("Any", type(record))).items())
     return {outside: _plain(value) for outside, value in values if value is not None}
 
 

@@ -17,7 +17,6 @@ import typing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -68,18 +67,18 @@ def _import(package: str, absent: dict[str, dict[str, Any]], *others: str) -> No
         others: Modules of Python that are to know the same absent ones.
     """
     if not (_installed(package) or "").startswith(TRIED[package]):
-        import_module(package)
+        _real(package)
         return
     before = frozenset(sys.modules)
     try:
         with _absent(absent), _patterns_later(package):
             for name in (*others, package):
-                import_module(name)
+                _real(name)
     except Exception:  # noqa: BLE001 - whatever it was, the plain way is there
         for name in frozenset(sys.modules) - before:
             if name.partition(".")[0].removesuffix("_binary").removesuffix("_c") == package:
                 del sys.modules[name]
-        import_module(package)
+        _real(package)
 
 
 @contextmanager
@@ -96,6 +95,12 @@ def _absent(names: dict[str, dict[str, Any]]) -> Iterator[None]:
     finally:
         for name in added:
             _leave(name)
+
+
+def _real(name: str) -> ModuleType:
+    """Import a module, by the statement's own function: ``python -X importtime`` does not see importlib's."""
+    __import__(name)
+    return sys.modules[name]
 
 
 def _leave(name: str) -> None:
@@ -116,7 +121,7 @@ class _Absent(ModuleType):
             raise AttributeError(name)
         if sys.modules.get(self.__name__) is self:
             return _Later(self.__name__, name)
-        return getattr(import_module(self.__name__), name)
+        return getattr(_real(self.__name__), name)
 
 
 class _Later:
@@ -130,7 +135,7 @@ class _Later:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         _leave(self._module)
-        return getattr(import_module(self._module), self._name)(*args, **kwargs)
+        return getattr(_real(self._module), self._name)(*args, **kwargs)
 
     def __getitem__(self, parameters: object) -> _Later:
         return self
@@ -173,7 +178,7 @@ class _NeverRaised(BaseException):
 def _clean_line(text: str) -> str:
     """``inspect.cleandoc``. The help of an option is one line, of which it changes next to nothing."""
     if "\n" in text:
-        return str(import_module("inspect").cleandoc(text))
+        return str(_real("inspect").cleandoc(text))
     return text.expandtabs().lstrip()
 
 
@@ -192,7 +197,7 @@ def _version(name: str) -> str:
     found = _installed(name)
     if found is None:
         _leave("importlib.metadata")
-        return str(import_module("importlib.metadata").version(name))
+        return str(_real("importlib.metadata").version(name))
     return found
 
 

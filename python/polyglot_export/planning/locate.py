@@ -9,7 +9,7 @@ The steps of one source, in the order in which :class:`polyglot_export.planning.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import sql
@@ -18,8 +18,9 @@ from polyglot_export import sqlstates
 from polyglot_export.errors import AccessDenied, SpecError, StatementFailed
 from polyglot_export.planning.choose import exposed, query_columns
 from polyglot_export.planning.statement import Statement, aliased
-from polyglot_export.postgres.catalogue.columns import SourceColumn, relation_columns
-from polyglot_export.postgres.catalogue.relations import Relation, find_relation, read_relations
+from polyglot_export.postgres.catalogue.columns import SourceColumn
+from polyglot_export.postgres.catalogue.relations import Relation, find_relation
+from polyglot_export.postgres.catalogue.tables import Tables, read_tables
 from polyglot_export.postgres.catalogue.types import Types, read_types
 from polyglot_export.postgres.condition import checked_condition
 from polyglot_export.postgres.explain import explain_statement
@@ -125,24 +126,20 @@ def locate(leader: Leader, wanted: Sequence[Wanted]) -> tuple[Located, ...]:
         SpecError: A query is refused, or the exposure names a column that does not exist.
     """
     oids = [each.relation.oid for each in wanted if each.relation is not None]
-    known = read_relations(leader, oids) if oids else {}
+    tables = read_tables(leader, oids)
     for each in wanted:
-        if each.relation is not None and known.get(each.relation.oid) != each.relation:
+        if each.relation is not None and tables.relations.get(each.relation.oid) != each.relation:
             raise Moved([each.source.title or each.relation.title])
-    columns = relation_columns(leader, oids) if oids else {}
-    types = read_types(leader, (column.type for every in columns.values() for column in every)) if oids else Types(())
-    return tuple(_locate_one(leader, each, columns, types) for each in wanted)
+    return tuple(_locate_one(leader, each, tables) for each in wanted)
 
 
-def _locate_one(
-    leader: Leader, wanted: Wanted, columns: Mapping[int, tuple[SourceColumn, ...]], types: Types
-) -> Located:
+def _locate_one(leader: Leader, wanted: Wanted, tables: Tables) -> Located:
     reads, relation = wanted.source.reads, wanted.relation
     if isinstance(reads, QueryText):
         return _locate_query(leader, wanted.source, reads)
     if relation is None:
         raise Moved([wanted.source.title or reads.name])
-    return _locate_relation(leader, wanted.source, relation, columns[relation.oid], types)
+    return _locate_relation(leader, wanted.source, relation, tables.columns[relation.oid], tables.types)
 
 
 def _locate_relation(

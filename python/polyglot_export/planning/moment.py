@@ -15,7 +15,7 @@ from psycopg import sql
 from polyglot_export import sqlstates
 from polyglot_export.errors import SourceChanged, StatementFailed, StatementTimeout
 from polyglot_export.planning.locate import Located, Moved, Wanted, hold, locate, look_up, settings_for
-from polyglot_export.planning.storage import Storage, storage_of
+from polyglot_export.planning.storage import Storage, storage_of, storage_query
 from polyglot_export.postgres.caller import CallerSettings, caller_settings
 from polyglot_export.postgres.catalogue.relations import Relation, ancestors
 from polyglot_export.postgres.leader import Held, Leader
@@ -167,10 +167,13 @@ class Moment:
         located = locate(leader, wanted)
         for found in located:
             hold(leader, found)
-        held = leader.held()
+        tables = [each.relation.oid for each in located if _is_plain(each.relation)]
+        held, snapshot, stored = leader.export_snapshot(*([storage_query(leader.version, tables)] if tables else []))
         if held.moved:
             raise Moved(held.moved)
-        return cls(leader, settings, located, held, leader.export_snapshot())
+        moment = cls(leader, settings, located, held, snapshot)
+        moment._storage = storage_of(stored[0]) if tables else {}
+        return moment
 
     def storage(self, relation: Relation | None) -> Storage | None:
         """How a table of the moment is stored; ``None`` for anything else, and where others inherit from it.
@@ -181,9 +184,8 @@ class Moment:
         if not _is_plain(relation):
             return None
         if self._storage is None:
-            self._storage = storage_of(
-                self.leader, [each.relation.oid for each in self.sources if _is_plain(each.relation)]
-            )
+            tables = [each.relation.oid for each in self.sources if _is_plain(each.relation)]
+            self._storage = storage_of(self.leader.catalogue(storage_query(self.leader.version, tables)))
         return self._storage.get(relation.oid)
 
     def see_nothing_new(self, statement: str, title: str) -> None:
@@ -235,11 +237,13 @@ def _locked(wanted: Sequence[Wanted], seconds: float, error: StatementFailed) ->
 
 
 def _chosen(leader: Leader, choose: Choose, settings: tuple[str, ...]) -> Sequence[Wanted]:
-    leader.begin(settings, None)
+    """Look up what is wanted, in a transaction of its own; that of the export leaves it as it begins."""
+    leader.begin_with_next(settings)
     try:
         return choose(leader)
-    finally:
+    except BaseException:
         leader.rollback()
+        raise
 
 
 def _begin_locked(leader: Leader, relations: Sequence[Relation | None], settings: tuple[str, ...]) -> None:

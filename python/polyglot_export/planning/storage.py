@@ -5,15 +5,16 @@ What a snapshot sees was on disk before it was taken, and so is in what the serv
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from psycopg import sql
 
 from polyglot_export.limits import PAGE_BYTES
-from polyglot_export.postgres.leader import Leader
+from polyglot_export.postgres.catalogue.relations import oid_array
+from polyglot_export.postgres.leader import Row
 
-__all__ = ["Storage", "storage_of"]
+__all__ = ["Storage", "storage_of", "storage_query"]
 
 MISSING_VALUES = 110000
 """``server_version_num`` of the first version that adds a column with a default without writing the rows anew."""
@@ -34,28 +35,27 @@ class Storage(NamedTuple):
         return self.elsewhere or sum(self.defaults.get(name, 0) for name in columns) > PAGE_BYTES
 
 
-def storage_of(leader: Leader, tables: Sequence[int]) -> dict[int, Storage]:
-    """How tables are stored, by their OIDs.
+def storage_query(version: int, tables: Sequence[int]) -> sql.Composable:
+    """Asks how tables are stored, in the export's transaction, with the locks held and the snapshot taken.
 
     Args:
-        leader: In the export's transaction, with the locks held and the snapshot taken.
+        version: Of the server.
         tables: Their OIDs.
-
-    Raises:
-        PolyglotError: The server does not answer.
     """
-    kept = sql.SQL("a.attmissingval::text" if leader.version >= MISSING_VALUES else "''")
-    rows = leader.catalogue(
-        sql.SQL(
-            "SELECT c.oid, pg_relation_size(c.oid) / current_setting('block_size')::bigint,"
-            " am.amname IS DISTINCT FROM 'heap' OR coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0) > 0,"
-            " ARRAY(SELECT a.attname::text FROM pg_attribute AS a WHERE a.attrelid = c.oid AND octet_length({kept}) > 0"
-            " ORDER BY a.attnum),"
-            " ARRAY(SELECT octet_length({kept}) FROM pg_attribute AS a WHERE a.attrelid = c.oid"
-            " AND octet_length({kept}) > 0 ORDER BY a.attnum)"
-            " FROM pg_class AS c LEFT JOIN pg_am AS am ON am.oid = c.relam WHERE c.oid = ANY ({tables}::oid[])"
-        ).format(kept=kept, tables=sql.Literal(list(tables)))
-    )
+    kept = sql.SQL("a.attmissingval::text" if version >= MISSING_VALUES else "''")
+    return sql.SQL(
+        "SELECT c.oid, pg_relation_size(c.oid) / current_setting('block_size')::bigint,"
+        " am.amname IS DISTINCT FROM 'heap' OR coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0) > 0,"
+        " ARRAY(SELECT a.attname::text FROM pg_attribute AS a WHERE a.attrelid = c.oid AND octet_length({kept}) > 0"
+        " ORDER BY a.attnum),"
+        " ARRAY(SELECT octet_length({kept}) FROM pg_attribute AS a WHERE a.attrelid = c.oid"
+        " AND octet_length({kept}) > 0 ORDER BY a.attnum)"
+        " FROM pg_class AS c LEFT JOIN pg_am AS am ON am.oid = c.relam WHERE c.oid = ANY ({tables}::oid[])"
+    ).format(kept=kept, tables=oid_array(tables))
+
+
+def storage_of(rows: Iterable[Row]) -> dict[int, Storage]:
+    """The answer, by the OIDs of the tables."""
     return {
         oid: Storage(int(pages), bool(elsewhere), dict(zip(names, sizes, strict=True)))
         for oid, pages, elsewhere, names, sizes in rows

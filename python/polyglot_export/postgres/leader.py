@@ -15,6 +15,7 @@ from __future__ import annotations
 import select
 import threading
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -38,6 +39,18 @@ CANCEL_INTERVAL = 0.1
 """Seconds between two cancel requests: one that arrives between two statements has no effect."""
 CANCEL_TIMEOUT = 1.0
 """Seconds that a cancel request may take before the next one is sent."""
+
+
+_HELD = sql.SQL(
+    "SELECT l.relation,"
+    " l.relation >= {first} AND coalesce(c.relkind IN ('r', 'p', 'm', 'f', 'v'), pg_get_indexdef(l.relation) IS NULL),"
+    " CASE WHEN c.oid IS NULL THEN l.relation::text"
+    " WHEN c.relkind IN ('r', 'm', 't') AND c.relfilenode <> 0"
+    " AND c.relfilenode IS DISTINCT FROM pg_relation_filenode(c.oid) THEN c.oid::regclass::text END"
+    " FROM pg_locks AS l LEFT JOIN pg_class AS c ON c.oid = l.relation"
+    " WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation'"
+).format(first=sql.Literal(FIRST_USER_OID))
+_SNAPSHOT = sql.SQL("SELECT pg_export_snapshot()")
 
 
 class Described(NamedTuple):
@@ -76,8 +89,11 @@ class Leader:
             for type_ in ("text", "name"):
                 connection.adapters.register_loader(type_, _AnyBytes)
         connection.add_notice_handler(self._keep_fatal)
-        # SHOW takes no snapshot.
-        self._search_path = str(self.run("SHOW search_path")[0][0])
+        self._first: tuple[str, ...] = ()
+        """Statements that go in one message with the next."""
+        # Servers since PostgreSQL 18 report it by themselves. SHOW takes no snapshot.
+        reported = connection.info.parameter_status("search_path")
+        self._search_path = reported if reported is not None else str(self.run("SHOW search_path")[0][0])
 
     @classmethod
     def open(cls, dsn: str | None, *, application_name: str, token: CancelToken | None = None) -> Self:
@@ -117,8 +133,11 @@ class Leader:
             PolyglotError: What the server said, as ``errors.statement_error`` sorts it.
         """
         query = statement.encode() if isinstance(statement, str) else statement.as_bytes(self.connection)
+        if parameters is not None:
+            # The extended protocol takes one statement.
+            self._send_first()
         with self._cancellable():
-            cursor = self.connection.execute(query, parameters)
+            cursor = self.connection.execute(self._with_first(query), parameters)
             while cursor.nextset():
                 pass
             return cursor.fetchall() if cursor.description is not None else []
@@ -129,13 +148,22 @@ class Leader:
         A user's schema may hold operators that fit better than the system's; ``query`` needs no qualified names here.
         Names that are not UTF-8 come as ``postgres.names`` says, where the server would refuse to send them as UTF8.
         """
+        return self.catalogue_at_once([query])[0]
+
+    def catalogue_at_once(self, queries: Sequence[sql.Composable]) -> list[list[Row]]:
+        """The same for several questions of which none needs the answer to another: one message, one answer."""
         reading = {"search_path": "pg_catalog"} | ({"client_encoding": "SQL_ASCII"} if self._any_bytes else {})
         usual = {"search_path": self._search_path} | ({"client_encoding": "UTF8"} if self._any_bytes else {})
-        batch = sql.SQL("; ").join([_set_local(reading), query, _set_local(usual)])
+        batch = sql.SQL("; ").join([_set_local(reading), *queries, _set_local(usual)]).as_bytes(self.connection)
+        unasked = len(self._first) + 1
         with self._cancellable():
-            cursor = self.connection.execute(batch.as_bytes(self.connection))
-            cursor.nextset()
-            return cursor.fetchall()
+            cursor = self.connection.execute(self._with_first(batch))
+            for _ in range(unasked):
+                cursor.nextset()
+            found = [cursor.fetchall()]
+            while len(found) < len(queries) and cursor.nextset():
+                found.append(cursor.fetchall())
+            return found
 
     def describe(self, statement: str) -> Described:
         """Parse a statement alone by the extended protocol, which takes exactly one and runs nothing.
@@ -143,6 +171,7 @@ class Leader:
         PostgreSQL manual, "Message Flow", Extended Query: a Parse message may not include more than one statement.
         """
         pgconn = self.connection.pgconn
+        self._send_first()
         with self._cancellable():
             pgconn.send_prepare(b"", statement.encode())
             self._result()
@@ -156,14 +185,31 @@ class Leader:
         return Described(columns, tuple(result.param_type(index) for index in range(result.nparams)))
 
     def begin(self, settings: tuple[str, ...], lock: sql.Composable | None) -> None:
-        """Open the transaction and lock, in one message; no snapshot is taken."""
-        statements = [BEGIN, *settings]
+        """Open the transaction and lock, in one message; no snapshot is taken. A transaction that is open is left."""
+        self._first = ()
+        is_open = self.connection.info.transaction_status != pq.TransactionStatus.IDLE
+        statements = [*(["ROLLBACK"] if is_open else []), BEGIN, *settings]
         if lock is not None:
             statements.append(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(lock).as_string(self.connection))
         self.run("; ".join(statements))
 
+    def begin_with_next(self, settings: tuple[str, ...]) -> None:
+        """Open the transaction in one message with the next statement. The settings must be such as the server takes,
+        since the error of one would be that of the statement.
+        """
+        self._first = (BEGIN, *settings)
+
+    def _with_first(self, query: bytes) -> bytes:
+        first, self._first = self._first, ()
+        return "; ".join([*first, ""]).encode() + query
+
+    def _send_first(self) -> None:
+        if self._first:
+            self.run("SELECT")
+
     def rollback(self) -> None:
         """Leave the transaction, whatever state it is in."""
+        self._first = ()
         with self._cancellable():
             self.connection.rollback()
 
@@ -174,28 +220,14 @@ class Leader:
         snapshot, tells whether it is an index. Mapped catalogues have no ``relfilenode`` of their own (0) and cannot be
         compared; they cannot be truncated either.
         """
-        rows = self.catalogue(
-            sql.SQL(
-                "SELECT l.relation,"
-                " l.relation >= {first} AND coalesce(c.relkind IN ('r', 'p', 'm', 'f', 'v'),"
-                " pg_get_indexdef(l.relation) IS NULL),"
-                " CASE WHEN c.oid IS NULL THEN l.relation::text"
-                " WHEN c.relkind IN ('r', 'm', 't') AND c.relfilenode <> 0"
-                " AND c.relfilenode IS DISTINCT FROM pg_relation_filenode(c.oid) THEN c.oid::regclass::text END"
-                " FROM pg_locks AS l LEFT JOIN pg_class AS c ON c.oid = l.relation"
-                " WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation'"
-            ).format(first=sql.Literal(FIRST_USER_OID))
-        )
-        return Held(
-            frozenset(oid for oid, is_source, _ in rows if is_source),
-            tuple(moved for _, _, moved in rows if moved is not None),
-        )
+        return _held(self.catalogue(_HELD))
 
-    def export_snapshot(self) -> str:
-        """The identifier under which workers import this transaction's snapshot (manual, "Snapshot
-        Synchronization").
+    def export_snapshot(self, *queries: sql.Composable) -> tuple[Held, str, list[list[Row]]]:
+        """The locks of this transaction; the identifier under which workers import its snapshot (manual, "Snapshot
+        Synchronization"), which is to be thrown away where something has moved; and the answers to further questions.
         """
-        return str(self.run("SELECT pg_catalog.pg_export_snapshot()")[0][0])
+        held, [(snapshot,)], *answers = self.catalogue_at_once([_HELD, _SNAPSHOT, *queries])
+        return _held(held), str(snapshot), answers
 
     def check(self) -> None:
         """See, without a round trip, whether the server has ended the connection.
@@ -248,6 +280,13 @@ class Leader:
 
     def _cancellable(self) -> _Cancellable:
         return _Cancellable(self.connection, self._token)
+
+
+def _held(rows: list[Row]) -> Held:
+    return Held(
+        frozenset(oid for oid, is_source, _ in rows if is_source),
+        tuple(moved for _, _, moved in rows if moved is not None),
+    )
 
 
 class _AnyBytes(psycopg.adapt.Loader):

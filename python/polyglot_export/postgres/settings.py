@@ -110,17 +110,36 @@ def session_settings(connection: psycopg.Connection, time_zone: str, *, views: b
         optional.append(_set("restrict_nonsystem_relation_kind", "view"))
     zone = zone_setting(connection, time_zone)
     try:
-        fixed += _losing(connection)
-        if _all_at_once(connection, [zone, *fixed, *optional]):
+        losing, taken = _tried(connection, [zone, *fixed, *optional])
+        if losing:
+            fixed += losing
+            _, taken = _tried(connection, [zone, *fixed, *optional])
+        if taken:
             return (zone, *fixed, *optional)
         return _one_by_one(connection, time_zone, fixed, optional)
     except psycopg.Error as error:
         raise database_error(error) from None
 
 
-def _losing(connection: psycopg.Connection) -> list[str]:
-    """What turns those of :data:`_LOSING` off that are on. SHOW takes no snapshot."""
-    cursor = connection.execute("; ".join(f"SHOW {name}" for name in _LOSING).encode())
+def _tried(connection: psycopg.Connection, settings: Sequence[str]) -> tuple[list[str], bool]:
+    """Try all of them in one message.
+
+    Returns:
+        What turns those of :data:`_LOSING` off that are on without it, and whether the server takes the settings.
+    """
+    shows = [f"SHOW {name}" for name in _LOSING]
+    try:
+        cursor = connection.execute("; ".join([*shows, BEGIN, *settings, "ROLLBACK"]).encode())
+    except psycopg.Error as error:
+        if error.sqlstate not in _UNKNOWN_OR_UNSUPPORTED:
+            raise
+        connection.rollback()
+        return _losing(connection.execute("; ".join(shows).encode())), False
+    return _losing(cursor), True
+
+
+def _losing(cursor: psycopg.Cursor) -> list[str]:
+    """Reads the answers to SHOW, which takes no snapshot."""
     found = []
     for name in _LOSING:
         row = cursor.fetchone()
@@ -128,18 +147,6 @@ def _losing(connection: psycopg.Connection) -> list[str]:
             found.append(_set(name, "off"))
         cursor.nextset()
     return found
-
-
-def _all_at_once(connection: psycopg.Connection, settings: Sequence[str]) -> bool:
-    """Try all of them in one message; ``False`` where the server refuses one."""
-    try:
-        connection.execute("; ".join([BEGIN, *settings, "ROLLBACK"]).encode())
-    except psycopg.Error as error:
-        if error.sqlstate not in _UNKNOWN_OR_UNSUPPORTED:
-            raise
-        connection.rollback()
-        return False
-    return True
 
 
 def _one_by_one(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,10 +43,10 @@ class SharedLeader(Leader):
         with self._lock:
             return super().run(statement, parameters)
 
-    def catalogue(self, query: sql.Composable) -> list[Row]:
+    def catalogue_at_once(self, queries: Sequence[sql.Composable]) -> list[list[Row]]:
         """As of a leader."""
         with self._lock:
-            return super().catalogue(query)
+            return super().catalogue_at_once(queries)
 
     def describe(self, statement: str) -> Described:
         """As of a leader."""

@@ -8,10 +8,18 @@ from typing import NamedTuple
 from psycopg import sql
 
 from polyglot_export.postgres.catalogue.relations import oid_array
-from polyglot_export.postgres.leader import Leader
+from polyglot_export.postgres.leader import Leader, Row
 from polyglot_export.postgres.names import shown
 
-__all__ = ["VIRTUAL_COLUMNS", "SourceColumn", "never_null", "primary_keys", "relation_columns"]
+__all__ = [
+    "VIRTUAL_COLUMNS",
+    "SourceColumn",
+    "columns_of",
+    "columns_query",
+    "never_null",
+    "primary_keys",
+    "relation_columns",
+]
 
 VIRTUAL_COLUMNS = 180000
 """``server_version_num`` of the first version whose generated columns may be computed as they are read."""
@@ -19,15 +27,23 @@ VIRTUAL_COLUMNS = 180000
 
 def relation_columns(leader: Leader, oids: Iterable[int]) -> dict[int, tuple[SourceColumn, ...]]:
     """All columns of relations in their order: dropped ones left out, generated ones kept."""
-    virtual = leader.version >= VIRTUAL_COLUMNS
+    every = list(oids)
+    return columns_of(every, leader.catalogue(columns_query(leader.version, every)))
+
+
+def columns_query(version: int, oids: Iterable[int]) -> sql.Composable:
+    """The question of :func:`relation_columns`, for a version of the server."""
+    virtual = version >= VIRTUAL_COLUMNS
+    return sql.SQL(
+        "SELECT attrelid, attname, atttypid, atttypmod, format_type(atttypid, atttypmod),"
+        " has_column_privilege(attrelid, attnum, 'SELECT'), {} FROM pg_attribute"
+        " WHERE attrelid = ANY ({}::oid[]) AND attnum > 0 AND NOT attisdropped ORDER BY attrelid, attnum"
+    ).format(sql.SQL("attgenerated = 'v'" if virtual else "false"), oid_array(oids))
+
+
+def columns_of(oids: Iterable[int], rows: Iterable[Row]) -> dict[int, tuple[SourceColumn, ...]]:
+    """The answer to it."""
     found: dict[int, list[SourceColumn]] = {oid: [] for oid in oids}
-    rows = leader.catalogue(
-        sql.SQL(
-            "SELECT attrelid, attname, atttypid, atttypmod, format_type(atttypid, atttypmod),"
-            " has_column_privilege(attrelid, attnum, 'SELECT'), {} FROM pg_attribute"
-            " WHERE attrelid = ANY ({}::oid[]) AND attnum > 0 AND NOT attisdropped ORDER BY attrelid, attnum"
-        ).format(sql.SQL("attgenerated = 'v'" if virtual else "false"), oid_array(found))
-    )
     for oid, name, type_, modifier, display, readable, computed in rows:
         reference = sql.SQL("r.{}").format(sql.Identifier(name))
         found[oid].append(SourceColumn(name, reference, type_, modifier, shown(display), readable, computed))

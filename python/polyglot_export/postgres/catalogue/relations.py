@@ -14,11 +14,21 @@ from psycopg import sql
 
 from polyglot_export import sqlstates
 from polyglot_export.errors import AccessDenied, PolyglotError, SpecError, UnknownDataset
-from polyglot_export.postgres.leader import Leader
+from polyglot_export.postgres.leader import Leader, Row
 from polyglot_export.postgres.names import is_text, shown
 from polyglot_export.sources.base import RelationName
 
-__all__ = ["Relation", "ancestors", "find_relation", "found_oids", "oid_array", "privileged", "read_relations"]
+__all__ = [
+    "Relation",
+    "ancestors",
+    "find_relation",
+    "found_oids",
+    "oid_array",
+    "privileged",
+    "read_relations",
+    "relations_of",
+    "relations_query",
+]
 
 KINDS = {
     "r": "table",
@@ -136,16 +146,23 @@ def found_oids(leader: Leader, sources: Sequence[RelationName]) -> list[int | No
 
 def read_relations(leader: Leader, oids: Iterable[int]) -> dict[int, Relation]:
     """What the catalogue says about relations; those that are gone are left out."""
-    rows = leader.catalogue(
-        sql.SQL(
-            "SELECT c.oid, n.nspname, c.relname, c.relkind, am.amname, c.relhassubclass, has_table_privilege(c.oid, "
-            "'SELECT'),"
-            " row_security_active(c.oid), pg_is_other_temp_schema(c.relnamespace)"
-            " FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace LEFT JOIN pg_am AS am ON am.oid = "
-            "c.relam"
-            " WHERE c.oid = ANY ({}::oid[])"
-        ).format(oid_array(oids))
-    )
+    return relations_of(leader.catalogue(relations_query(oids)))
+
+
+def relations_query(oids: Iterable[int]) -> sql.Composable:
+    """The question of :func:`read_relations`."""
+    return sql.SQL(
+        "SELECT c.oid, n.nspname, c.relname, c.relkind, am.amname, c.relhassubclass, has_table_privilege(c.oid, "
+        "'SELECT'),"
+        " row_security_active(c.oid), pg_is_other_temp_schema(c.relnamespace)"
+        " FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace LEFT JOIN pg_am AS am ON am.oid = "
+        "c.relam"
+        " WHERE c.oid = ANY ({}::oid[])"
+    ).format(oid_array(oids))
+
+
+def relations_of(rows: Iterable[Row]) -> dict[int, Relation]:
+    """The answer to it."""
     return {row[0]: Relation(*row) for row in rows}
 
 

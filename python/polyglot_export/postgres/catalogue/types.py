@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from psycopg import sql
 
-from polyglot_export.postgres.leader import Leader
+from polyglot_export.postgres.catalogue.relations import oid_array
+from polyglot_export.postgres.leader import Leader, Row
 
-__all__ = ["Type", "Types", "read_types"]
+__all__ = ["Type", "Types", "read_types", "types_of", "types_query"]
 
 
 class Type(NamedTuple):
@@ -70,18 +71,25 @@ class Types:
 
 def read_types(leader: Leader, oids: Iterable[int]) -> Types:
     """Read the given types and, through domains and arrays, the types they are made of."""
-    wanted = sorted(set(oids))
-    rows = leader.catalogue(
-        sql.SQL(
-            "WITH RECURSIVE needed(oid) AS ("
-            " SELECT unnest({}::oid[])"
-            " UNION SELECT part.oid FROM needed JOIN pg_type AS t ON t.oid = needed.oid,"
-            " LATERAL (VALUES (t.typbasetype), (t.typelem)) AS part(oid) WHERE part.oid <> 0)"
-            " SELECT t.oid, n.nspname, t.typname, t.typtype, t.typcategory, t.typbasetype, t.typtypmod, t.typelem, "
-            "t.typarray,"
-            " t.typsend <> 0, t.typdelim, EXISTS (SELECT FROM pg_cast AS c WHERE c.castsource = t.oid"
-            " AND c.casttarget = 'json'::regtype AND c.castmethod = 'f'), format_type(t.oid, NULL)"
-            " FROM needed JOIN pg_type AS t ON t.oid = needed.oid JOIN pg_namespace AS n ON n.oid = t.typnamespace"
-        ).format(sql.Literal("{" + ",".join(map(str, wanted)) + "}"))
-    )
+    given = sql.SQL("SELECT unnest({}::oid[])").format(oid_array(sorted(set(oids))))
+    return types_of(leader.catalogue(types_query(given)))
+
+
+def types_query(given: sql.Composable) -> sql.Composable:
+    """The question of :func:`read_types` about the types whose OIDs a SELECT gives."""
+    return sql.SQL(
+        "WITH RECURSIVE needed(oid) AS ("
+        " {}"
+        " UNION SELECT part.oid FROM needed JOIN pg_type AS t ON t.oid = needed.oid,"
+        " LATERAL (VALUES (t.typbasetype), (t.typelem)) AS part(oid) WHERE part.oid <> 0)"
+        " SELECT t.oid, n.nspname, t.typname, t.typtype, t.typcategory, t.typbasetype, t.typtypmod, t.typelem, "
+        "t.typarray,"
+        " t.typsend <> 0, t.typdelim, EXISTS (SELECT FROM pg_cast AS c WHERE c.castsource = t.oid"
+        " AND c.casttarget = 'json'::regtype AND c.castmethod = 'f'), format_type(t.oid, NULL)"
+        " FROM needed JOIN pg_type AS t ON t.oid = needed.oid JOIN pg_namespace AS n ON n.oid = t.typnamespace"
+    ).format(given)
+
+
+def types_of(rows: Iterable[Row]) -> Types:
+    """The answer to it."""
     return Types(Type(*row) for row in rows)
