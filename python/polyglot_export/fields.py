@@ -162,7 +162,7 @@ def read_record(record: type[R], given: object) -> R:
     names = record.members()
     arguments: dict[str, object] = {}
     for key, value in expanded.items():
-        name = names.get(key, key)
+        name: object = names.get(key, key)
         if not isinstance(name, str) or name not in names.values():
             raise SpecError(None, f"unknown member {key!r}; allowed are {member_names(record)}")
         if name in arguments:

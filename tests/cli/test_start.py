@@ -16,8 +16,10 @@ PROGRAM = "import sys; sys.argv[0] = 'polyglot'; from polyglot_export.cli.start 
 SLOW = {
     *("pydantic", "pydantic_core", "rich", "typer", "hmac", "tomllib", "importlib.metadata", "email.parser"),
     *("obstore", "botocore", "google.auth", "fastapi", "starlette", "uvicorn", "pydantic_settings"),
-    *("asyncio", "ssl", "subprocess", "tempfile", "random", "inspect", "uuid", "platform", "zoneinfo"),
+    *("asyncio", "ssl", "subprocess", "tempfile", "random", "uuid", "platform", "zoneinfo"),
     *("typing_extensions", "ctypes.util"),
+    # The dataclasses of later versions call more of it.
+    *(("inspect",) if sys.version_info < (3, 14) else ()),
     *(f"polyglot_export.{name}" for name in ("destinations.object_store", "destinations.folder", "manifest", "dumps")),
 }
 """What an export from the command line has no use for, whatever it asks for; only ``polyglot serve`` has for some."""

@@ -32,7 +32,10 @@ that says which one it is."""
 def import_click() -> None:
     """Import click, as ``import click`` would, and dataclasses."""
     if "click" not in sys.modules:
-        _import("click", {"inspect": {"cleandoc": _clean_line}, "uuid": {}}, "dataclasses")
+        inspect: dict[str, Any] = {"cleandoc": _clean}
+        if sys.version_info < (3, 14):
+            inspect["get_annotations"] = _annotations
+        _import("click", {"inspect": inspect, "uuid": {}}, "dataclasses")
 
 
 def import_psycopg() -> None:
@@ -175,11 +178,21 @@ class _NeverRaised(BaseException):
     """``asyncio.CancelledError`` where nothing is asynchronous."""
 
 
-def _clean_line(text: str) -> str:
-    """``inspect.cleandoc``. The help of an option is one line, of which it changes next to nothing."""
-    if "\n" in text:
-        return str(_real("inspect").cleandoc(text))
-    return text.expandtabs().lstrip()
+def _clean(text: str) -> str:
+    """``inspect.cleandoc``: takes away the indentation of all lines but the first, and empty lines around them."""
+    first, *others = text.expandtabs().split("\n")
+    margin = min((len(line) - len(line.lstrip()) for line in others if line.strip()), default=0)
+    lines = [first.lstrip(), *(line[margin:] for line in others)]
+    while lines and not lines[-1]:
+        lines.pop()
+    while lines and not lines[0]:
+        lines.pop(0)
+    return "\n".join(lines)
+
+
+def _annotations(of: type) -> dict[str, Any]:
+    """``inspect.get_annotations`` of a class, which dataclasses call since Python 3.13."""
+    return dict(vars(of).get("__annotations__") or {})
 
 
 def _no_signature(*_args: object, **_kwargs: object) -> str:
