@@ -111,7 +111,11 @@ def _one_token(before: str, token: str) -> bool:
 def _operand(before: Sequence[str]) -> tuple[str, ...]:
     last = before[-1] if before else ""
     if last == ")":
-        return tuple(before[_opening(before) + 1 : -1])
+        operand = tuple(before[_opening(before) + 1 : -1])
+        # A special form such as AT TIME ZONE has its own beside those of the cast.
+        while operand[:1] == ("(",) and _closing(operand, 0) == len(operand) - 1:
+            operand = operand[1:-1]
+        return operand
     if last[:1] == "'" or last[:1].isdigit() or last.lower() in ("null", "true", "false"):
         return ()
     return ("", last)
