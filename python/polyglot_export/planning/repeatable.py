@@ -35,7 +35,10 @@ _OF_TIME = ("date_bin", "date_trunc", "make_date", "make_timestamp", "make_times
 _NOW = re.compile(r"(?<![a-z])(now|today|tomorrow|yesterday)(?![a-z])", re.IGNORECASE)
 """What a literal of a date or time may say in place of a value (PostgreSQL manual, "Date/Time Types", "Special
 Values"). With letters beside it, it is another word."""
-_CLOCKS = frozenset({"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"})
+_MOVING_WORDS = frozenset(
+    {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp", "current_schema"}
+)
+"""Calls without parentheses; a schema that is made meanwhile may be the first one of the search path."""
 _ZONED_TIME = "time with time zone"
 """How far such a time is from UTC is the zone's offset of today."""
 _LENGTH = r"(?:\s?\(\s?\d+\s?(?:,\s?-?\s?\d+\s?)?\))?"
@@ -81,8 +84,8 @@ def moving_expression(leader: Leader, expressions: Sequence[str], table: int, co
         PolyglotError: The server does not answer.
     """
     words = expression_words(expressions)
-    if clocks := words.keywords & _CLOCKS:
-        return f"{min(clocks)} is something else for each worker"
+    if moving := words.keywords & _MOVING_WORDS:
+        return f"{min(moving)} is something else for each worker"
     if "returning" in words.keywords:
         return "what JSON becomes by RETURNING may be something else for each worker"
     zoned = _ZONED_TIME in columns.values() or any(_ZONED_TIME in expression for expression in expressions)

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import sql
 
 from polyglot_export.formats.registry import Format
 from polyglot_export.planning.locate import Located
-from polyglot_export.planning.one_table import TableBelow, table_below
 from polyglot_export.planning.parent import parent_decides
 from polyglot_export.planning.plan import Scan
 from polyglot_export.planning.statement import Statement
@@ -25,6 +24,9 @@ from polyglot_export.planning.storage import Storage
 from polyglot_export.postgres.catalogue.relations import Relation
 from polyglot_export.postgres.explain import Explained
 from polyglot_export.postgres.leader import Leader
+
+if TYPE_CHECKING:
+    from polyglot_export.planning.one_table import TableBelow
 
 __all__ = ["Cut", "cut"]
 
@@ -95,6 +97,8 @@ def cut(
     if reason is not None:
         return _whole(leader, relation, statement, reason)
     if relation is None or relation.kind == "v":
+        from polyglot_export.planning.one_table import table_below
+
         below = table_below(leader, found, statement, explained, pages_per_segment=step, locked=locked)
         if isinstance(below, str):
             return _whole(leader, relation, statement, f"a {_called(relation)} is read whole: {below}")
