@@ -11,8 +11,8 @@ STAMPS := .build
 # A debug build of the core would be slow and hide that in every number it gives.
 RUST_SOURCES := Cargo.toml Cargo.lock rust/Cargo.toml $(shell find rust/src -name '*.rs' 2>/dev/null)
 PYTHON_FOLDERS := python tests tools benchmarks examples
-# Workers, each with a PostgreSQL of its own: one more than two cores have, since many tests wait for a clock.
-TEST_WORKERS ?= 3
+# Workers, each with a PostgreSQL of its own: two for each of two cores, since most tests wait for a clock or a browser.
+TEST_WORKERS ?= 4
 TESTS ?= tests
 # A worker that crashes ends the run, which says in which test it was; with another one in its place it may wait for ever.
 PYTEST = $(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
