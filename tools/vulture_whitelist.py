@@ -154,3 +154,10 @@ _psycopg_Jsonb
 
 # Of starlette's converters of paths.
 regex
+
+# What pydantic-settings calls, and with which names.
+settings_customise_sources
+settings_cls
+env_settings
+dotenv_settings
+file_secret_settings
