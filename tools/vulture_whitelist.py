@@ -155,7 +155,7 @@ _psycopg_Jsonb
 # Of starlette's converters of paths.
 regex
 
-# What pydantic-settings calls, and with which names.
+# pydantic-settings asks it where settings come from, and names all of its sources.
 settings_customise_sources
 settings_cls
 env_settings

@@ -176,7 +176,8 @@ class Rights(Record):
             return exposure
         return ConfiguredDatasets(
             {
-                name: replace(dataset, columns=self.columns.get(name, dataset.columns))
+                # Only those are made anew that change: there may be thousands, and each request asks.
+                name: replace(dataset, columns=self.columns[name]) if name in self.columns else dataset
                 for name, dataset in exposure.datasets.items()
                 if self.datasets is None or name in self.datasets
             },

@@ -70,7 +70,7 @@ class Revocations:
 
     def _of_owner(self, job: Job) -> str | None:
         try:
-            self._callers.owner_of(job)
+            self._callers.rights_of_owner(job)
         except PolyglotError as error:
             return str(error)
         return None

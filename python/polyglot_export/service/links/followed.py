@@ -114,7 +114,7 @@ class Links:
         job, _ = await self._found(followed.job.id, followed.link.id)
         with told_by_link():
             check_runnable(job)
-        self._owner(job)
+        self._check_owner(job)
 
     def may_follow(self, followed: FollowedLink, job: Job) -> bool:
         """Whether whoever follows an export by a link may go on to do so. One that has had its one use may: it is the
@@ -127,7 +127,7 @@ class Links:
         if now() >= followed.link.expires_at or not any(link.id == followed.link.id for link in job.links):
             return False
         try:
-            self._owner(job)
+            self._check_owner(job)
         except Forbidden:
             return False
         return True
@@ -140,9 +140,13 @@ class Links:
         return job, link
 
     def _owner(self, job: Job) -> Caller:
+        self._check_owner(job)
+        return self.callers.owner_of(job)
+
+    def _check_owner(self, job: Job) -> None:
         try:
-            owner = self.callers.owner_of(job)
-            owner.need(Scope.READ)
+            rights = self.callers.rights_of_owner(job)
         except Forbidden as error:
             raise Forbidden(MAY_NOT, audit_reason=str(error)) from None
-        return owner
+        if Scope.READ not in rights.scopes:
+            raise Forbidden(MAY_NOT, audit_reason=f"its owner has lost the scope {Scope.READ.value}")

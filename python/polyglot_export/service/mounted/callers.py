@@ -6,6 +6,7 @@ from starlette.requests import Request
 
 from polyglot_export.access.configured import ConfiguredDatasets
 from polyglot_export.access.keys import Keys
+from polyglot_export.access.rights import Rights
 from polyglot_export.jobs.job import Job
 from polyglot_export.service.callers import UNKNOWN, Caller, Callers
 from polyglot_export.service.config.file import Configuration
@@ -64,15 +65,15 @@ class AppCallers(Callers):
         """
         raise Forbidden("the numbers of the service are not for its callers; the setting metrics_public shows them")
 
-    def owner_of(self, job: Job) -> Caller:
-        """The owner of a job, with what it was allowed when it made it.
+    def rights_of_owner(self, job: Job) -> Rights:
+        """What the owner of a job was allowed when it made it.
 
         Raises:
             Forbidden: The job was made with a key; or what its owner was allowed is not offered any more.
         """
         if job.rights is None or job.owner is None:
             raise Forbidden("the export was not created by a caller of this app")
-        return self.as_made(job.owner, job.rights)
+        return self.still_offered(job.rights)
 
     def named(self, caller: given.Caller) -> Caller:
         """The caller that the app has answered with.
