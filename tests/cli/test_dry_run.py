@@ -57,6 +57,13 @@ def test_it_says_why_one_connection_reads(cli: Cli, items: str, arguments: tuple
     assert any(why in note for note in told["notes"])
 
 
+def test_a_query_over_one_table_is_shared(cli: Cli, items: str) -> None:
+    line = ("export", "--query", "SELECT g AS id FROM large WHERE x > 'a'", "-w", "2", "--dry-run", "--json")
+    told = json.loads(succeeded(cli(*line, dsn=items)))
+    assert told["notes"] == ["read by ranges of pages of public.large"]
+    assert (told["workers"], told["estimatedBytes"]) == (2, pages(items, "large"))
+
+
 def test_a_dry_run_for_a_program(cli: Cli, items: str) -> None:
     told = json.loads(succeeded(cli("export", "large", "-w", "2", "--dry-run", "--json", dsn=items)))
     assert (told["estimatedRows"], told["estimatedBytes"], told["workers"]) == (12000, pages(items, "large"), 2)
