@@ -198,6 +198,21 @@ def test_a_condition_on_a_query_is_looked_at_too(module_dsn: str, tables: psycop
     assert explain(module_dsn, "narrow", sql_where="r IS NOT NULL").notes != BY_RANGES
 
 
+def test_no_operator_or_cast_of_the_server_reads_a_clock(tables: psycopg.Connection) -> None:
+    """Those of ``pg_catalog`` are believed: the stable ones read the zone, the currency, or the search configuration."""
+    rows = tables.execute(
+        "SELECT p.oid::regprocedure::text FROM pg_proc AS p WHERE p.oid < 16384 AND p.provolatile <> 'i'"
+        " AND (p.oid IN (SELECT oprcode FROM pg_operator) OR p.oid IN (SELECT castfunc FROM pg_cast))"
+        " AND (p.provolatile = 'v' OR NOT p.proargtypes::oid[] || p.prorettype && ARRAY["
+        "'timestamptz', 'money', 'xml', 'regclass', 'tsquery', 'timetz']::regtype[]::oid[])"
+    )
+    assert sorted(row[0] for row in rows) == [
+        "anytextcat(anynonarray,text)",
+        "textanycat(text,anynonarray)",
+        "ts_match_tt(text,text)",
+    ]
+
+
 @pytest.mark.usefixtures("tables")
 def test_a_limit_or_an_order_is_over_all_rows(module_dsn: str) -> None:
     for what in ({"limit": 7}, {"order_by": ["b"]}):

@@ -118,8 +118,9 @@ def _same(cast: Cast, columns: Mapping[str, str]) -> bool:
 def _moving_call(leader: Leader, words: Words, table: int) -> str | None:
     """A function, operator or cast that is not known to be the same for all.
 
-    ``=`` may be called without being written (NULLIF, CASE, IS DISTINCT FROM). An operator for a type of users is met
-    where a column has the type, or where a cast or a function of users may give one. Those of pg_trgm read a setting.
+    Operators and casts of ``pg_catalog`` read settings at most. ``=`` may be called without being written (NULLIF,
+    CASE, IS DISTINCT FROM). An operator for a type of users is met where a column has the type, or where a cast or a
+    function of users may give one. Those of pg_trgm read a setting.
     """
     cast_to_others = any(_VALUE_TYPE.match(cast.type) is None for cast in words.casts)
     query = sql.SQL(
