@@ -14,7 +14,7 @@ from tests.fixtures.process import environment
 
 PROGRAM = "import sys; sys.argv[0] = 'polyglot'; from polyglot_export.cli.start import main; main()"
 SLOW = {
-    *("pydantic", "pydantic_core", "rich", "typer", "hmac", "tomllib", "importlib.metadata", "email.parser"),
+    *("pydantic", "pydantic_core", "rich", "typer", "hmac", "hashlib", "tomllib", "importlib.metadata", "email.parser"),
     *("obstore", "botocore", "google.auth", "fastapi", "starlette", "uvicorn", "pydantic_settings"),
     *("asyncio", "ssl", "subprocess", "tempfile", "random", "uuid", "platform", "zoneinfo"),
     *("typing_extensions", "ctypes.util"),

@@ -14,7 +14,6 @@ catalogue and writes the catalogue's name.
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
@@ -85,6 +84,9 @@ class Exposure(ABC):
         Raises:
             SpecError: As in :meth:`source_of`.
         """
+        # Only the service asks, and a command starts without libcrypto.
+        import hashlib
+
         reads = self.source_of(spec).reads
         stands_for = (reads.schema, reads.name) if isinstance(reads, RelationName) else (reads.text, reads.parameters)
         return hashlib.sha256(repr(stands_for).encode()).hexdigest()[:MEANING_DIGITS]

@@ -8,13 +8,9 @@ from polyglot_export.errors import AccessDenied
 from polyglot_export.limits import Limits
 from polyglot_export.planning.choose import choose_columns
 from polyglot_export.planning.columns import read_as, remarks
-from polyglot_export.planning.filters import filter_terms, row_terms
 from polyglot_export.planning.geometry import conversions
-from polyglot_export.planning.geoparquet import crs_remark, geo_columns, geo_metadata
 from polyglot_export.planning.locate import Located, denied
 from polyglot_export.planning.moment import Moment
-from polyglot_export.planning.order import sort_keys
-from polyglot_export.planning.partition import Partition
 from polyglot_export.planning.plan import Plan, Route
 from polyglot_export.planning.row_bound import largest_row, stored_once
 from polyglot_export.planning.segments import Cut, cut
@@ -24,6 +20,12 @@ from polyglot_export.postgres.explain import Explained, explain_statement
 from polyglot_export.postgres.leader import Leader
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from psycopg import sql
+
+    from polyglot_export.planning.choose import Choice
+    from polyglot_export.planning.partition import Partition
     from polyglot_export.request.spec import ExportSpec
 
 __all__ = ["plan"]
@@ -58,10 +60,10 @@ def plan(
     if partition is not None and not partition.in_file:
         chosen = [choice for choice in chosen if choice.column is not partition.column]
     columns = read_as(chosen, found.types, spec, conversions(leader, chosen, found.types, spec))
-    geometries = geo_columns(chosen, found.types) if spec.options.geometry == "geoparquet" else []
+    footer, of_footer = _geoparquet(found, chosen, spec)
     condition = () if found.condition is None else (found.condition,)
-    filters = condition + row_terms(leader, found) + filter_terms(leader, found, spec.filter)
-    order = sort_keys(leader, found, spec.order_by)
+    filters = condition + _terms(leader, found, spec)
+    order = _order(leader, found, spec)
     expressions = [column.expression for column in columns]
     stored = [choice.column for choice in chosen]
     if partition is not None:
@@ -101,11 +103,11 @@ def plan(
         server_version=leader.version,
         scans=segments.scans,
         columns=tuple(column.column for column in columns),
-        encoder=encoder._replace(metadata=encoder.metadata + geo_metadata(geometries)),
+        encoder=encoder._replace(metadata=encoder.metadata + footer),
         compression=spec.compression.value if spec.compression is not None else None,
         compression_level=spec.compression.record.level if spec.compression is not None else 0,
         notes=segments.notes,
-        remarks=remarks(columns, spec) + crs_remark(geometries) + split_remarks,
+        remarks=remarks(columns, spec) + of_footer + split_remarks,
         source=found.title,
         estimated_rows=_estimate(explained, spec.limit),
         largest_row=largest_row(leader, found.relation, stored, found.types, storage),
@@ -113,6 +115,39 @@ def plan(
         watched=_watched(leader, found, statement, segments),
         route=None if partition is None else Route(partition.column.name, partition.key, partition.in_file),
     ).resized(limits)
+
+
+# Most exports have none of the following three, and start without what they need.
+
+
+def _terms(leader: Leader, found: Located, spec: ExportSpec) -> tuple[sql.Composable, ...]:
+    """What the rows must fulfil."""
+    if not (found.rows or spec.filter):
+        return ()
+    from polyglot_export.planning.filters import filter_terms, row_terms
+
+    return row_terms(leader, found) + filter_terms(leader, found, spec.filter)
+
+
+def _order(leader: Leader, found: Located, spec: ExportSpec) -> tuple[sql.Composable, ...]:
+    """How the rows are sorted."""
+    if not spec.order_by:
+        return ()
+    from polyglot_export.planning.order import sort_keys
+
+    return sort_keys(leader, found, spec.order_by)
+
+
+def _geoparquet(
+    found: Located, chosen: Sequence[Choice], spec: ExportSpec
+) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """What the footer says of geometries, and what is to be said of that."""
+    if spec.options.geometry != "geoparquet":
+        return (), ()
+    from polyglot_export.planning.geoparquet import crs_remark, geo_columns, geo_metadata
+
+    geometries = geo_columns(chosen, found.types)
+    return geo_metadata(geometries), crs_remark(geometries)
 
 
 def _explain(leader: Leader, found: Located, statement: Statement) -> Explained:

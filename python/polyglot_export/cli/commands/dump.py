@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -193,6 +194,8 @@ def dump_command(
     polyglot dump --table sales.events --partition-by sales.events:created_at:day -o s3://lake/events/
     polyglot dump --table 'sales.*' --exclude-table '*_log' -f csv --compression zstd -o 's3://lake/{schema}/{table}/'
     """  # noqa: D301 - click reads the backspace as: do not join these lines
+    # As for an export: what is imported is no garbage.
+    gc.disable()
     import_psycopg()
     from polyglot_export.dumps.request import DumpRequest
     from polyglot_export.dumps.selection import Selection
@@ -256,6 +259,8 @@ def _run(request: DumpRequest, dsn: str | None, pool: ExecutorEngine | None, *, 
         allocator.give_back()
     else:
         allocator.keep()
+    gc.freeze()
+    gc.enable()
     meter = dump_meter(quiet=quiet)
     try:
         with raising_interrupted():

@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 __all__ = ["HELP_POSITION", "export_command"]
 
 HELP_POSITION = 1
+SMALL_PAGES = 128
+"""Pages of tables, of 8 kB each, whose chunks are written once …"""
+SMALL_ROWS = 1_000
+"""… and rows, where the server decides what it reads. Of these it has only an estimate, and nothing but time depends on
+it."""
 
 
 HELP = f"""Export a table, a view or a query.
@@ -149,7 +154,6 @@ def _run(spec: ExportSpec, target: Target, how: _Run) -> None:
     import_psycopg()
     from polyglot_export.cli.progress import losses_line, meter_for
     from polyglot_export.cli.transfer import ReaderLeft, transfer
-    from polyglot_export.execution import allocator
     from polyglot_export.execution.opening import open_export
     from polyglot_export.limits import CHUNK_BYTES, FILE_CHUNK_BYTES
 
@@ -164,7 +168,7 @@ def _run(spec: ExportSpec, target: Target, how: _Run) -> None:
         plans.append(opened.plan)
         if sheet is not None:
             sheet.describe(opened)
-        allocator.keep()
+        _keep_memory(opened.plan)
         gc.freeze()
         gc.enable()
         return opened
@@ -192,6 +196,15 @@ def _run(spec: ExportSpec, target: Target, how: _Run) -> None:
     if lost is not None:
         say(lost)
     _tell(result, plans[-1], target, how, None if hasher is None else hasher.hexdigest())
+
+
+def _keep_memory(plan: Plan) -> None:
+    """Let the process keep what the export frees, unless it ends before it could use that again."""
+    small = plan.estimated_rows <= SMALL_ROWS if plan.pages is None else plan.pages <= SMALL_PAGES
+    if not small:
+        from polyglot_export.execution import allocator
+
+        allocator.keep()
 
 
 def _tell(result: ExportResult, plan: Plan, target: Target, how: _Run, sha256: str | None) -> None:
