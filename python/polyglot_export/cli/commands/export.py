@@ -200,8 +200,9 @@ def _run(spec: ExportSpec, target: Target, how: _Run) -> None:
 
 def _keep_memory(plan: Plan) -> None:
     """Let the process keep what the export frees, unless it ends before it could use that again."""
-    small = plan.estimated_rows <= SMALL_ROWS if plan.pages is None else plan.pages <= SMALL_PAGES
-    if not small:
+    sizes = ((plan.pages, SMALL_PAGES), (plan.estimated_rows, SMALL_ROWS))
+    size, small = next((each for each in sizes if each[0] is not None), (None, 0))
+    if size is None or size > small:
         from polyglot_export.execution import allocator
 
         allocator.keep()
