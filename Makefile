@@ -195,14 +195,17 @@ lint-workflows: $(STAMPS)/dev
 lint-rust: $(STAMPS)/venv
 	@tools/check-tools.sh rust rustfmt clippy
 	cargo fmt --check
+	cargo fmt --check --manifest-path benchmarks/replay/Cargo.toml
 	$(BIN)/python tools/rust_circles.py
 	cargo clippy --locked --all-targets --quiet -- -D warnings
+	cargo clippy --locked --all-targets --quiet --manifest-path benchmarks/replay/Cargo.toml -- -D warnings
 
 .PHONY: format
 format: $(STAMPS)/dev ## Format Python and Rust
 	$(BIN)/ruff check --fix-only --quiet $(PYTHON_FOLDERS)
 	$(BIN)/ruff format $(PYTHON_FOLDERS)
 	cargo fmt
+	cargo fmt --manifest-path benchmarks/replay/Cargo.toml
 
 .PHONY: fuzz
 fuzz: ## A minute of damaged bytes for decoders, wire messages and encoders (FUZZ_SECONDS=60)
@@ -233,6 +236,6 @@ lock: $(STAMPS)/venv ## Resolve the newest allowed versions into requirements*.t
 
 .PHONY: clean
 clean: ## Remove everything that these targets made
-	rm -rf .venv target .build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv target benchmarks/replay/target .build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find python tests tools benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -f python/polyglot_export/_core*.so

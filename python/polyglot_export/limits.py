@@ -34,6 +34,7 @@ __all__ = [
     "MAX_SPLIT_PARTS",
     "MAX_SPLIT_VALUES",
     "MESSAGE_BYTES",
+    "MOST_WINDOW_BYTES",
     "PAGES_PER_SEGMENT",
     "PARQUET_PAGES_PER_SEGMENT",
     "PARQUET_ROW_BYTES",
@@ -53,8 +54,11 @@ __all__ = [
     "UPLOAD_PART_BYTES",
     "VERIFY_READ_BYTES",
     "WINDOW_BYTES",
+    "WINDOW_WORKERS",
+    "WORKER_WINDOW_BYTES",
     "Limits",
     "default_workers",
+    "window_bytes",
 ]
 
 KIB = 1 << 10
@@ -65,8 +69,15 @@ CHUNK_BYTES = 256 * KIB
 FILE_CHUNK_BYTES = 1 * MIB
 """Bytes handed out at a time to a file: fewer crossings, and a file never stalls."""
 WINDOW_BYTES = 16 * MIB
-"""Bytes of later segments that may wait for the head segment, so that workers need not run in step. Two segments: more
-gains nothing."""
+"""Bytes of later segments that may wait for the head segment, so that workers need not run in step. Two segments: for
+up to :data:`WINDOW_WORKERS` more gains nothing, since they are half-way through theirs on average."""
+WINDOW_WORKERS = 4
+"""Workers that this window is enough for."""
+WORKER_WINDOW_BYTES = 8 * MIB
+"""What each further worker adds to it: half a segment of XML, a segment of CSV. With too small a window workers only
+wait for each other: 16 within 16 MiB, on a unix socket, took twice the time of four."""
+MOST_WINDOW_BYTES = 128 * MIB
+"""No window is larger, for any number of workers: half of what a process may have."""
 ROW_BYTES = 128 * MIB
 """Largest row that is accepted. PostgreSQL allows 1 GiB; a row must fit in memory once, as it is read: with it a
 process stays below 256 MiB. What is written of it goes on in pieces (``rust/src/bytes/flusher.rs``)."""
@@ -219,6 +230,12 @@ def default_workers() -> int:
     """One worker a CPU that this process may use, at most :data:`DEFAULT_WORKERS_LIMIT`."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(usable, DEFAULT_WORKERS_LIMIT))
+
+
+def window_bytes(workers: int) -> int:
+    """The window with which so many workers keep each other busy, in bytes."""
+    further = max(0, workers - WINDOW_WORKERS)
+    return min(MOST_WINDOW_BYTES, WINDOW_BYTES + further * WORKER_WINDOW_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

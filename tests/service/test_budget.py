@@ -16,6 +16,8 @@ from polyglot_export.admission.budget import MemoryBudget, Reservation, Share
 from polyglot_export.admission.sizes import LEAST_ROW_LIMIT, Needs, Sized, planning_share
 from polyglot_export.errors import Busy
 from polyglot_export.execution.allocator import Trimmer
+from polyglot_export.execution.run import RunSettings
+from polyglot_export.limits import window_bytes
 from polyglot_export.planning.reservation import Shape
 from polyglot_export.service.admission import machine as module
 from polyglot_export.service.admission.connections import Connections
@@ -239,10 +241,16 @@ MB = 1 << 20
 
 
 def _needs(
-    format_: str, *, segments: int = 100, capacity: int = 165 * MB, row_bytes: int = 16 * MB, **shape: object
+    format_: str,
+    *,
+    segments: int = 100,
+    workers: int = 4,
+    capacity: int = 165 * MB,
+    row_bytes: int = 16 * MB,
+    **shape: object,
 ) -> Needs:
     planned = [(Shape(format_, **shape), segments)]  # type: ignore[arg-type]
-    return Needs(planned, workers=4, row_bytes=row_bytes, capacity=capacity)
+    return Needs(planned, workers=workers, row_bytes=row_bytes, capacity=capacity)
 
 
 def test_sixty_four_exports_fit_into_the_smallest_service() -> None:
@@ -271,6 +279,26 @@ def test_sizes_shrink_with_the_share() -> None:
     assert (sizes[-1].limits.workers, sizes[-1].limits.chunk_bytes) == (1, 64 << 10)
     assert needs.within(needs.least.bytes - 1, 4) is None
     assert needs.within(100 * MB, 0) is None
+
+
+def test_many_workers_have_the_window_that_they_need_or_are_fewer() -> None:
+    needs = _needs("csv", workers=16, largest_row=1_000)
+    for size in (165, 100, 60, 40, 30, 16):
+        sized = needs.within(size * MB, 16)
+        assert sized is not None
+        limits = sized.limits
+        assert (
+            limits.workers <= 4
+            or limits.window_bytes
+            == window_bytes(limits.workers)
+            == RunSettings(workers=limits.workers).limits().window_bytes
+        )
+    most = needs.within(165 * MB, 16)
+    assert most is not None
+    assert (most.workers, most.limits.window_bytes) == (16, 112 * MB)
+    less = needs.within(100 * MB, 16)
+    assert less is not None
+    assert 4 < less.workers < 16
 
 
 def test_there_are_no_more_workers_than_segments() -> None:

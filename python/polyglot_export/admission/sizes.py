@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from polyglot_export.admission.budget import Share
-from polyglot_export.limits import CHUNK_BYTES, Limits
+from polyglot_export.limits import CHUNK_BYTES, WINDOW_WORKERS, Limits, window_bytes
 from polyglot_export.planning.reservation import Shape, export_bytes, row_factor
 
 __all__ = ["LEAST_ROW_LIMIT", "SIZES", "Needs", "Sized", "planning_share"]
@@ -34,7 +34,8 @@ SIZES = (
     (1 * MIB, CHUNK_BYTES // 2),
     (256 * KIB, CHUNK_BYTES // 4),
 )
-"""Window and chunk, from an export that is alone to one of many. 16 MiB are two segments; more gains nothing."""
+"""Window and chunk, from an export that is alone to one of many. 16 MiB are two segments; more gains nothing, for as
+many as ``limits.WINDOW_WORKERS`` workers. Further ones are there only with the window that they need."""
 LEAST_SHARED_WINDOW = 2 * MIB
 """Window below which a second worker would only wait for the first. A worker that is alone never uses more: what it
 works on is always the next to be sent."""
@@ -101,7 +102,9 @@ class Needs:
         return next((sized for sized in self._all(min(workers, self._workers)) if sized.bytes <= size), None)
 
     def _all(self, workers: int) -> Iterator[Sized]:
-        for count in range(workers, 0, -1):
+        for count in range(workers, WINDOW_WORKERS, -1):
+            yield self._sized(count, window_bytes(count), CHUNK_BYTES)
+        for count in range(min(workers, WINDOW_WORKERS), 0, -1):
             for window, chunk in SIZES:
                 if window == LEAST_SHARED_WINDOW or (window > LEAST_SHARED_WINDOW) == (count > 1):
                     yield self._sized(count, window, chunk)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from polyglot_export.errors import SpecError
 from polyglot_export.execution.rate import check_rate
 from polyglot_export.fields import is_number
-from polyglot_export.limits import CHUNK_BYTES, DATABASE_SECONDS, ROW_BYTES, WINDOW_BYTES, Limits, default_workers
+from polyglot_export.limits import CHUNK_BYTES, DATABASE_SECONDS, ROW_BYTES, Limits, default_workers, window_bytes
 from polyglot_export.postgres.caller import CallerSettings, read_caller_settings
 
 __all__ = ["ExportResult", "Progress", "RunSettings"]
@@ -23,8 +23,9 @@ class RunSettings:
     """How many connections and threads read. ``None``: one for each CPU, at most ``limits.DEFAULT_WORKERS_LIMIT``."""
     chunk_bytes: int = CHUNK_BYTES
     """The approximate size of a chunk in bytes; the last one may be smaller."""
-    window_bytes: int = WINDOW_BYTES
-    """How many bytes of later segments may wait for the segment whose turn it is."""
+    window_bytes: int | None = None
+    """How many bytes of later segments may wait for the segment whose turn it is. ``None``: as many as the workers need
+    to keep each other busy (``limits.window_bytes``)."""
     row_bytes: int = ROW_BYTES
     """The largest row that is accepted, in bytes."""
     rate_limit: float | None = None
@@ -67,7 +68,8 @@ class RunSettings:
         check_rate(self.rate_limit)
         for name in ("statement_timeout", "lock_timeout", "idle_timeout"):
             _check_seconds(name, getattr(self, name))
-        return Limits(int(workers), self.chunk_bytes, self.window_bytes, self.row_bytes)
+        window = window_bytes(int(workers)) if self.window_bytes is None else self.window_bytes
+        return Limits(int(workers), self.chunk_bytes, window, self.row_bytes)
 
 
 class Progress(NamedTuple):

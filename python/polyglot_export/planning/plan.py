@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from polyglot_export.formats.base import EncoderOptions
 from polyglot_export.formats.registry import Format
-from polyglot_export.limits import ROUTE_BYTES, ROUTE_FILES, Limits
+from polyglot_export.limits import ROUTE_BYTES, ROUTE_FILES, Limits, window_bytes
 from polyglot_export.postgres.parameters import ServerParameters
 
 __all__ = ["Column", "Plan", "Route", "Scan"]
@@ -145,8 +145,9 @@ class Plan:
 
         Args:
             limits: The sizes granted. There are never more workers than segments (a small table takes one connection),
-                and a format may have a smaller limit for a row.
+                the window is no larger than what they need, and a format may have a smaller limit for a row.
         """
         workers = max(1, min(limits.workers, self.segments))
-        largest = Format(self.encoder.format).record.memory.row_bytes
-        return replace(self, limits=replace(limits, workers=workers, row_bytes=min(limits.row_bytes, largest)))
+        window = min(limits.window_bytes, window_bytes(workers))
+        row = min(limits.row_bytes, Format(self.encoder.format).record.memory.row_bytes)
+        return replace(self, limits=replace(limits, workers=workers, window_bytes=window, row_bytes=row))
