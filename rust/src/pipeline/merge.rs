@@ -40,6 +40,9 @@ struct Slot {
     pieces: VecDeque<Piece>,
     bytes: usize,
     handed_out: usize,
+    /// Bytes of all its pieces, and of the largest one.
+    pushed: usize,
+    largest: usize,
     /// Its worker had to wait for its turn, and cannot notice meanwhile that the server is gone.
     waited: bool,
     /// The pieces that were handed out, where the segment may start again nevertheless; see [`Merge::restart`].
@@ -106,9 +109,11 @@ impl State {
 pub struct Merge {
     segments: u64,
     state: Mutex<State>,
-    /// Signalled when a piece or an end was added.
+    /// Signalled when a piece or the end of the head segment was added.
     data: Condvar,
-    /// Signalled when room was made or the head moved.
+    /// Signalled when the head segment has room. Its worker alone waits here: of many workers one goes on.
+    head_room: Condvar,
+    /// Signalled when the head moved, which makes room for later segments, and with it for all others that wait.
     room: Condvar,
 }
 
@@ -126,7 +131,8 @@ impl Merge {
             returned: BTreeMap::new(),
             stopped: None,
         };
-        Merge { segments, state: Mutex::new(state), data: Condvar::new(), room: Condvar::new() }
+        let (data, head_room, room) = Default::default();
+        Merge { segments, state: Mutex::new(state), data, head_room, room }
     }
 
     pub fn segments(&self) -> u64 {
@@ -143,16 +149,23 @@ impl Merge {
         self.lock().active += 1;
     }
 
-    /// The next segment to work on; `None` when all are taken: the worker leaves then.
+    /// The next segment to work on, once the window has room for one; `None` when all are taken: the worker leaves then.
     pub fn take(&self) -> Result<Option<u64>> {
         let mut state = self.lock();
-        state.running()?;
-        if let Some((segment, _)) = state.returned.pop_first() {
-            return Ok(Some(segment));
-        }
-        if state.next == self.segments {
-            state.active = state.active.saturating_sub(1);
-            return Ok(None);
+        loop {
+            state.running()?;
+            if let Some((segment, _)) = state.returned.pop_first() {
+                return Ok(Some(segment));
+            }
+            if state.next == self.segments {
+                state.active = state.active.saturating_sub(1);
+                return Ok(None);
+            }
+            if state.budget.may_begin(state.slots.len()) {
+                break;
+            }
+            // It does not count as one that waits for the head: what is given back meanwhile, it takes.
+            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         let segment = state.next;
         state.next += 1;
@@ -174,13 +187,17 @@ impl Merge {
                 state.budget.queued(is_head, bytes);
                 let slot = slot(&mut state, segment)?;
                 slot.bytes += bytes;
+                slot.pushed += bytes;
+                slot.largest = slot.largest.max(bytes);
                 slot.pieces.push_back(piece);
                 drop(state);
-                self.data.notify_one();
+                if is_head {
+                    self.data.notify_one();
+                }
                 return Ok(());
             }
             slot(&mut state, segment)?.waited |= !is_head;
-            state = self.wait_for_room(state)?;
+            state = self.wait_for_room(state, is_head)?;
         }
     }
 
@@ -192,20 +209,20 @@ impl Merge {
             if segment <= state.head {
                 return Ok(());
             }
-            state = self.wait_for_room(state)?;
+            state = self.wait_for_room(state, false)?;
         }
     }
 
-    fn wait_for_room<'a>(&self, mut state: MutexGuard<'a, State>) -> Result<MutexGuard<'a, State>> {
+    fn wait_for_room<'a>(&self, mut state: MutexGuard<'a, State>, is_head: bool) -> Result<MutexGuard<'a, State>> {
         state.waiting += 1;
         if let Err(error) = state.stuck() {
             state.stopped = Some(error.clone());
             drop(state);
-            self.data.notify_all();
-            self.room.notify_all();
+            self.wake_all();
             return Err(error);
         }
-        state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+        let room = if is_head { &self.head_room } else { &self.room };
+        state = room.wait(state).unwrap_or_else(PoisonError::into_inner);
         state.waiting -= 1;
         Ok(state)
     }
@@ -232,9 +249,11 @@ impl Merge {
         }
         slot.repeats = slot.prints.len();
         slot.pieces.clear();
+        (slot.pushed, slot.largest) = (0, 0);
         let bytes = std::mem::take(&mut slot.bytes);
         state.budget.dropped(is_head, bytes);
         drop(state);
+        // The worker of the head is the one that starts again.
         self.room.notify_all();
         Ok(true)
     }
@@ -249,6 +268,8 @@ impl Merge {
         state.active -= 1;
         if let Some(segment) = segment {
             state.returned.insert(segment, error.clone());
+            // For who waits until it may begin one.
+            self.room.notify_all();
         }
         state.stuck().is_ok()
     }
@@ -263,10 +284,13 @@ impl Merge {
             state.active = state.active.saturating_sub(1);
             self.room.notify_all();
         }
+        let is_head = segment == state.head;
         let slot = slot(&mut state, segment)?;
         slot.end = Some(if slot.repeats > 0 && end.is_ok() { Err(differs()) } else { end });
         drop(state);
-        self.data.notify_one();
+        if is_head {
+            self.data.notify_one();
+        }
         Ok(())
     }
 
@@ -280,7 +304,10 @@ impl Merge {
             }
             if let Some(pulled) = take_head(&mut state) {
                 drop(state);
-                self.room.notify_all();
+                match pulled {
+                    Ok(Pulled::Piece(_)) => self.head_room.notify_one(),
+                    _ => self.wake_workers(),
+                }
                 return pulled;
             }
             state = self.data.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -290,7 +317,16 @@ impl Merge {
     /// Makes every waiting and later call fail with this error; the first error stays.
     pub fn stop(&self, error: Error) {
         self.lock().stopped.get_or_insert(error);
+        self.wake_all();
+    }
+
+    fn wake_all(&self) {
         self.data.notify_all();
+        self.wake_workers();
+    }
+
+    fn wake_workers(&self) {
+        self.head_room.notify_all();
         self.room.notify_all();
     }
 
@@ -328,6 +364,7 @@ fn take_head(state: &mut State) -> Option<Result<Pulled>> {
             Some(Err(error))
         }
         Ok(end) => {
+            state.budget.segment_done(slot.pushed.saturating_sub(slot.largest));
             state.slots.pop_front();
             state.head += 1;
             state.rows_before += state.rows_in_head;

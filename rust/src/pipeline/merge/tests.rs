@@ -53,7 +53,7 @@ proptest! {
             prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..6),
             0..20,
         ),
-        workers in 1_usize..5,
+        workers in 1_usize..17,
         window in 0_usize..64,
     ) {
         let expected: Vec<u8> = segments.iter().flatten().flatten().copied().collect();
@@ -189,6 +189,60 @@ fn the_last_one_who_would_wait_for_a_segment_given_back_fails_instead() {
         assert!(matches!(merge.push(2, piece(vec![0; 1])), Err(Error::Lost(_))));
         merge.stop(Error::Cancelled);
         assert!(first.join().unwrap().is_err());
+    });
+}
+
+/// The first segment needed more than the window, so that four are worked on at most.
+fn waiting_to_begin(merge: &Merge) {
+    merge.enlist();
+    merge.take().unwrap();
+    for bytes in [1, 9, 9] {
+        merge.push(0, piece(vec![0; bytes])).unwrap();
+        merge.pull().unwrap();
+    }
+    merge.end(0, Ok(SegmentEnd::default())).unwrap();
+    assert!(matches!(merge.pull().unwrap(), Pulled::SegmentEnd(_)));
+    for segment in 1..5 {
+        assert_eq!(merge.take().unwrap(), Some(segment));
+    }
+}
+
+#[test]
+fn a_segment_is_begun_when_those_before_it_leave_room() {
+    let merge = Merge::new(6, 8, 5);
+    waiting_to_begin(&merge);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| merge.take());
+        std::thread::sleep(Duration::from_millis(30));
+        assert!(!waiting.is_finished());
+        merge.end(1, Ok(SegmentEnd::default())).unwrap();
+        assert!(matches!(merge.pull().unwrap(), Pulled::SegmentEnd(_)));
+        assert_eq!(waiting.join().unwrap().unwrap(), Some(5));
+    });
+}
+
+#[test]
+fn who_waits_to_begin_takes_what_is_given_back() {
+    let merge = Merge::new(6, 8, 5);
+    merge.enlist();
+    waiting_to_begin(&merge);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| merge.take());
+        std::thread::sleep(Duration::from_millis(30));
+        assert!(merge.give_back(Some(1), &Error::Lost("gone".into())));
+        assert_eq!(waiting.join().unwrap().unwrap(), Some(1));
+    });
+}
+
+#[test]
+fn who_waits_to_begin_learns_that_the_export_was_stopped() {
+    let merge = Merge::new(6, 8, 5);
+    waiting_to_begin(&merge);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| merge.take());
+        std::thread::sleep(Duration::from_millis(30));
+        merge.stop(Error::Cancelled);
+        assert!(matches!(waiting.join().unwrap(), Err(Error::Cancelled)));
     });
 }
 
