@@ -58,6 +58,10 @@ def test_every_form_has_what_the_server_gives(service: Service, data: Data, who:
         assert rows(body, format_) == expected, (format_, delivery)
         if who == "mask":
             assert HIDDEN not in body
+    # The bounds are values that the caller may read, and each part has the caller's rows.
+    by_mail = {"column": "email", "parts": 3}
+    body = fetched(service, who, dataset=relation, format="csv", columns=COLUMNS, splitBy=by_mail)
+    assert rows(body, "csv") == expected
 
 
 @pytest.mark.parametrize("relation", RELATIONS)
@@ -132,6 +136,8 @@ def test_a_hidden_column_is_not_asked_about(service: Service, data: Data) -> Non
         for member in (
             {"filter": [{"column": "email", "op": "like", "value": "hidden1%"}]},
             {"orderBy": [{"column": "email", "direction": "asc"}]},
+            {"splitBy": {"column": "email", "parts": 3}},
+            {"splitValues": "email"},
             {"columns": ["id", "email"]},
             {"exclude": ["email"]},
         ):

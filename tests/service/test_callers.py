@@ -104,6 +104,7 @@ def test_a_key_sees_its_scope(guarded: Service) -> None:
         {"columns": [{"source": "secret"}]},
         {"filter": [{"column": "secret", "op": "like", "value": "h%"}]},
         {"orderBy": [{"column": "secret"}]},
+        {"splitBy": "secret"},
     ],
 )
 def test_what_is_out_of_scope_does_not_exist(guarded: Service, spec: dict[str, object]) -> None:

@@ -18,6 +18,9 @@ REFUSED = {
     "SELECT id, pg_backend_pid() FROM orders": "pg_backend_pid()",
     "SELECT id, age(xmin) FROM orders": "age()",
     "SELECT pid AS id FROM pg_stat_activity": "pg_stat_get_activity()",
+    "SELECT id FROM (VALUES (random()), (Random ( )), (3)) AS v(id)": "random()",
+    "SELECT id FROM (VALUES (1, now()), (2, NULL)) AS v(id, t)": "now()",
+    "SELECT o.id FROM joined AS o JOIN (VALUES (1), (2)) AS v(c) ON v.c = o.customer": "a view",
     "SELECT id FROM orders LIMIT 100": "LIMIT",
     "SELECT id FROM orders OFFSET 10": "LIMIT or OFFSET",
     "SELECT id FROM orders FETCH FIRST 10 ROWS ONLY": "LIMIT",
@@ -63,6 +66,7 @@ TAKEN = {
     "SELECT id, 'random()' AS \"now()\" FROM orders": 4,
     "SELECT id FROM orders AS o WHERE EXISTS (SELECT FROM customers AS c WHERE c.id = o.id)": 4,
     "(SELECT id FROM orders)": 4,
+    "SELECT o.id FROM orders AS o JOIN (VALUES (1, 'x'), (2, 'y')) AS v(c, w) ON v.c = o.customer": 4,
     "SELECT count(*) AS id, customer FROM orders GROUP BY customer": 2,
 }
 """With how many parts there are at least."""

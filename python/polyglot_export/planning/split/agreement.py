@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 
 from psycopg import sql
@@ -27,11 +28,12 @@ from polyglot_export.planning.split.nodes import (
     names_called,
     nodes_of,
     without_literals,
+    words_in,
 )
-from polyglot_export.postgres.catalogue.functions import Calls, read_calls
+from polyglot_export.postgres.catalogue.functions import Calls, Function, read_calls
 from polyglot_export.postgres.catalogue.statistics import ColumnName, exact_columns, summable_columns
 from polyglot_export.postgres.explain import explain_statement
-from polyglot_export.postgres.leader import Leader
+from polyglot_export.postgres.leader import FIRST_USER_OID, Leader
 
 __all__ = ["MARKER", "Examined", "examine"]
 
@@ -47,7 +49,8 @@ PLAIN_COMPARISON = re.compile(rf"\((?:{NAME}\.)?(?:{NAME}) \S+ \(?\(?current_set
 """Of a column with the marker, and nothing around the column."""
 _SAVEPOINT = "polyglot_split"
 
-_MOVING_WORDS = re.compile(r"\b(CURRENT_DATE|CURRENT_TIME|CURRENT_TIMESTAMP|LOCALTIME|LOCALTIMESTAMP)\b")
+_CLOCKS = ("CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP")
+_MOVING_WORDS = re.compile(rf"\b({'|'.join(_CLOCKS)})\b")
 _MOVING_LITERALS = re.compile(
     r"(?:'|\$\w*\$)[\d:.\s]*(now|today|tomorrow|yesterday)(?:[\s\d:.+-]|allballs|utc|zulu|z)*(?:'|\$)", re.IGNORECASE
 )
@@ -60,6 +63,11 @@ _OF_THE_SESSION = re.compile(
 )
 """Functions of PostgreSQL that are stable within a statement, and tell of the clock, the session, the transaction or
 the server's counters."""
+_VIEWS = sql.SQL(
+    "SELECT FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation"
+    " WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND c.relkind = 'v' AND c.oid >= {} LIMIT 1"
+).format(sql.Literal(FIRST_USER_OID))
+"""Views of users that the statement may read: it holds locks on them."""
 _AGE_OF_TRANSACTION = re.compile(r"\bage\([\w.\"]+\)")
 """With one argument that is a plain column ``age`` is that of a transaction; that of a time shows CURRENT_DATE."""
 _OPERATOR = re.compile(r"[-+*/<>=~!@#%^&|`?]+")
@@ -113,13 +121,38 @@ def examine(leader: Leader, statement: sql.Composable) -> Examined:
     plan = explain_statement(leader, statement).plan
     leader.run(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}; RELEASE SAVEPOINT {_SAVEPOINT}")
     nodes = tuple(nodes_of(plan))
-    calls = read_calls(
-        leader, {name for node in nodes for _, text in node.expressions() for _, name in names_called(text)}
-    )
-    moving = _MOVING_LITERALS.search(statement.as_string(leader.connection))
-    reason = f"{moving[1].lower()!r} is the time at which each of them begins" if moving is not None else None
-    reason = reason or _moving(nodes, calls) or _left_open(leader, nodes, calls)
+    written = statement.as_string(leader.connection)
+    words = words_in(written) if any(node.kind == "Values Scan" for node in nodes) else frozenset()
+    named = {name for node in nodes for _, text in node.expressions() for _, name in names_called(text)}
+    calls = read_calls(leader, named | words)
+    reason = _in_values(leader, words, calls) or _moving_literal(written) or _moving(nodes, calls)
+    reason = reason or _left_open(leader, nodes, calls)
     return Examined(reason, any(node.kind == "Foreign Scan" for node in nodes), nodes)
+
+
+def _moving_literal(written: str) -> str | None:
+    """A text that the server reads as the time, and shows as that."""
+    found = _MOVING_LITERALS.search(written)
+    return None if found is None else f"{found[1].lower()!r} is the time at which each of them begins"
+
+
+def _in_values(leader: Leader, words: AbstractSet[str], calls: Calls) -> str | None:
+    """What may stand in a list of VALUES, whose expressions no plan shows: so whatever the query names is taken for a
+    call, and a view, which may have the list, is not looked through.
+    """
+    if not words:
+        return None
+    for word in sorted(words):
+        if word.upper() in _CLOCKS or any(_is_moving(function) for function in calls.named(None, word)):
+            return f"its list of VALUES may have {word}(), which may answer something else each time"
+    if leader.catalogue(_VIEWS):
+        return "a view may have a list of VALUES, of which the server does not say what is in it"
+    return None
+
+
+def _is_moving(function: Function) -> bool:
+    of_the_session = function.schema == "pg_catalog" and _OF_THE_SESSION.fullmatch(function.name) is not None
+    return function.volatile or of_the_session
 
 
 def _moving(nodes: Sequence[Node], calls: Calls) -> str | None:
@@ -144,7 +177,7 @@ def _moving_call(text: str, calls: Calls) -> str | None:
         for function in calls.named(schema, name):
             if function.volatile:
                 return f"{name}() is volatile and may answer something else each time"
-            if function.schema == "pg_catalog" and _OF_THE_SESSION.fullmatch(name):
+            if _is_moving(function):
                 return f"{name}() is something else for each of them; a value is not"
     return None
 

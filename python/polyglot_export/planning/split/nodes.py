@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from polyglot_export.postgres.catalogue.statistics import ColumnName
 
-__all__ = ["NAME", "Node", "column_of", "columns_in", "names_called", "nodes_of", "without_literals"]
+__all__ = ["NAME", "Node", "column_of", "columns_in", "names_called", "nodes_of", "without_literals", "words_in"]
 
 NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 """An identifier, as the server prints it."""
@@ -63,6 +63,12 @@ def names_called(text: str) -> Iterator[tuple[str | None, str]]:
     """Schema and name of every function in an expression; words of SQL that are followed by a parenthesis too."""
     for schema, name in _CALL.findall(without_literals(text)):
         yield (_unquoted(schema) if schema else None, _unquoted(name))
+
+
+def words_in(text: str) -> frozenset[str]:
+    """All names and words in a statement, as the server reads them: without quotes in lower case."""
+    found = re.findall(NAME, without_literals(text))
+    return frozenset(_unquoted(word) if word.startswith('"') else word.lower() for word in found)
 
 
 def columns_in(text: str, nodes: Sequence[Node]) -> list[ColumnName | None]:
