@@ -62,7 +62,7 @@ TAKEN = {
     "SELECT weight AS id FROM (SELECT DISTINCT weight FROM orders) AS d": 4,
     "SELECT date_trunc('hour', made) AS id, count(*), sum(weight) > 9 FROM orders GROUP BY 1": 4,
     "SELECT lower(state) || 'x' AS id, count(*) FROM orders GROUP BY state": 2,
-    "SELECT steady(id) AS id, note FROM orders WHERE note LIKE 'now%' OR note = 'n1'": 4,
+    "SELECT steady(id) AS id, note FROM orders WHERE note LIKE 'nowhere%' OR note = 'n1'": 4,
     "SELECT id, 'random()' AS \"now()\" FROM orders": 4,
     "SELECT id FROM orders AS o WHERE EXISTS (SELECT FROM customers AS c WHERE c.id = o.id)": 4,
     "(SELECT id FROM orders)": 4,

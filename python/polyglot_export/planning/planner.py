@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from polyglot_export.planning.choose import Choice
     from polyglot_export.planning.partition import Partition
+    from polyglot_export.planning.split.split import Split
     from polyglot_export.request.spec import ExportSpec
 
 __all__ = ["plan"]
@@ -77,11 +78,9 @@ def plan(
     if condition:
         # It may read any of them; only the server knows which.
         read |= {column.name for column in found.columns}
-    split_remarks: tuple[str, ...] = ()
-    if spec.split_by is not None or spec.split_values is not None:
-        from polyglot_export.planning.split.split import split
-
-        segments, split_remarks = split(leader, found, statement, explained, spec, session)
+    parts = _split(leader, found, statement, explained, spec, session)
+    if parts is not None and parts.scans:
+        segments = Cut(parts.scans, parts.notes, whole=True)
     else:
         segments = cut(
             leader,
@@ -93,6 +92,7 @@ def plan(
             storage=storage,
             locked=moment.locked,
         )
+        segments = segments._replace(notes=segments.notes + (parts.notes if parts is not None else ()))
     targets = [choice.target for choice in chosen]
     manifest = {"source": found.title, "snapshot": moment.snapshot}
     encoder = spec.format.record.encoder_options(spec.options, targets, manifest)
@@ -107,7 +107,7 @@ def plan(
         compression=spec.compression.value if spec.compression is not None else None,
         compression_level=spec.compression.record.level if spec.compression is not None else 0,
         notes=segments.notes,
-        remarks=remarks(columns, spec) + of_footer + split_remarks,
+        remarks=remarks(columns, spec) + of_footer + (parts.remarks if parts is not None else ()),
         source=found.title,
         estimated_rows=_estimate(explained, spec.limit),
         largest_row=largest_row(leader, found.relation, stored, found.types, storage),
@@ -117,7 +117,7 @@ def plan(
     ).resized(limits)
 
 
-# Most exports have none of the following three, and start without what they need.
+# Most exports have none of the following four, and start without what they need.
 
 
 def _terms(leader: Leader, found: Located, spec: ExportSpec) -> tuple[sql.Composable, ...]:
@@ -136,6 +136,22 @@ def _order(leader: Leader, found: Located, spec: ExportSpec) -> tuple[sql.Compos
     from polyglot_export.planning.order import sort_keys
 
     return sort_keys(leader, found, spec.order_by)
+
+
+def _split(
+    leader: Leader,
+    found: Located,
+    statement: Statement,
+    explained: Explained,
+    spec: ExportSpec,
+    session: tuple[str, ...],
+) -> Split | None:
+    """The parts by the values of a column, where some are asked for."""
+    if spec.split_by is None and spec.split_values is None:
+        return None
+    from polyglot_export.planning.split.split import split
+
+    return split(leader, found, statement, explained, spec, session)
 
 
 def _geoparquet(

@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import sql
 
+from polyglot_export.planning.repeatable import moving_literal
 from polyglot_export.planning.split.nodes import (
     NAME,
     Node,
@@ -51,10 +52,6 @@ _SAVEPOINT = "polyglot_split"
 
 _CLOCKS = ("CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP")
 _MOVING_WORDS = re.compile(rf"\b({'|'.join(_CLOCKS)})\b")
-_MOVING_LITERALS = re.compile(
-    r"(?:'|\$\w*\$)[\d:.\s]*(now|today|tomorrow|yesterday)(?:[\s\d:.+-]|allballs|utc|zulu|z)*(?:'|\$)", re.IGNORECASE
-)
-"""What the server reads as the time at which it parses the statement."""
 _OF_THE_SESSION = re.compile(
     r"now|(transaction|statement)_timestamp|pg_backend_pid|pg_stat_get_\w+|pg_current_(snapshot|xact_id\w*)|txid_\w+"
     r"|mxid_age|inet_client_(addr|port)|pg_my_temp_schema|pg_is_other_temp_schema|pg_cursor|pg_prepared_statement"
@@ -125,15 +122,9 @@ def examine(leader: Leader, statement: sql.Composable) -> Examined:
     words = words_in(written) if any(node.kind == "Values Scan" for node in nodes) else frozenset()
     named = {name for node in nodes for _, text in node.expressions() for _, name in names_called(text)}
     calls = read_calls(leader, named | words)
-    reason = _in_values(leader, words, calls) or _moving_literal(written) or _moving(nodes, calls)
+    reason = _in_values(leader, words, calls) or moving_literal(written) or _moving(nodes, calls)
     reason = reason or _left_open(leader, nodes, calls)
     return Examined(reason, any(node.kind == "Foreign Scan" for node in nodes), nodes)
-
-
-def _moving_literal(written: str) -> str | None:
-    """A text that the server reads as the time, and shows as that."""
-    found = _MOVING_LITERALS.search(written)
-    return None if found is None else f"{found[1].lower()!r} is the time at which each of them begins"
 
 
 def _in_values(leader: Leader, words: AbstractSet[str], calls: Calls) -> str | None:

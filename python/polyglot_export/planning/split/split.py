@@ -13,7 +13,6 @@ from polyglot_export.limits import MAX_SPLIT_PARTS, MAX_SPLIT_VALUES, PAGE_BYTES
 from polyglot_export.planning.choose import column_named
 from polyglot_export.planning.locate import Located
 from polyglot_export.planning.plan import Scan
-from polyglot_export.planning.segments import Cut
 from polyglot_export.planning.split.agreement import Examined, examine
 from polyglot_export.planning.split.bounds import Bounds, find_bounds, find_values
 from polyglot_export.planning.split.comparison import Comparison, comparison
@@ -46,7 +45,9 @@ LEAST_ROW_BYTES = 16
 class Split(NamedTuple):
     """The scans, and what people should know of them."""
 
-    cut: Cut
+    scans: tuple[Scan, ...]
+    """None where it is better read without parts."""
+    notes: tuple[str, ...]
     remarks: tuple[str, ...] = ()
 
 
@@ -93,7 +94,7 @@ def split(
     bounds = _bounds(leader, found, wanted, first, explained, spec, examined)
     leader.run(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}; RELEASE SAVEPOINT {_SAVEPOINT}")
     if not bounds.values:
-        return Split(_whole(leader, found, statement, "there is too little to share, or one value alone"))
+        return Split((), ("not split: there is too little to share, or one value alone",))
     return _in_parts(leader, found, wanted, statement, explained, bounds, foreign=examined.foreign)
 
 
@@ -174,7 +175,7 @@ def _in_parts(
     terms = wanted.compared.parts(values, nulls_apart=wanted.by_value)
     cost = _Cost.of(leader, statement, terms, explained)
     if cost.dear and not wanted.by_value and wanted.parts is None:
-        return _too_dear(leader, found, wanted, statement, len(terms), cost)
+        return _too_dear(wanted, len(terms), cost)
     if cost.dear and len(terms) > MAX_DEAR_PARTS and not wanted.by_value:
         reason = (
             f"{len(terms):,} parts would cost the server {cost.times} what the whole does, and so many may be at most"
@@ -192,22 +193,14 @@ def _in_parts(
     if foreign:
         remarks.append("each part reads another moment of the foreign server: rows that change meanwhile may be twice")
         remarks[-1] += " in the file or not at all"
-    return Split(Cut(scans, notes, whole=True), tuple(remarks))
+    return Split(scans, notes, tuple(remarks))
 
 
-def _too_dear(leader: Leader, found: Located, wanted: _Wanted, statement: Statement, parts: int, cost: _Cost) -> Split:
+def _too_dear(wanted: _Wanted, parts: int, cost: _Cost) -> Split:
     name = wanted.compared.column.name
     reason = f"{parts:,} parts by {name!r} would cost the server {cost.times} what the whole does"
-    cut = _whole(leader, found, statement, reason)
     remark = f"not split: {reason}; {cost.advice}, and with a number of parts it is split all the same"
-    return Split(cut._replace(notes=(*cut.notes, cost.text())), (remark,))
-
-
-def _whole(leader: Leader, found: Located, statement: Statement, reason: str) -> Cut:
-    before, after = statement.copy()
-    title = found.relation.title if found.relation is not None else "query"
-    scan = Scan(before.as_string(leader.connection), after.as_string(leader.connection), relation=title)
-    return Cut((scan,), (f"one segment: {reason}",), whole=True)
+    return Split((), (cost.text(),), (remark,))
 
 
 def _scans(leader: Leader, found: Located, statement: Statement, terms: list[sql.Composable]) -> tuple[Scan, ...]:
