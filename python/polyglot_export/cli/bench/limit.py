@@ -54,6 +54,13 @@ def drain(source: Source, connections: int) -> Drained:
     Raises:
         PolyglotError: The server sent an error, or other rows than the table has.
     """
+    try:
+        return _drained(source, connections)
+    except psycopg.Error as error:
+        raise PolyglotError(f"the limit could not be measured: {error}") from error
+
+
+def _drained(source: Source, connections: int) -> Drained:
     began, spent = time.perf_counter(), time.process_time()
     with psycopg.connect(source.server.uri, application_name="polyglot bench limit") as leader:
         leader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")

@@ -149,7 +149,10 @@ class Bench:
             return 0.0
         began = time.perf_counter()
         for path in (target, target.parent):
-            opened = os.open(path, os.O_RDONLY)
+            try:
+                opened = os.open(path, os.O_RDONLY)
+            except FileNotFoundError:
+                raise PolyglotError(f"no file was written to {target}") from None
             try:
                 os.fsync(opened)
             finally:
