@@ -45,8 +45,8 @@ impl Budget {
 
     /// A segment was handed out whole.
     ///
-    /// `queued` is what it would have had to queue while it waited: its bytes without its largest piece, which its worker
-    /// holds itself (all of it where a segment is one row group).
+    /// `queued` is what it would have had to queue while it waited: its bytes without its largest piece, which its
+    /// worker holds itself (all of it where a segment is one row group).
     pub fn segment_done(&mut self, queued: usize) {
         self.done = self.done.saturating_add(1);
         self.queued = self.queued.saturating_add(queued);

@@ -149,7 +149,8 @@ impl Merge {
         self.lock().active += 1;
     }
 
-    /// The next segment to work on, once the window has room for one; `None` when all are taken: the worker leaves then.
+    /// The next segment to work on, once the window has room for one; `None` when all are taken, where the worker
+    /// leaves.
     pub fn take(&self) -> Result<Option<u64>> {
         let mut state = self.lock();
         loop {
