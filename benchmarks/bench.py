@@ -11,20 +11,16 @@ from typing import Any
 import click
 
 from benchmarks.chart import chart_svg
-from benchmarks.lineitem import LINEITEM
 from benchmarks.peers.base import Peer
 from benchmarks.peers.registry import all_peers
-from benchmarks.taxi import TAXI
-from benchmarks.wide import WIDE
+from benchmarks.samples import SAMPLES
 from polyglot_export.cli.bench.run import exit_code, run
 from polyglot_export.cli.bench.source import RECORDS
 from polyglot_export.cli.commands.bench import bench_command, choices_of
 from polyglot_export.cli.signals import Interrupted, die_by
 from polyglot_export.errors import PolyglotError
 
-__all__ = ["SAMPLES", "compare", "installed"]
-
-SAMPLES = {sample.name: sample for sample in (RECORDS, WIDE, LINEITEM, TAXI)}
+__all__ = ["compare", "installed"]
 
 
 def _compare(*, sample: str, peers: bool, chart: Path | None, **given: Any) -> None:

@@ -1,7 +1,7 @@
 r"""What tools do to the values: each writes a small table into each of its forms, which is read back and compared with
 the server, row by row and column by column.
 
-    python -m benchmarks.losses --rows 20000
+    python -m benchmarks.losses --rows 20000 --table lineitem
 
 Prints a Markdown table. A workbook is left out: its cells have no types of PostgreSQL.
 """
@@ -26,6 +26,7 @@ from psycopg import sql
 
 from benchmarks.peers.base import Peer
 from benchmarks.peers.registry import all_peers
+from benchmarks.samples import KEYS, SAMPLES
 from benchmarks.values import Naive, classes_of, kind_of
 from polyglot_export.cli.bench.cases import CASES, Case
 from polyglot_export.cli.bench.ours import Polyglot
@@ -41,10 +42,6 @@ __all__ = ["LOSSLESS", "Losses", "Table", "losses_of_file", "losses_of_tools", "
 
 ROWS: Final = 20_000
 TIMEOUT: Final = 300.0
-KEYS: Final = {"records": ("id",), "wide": ("b0",), "lineitem": ("l_orderkey", "l_linenumber"), "taxi": (
-    "tpep_pickup_datetime",
-)}  # fmt: skip
-"""The columns by which a row of a sample is found again; their values are unique."""
 SHOWN: Final = 60
 """Characters of a value that are shown."""
 LOSSLESS: Final = "–"
@@ -290,9 +287,10 @@ def main() -> None:
     """Compare and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=ROWS, help=f"of the sample ({ROWS})")
+    parser.add_argument("--table", choices=SAMPLES, default=RECORDS.name, help=f"the sample ({RECORDS.name})")
     given = parser.parse_args()
     peers = [peer for peer in all_peers() if peer.missing() is None]
-    print(losses_table(measured_losses(RECORDS, given.rows, peers, tuple(CASES.values()))))
+    print(losses_table(measured_losses(SAMPLES[given.table], given.rows, peers, tuple(CASES.values()))))
 
 
 if __name__ == "__main__":

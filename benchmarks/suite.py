@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.bench import SAMPLES, installed
+from benchmarks.bench import installed
 from benchmarks.chart import chart_svg
 from benchmarks.losses import Losses, losses_table, measured_losses
 from benchmarks.pages import write_into
 from benchmarks.peers.base import Peer
 from benchmarks.peers.registry import all_peers
+from benchmarks.samples import SAMPLES
 from benchmarks.suite_page import Measured, page
 from polyglot_export.cli.bench.cases import CASES
 from polyglot_export.cli.bench.run import Choices, exit_code, run

@@ -9,10 +9,10 @@ import psycopg
 import pytest
 
 from benchmarks.lineitem import LINEITEM
-from benchmarks.losses import KEYS
 from benchmarks.peers import base
 from benchmarks.peers.base import Client
 from benchmarks.peers.registry import all_peers
+from benchmarks.samples import KEYS
 from benchmarks.taxi import TAXI
 from polyglot_export.errors import PolyglotError
 
