@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from polyglot_export.text.tables import markdown
 
 __all__ = ["Measured", "page"]
 
+COLUMNS = 120
 HEADS = (
     "format", "tool", "s", "to psql", "to limit", "to ours", "CPU s", "server CPU s", "peak MB", "size MB", "",
 )  # fmt: skip
@@ -57,8 +59,14 @@ def page(parts: Sequence[Measured], unavailable: dict[str, str], losses: Losses)
         pieces += [f"### What others on the server feel: {parts[0].name}", BESIDE_MEANING, beside]
     pieces += ["### What becomes of the values", LOSSES_MEANING, losses_table(losses)]
     if unavailable:
-        pieces += ["### Left out", "\n".join(f"- {name}: {reason}" for name, reason in unavailable.items())]
-    return "\n\n".join(pieces)
+        pieces += ["### Left out", "\n".join(_wrapped(f"- {name}: {reason}") for name, reason in unavailable.items())]
+    return "\n\n".join(piece if piece.startswith(("|", "#", "-")) else _wrapped(piece) for piece in pieces)
+
+
+def _wrapped(text: str) -> str:
+    """As wide as the pages are."""
+    indent = "  " if text.startswith("- ") else ""
+    return textwrap.fill(text, COLUMNS, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _versions(parts: Sequence[Measured]) -> str:

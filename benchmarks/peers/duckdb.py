@@ -32,8 +32,10 @@ class DuckDB(Client):
         )
         if tried.returncode == 0:
             return None
-        reason = next((line for line in tried.stderr.splitlines() if "Error: " in line), "unknown")
-        return f"DuckDB {self.version()} lacks an extension here ({reason.partition('Error: ')[2].strip()})"
+        told = next((line for line in tried.stderr.splitlines() if "Error: " in line), "Error: unknown")
+        # Where it would have been downloaded from is no part of the reason.
+        reason = told.partition("Error: ")[2].partition(" at URL")[0].strip()
+        return f"DuckDB {self.version()} lacks an extension here ({reason})"
 
 
 class DuckDBUnordered(DuckDB):

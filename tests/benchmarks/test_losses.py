@@ -134,6 +134,7 @@ def test_the_suite_writes_its_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert "| polyglot | csv, xml | – |" in text
     assert "| psycopg COPY | csv | – |" in text
     assert "| silent | csv | FileNotFoundError" in text
+    assert all(len(line) <= 120 for line in text.splitlines() if not line.startswith("|"))
     assert "- absent: the Python module absent is not installed" in text
     figures = json.loads((tmp_path / "benchmarks.json").read_text())
     (disk,) = figures["parts"]
