@@ -39,6 +39,10 @@ CREATE MATERIALIZED VIEW made AS SELECT * FROM wide;
 CREATE VIEW guarded WITH (security_barrier) AS SELECT a, s FROM wide;
 CREATE VIEW over_guarded AS SELECT * FROM guarded;
 CREATE VIEW clock AS SELECT a, now() AS at FROM wide;
+CREATE VIEW two AS SELECT a, s FROM wide;
+CREATE VIEW over_two AS SELECT * FROM two WHERE a > 3;
+CREATE FUNCTION called(v two) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN ''two''; END';
+CREATE FUNCTION called(v record) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN ''record''; END';
 CREATE TABLE zoned (a int, zt timetz, pad text);
 ALTER TABLE zoned ALTER COLUMN pad SET STORAGE PLAIN;
 INSERT INTO zoned SELECT a, '10:00+02', pad FROM wide;
@@ -105,6 +109,11 @@ WHOLE = {
     "SELECT x.ctid FROM wide AS x(ctid)": "read in the same way",
     "SELECT b FROM wide WHERE ctid >= '(5,0)' AND s > 'a'": "read in the same way",
 
+    # A row of the view is of the view's type, a row of its definition is a record with the names of the alias.
+    "SELECT row_to_json(x) FROM two AS x(p, q)": "as a whole",
+    "SELECT x FROM over_two AS x": "as a whole",
+    "SELECT called(x) FROM two AS x": "as a whole",
+    "SELECT array_to_json(array[x]) FROM two AS x(p, q)": "as a whole",
     "SELECT * FROM guarded": "security barrier",
     "SELECT * FROM over_guarded": "security barrier",
 }  # fmt: skip
@@ -211,6 +220,26 @@ def test_no_operator_or_cast_of_the_server_reads_a_clock(tables: psycopg.Connect
         "textanycat(text,anynonarray)",
         "ts_match_tt(text,text)",
     ]
+
+
+def test_a_view_keeps_the_equality_that_it_was_made_with(dsn: str, conn: psycopg.Connection) -> None:
+    """``=`` is called without being written, and the login's search path has another one in front of the server's."""
+    conn.execute(SETUP.encode())
+    conn.execute(
+        b"CREATE VIEW v_nullif AS SELECT nullif(s, v) AS x FROM wide;"
+        b"CREATE VIEW v_distinct AS SELECT s IS DISTINCT FROM v AS x FROM wide;"
+        b"CREATE VIEW v_case AS SELECT CASE s WHEN v THEN 1 ELSE 0 END AS x FROM wide;"
+        b"CREATE VIEW v_searched AS SELECT CASE WHEN s = v THEN 1 ELSE 0 END AS x FROM wide;"
+        b"CREATE SCHEMA first;"
+        b"CREATE FUNCTION first.always(text, text) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT true';"
+    )
+    path = psycopg.conninfo.make_conninfo(dsn, options="-c search_path=first,pg_catalog,public")
+    views = ("v_nullif", "v_distinct", "v_case", "v_searched")
+    assert [explain(path, view).notes for view in views] == [BY_RANGES] * 4
+    conn.execute(b"CREATE OPERATOR first.= (FUNCTION = first.always, LEFTARG = text, RIGHTARG = text)")
+    for view in views:
+        assert exported(path, view, workers=2) == copied(conn, f"SELECT * FROM {view}"), view
+        assert (explain(path, view).notes == BY_RANGES) == (view == "v_searched"), view
 
 
 @pytest.mark.usefixtures("tables")

@@ -10,7 +10,7 @@ whole, provided that the expressions are the same for every session (``planning/
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -43,6 +43,8 @@ _CONDITION = (
 _RANGE = re.compile(
     r"\(\((?P<table>.+)\.ctid >= '\({},0\)'::tid\) AND \((?P=table)\.ctid < '\({},0\)'::tid\)\)".format(*_PROBE)
 )
+_WHOLE_ROW = re.compile(r"\bROW\(")
+_EQUAL_UNWRITTEN = re.compile(r"\bnullif\s*\(|\bis\s+(?:not\s+)?distinct\b|\bcase\s++(?!when\b)", re.IGNORECASE)
 _REFUSED = (
     sqlstates.SYNTAX_OR_ACCESS_CLASS,
     sqlstates.DATA_EXCEPTION_CLASS,
@@ -83,6 +85,12 @@ class _Named(NamedTuple):
     """Of a view; empty for anything else."""
 
 
+class _Rebuilt(NamedTuple):
+    text: str
+    definitions: tuple[str, ...] = ()
+    """Of the views that it is put together of."""
+
+
 class _Other(Exception):
     """Why a statement is read whole."""
 
@@ -116,9 +124,11 @@ def table_below(
         if table.pages <= pages_per_segment:
             return f"{table.title}, which it reads, is too small to share"
         with _undone(leader):
-            rebuilt = statement._replace(source=found.source_of(_rebuilt(leader, found, table)))
+            source = _rebuilt(leader, found, table)
+            rebuilt = statement._replace(source=found.source_of(source.text))
             text = rebuilt.select().as_string(leader.connection)
             expressions = _same_expressions(leader, statement, sql.SQL(text.replace(_PLACE, _CONDITION)))
+        _see_same_meaning(leader, source.definitions, expressions)
     except _Other as reason:
         return str(reason)
     moving = moving_literal(text) or moving_expression(leader, expressions, table.oid, table.columns)
@@ -194,7 +204,7 @@ def _undo(leader: Leader) -> None:
     leader.run("ROLLBACK TO SAVEPOINT one_table; RELEASE SAVEPOINT one_table")
 
 
-def _rebuilt(leader: Leader, found: Located, table: _Table) -> str:
+def _rebuilt(leader: Leader, found: Located, table: _Table) -> _Rebuilt:
     """The text whose rows are read, with the table's own name and the place of the range in it.
 
     Raises:
@@ -205,19 +215,21 @@ def _rebuilt(leader: Leader, found: Located, table: _Table) -> str:
     if found.relation is None or found.condition is not None or found.masked:
         raise _Other("its masks or its condition may be about the row as a whole, which is of its own type")
     view = _named(leader, found.relation.identifier.as_string(leader.connection))
-    return _of_pages(leader, view.definition, table, VIEWS)
+    text, definitions = _of_pages(leader, view.definition, table, VIEWS)
+    return _Rebuilt(text, (view.definition, *definitions))
 
 
-def _of_pages(leader: Leader, text: str, table: _Table, views: int) -> str:
+def _of_pages(leader: Leader, text: str, table: _Table, views: int) -> _Rebuilt:
     select = one_select(text)
     if select is None:
         raise _Other("it is more than SELECT … FROM one table WHERE …")
     named = _named(leader, select.name)
     if named.definition and views:
-        return select.of_rows(_of_pages(leader, named.definition, table, views - 1))
+        below = _of_pages(leader, named.definition, table, views - 1)
+        return _Rebuilt(select.of_rows(below.text), (named.definition, *below.definitions))
     if named.oid != table.oid:
         raise _Other(_OTHERWISE)
-    return select.of_pages(table.identifier.as_string(leader.connection), _PLACE)
+    return _Rebuilt(select.of_pages(table.identifier.as_string(leader.connection), _PLACE))
 
 
 def _named(leader: Leader, name: str) -> _Named:
@@ -240,6 +252,26 @@ def _named(leader: Leader, name: str) -> _Named:
     if not is_text(definition) or any(option.startswith("security_barrier=") for option in options or ()):
         raise _Other("a view in it is a security barrier, or not written in UTF-8")
     return _Named(oid, trim(definition))
+
+
+def _see_same_meaning(leader: Leader, definitions: Sequence[str], expressions: Sequence[str]) -> None:
+    """See that what a plan does not show is the same where the definition of a view stands in the place of the view.
+
+    A row of the view as a whole has the view's type, with its names of columns and its functions; one of the definition
+    is a record. And ``=`` is called without being written by NULLIF, IS DISTINCT FROM and CASE with an operand: the
+    view keeps the operator that it was made with, and its definition gets that of the search path.
+
+    Raises:
+        _Other: It may be another one.
+    """
+    if definitions and any(_WHOLE_ROW.search(expression) for expression in expressions):
+        raise _Other("rows of a view are used in it as a whole, which are of the view's type")
+    if not any(_EQUAL_UNWRITTEN.search(definition) for definition in definitions):
+        return
+    of_users = sql.SQL("SELECT EXISTS (SELECT FROM pg_operator WHERE oprname = '=' AND oid >= {})")
+    ((others,),) = leader.catalogue(of_users.format(sql.Literal(FIRST_USER_OID)))
+    if others:
+        raise _Other("a view in it compares without a written =, of which there are several in this database")
 
 
 def _same_expressions(leader: Leader, statement: Statement, part: sql.Composable) -> list[str]:
