@@ -20,8 +20,15 @@ pytest_plugins = [
     "tests.fixtures.object_stores",
 ]
 
-# Under nohup this signal is ignored, and children would inherit that; the tests send it to them.
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# Under nohup the first of these is ignored, and the others where a script runs the tests in the background. Children
+# would inherit that; the tests send them to children.
+for _number, _handler in (
+    (signal.SIGHUP, signal.SIG_DFL),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGINT, signal.default_int_handler),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 # Examples run against a server, so a slow one is no defect; what is found is printed as code to paste.
 settings.register_profile(
