@@ -12,7 +12,7 @@ from tests.fixtures.process import Service, serve
 from tests.rights.database import MASK, RELATIONS, Data, drop, make
 
 CALLERS = ("login", "role", "settings", "rows", "mask")
-KEYS = {name: new_key() for name in (*CALLERS, "undoing", "failing", "tied", "few", "viewer")}
+KEYS = {name: new_key() for name in (*CALLERS, "undoing", "failing", "tied", "constant", "few", "viewer")}
 
 
 def bearer(name: str) -> dict[str, str]:
@@ -38,6 +38,7 @@ def configuration(data: Data, lake: Path) -> str:
         "undoing": 'database = "env:TENANT_DSN"',
         "failing": 'database = "env:OWNER_DSN"\nmask.plain.email = "email::int"',
         "tied": 'database = "env:OWNER_DSN"\nmask.plain.id = "md5(id::text)"',
+        "constant": 'database = "env:OWNER_DSN"\nmask.plain.tenant = "1"',
         "few": 'database = "env:OWNER_DSN"\ncolumns.plain = ["id", "tenant"]',
         "viewer": f'role = "{data.viewer}"',
     }

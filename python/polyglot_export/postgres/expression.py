@@ -16,7 +16,7 @@ from polyglot_export.postgres.catalogue.columns import SourceColumn
 from polyglot_export.postgres.catalogue.types import read_types
 from polyglot_export.postgres.leader import Leader
 
-__all__ = ["checked_expression", "masked"]
+__all__ = ["checked_expression", "described_expression", "masked"]
 
 
 def checked_expression(leader: Leader, text: str, from_: sql.Composable, about: str) -> tuple[sql.Composable, int, int]:
@@ -33,20 +33,32 @@ def checked_expression(leader: Leader, text: str, from_: sql.Composable, about: 
     Raises:
         InternalError: It is not one expression for each row, or the server refuses it. Whoever asked did not write it.
     """
+    try:
+        found = described_expression(leader, text, from_)
+    except StatementFailed as error:
+        if error.sqlstate == sqlstates.QUERY_CANCELED:
+            raise
+        raise InternalError(f"{about}: {error.message}") from None
+    if found is None:
+        raise InternalError(f"{about}: must be one expression without parameters")
+    return found
+
+
+def described_expression(leader: Leader, text: str, from_: sql.Composable) -> tuple[sql.Composable, int, int] | None:
+    """The same of an expression of anybody; ``None`` where it is several, or has parameters.
+
+    Raises:
+        StatementFailed: What the server says of it.
+    """
     between = sql.SQL("(\n{}\n)").format(sql.SQL(text))
     bare = sql.SQL("SELECT \n{}\n FROM {}").format(sql.SQL(text), from_)
     # An aggregate, a window function or a function that gives rows cannot stand behind WHERE.
     for_each_row = sql.SQL("SELECT {} FROM {} WHERE {} IS NULL").format(between, from_, between)
     columns: list[tuple[str, int, int]] = []
     for statement in (bare, for_each_row):
-        try:
-            described = leader.describe(statement.as_string(leader.connection))
-        except StatementFailed as error:
-            if error.sqlstate == sqlstates.QUERY_CANCELED:
-                raise
-            raise InternalError(f"{about}: {error.message}") from None
+        described = leader.describe(statement.as_string(leader.connection))
         if described.parameters or len(described.columns) != 1:
-            raise InternalError(f"{about}: must be one expression without parameters")
+            return None
         columns += described.columns
     _, type_, modifier = columns[0]
     return between, type_, modifier
@@ -78,6 +90,8 @@ def _one(leader: Leader, column: SourceColumn, mask: str | None, from_: sql.Comp
         return column
     about = f"the mask of the column {column.name!r} of {title}"
     written, type_, modifier = checked_expression(leader, mask, from_, about)
-    display = read_types(leader, [type_])[type_].display
+    of_mask = read_types(leader, [type_])[type_]
+    # A number alone would be a position behind ORDER BY.
+    reference = sql.SQL("{}::{}").format(written, of_mask.identifier)
     # No page holds its values, and the rights to read it are those of what it names.
-    return column._replace(reference=written, type=type_, modifier=modifier, display=display, computed=True)
+    return column._replace(reference=reference, type=type_, modifier=modifier, display=of_mask.display, computed=True)
