@@ -138,6 +138,7 @@ def test_a_hidden_column_is_not_asked_about(service: Service, data: Data) -> Non
             {"orderBy": [{"column": "email", "direction": "asc"}]},
             {"splitBy": {"column": "email", "parts": 3}},
             {"splitValues": "email"},
+            {"splitValues": "left(email, 1)"},
             {"columns": ["id", "email"]},
             {"exclude": ["email"]},
         ):
@@ -200,6 +201,13 @@ def test_the_order_sees_the_mask(service: Service, data: Data) -> None:
     with psycopg.connect(data.owner) as connection:
         query = "SELECT md5(id::text) FROM plain ORDER BY tenant, md5(id::text)"
         assert body == [row[0] for row in connection.execute(query)]
+
+
+def test_a_mask_that_is_a_number_is_no_position_in_the_order(service: Service, data: Data) -> None:
+    spec = {"dataset": "plain", "format": "csv", "columns": ["email", "tenant", "id"]}
+    body = fetched(service, "constant", **spec, orderBy=[{"column": "tenant"}]).decode().splitlines()[1:]
+    with psycopg.connect(data.owner) as connection:
+        assert body == [f"{email},1,{n}" for email, n in connection.execute("SELECT email, id FROM plain ORDER BY id")]
 
 
 def test_an_error_of_a_mask_has_no_value(service: Service) -> None:

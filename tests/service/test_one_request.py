@@ -169,6 +169,7 @@ def test_what_is_wrong_is_named(service: Service) -> None:
         "splitBy=id:2&limit=3": ("splitBy", "limit"),
         "splitBy=id:2&orderBy=total": ("splitBy", "must begin with it"),
         "splitBy=id&splitValues=id": ("splitValues", "beside splitBy"),
+        "splitValues=id%2B1": ("splitValues", "SQL is not taken over HTTP"),
         "query=SELECT 1": ("query",),
         "sqlWhere=true": ("sqlWhere",),
         "delivery=file": ("delivery",),

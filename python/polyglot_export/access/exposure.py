@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from polyglot_export.errors import SpecError
 from polyglot_export.request.spec import REST
+from polyglot_export.request.sql_text import SqlText
 from polyglot_export.sources.base import RelationName, Source
 from polyglot_export.sources.query import QuerySource
 from polyglot_export.sources.table import TableSource
@@ -62,6 +63,8 @@ class Exposure(ABC):
         """
         if spec.sql_where is not None and not self.allows_queries:
             raise SpecError("sqlWhere", "SQL is not taken here; give a filter")
+        if isinstance(spec.split_values, SqlText) and not self.allows_queries:
+            raise SpecError("splitValues", "SQL is not taken here; name a column")
         if spec.parameters and spec.query is None and not self.has_parameters:
             what = "a query" if self.allows_queries else "a configured dataset that has some"
             raise SpecError("parameters", f"are for {what}")
@@ -111,8 +114,7 @@ class Exposure(ABC):
             exported = None if offered is None else (*offered, *(name for name in chosen if name != REST))
         told = {term.column for term in spec.filter} | {term.column for term in spec.order_by}
         # The order of the rows tells of it.
-        told |= {spec.split_by.column} if spec.split_by is not None else set()
-        told |= {spec.split_values} if spec.split_values is not None else set()
+        told |= {spec.split_column} if spec.split_column is not None else set()
         return exported is not None and told.union(exported) <= set(allowed)
 
 

@@ -141,12 +141,9 @@ class Splitting(NamedTuple):
 
             members["splitBy"] = parse_split(self.split_by)
         if self.split_values is not None:
-            from polyglot_export.request.language.arguments import parse_names
+            from polyglot_export.request.language.arguments import parse_split_values
 
-            names = parse_names("splitValues", (self.split_values,))
-            if len(names) > 1:
-                raise SpecError("splitValues", "takes one column", given=self.split_values)
-            (members["splitValues"],) = names
+            members["splitValues"] = parse_split_values(self.split_values)
         return members
 
 
@@ -253,9 +250,10 @@ _SPLIT = (
     ),
     click.option(
         "--split-values",
-        metavar="COLUMN",
+        metavar="EXPR",
         shell_complete=complete_columns,
-        help="The same with a part for each value of this column, which has few of them.",
+        help="The same with a part for each value of a column, or of an expression in SQL such as "
+        "'extract(year from at)', which has few of them.",
     ),
 )
 _FORM = (

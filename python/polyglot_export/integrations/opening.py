@@ -17,7 +17,17 @@ from polyglot_export.execution.run import RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.integrations.limits import room
 from polyglot_export.library.asked import Asked, Dsn, Rows, asked
-from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, Split, SqlWhere, Where
+from polyglot_export.library.keywords import (
+    Columns,
+    Exclude,
+    Filter,
+    Order,
+    Settings,
+    Split,
+    SplitValues,
+    SqlWhere,
+    Where,
+)
 from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.reservation import Shape
 
@@ -46,7 +56,7 @@ def wanted(
     order_by: Order = (),
     limit: int | None = None,
     split_by: Split = None,
-    split_values: str | None = None,
+    split_values: SplitValues = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
     role: str | None = None,

@@ -20,7 +20,17 @@ from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, Progress, RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.library.asked import Dsn, Rows, asked
-from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, Split, SqlWhere, Where
+from polyglot_export.library.keywords import (
+    Columns,
+    Exclude,
+    Filter,
+    Order,
+    Settings,
+    Split,
+    SplitValues,
+    SqlWhere,
+    Where,
+)
 from polyglot_export.planning.plan import Plan
 
 __all__ = ["AsyncExport", "aexport"]
@@ -111,7 +121,7 @@ def aexport(
     order_by: Order = (),
     limit: int | None = None,
     split_by: Split = None,
-    split_values: str | None = None,
+    split_values: SplitValues = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
     role: str | None = None,

@@ -86,8 +86,9 @@ def _role(given: str | None, borrowed: Borrowed) -> str | None:
 
 
 def _selected(dsn: object, source: object, what: Mapping[str, Any]) -> tuple[Borrowed, Selected]:
-    # The names of a statement's columns are those of its result, and a condition in SQL is about the result.
-    more = {"as_query": what.get("sql_where") is not None, "renamed": not _names_columns(what)}
+    # The names of a statement's columns are those of its result, and what is written in SQL is about the result.
+    has_sql = what.get("sql_where") is not None or isinstance(what.get("split_values"), tuple | list)
+    more = {"as_query": has_sql, "renamed": not _names_columns(what)}
     if isinstance(source, tuple | list):
         with within("source"):
             written = read_sql_text(source)

@@ -17,7 +17,17 @@ from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, Progress, RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.library.asked import Dsn, Rows, asked
-from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, Split, SqlWhere, Where
+from polyglot_export.library.keywords import (
+    Columns,
+    Exclude,
+    Filter,
+    Order,
+    Settings,
+    Split,
+    SplitValues,
+    SqlWhere,
+    Where,
+)
 from polyglot_export.planning.plan import Plan
 
 if TYPE_CHECKING:
@@ -43,7 +53,7 @@ def export_arrow(
     order_by: Order = (),
     limit: int | None = None,
     split_by: Split = None,
-    split_values: str | None = None,
+    split_values: SplitValues = None,
     options: Mapping[str, Any] | None = None,
     role: str | None = None,
     settings: Settings | None = None,
@@ -72,7 +82,8 @@ def export_arrow(
         limit: At most so many rows.
         split_by: The column whose ranges of values several connections read, for a query or view; ``"id:8"`` makes
             eight parts of it, whatever they cost. The rows come in the order of the column.
-        split_values: The same, with a part for each value of this column.
+        split_values: The same, with a part for each value of this column, or of an expression in SQL, given as a pair
+            ``(sql, parameters)``.
         options: Those of the format ``arrow`` that are about types: ``numericFallback``, ``unrepresentable``,
             ``time24``, ``arrays``, ``geometry``, ``timeZone``.
         role: As in :func:`export`.

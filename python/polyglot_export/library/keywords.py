@@ -7,12 +7,24 @@ from typing import Any, TypeAlias
 
 from polyglot_export.compressions import Compression
 from polyglot_export.errors import SpecError
+from polyglot_export.fields import within
 from polyglot_export.formats.registry import Format
 from polyglot_export.request.parse import parse_spec
 from polyglot_export.request.spec import ColumnChoice, ExportSpec, FilterTerm, OrderTerm, SplitBy
-from polyglot_export.request.sql_text import Parameters, SqlText
+from polyglot_export.request.sql_text import Parameters, SqlText, read_sql_text
 
-__all__ = ["Columns", "Exclude", "Filter", "Order", "Settings", "Split", "SqlWhere", "Where", "make_spec"]
+__all__ = [
+    "Columns",
+    "Exclude",
+    "Filter",
+    "Order",
+    "Settings",
+    "Split",
+    "SplitValues",
+    "SqlWhere",
+    "Where",
+    "make_spec",
+]
 
 Columns: TypeAlias = "Sequence[str | ColumnChoice] | Mapping[str, str]"
 """Names of columns, or source → target."""
@@ -33,6 +45,9 @@ Settings: TypeAlias = "Mapping[str, str | float | bool]"
 Split: TypeAlias = "str | SplitBy | Mapping[str, Any] | None"
 """``column``, ``column:8`` for so many parts, or :class:`SplitBy`, which also takes a name that ends so."""
 
+SplitValues: TypeAlias = "str | SqlText | tuple[str, Parameters | Sequence[Any] | None] | None"
+"""``column``, or a pair ``(sql, parameters)`` for an expression: a name alone never becomes SQL."""
+
 MAX_DIGITS = 10
 """Of a number of parts: more than there may be, and few to read."""
 _DIRECTIONS = frozenset({"asc", "desc"})
@@ -51,7 +66,7 @@ def make_spec(
     order_by: Order = (),
     limit: int | None = None,
     split_by: Split = None,
-    split_values: str | None = None,
+    split_values: SplitValues = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> ExportSpec:
@@ -77,7 +92,7 @@ def make_spec(
             "order_by": [_sort_key(key) for key in ([order_by] if isinstance(order_by, str) else _keys(order_by))],
             "limit": limit,
             "split_by": _split(split_by) if isinstance(split_by, str) else split_by,
-            "split_values": split_values,
+            "split_values": _expression(split_values) if isinstance(split_values, tuple | list) else split_values,
             "compression": compression,
             "options": options,
         }
@@ -121,6 +136,11 @@ def _split(given: str) -> object:
     if colon and name and parts.isascii() and parts.isdecimal():
         return {"column": name, "parts": int(parts[:MAX_DIGITS])}
     return {"column": given}
+
+
+def _expression(given: object) -> SqlText:
+    with within("splitValues"):
+        return read_sql_text(given)
 
 
 def _listed(name: str, given: object) -> list[object]:

@@ -21,7 +21,17 @@ from polyglot_export.execution.run import RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.library.aio import AsyncExport
 from polyglot_export.library.asked import Asked, Dsn, Rows, asked
-from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, Split, SqlWhere, Where
+from polyglot_export.library.keywords import (
+    Columns,
+    Exclude,
+    Filter,
+    Order,
+    Settings,
+    Split,
+    SplitValues,
+    SqlWhere,
+    Where,
+)
 from polyglot_export.planning.shared_moment import SharedMoment
 from polyglot_export.postgres.borrowed import borrow
 
@@ -70,7 +80,7 @@ class OneMoment:
         order_by: Order = (),
         limit: int | None = None,
         split_by: Split = None,
-        split_values: str | None = None,
+        split_values: SplitValues = None,
         compression: Compression | str | None = None,
         options: Mapping[str, Any] | None = None,
         workers: int | None = None,

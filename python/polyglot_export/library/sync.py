@@ -18,7 +18,17 @@ from polyglot_export.execution.opening import open_export
 from polyglot_export.execution.run import ExportResult, RunSettings
 from polyglot_export.formats.registry import Format
 from polyglot_export.library.asked import Dsn, Rows, asked
-from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, Split, SqlWhere, Where
+from polyglot_export.library.keywords import (
+    Columns,
+    Exclude,
+    Filter,
+    Order,
+    Settings,
+    Split,
+    SplitValues,
+    SqlWhere,
+    Where,
+)
 from polyglot_export.limits import CHUNK_BYTES, FILE_CHUNK_BYTES
 from polyglot_export.planning.plan import Plan
 
@@ -42,7 +52,7 @@ def export(
     order_by: Order = (),
     limit: int | None = None,
     split_by: Split = None,
-    split_values: str | None = None,
+    split_values: SplitValues = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
     role: str | None = None,
@@ -73,7 +83,8 @@ def export(
         limit: At most so many rows.
         split_by: The column whose ranges of values several connections read, for a query or view; ``"id:8"`` makes
             eight parts of it, whatever they cost. The rows come in the order of the column.
-        split_values: The same, with a part for each value of this column.
+        split_values: The same, with a part for each value of this column, or of an expression in SQL, given as a pair
+            ``(sql, parameters)``.
         compression: A :class:`Compression` of the whole file, or its name; not for Parquet, which compresses inside.
         options: The format's options.
         role: The database role under which everything is looked up and read, of which the login is a member.
@@ -133,7 +144,7 @@ def explain(
     order_by: Order = (),
     limit: int | None = None,
     split_by: Split = None,
-    split_values: str | None = None,
+    split_values: SplitValues = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
     role: str | None = None,
@@ -196,7 +207,7 @@ def export_to_file(
     order_by: Order = (),
     limit: int | None = None,
     split_by: Split = None,
-    split_values: str | None = None,
+    split_values: SplitValues = None,
     compression: Compression | str | None = None,
     options: Mapping[str, Any] | None = None,
     role: str | None = None,

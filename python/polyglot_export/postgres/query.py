@@ -38,6 +38,13 @@ class Query(NamedTuple):
     """What all of its rows fulfil, over its own names of columns; checked."""
     masked: Mapping[str, SourceColumn] = MappingProxyType({})
     """By the name of a column, what stands in its place."""
+    computed: sql.Composable | None = None
+    """An expression over its own names of columns; checked. It is ``q.x``."""
+
+    @property
+    def rows(self) -> sql.Composable:
+        """``(query) AS r``, with its own names of columns."""
+        return _named(self.text)
 
     @property
     def subquery(self) -> sql.Composable:
@@ -46,9 +53,13 @@ class Query(NamedTuple):
         rows = sql.SQL("\n{}\n").format(sql.SQL(self.text))
         if self.masked:
             names += sql.SQL("").join(sql.SQL(f", m{number}") for number in range(1, len(self.masked) + 1))
-        if self.masked or self.condition is not None:
-            masks = sql.SQL("").join(sql.SQL(", {}").format(each.reference) for each in self.masked.values())
-            rows = sql.SQL("SELECT r.*{} FROM {}").format(masks, _named(self.text))
+        further = [each.reference for each in self.masked.values()]
+        if self.computed is not None:
+            names += sql.SQL(", x")
+            further.append(self.computed)
+        if further or self.condition is not None:
+            behind = sql.SQL("").join(sql.SQL(", {}").format(each) for each in further)
+            rows = sql.SQL("SELECT r.*{} FROM {}").format(behind, self.rows)
         if self.condition is not None:
             rows = sql.SQL("{} WHERE {}").format(rows, self.condition)
         return sql.SQL("({}) AS q({})").format(rows, names)

@@ -142,6 +142,15 @@ def _condition(value: object) -> SqlText | None:
     return None if value is None else read_sql_text(value)
 
 
+def _split_values(value: object) -> str | SqlText | None:
+    """Only Python makes an expression: no text that comes from outside becomes SQL."""
+    if value is None or isinstance(value, SqlText):
+        return value
+    if not isinstance(value, str) or not value:
+        raise SpecError(None, f"must be the name of a column (got {value!r})")
+    return value
+
+
 def _unread(value: object) -> object:
     """The options are read when the format is known."""
     return value
@@ -267,8 +276,8 @@ class ExportSpec(Record):
     split_by: SplitBy | None = None
     """Read by several connections, each of which takes the rows of a range of this column's values; the rows come in
     the order of the column."""
-    split_values: str | None = field(default=None, metadata={"min_length": 1})
-    """The same with a statement for each value of this column, which has few of them."""
+    split_values: str | SqlText | None = field(default=None, metadata={"read": _split_values})
+    """The same with a statement for each value of this column, or expression in SQL, which has few of them."""
     parameters: Mapping[str, ParameterValue] | None = field(default=None, metadata={"read": _parameters})
     """Values for the parameters of a configured query, by name."""
     datasets: tuple[DatasetChoice, ...] | None = field(
@@ -297,6 +306,13 @@ class ExportSpec(Record):
     def in_background(self) -> bool:
         """Whether the service runs it by itself, at once, and not for a client that downloads."""
         return self.delivery != "stream"
+
+    @property
+    def split_column(self) -> str | None:
+        """The column by which it is split; ``None`` where it is not, or by an expression."""
+        if self.split_by is not None:
+            return self.split_by.column
+        return self.split_values if isinstance(self.split_values, str) else None
 
     def listed_values(self) -> int:
         """Values in the lists of filters and parameters, all together."""
@@ -345,14 +361,16 @@ class ExportSpec(Record):
         self._check_datasets()
 
     def _check_split(self) -> None:
-        column = self.split_values if self.split_by is None else self.split_by.column
-        if column is None:
+        if self.split_by is None and self.split_values is None:
             return
         name = "splitValues" if self.split_by is None else "splitBy"
         if self.split_by is not None and self.split_values is not None:
             raise SpecError("splitValues", "cannot stand beside splitBy; rows are shared out by one of them")
-        if self.limit is not None:
-            raise SpecError(name, "cannot stand beside limit, which counts over all rows")
+        if self.limit is not None and not self.order_by:
+            raise SpecError(name, "cannot stand beside limit without orderBy: nothing says which rows are the first")
+        column = self.split_column
+        if self.order_by and column is None:
+            raise SpecError(name, "the rows come in the order of the expression, so that there can be no orderBy")
         if self.order_by and self.order_by[0].column != column:
             reason = f"the rows come in the order of {column!r}, so that orderBy must begin with it"
             raise SpecError(name, f"{reason} and not with {self.order_by[0].column!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import psycopg
 
 from polyglot_export.access.catalog import Dataset, describe_dataset, list_datasets
+from polyglot_export.errors import SpecError
 from polyglot_export.fields import within
 from polyglot_export.planning.choose import unknown_column
 from polyglot_export.postgres.caller import CallerSettings
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Catalogue"]
 
 T = TypeVar("T")
+_BARE_NAME = re.compile(r"[^\W\d][\w$]*")
+"""What may be meant as the name of a column, and is no SQL."""
 
 
 class Catalogue:
@@ -108,7 +112,7 @@ class Catalogue:
         columns = {column.name: column for column in dataset.columns}
         for field, name in _named_columns(spec):
             if name not in columns and (name != REST or not field.startswith("columns.")):
-                raise unknown_column(name, columns, field)
+                raise _no_column(name, columns, field)
         spec.format.record.encoder_options(spec.options, _targets(spec, [*columns]), {})
         return dataset
 
@@ -118,6 +122,13 @@ def _for(caller: Caller, dataset: Dataset) -> Dataset:
     if caller.rights.database is None:
         return dataset
     return replace(dataset, estimated_rows=None, estimated_bytes=None)
+
+
+def _no_column(name: str, columns: Iterable[str], field: str) -> SpecError:
+    unknown = unknown_column(name, columns, field)
+    if field == "splitValues" and not _BARE_NAME.fullmatch(name):
+        return SpecError(field, f"{unknown.reason}; SQL is not taken over HTTP")
+    return unknown
 
 
 def _named_columns(spec: ExportSpec) -> Iterable[tuple[str, str]]:
@@ -130,10 +141,8 @@ def _named_columns(spec: ExportSpec) -> Iterable[tuple[str, str]]:
         yield f"filter.{index}.column", term.column
     for index, key in enumerate(spec.order_by):
         yield f"orderBy.{index}.column", key.column
-    if spec.split_by is not None:
-        yield "splitBy.column", spec.split_by.column
-    if spec.split_values is not None:
-        yield "splitValues", spec.split_values
+    if spec.split_column is not None:
+        yield "splitBy.column" if spec.split_by is not None else "splitValues", spec.split_column
 
 
 def _targets(spec: ExportSpec, columns: Sequence[str]) -> list[str]:

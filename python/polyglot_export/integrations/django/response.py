@@ -19,7 +19,17 @@ from polyglot_export.integrations.django.body import Body, Ready
 from polyglot_export.integrations.opening import Opening, wanted
 from polyglot_export.integrations.pace import IDLE_SECONDS, Watch
 from polyglot_export.library.asked import Dsn, Rows
-from polyglot_export.library.keywords import Columns, Exclude, Filter, Order, Settings, Split, SqlWhere, Where
+from polyglot_export.library.keywords import (
+    Columns,
+    Exclude,
+    Filter,
+    Order,
+    Settings,
+    Split,
+    SplitValues,
+    SqlWhere,
+    Where,
+)
 from polyglot_export.sources.django import is_queryset
 
 __all__ = ["ExportResponse"]
@@ -61,7 +71,7 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
         order_by: Order = (),
         limit: int | None = None,
         split_by: Split = None,
-        split_values: str | None = None,
+        split_values: SplitValues = None,
         compression: Compression | str | None = None,
         options: Mapping[str, Any] | None = None,
         role: str | None = None,
@@ -93,7 +103,8 @@ class ExportResponse(StreamingHttpResponse):  # type: ignore[misc]  # Django has
             limit: At most so many rows.
             split_by: The column whose ranges of values several connections read, for a query or view; ``"id:8"`` makes
                 eight parts of it, whatever they cost. The rows come in the order of the column.
-            split_values: The same, with a part for each value of this column.
+            split_values: The same, with a part for each value of this column, or of an expression in SQL, given as a
+                pair ``(sql, parameters)``; a text alone, as a client may have sent it, is a column.
             compression: Of the whole file, which stays compressed: ``orders.csv.gz``.
             options: Of the format.
             role: The database role under which everything is read.

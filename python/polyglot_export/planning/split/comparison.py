@@ -43,7 +43,23 @@ class Comparison(NamedTuple):
     def marked(self) -> sql.Composable:
         """The predicate of a part, with the marker in the place of its bound."""
         mark = sql.SQL("pg_catalog.current_setting({}, true)::{}").format(sql.Literal(MARKER), self.type)
-        return sql.SQL("{} {} {}").format(self.value, self.at_most, mark)
+        return self.up_to(mark)
+
+    def up_to(self, bound: sql.Composable) -> sql.Composable:
+        """That the value is a bound or below it."""
+        return sql.SQL("{} {} {}").format(self.value, self.at_most, bound)
+
+    def from_(self, bound: sql.Composable) -> sql.Composable:
+        """That the value is a bound or above it."""
+        return sql.SQL("{} {} {}").format(bound, self.at_most, self.value)
+
+    def before(self, bound: sql.Composable) -> sql.Composable:
+        """That the value is below a bound."""
+        return sql.SQL("{} {} {}").format(bound, self.above, self.value)
+
+    def behind(self, bound: sql.Composable) -> sql.Composable:
+        """That the value is above a bound."""
+        return sql.SQL("{} {} {}").format(self.value, self.above, bound)
 
     def missing(self) -> sql.Composable:
         """That there is no value. Written so, a row whose fields are all NULL is one."""
@@ -61,11 +77,10 @@ class Comparison(NamedTuple):
             nulls_apart: NULL has a part of its own, behind all others.
         """
         literals = [self.literal(text) for text in bounds]
-        parts = [sql.SQL("{} {} {}").format(self.value, self.at_most, literals[0])]
+        parts = [self.up_to(literals[0])]
         for low, high in pairwise(literals):
-            term = sql.SQL("({0} {1} {2} AND {0} {3} {4})")
-            parts.append(term.format(self.value, self.above, low, self.at_most, high))
-        last = sql.SQL("{} {} {}").format(self.value, self.above, literals[-1])
+            parts.append(sql.SQL("({} AND {})").format(self.behind(low), self.up_to(high)))
+        last = self.behind(literals[-1])
         if nulls_apart:
             return [*parts, last, self.missing()]
         return [*parts, sql.SQL("({} OR {})").format(last, self.missing())]

@@ -4,6 +4,7 @@ the column.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import sql
@@ -16,10 +17,13 @@ from polyglot_export.planning.plan import Scan
 from polyglot_export.planning.split.agreement import Examined, examine
 from polyglot_export.planning.split.bounds import Bounds, find_bounds, find_values
 from polyglot_export.planning.split.comparison import Comparison, comparison
+from polyglot_export.planning.split.expression import with_expression
+from polyglot_export.planning.split.first_rows import FirstRows, Order, find_first_rows, ordered_by
 from polyglot_export.planning.split.nodes import nodes_of
 from polyglot_export.planning.statement import Statement
 from polyglot_export.postgres.explain import Explained, explain_statement
 from polyglot_export.postgres.leader import Leader
+from polyglot_export.request.sql_text import SqlText
 from polyglot_export.sources.lexemes import Kind, lexemes
 
 if TYPE_CHECKING:
@@ -79,35 +83,68 @@ def split(
         session: ``SET LOCAL`` statements of the workers, a limit of time among them, for what the leader reads.
 
     Raises:
-        SpecError: The column is unknown or has no order; the parts of this query could disagree on which rows there
-            are; there would be too many of them.
+        SpecError: The column is unknown or has no order, or the expression is none; the parts of this query could
+            disagree on which rows there are; there would be too many of them; a limit is of an order that is not
+            complete.
         PolyglotError: What else the server says.
     """
     _refuse_inner_order(leader, found, spec)
-    wanted = _wanted(leader, found, spec)
-    first = Statement((wanted.compared.value, *statement.expressions), statement.source, statement.filters)
-    marked = first._replace(filters=(*statement.filters, wanted.compared.marked()))
+    found, wanted = _wanted(leader, found, spec)
+    order = None if spec.limit is None else ordered_by(leader, found, spec, wanted.field)
+    statement = statement._replace(source=found.from_, limit=None)
+    marked = _with_value(wanted, statement, wanted.compared.marked())
     examined = examine(leader, marked.select())
     if examined.reason is not None:
         raise SpecError(wanted.field, f"its parts might not agree on the rows: {examined.reason}")
     leader.run("; ".join([f"SAVEPOINT {_SAVEPOINT}", *session]))
-    bounds = _bounds(leader, found, wanted, first, explained, spec, examined)
+    first_rows = _first_rows(leader, wanted, statement, spec, order)
+    if first_rows is not None:
+        statement, examined = _within(statement, examined, first_rows)
+        bounds = _bounds(leader, found, wanted, _with_value(wanted, statement), explained, spec, examined)
     leader.run(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}; RELEASE SAVEPOINT {_SAVEPOINT}")
+    if first_rows is None:
+        return Split((), ("not split: nothing comes before the value that the limit ends at, or it is a long one",))
     if not bounds.values:
         return Split((), ("not split: there is too little to share, or one value alone",))
-    return _in_parts(leader, found, wanted, statement, explained, bounds, foreign=examined.foreign)
+    return _in_parts(leader, found, wanted, statement, explained, bounds, first_rows, foreign=examined.foreign)
 
 
-def _wanted(leader: Leader, found: Located, spec: ExportSpec) -> _Wanted:
-    if spec.split_values is not None:
-        name, parts, field, by_value = spec.split_values, None, "splitValues", True
-    elif spec.split_by is not None:
-        name, parts, field, by_value = spec.split_by.column, spec.split_by.parts, "splitBy", False
-    else:
-        raise AssertionError("nothing says by which column")
-    column = column_named(name, found.exposed, field if by_value else f"{field}.column")
+def _with_value(wanted: _Wanted, statement: Statement, *terms: sql.Composable) -> Statement:
+    """With the value that rows are shared out by in front, and without an order."""
+    expressions = (wanted.compared.value, *statement.expressions)
+    return Statement(expressions, statement.source, (*statement.filters, *terms))
+
+
+def _first_rows(
+    leader: Leader, wanted: _Wanted, statement: Statement, spec: ExportSpec, order: Order | None
+) -> FirstRows | None:
+    if order is None or spec.limit is None:
+        return FirstRows()
+    return find_first_rows(leader, wanted.compared, statement, spec.limit, order)
+
+
+def _within(statement: Statement, examined: Examined, first_rows: FirstRows) -> tuple[Statement, Examined]:
+    """The rows that are shared out where there is a limit; the statistics, which a plan leads to, are of all rows."""
+    if first_rows.term is None:
+        return statement, examined
+    return statement._replace(filters=(*statement.filters, first_rows.term)), examined._replace(nodes=())
+
+
+def _wanted(leader: Leader, found: Located, spec: ExportSpec) -> tuple[Located, _Wanted]:
+    """By what it is split, and what is read with that in it."""
     descending = bool(spec.order_by) and spec.order_by[0].direction == "desc"
-    return _Wanted(field, comparison(leader, found, column, field), descending, parts, by_value)
+    if spec.split_by is not None:
+        column = column_named(spec.split_by.column, found.exposed, "splitBy.column")
+        compared = comparison(leader, found, column, "splitBy")
+        return found, _Wanted("splitBy", compared, descending, spec.split_by.parts, False)
+    if spec.split_values is None:
+        raise AssertionError("nothing says by which column")
+    if isinstance(spec.split_values, SqlText):
+        found, column = with_expression(leader, found, spec.split_values)
+    else:
+        column = column_named(spec.split_values, found.exposed, "splitValues")
+    compared = comparison(leader, found, column, "splitValues")
+    return found, _Wanted("splitValues", compared, descending, None, True)
 
 
 def _refuse_inner_order(leader: Leader, found: Located, spec: ExportSpec) -> None:
@@ -168,6 +205,7 @@ def _in_parts(
     statement: Statement,
     explained: Explained,
     bounds: Bounds,
+    first_rows: FirstRows,
     *,
     foreign: bool,
 ) -> Split:
@@ -181,10 +219,17 @@ def _in_parts(
             f"{len(terms):,} parts would cost the server {cost.times} what the whole does, and so many may be at most"
         )
         raise SpecError(wanted.field, f"{reason} {MAX_DEAR_PARTS}; {cost.advice}")
-    scans = _scans(leader, found, statement, list(reversed(terms)) if wanted.descending else terms)
+    terms = list(reversed(terms)) if wanted.descending else terms
+    parts = _texts(leader, statement, terms)
     name = wanted.compared.column.name
     how = "value" if wanted.by_value else "range"
-    notes = (f"{len(scans):,} parts, a {how} of {name!r} each; bounds from {bounds.source}", cost.text())
+    notes = [f"{len(parts):,} parts, a {how} of {name!r} each; bounds from {bounds.source}", cost.text()]
+    if first_rows.term is not None:
+        notes.append(f"the limit is a bound of {name!r} as well, which was looked up")
+    if first_rows.rest is not None:
+        parts += _texts(leader, _of_the_rest(statement, first_rows), [first_rows.rest])
+        notes.append("and one part more, of the last value up to the limit")
+    scans = _scans(found, parts)
     remarks = []
     if cost.dear:
         remarks.append(
@@ -193,7 +238,7 @@ def _in_parts(
     if foreign:
         remarks.append("each part reads another moment of the foreign server: rows that change meanwhile may be twice")
         remarks[-1] += " in the file or not at all"
-    return Split(scans, notes, tuple(remarks))
+    return Split(scans, tuple(notes), tuple(remarks))
 
 
 def _too_dear(wanted: _Wanted, parts: int, cost: _Cost) -> Split:
@@ -203,13 +248,23 @@ def _too_dear(wanted: _Wanted, parts: int, cost: _Cost) -> Split:
     return Split((), (cost.text(),), (remark,))
 
 
-def _scans(leader: Leader, found: Located, statement: Statement, terms: list[sql.Composable]) -> tuple[Scan, ...]:
+def _of_the_rest(statement: Statement, first_rows: FirstRows) -> Statement:
+    """The rows with the value that the limit ends at."""
+    filters = tuple(term for term in statement.filters if term is not first_rows.term)
+    return statement._replace(filters=filters, limit=first_rows.taken)
+
+
+def _texts(leader: Leader, statement: Statement, terms: Sequence[sql.Composable]) -> list[tuple[str, str]]:
+    """Of each part before the place where nothing is put, and after it; the first is one text for all of them."""
     head, tail = (part.as_string(leader.connection) for part in statement.copy_of_part())
+    return [(head, term.as_string(leader.connection) + tail) for term in terms]
+
+
+def _scans(found: Located, parts: Sequence[tuple[str, str]]) -> tuple[Scan, ...]:
     title = found.relation.title if found.relation is not None else "query"
-    # The head is the same text for all of them, so that it is held once.
     return tuple(
-        Scan(head, term.as_string(leader.connection) + tail, relation=f"{title}, part {number:,} of {len(terms):,}")
-        for number, term in enumerate(terms, 1)
+        Scan(head, tail, relation=f"{title}, part {number:,} of {len(parts):,}")
+        for number, (head, tail) in enumerate(parts, 1)
     )
 
 

@@ -12,11 +12,21 @@ import re
 from collections.abc import Iterable, Iterator
 
 from polyglot_export.errors import SpecError
+from polyglot_export.fields import within
 from polyglot_export.formats.registry import Format
 from polyglot_export.request.language.scanner import Scanner
+from polyglot_export.request.sql_text import SqlText, read_sql_text
 from polyglot_export.text.near import did_you_mean
 
-__all__ = ["parse_columns", "parse_names", "parse_options", "parse_order", "parse_split", "parse_where"]
+__all__ = [
+    "parse_columns",
+    "parse_names",
+    "parse_options",
+    "parse_order",
+    "parse_split",
+    "parse_split_values",
+    "parse_where",
+]
 
 Data = dict[str, object]
 """A member of a spec, as ``parse_spec`` reads it."""
@@ -73,6 +83,21 @@ def parse_split(text: str) -> Data:
         split["parts"] = int(number)
     scanner.expect_end()
     return split
+
+
+def parse_split_values(text: str) -> str | SqlText:
+    """Read ``state`` or ``"sales tax"``, a column; anything else is an expression in SQL.
+
+    Raises:
+        SpecError: Nothing is written.
+    """
+    given = text.strip()
+    if re.fullmatch(r"[^\W\d][\w$]*", given):
+        return given
+    if re.fullmatch(r'"(?:[^"]|"")+"', given):
+        return given[1:-1].replace('""', '"')
+    with within("splitValues"):
+        return read_sql_text(text)
 
 
 def parse_where(text: str) -> Data:

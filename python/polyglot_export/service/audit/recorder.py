@@ -193,7 +193,7 @@ class Recorder:
             parameters={name: self._told(value) for name, value in (spec.parameters or {}).items()},
             order_by=tuple(term.column for term in spec.order_by),
             limit=spec.limit,
-            split_by=spec.split_values if spec.split_by is None else spec.split_by.column,
+            split_by=spec.split_column,
         )
 
     def _term(self, term: FilterTerm) -> Term:

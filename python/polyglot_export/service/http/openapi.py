@@ -104,6 +104,8 @@ def _request_schema() -> dict[str, Any]:
     for name in ("query", "sqlWhere"):
         schema["properties"].pop(name, None)
     schema.get("$defs", {}).pop("SqlText", None)
+    # An expression is an object of Python.
+    schema["properties"]["splitValues"]["anyOf"] = [{"type": "string"}, {"type": "null"}]
     schema["required"] = ["format"]
     schema["example"] = _EXAMPLE
     schema["description"] = "What to export; only format is required."

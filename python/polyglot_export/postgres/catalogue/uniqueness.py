@@ -1,0 +1,58 @@
+"""Which columns tell the rows of a table apart."""
+
+from __future__ import annotations
+
+from psycopg import sql
+
+from polyglot_export.postgres.leader import Leader
+
+__all__ = ["unique_keys"]
+
+_NONDETERMINISTIC = 120000
+"""``server_version_num`` of the first version with collations under which different texts are equal."""
+_NOT_VALID = 180000
+"""``server_version_num`` of the first version that may know a column as NOT NULL whose old rows nobody has checked."""
+
+
+def unique_keys(leader: Leader, oid: int) -> tuple[frozenset[str], ...]:
+    """Sets of columns of which no two rows have the same values, and no row a NULL.
+
+    Those of unique indexes (PostgreSQL manual, "Unique Indexes"). An index under another collation or operator class
+    than the order of the column may tell values apart that are equal there; such a one does not count. Of a table with
+    children, which have indexes of their own, it tells about the table alone; of a partitioned one about all of it.
+
+    Args:
+        leader: In a transaction.
+        oid: Of the table.
+
+    Raises:
+        PolyglotError: The server does not answer.
+    """
+    deterministic = (
+        sql.SQL("coalesce(l.collisdeterministic, true)") if leader.version >= _NONDETERMINISTIC else sql.SQL("true")
+    )
+    unchecked = (
+        sql.SQL(
+            "EXISTS (SELECT FROM pg_constraint AS n WHERE n.conrelid = i.indrelid AND n.contype = 'n'"
+            " AND n.conkey = ARRAY[a.attnum] AND NOT n.convalidated)"
+        )
+        if leader.version >= _NOT_VALID
+        else sql.SQL("false")
+    )
+    # What stands behind the key columns (INCLUDE) has no operator class.
+    rows = leader.catalogue(
+        sql.SQL(
+            "SELECT array_agg(a.attname::text) FROM pg_index AS i"
+            " JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_am AS m ON m.oid = c.relam"
+            " CROSS JOIN generate_series(0, array_upper(i.indclass, 1)) AS k(position)"
+            " LEFT JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k.position]"
+            " LEFT JOIN pg_collation AS l ON l.oid = a.attcollation"
+            " JOIN pg_opclass AS o ON o.oid = i.indclass[k.position]"
+            " WHERE i.indrelid = {oid} AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree'"
+            " GROUP BY i.indexrelid HAVING bool_and(coalesce(a.attnotnull, false) AND NOT {unchecked}"
+            " AND (i.indcollation[k.position] = a.attcollation OR {deterministic})"
+            " AND EXISTS (SELECT FROM pg_opclass AS d WHERE d.opcfamily = o.opcfamily"
+            " AND d.opcintype = o.opcintype AND d.opcdefault))"
+        ).format(oid=sql.Literal(oid), unchecked=unchecked, deterministic=deterministic)
+    )
+    return tuple(frozenset(names) for (names,) in rows)
