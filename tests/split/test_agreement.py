@@ -42,6 +42,22 @@ REFUSED = {
     "SELECT weight::text AS id FROM (SELECT DISTINCT weight FROM orders) AS d": "an aggregate",
     "SELECT weight::text AS id FROM (SELECT weight FROM orders UNION SELECT weight FROM orders) AS d": "an aggregate",
     "SELECT id FROM orders ORDER BY id": "ORDER BY",
+    "(SELECT id FROM orders ORDER BY customer, id)": "ORDER BY",
+    "((SELECT id FROM orders) ORDER BY id)": "ORDER BY",
+    # Of equal values that are not the same, another one is kept each time.
+    "SELECT customer, min(any_number)::text AS id FROM loose GROUP BY customer": "an aggregate",
+    "SELECT customer, max(span) || '' AS id FROM loose GROUP BY customer": "an aggregate",
+    "SELECT id FROM loose WHERE scale(any_number) = (SELECT scale(max(any_number)) FROM loose)": "an aggregate",
+    "SELECT octet_length(blanks) AS id, blanks FROM loose GROUP BY blanks": "an aggregate",
+    "SELECT n::text AS id FROM (SELECT amount AS n FROM orders UNION SELECT any_number FROM loose) AS q": "an aggregate",
+    "SELECT n::text AS id FROM (SELECT amount AS n FROM orders UNION SELECT amount * 1.0 FROM orders) AS q": "an aggregate",
+    "WITH RECURSIVE r(n) AS (SELECT any_number FROM loose UNION SELECT n FROM r WHERE false) SELECT n::text AS id FROM r": (
+        "RECURSIVE"
+    ),
+    "SELECT id FROM climbing": "RECURSIVE",
+    # A text may say now.
+    "SELECT id, blanks::timestamptz FROM loose": "becomes timestamp with time zone",
+    "SELECT id, (o.note || o.state)::date FROM orders AS o": "becomes date",
 }
 
 TAKEN = {
@@ -68,6 +84,9 @@ TAKEN = {
     "(SELECT id FROM orders)": 4,
     "SELECT o.id FROM orders AS o JOIN (VALUES (1, 'x'), (2, 'y')) AS v(c, w) ON v.c = o.customer": 4,
     "SELECT count(*) AS id, customer FROM orders GROUP BY customer": 2,
+    "SELECT max(amount)::text AS id, customer FROM orders GROUP BY customer": 4,
+    "SELECT max(made)::text || 'x' AS id, customer FROM parts GROUP BY customer": 4,
+    "SELECT id, made::date, (made + interval '1 day')::date, date_trunc('day', made)::date FROM orders": 4,
 }
 """With how many parts there are at least."""
 

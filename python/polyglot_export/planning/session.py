@@ -25,9 +25,12 @@ def worker_session(moment: Moment, found: Located, segments: Cut) -> tuple[str, 
         segments: How it is read.
     """
     connection = moment.leader.connection
+    # Several parts of a query are parallel already; and where the server shares one among workers of its own, rows and the
+    # terms of a sum come in another order each time.
+    in_parts = segments.below is not None or len(segments.scans) > 1
     return (
         *moment.settings,
-        *(settings_for(found.relation) if segments.below is None else TABLE_SETTINGS),
+        *(TABLE_SETTINGS if in_parts else settings_for(found.relation)),
         *worker_settings(connection),
         *(lock.as_string(connection) for lock in _early_lock(found, segments)),
     )

@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import sql
 
+from polyglot_export.planning.expression_words import Cast, expression_words
 from polyglot_export.planning.repeatable import moving_literal
 from polyglot_export.planning.split.nodes import (
     NAME,
@@ -32,7 +33,12 @@ from polyglot_export.planning.split.nodes import (
     words_in,
 )
 from polyglot_export.postgres.catalogue.functions import Calls, Function, read_calls
-from polyglot_export.postgres.catalogue.statistics import ColumnName, exact_columns, summable_columns
+from polyglot_export.postgres.catalogue.statistics import (
+    ColumnName,
+    exact_columns,
+    summable_columns,
+    text_columns,
+)
 from polyglot_export.postgres.explain import explain_statement
 from polyglot_export.postgres.leader import FIRST_USER_OID, Leader
 
@@ -67,15 +73,22 @@ _VIEWS = sql.SQL(
 """Views of users that the statement may read: it holds locks on them."""
 _AGE_OF_TRANSACTION = re.compile(r"\bage\([\w.\"]+\)")
 """With one argument that is a plain column ``age`` is that of a transaction; that of a time shows CURRENT_DATE."""
+_TIME_TYPE = re.compile(r"date|time|tsrange|tstzrange|tsmultirange|tstzmultirange")
+"""What the names of PostgreSQL's types of dates and times begin with, ranges of them included."""
 _OPERATOR = re.compile(r"[-+*/<>=~!@#%^&|`?]+")
-_HARMLESS = frozenset(("count", "min", "max", "bool_and", "bool_or", "every", "bit_and", "bit_or", "bit_xor"))
+_HARMLESS = frozenset(("count", "bool_and", "bool_or", "every", "bit_and", "bit_or", "bit_xor"))
 """Aggregates that give the same in whatever order their rows come."""
+_EXTREMES = frozenset(("min", "max"))
+"""These do so where equal values are the same value: of 1.0 and 1.00 they keep the one that comes first."""
+_EXTREME_OF_COLUMN = re.compile(rf"\b(?:min|max)\(({NAME}(?:\.{NAME})?)\)")
 _SUMS = frozenset(("sum", "avg"))
 """These do so for numbers without a binary fraction."""
+_UNION = re.compile(r"\bunion\b(?!\s+all\b)", re.IGNORECASE)
 _LOOKING = {
     "WindowAgg": "a window function over rows whose order may be another one each time",
     "Unique": "a DISTINCT ON, which may keep other rows each time",
     "SetOp": "an INTERSECT or EXCEPT, which may keep other ones of equal rows each time",
+    "Recursive Union": "a WITH RECURSIVE whose UNION may keep other ones of equal rows each time",
     "Group": "a GROUP BY or DISTINCT, whose groups may be called after other ones of equal values each time",
     "Aggregate": "an aggregate that may come to another result each time",
 }
@@ -123,7 +136,8 @@ def examine(leader: Leader, statement: sql.Composable) -> Examined:
     named = {name for node in nodes for _, text in node.expressions() for _, name in names_called(text)}
     calls = read_calls(leader, named | words)
     reason = _in_values(leader, words, calls) or moving_literal(written) or _moving(nodes, calls)
-    reason = reason or _left_open(leader, nodes, calls)
+    reason = reason or _text_as_time(leader, nodes)
+    reason = reason or _left_open(leader, _without_loops(nodes, written), calls)
     return Examined(reason, any(node.kind == "Foreign Scan" for node in nodes), nodes)
 
 
@@ -163,6 +177,34 @@ def _moving(nodes: Sequence[Node], calls: Calls) -> str | None:
     return None
 
 
+def _text_as_time(leader: Leader, nodes: Sequence[Node]) -> str | None:
+    """A text of a row that becomes a date or a time: it may say ``now``."""
+    casts = [
+        (cast.type_name, column)
+        for node in nodes
+        for _, text in node.expressions()
+        if "::" in text
+        for cast in expression_words([text]).casts
+        if cast.operand and _TIME_TYPE.match(cast.type)
+        for column in _named_in(cast, nodes)
+    ]
+    texts = text_columns(leader, (column for _, column in casts if column is not None))
+    return next(
+        (
+            f"a text of {column.relation}.{column.column} becomes {type_}: it may say now"
+            for type_, column in casts
+            if column in texts
+        ),
+        None,
+    )
+
+
+def _named_in(cast: Cast, nodes: Sequence[Node]) -> list[ColumnName | None]:
+    operand = "".join(word if word in ".()" else f" {word}" for word in cast.operand).strip()
+    found = columns_in(re.sub(r"\s*\.\s*", ".", operand), nodes)
+    return [*found] or [column_of(cast.column, nodes) if cast.column is not None else None]
+
+
 def _moving_call(text: str, calls: Calls) -> str | None:
     for schema, name in names_called(text):
         for function in calls.named(schema, name):
@@ -195,6 +237,16 @@ def _left_open(leader: Leader, nodes: Sequence[Node], calls: Calls) -> str | Non
     return None
 
 
+def _without_loops(nodes: Sequence[Node], text: str) -> Sequence[Node]:
+    """The nodes without those of WITH RECURSIVE by UNION ALL, which keeps all rows. The plan does not tell it from
+    UNION, so that every UNION of the statement has to be one, and be in its own text.
+    """
+    loops = [node for node in nodes if node.kind == "Recursive Union"]
+    if _UNION.search(text) is not None or len(re.findall(r"\bunion\b", text, re.IGNORECASE)) < len(loops):
+        return nodes
+    return [node for node in nodes if node.kind != "Recursive Union"]
+
+
 def _refused(node: Node) -> str | None:
     if node.kind == "Limit":
         return "a LIMIT or OFFSET, which may leave other rows each time"
@@ -219,7 +271,7 @@ def _has_whole_groups(leader: Leader, node: Node, marked: Sequence[Node], nodes:
     below = [each for each in marked if any(over.plan is node.plan for over in each.above)]
     predicates = [text for each in below for _, text in each.expressions() if MARKER in text]
     others = [text for text in predicates if PLAIN_COMPARISON.search(text) is None]
-    columns = [column for text in others for column in columns_in(text, nodes) or [None]]
+    columns = [column for text in others for column in columns_in(text, nodes, under=node) or [None]]
     return bool(below) and _all_in(columns, lambda names: exact_columns(leader, names))
 
 
@@ -228,6 +280,7 @@ def _is_harmless(leader: Leader, node: Node, nodes: Sequence[Node], calls: Calls
     if node.kind not in ("Aggregate", "Group"):
         return False
     sums: list[ColumnName | None] = []
+    extremes: list[ColumnName | None] = []
     for key, text in node.expressions():
         if key not in ("Output", "Filter"):
             continue
@@ -237,23 +290,33 @@ def _is_harmless(leader: Leader, node: Node, nodes: Sequence[Node], calls: Calls
             if not any(function.schema == "pg_catalog" for function in calls.named(schema, name)):
                 return False
             if name in _SUMS:
-                sums += _summed(text, nodes)
+                sums += _summed(text, node, nodes)
+            elif name in _EXTREMES:
+                extremes += _compared(text, node, nodes)
             elif name not in _HARMLESS:
                 return False
-    keys = [column_of(text, nodes) for text in _group_keys(node.plan)]
+    keys = [column_of(text, nodes, under=node) for text in _group_keys(node.plan)]
     return _all_in(sums, lambda names: summable_columns(leader, names)) and _all_in(
-        keys, lambda names: exact_columns(leader, names)
+        keys + extremes, lambda names: exact_columns(leader, names)
     )
 
 
-def _summed(text: str, nodes: Sequence[Node]) -> list[ColumnName | None]:
+def _compared(text: str, node: Node, nodes: Sequence[Node]) -> list[ColumnName | None]:
+    """The columns whose least or greatest value is kept; ``None`` among them where it is that of an expression."""
+    plain = without_literals(text)
+    found = _EXTREME_OF_COLUMN.findall(plain)
+    others = len(re.findall(r"\b(?:min|max)\(", plain)) - len(found)
+    return [*(column_of(each, nodes, under=node) for each in found), *([None] if others else [])]
+
+
+def _summed(text: str, node: Node, nodes: Sequence[Node]) -> list[ColumnName | None]:
     """The columns of a sum; ``None`` among them where something else is in it, which may have a binary fraction."""
     plain = without_literals(text)
-    known = _SUMS | _HARMLESS | {"current_setting"}  # which is the marker's
+    known = _SUMS | _EXTREMES | _HARMLESS | {"current_setting"}  # which is the marker's
     more = [name for _, name in names_called(text) if name.islower() and name not in known]
     if more or "double precision" in plain or "::real" in plain:
         return [None]
-    return columns_in(text, nodes) or [None]
+    return columns_in(text, nodes, under=node) or [None]
 
 
 def _group_keys(plan: Mapping[str, Any]) -> list[str]:

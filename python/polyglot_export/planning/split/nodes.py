@@ -15,6 +15,7 @@ NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 _CALL = re.compile(rf"(?:({NAME})\.)?({NAME})\(")
 _COLUMN = re.compile(rf"({NAME})\.({NAME})")
 _QUOTED = re.compile(r"""("(?:[^"]|"")*")|'(?:[^']|'')*'""")
+_FOLLOWING = ("Append", "Merge Append", "Recursive Union", "SetOp")
 _ABOUT_THE_NODE = frozenset(
     (
         *("Plans", "Node Type", "Schema", "Relation Name", "Alias", "Parent Relationship", "Subplan Name", "CTE Name"),
@@ -71,15 +72,30 @@ def words_in(text: str) -> frozenset[str]:
     return frozenset(_unquoted(word) if word.startswith('"') else word.lower() for word in found)
 
 
-def columns_in(text: str, nodes: Sequence[Node]) -> list[ColumnName | None]:
-    """The columns that an expression names; ``None`` for one that is of no relation."""
-    return [_resolved(alias, column, nodes) for alias, column in _COLUMN.findall(without_literals(text))]
+def columns_in(text: str, nodes: Sequence[Node], under: Node | None = None) -> list[ColumnName | None]:
+    """The columns that an expression names; ``None`` for one that is of no relation.
+
+    Args:
+        text: The expression.
+        nodes: Of the whole plan.
+        under: The node whose expression it is, where every row counts that the column may be of: where several
+            relations follow one another below it (a UNION ALL), a column is called after the first of them.
+    """
+    return [_resolved(alias, column, nodes, under) for alias, column in _COLUMN.findall(without_literals(text))]
 
 
-def column_of(text: str, nodes: Sequence[Node]) -> ColumnName | None:
-    """The column of a relation that an expression is, with nothing around it; ``None`` where it is anything else."""
+def column_of(text: str, nodes: Sequence[Node], under: Node | None = None) -> ColumnName | None:
+    """The column of a relation that an expression is, with nothing around it; ``None`` where it is anything else.
+
+    Args:
+        text: The expression.
+        nodes: Of the whole plan.
+        under: As that of :func:`columns_in`.
+    """
     if (found := _COLUMN.fullmatch(text)) is not None:
-        return _resolved(found[1], found[2], nodes)
+        return _resolved(found[1], found[2], nodes, under)
+    if under is not None and any(_follows(each, under) for each in nodes):
+        return None
     relations = {name for node in nodes if (name := _relation(node)) is not None}
     if re.fullmatch(NAME, text) is None or len(relations) != 1:
         return None
@@ -87,19 +103,23 @@ def column_of(text: str, nodes: Sequence[Node]) -> ColumnName | None:
     return ColumnName(schema, relation, _unquoted(text))
 
 
-def _resolved(alias: str, column: str, nodes: Sequence[Node]) -> ColumnName | None:
-    named = {
-        relation
-        for node in nodes
-        if node.plan.get("Alias") == _unquoted(alias) and (relation := _relation(node)) is not None
-    }
-    if not named and alias != _first_child(alias):
+def _resolved(alias: str, column: str, nodes: Sequence[Node], under: Node | None) -> ColumnName | None:
+    meant = [node for node in nodes if node.plan.get("Alias") == _unquoted(alias) and _relation(node) is not None]
+    if not meant and alias != _first_child(alias):
         # The tables below a parent have its alias and a number.
-        return _resolved(_first_child(alias), column, nodes)
+        return _resolved(_first_child(alias), column, nodes, None)
+    if under is not None and any(_follows(node, under) for node in meant):
+        return None
+    named = {relation for node in meant if (relation := _relation(node)) is not None}
     if len(named) != 1:
         return None
     ((schema, table),) = named
     return ColumnName(schema, table, _unquoted(column))
+
+
+def _follows(node: Node, under: Node) -> bool:
+    """Whether it is one of several nodes below another one whose rows follow one another."""
+    return any(over.kind in _FOLLOWING and any(above.plan is under.plan for above in over.above) for over in node.above)
 
 
 def _first_child(alias: str) -> str:

@@ -152,11 +152,13 @@ def _refuse_inner_order(leader: Leader, found: Located, spec: ExportSpec) -> Non
     if found.relation is not None or spec.order_by:
         return
     text = found.from_.as_string(leader.connection)
+    words = [text[each.start : each.end] for each in lexemes(text) if each.kind is Kind.OTHER]
+    # The query may stand in parentheses of its own.
+    around = next(at for at, word in enumerate(words) if word != "(")
     depth = 0
-    for lexeme in lexemes(text):
-        word = text[lexeme.start : lexeme.end]
-        depth += {"(": 1, ")": -1}.get(word, 0) if lexeme.kind is Kind.OTHER else 0
-        if depth == 1 and lexeme.kind is Kind.OTHER and word.lower() == "order":
+    for word in words:
+        depth += {"(": 1, ")": -1}.get(word, 0)
+        if depth <= around and word.lower() == "order":
             field = "splitBy" if spec.split_by is not None else "splitValues"
             reason = "the query has an ORDER BY, which holds within its parts only; order the export by the column"
             raise SpecError(field, f"{reason} that it is split by (orderBy), and leave that of the query out")

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from polyglot_export.postgres.leader import Leader
 
-__all__ = ["ColumnName", "Spread", "exact_columns", "read_spread", "summable_columns"]
+__all__ = ["ColumnName", "Spread", "exact_columns", "read_spread", "summable_columns", "text_columns"]
 
 MOST_VALUES = 1000
 """Of a histogram, and of the most common values. The server keeps a hundred of each where nobody has asked for more."""
@@ -78,10 +78,11 @@ def read_spread(leader: Leader, name: ColumnName) -> Spread | None:
     return Spread(type_, tuples, common, tuple(histogram or ()), max(0.0, filled - sum(share for _, share in common)))
 
 
-_EXACT = (
-    "bool int2 int4 int8 oid date time timestamp timestamptz uuid text varchar bpchar char name bytea macaddr macaddr8"
-)
+_EXACT = "bool int2 int4 int8 oid date time timestamp timestamptz uuid text varchar char name bytea macaddr macaddr8"
 """Types whose equal values are the same value: a double has 0 and -0, an interval a day and 24 hours."""
+_EXACT_OF_A_LENGTH = "numeric bpchar"
+"""Types of which that is so where the column says how long its values are: 1.0 and 1.00, a text with and without the
+blanks behind it."""
 _SUMMED = "int2 int4 int8 numeric money"
 """Types whose sum does not depend on the order in which it is made."""
 
@@ -93,8 +94,8 @@ def exact_columns(leader: Leader, names: Iterable[ColumnName]) -> frozenset[Colu
     )
     condition = sql.SQL(
         "{deterministic} AND (t.typtype = 'e' OR (t.typnamespace = 'pg_catalog'::regnamespace"
-        " AND (t.typname IN ({types}) OR (t.typname = 'numeric' AND a.atttypmod >= 0))))"
-    ).format(deterministic=deterministic, types=_listed(_EXACT))
+        " AND (t.typname IN ({types}) OR (t.typname IN ({of_a_length}) AND a.atttypmod >= 0))))"
+    ).format(deterministic=deterministic, types=_listed(_EXACT), of_a_length=_listed(_EXACT_OF_A_LENGTH))
     return _columns(leader, names, condition)
 
 
@@ -102,6 +103,11 @@ def summable_columns(leader: Leader, names: Iterable[ColumnName]) -> frozenset[C
     """Those whose sum is the same in whatever order their values are added."""
     condition = sql.SQL("t.typnamespace = 'pg_catalog'::regnamespace AND t.typname IN ({})").format(_listed(_SUMMED))
     return _columns(leader, names, condition)
+
+
+def text_columns(leader: Leader, names: Iterable[ColumnName]) -> frozenset[ColumnName]:
+    """Those that hold text, or what has texts in it: neither numbers nor times."""
+    return _columns(leader, names, sql.SQL("t.typcategory NOT IN ('B', 'D', 'N', 'T', 'I')"))
 
 
 def _listed(words: str) -> sql.Composable:
