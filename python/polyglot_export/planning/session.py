@@ -25,8 +25,8 @@ def worker_session(moment: Moment, found: Located, segments: Cut) -> tuple[str, 
         segments: How it is read.
     """
     connection = moment.leader.connection
-    # Several parts of a query are parallel already; and where the server shares one among workers of its own, rows and the
-    # terms of a sum come in another order each time.
+    # Several parts of a query are parallel already; and where the server shares one among workers of its own, rows and
+    # the terms of a sum come in another order each time.
     in_parts = segments.below is not None or len(segments.scans) > 1
     return (
         *moment.settings,
