@@ -118,6 +118,9 @@ class SetInTurn:
                 self._results.append(self._write(ticket, engine))
             # The locks kept the rows where they are, so the leader must have been connected to the end.
             leader.prove_alive()
+            resolved = {each.plan.resolved for each in self._chosen if each.plan.resolved is not None}
+            if resolved:
+                self._moment.see_same_meaning(resolved)
         finally:
             sessions.close()
         return replace(

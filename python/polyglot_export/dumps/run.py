@@ -27,7 +27,7 @@ from polyglot_export.execution.rate import RateLimit
 from polyglot_export.manifest.document import Manifest, MissingRelation
 from polyglot_export.manifest.moment import TOOL, options_of, origin_of
 from polyglot_export.planning.moment import Moment
-from polyglot_export.planning.plan import Plan
+from polyglot_export.planning.plan import Plan, Resolved
 
 if TYPE_CHECKING:
     from polyglot_export.dumps.cluster.writer import ClusterWriter
@@ -118,6 +118,8 @@ class _Dump:
         """Held by the thread that asks the leader something."""
         self._token = token
         self._written: set[str] = set()
+        self._resolved: set[Resolved] = set()
+        """Statements whose names must have meant the same all the time."""
         self._published = b""
 
     def write(self, on_progress: OnDumpProgress | None, unreadable: tuple[MissingRelation, ...]) -> Manifest:
@@ -130,6 +132,8 @@ class _Dump:
         self._run(on_progress)
         # The locks kept the rows where they are, so the leader must have been connected to the end.
         self._leader.prove_alive()
+        if self._resolved:
+            self._moment.see_same_meaning(self._resolved)
         failed = self._relations.failed
         return Manifest(
             tool=TOOL,
@@ -249,6 +253,7 @@ class _Dump:
                 return
             with self._asking:
                 tickets = self._planned(index)
+            self._resolved |= {each.plan.resolved for each in tickets if each.plan.resolved is not None}
             yield from tickets
 
     def _planned(self, index: int) -> tuple[Ticket, ...]:

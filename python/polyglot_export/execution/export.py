@@ -299,6 +299,8 @@ class Export:
             self._moment.see_nothing_new(self.plan.watched, self.plan.source)
         # The locks of the leader kept the rows where they are, so the leader must have been connected to the end.
         self._leader.prove_alive()
+        if self.plan.resolved is not None:
+            self._moment.see_same_meaning([self.plan.resolved])
         now = self._stream.progress()
         self._complete = ExportResult(
             now.rows,

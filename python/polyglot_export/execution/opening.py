@@ -22,6 +22,7 @@ from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.plan import Plan
 from polyglot_export.planning.planner import plan
 from polyglot_export.planning.shared_moment import SharedMoment
+from polyglot_export.postgres.connect import same_server
 from polyglot_export.postgres.leader import Leader
 from polyglot_export.postgres.shared_leader import SharedLeader
 
@@ -156,10 +157,15 @@ def open_shared(
     run = run or RunSettings()
     run.limits()
     caller = run.caller()
-    leader = SharedLeader.open(dsn, application_name=f"polyglot {os.urandom(4).hex()}", token=token)
+    name = f"polyglot {os.urandom(4).hex()}"
+    leader = SharedLeader.open(dsn, application_name=name, token=token)
+
+    def beside() -> Leader:
+        return Leader.open(same_server(dsn, leader.connection), application_name=name, token=token)
+
     try:
         moment = Moment.open(leader, sources, lock_timeout=run.lock_timeout, caller=caller)
-        return SharedMoment(leader, moment, run.lock_timeout)
+        return SharedMoment(leader, moment, run.lock_timeout, beside)
     except BaseException:
         leader.close()
         raise

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from types import TracebackType
 from typing import Self, TypeGuard
 
@@ -15,10 +15,11 @@ from psycopg import sql
 from polyglot_export import sqlstates
 from polyglot_export.errors import SourceChanged, StatementFailed, StatementTimeout
 from polyglot_export.planning.locate import Located, Moved, Wanted, hold, locate, look_up, settings_for
+from polyglot_export.planning.plan import Resolved
 from polyglot_export.planning.storage import Storage, storage_of, storage_query
 from polyglot_export.postgres.caller import CallerSettings, caller_settings
 from polyglot_export.postgres.catalogue.relations import Relation, ancestors
-from polyglot_export.postgres.leader import Held, Leader
+from polyglot_export.postgres.leader import Held, Leader, Row
 from polyglot_export.postgres.settings import WORKER_SETTINGS, lock_setting, session_settings
 from polyglot_export.sources.base import RelationName, Source
 
@@ -208,6 +209,25 @@ class Moment:
             raise SourceChanged(
                 f"a partition or child table was added to {title} while its moment was being taken; start again"
             )
+
+    def see_same_meaning(self, statements: Collection[Resolved]) -> None:
+        """See that the names in statements have meant the same all the time. The moment is over then.
+
+        Args:
+            statements: The :attr:`polyglot_export.planning.plan.Plan.resolved` of what was read.
+
+        Raises:
+            SourceChanged: Some may have been read with other functions or relations than the rest.
+            PolyglotError: The server does not answer.
+        """
+        from polyglot_export.planning.meanwhile import see_same_meaning
+
+        see_same_meaning(self.leader, self.locked, statements, self._anew)
+
+    def _anew(self, queries: Sequence[sql.Composable]) -> list[list[Row]]:
+        """What the catalogue says now. A session that waited for the locks has no time to change it before."""
+        self.leader.begin(self.settings, None)
+        return self.leader.catalogue_at_once(queries)
 
     def close(self) -> None:
         """End the moment; the server releases the locks. Idempotent."""

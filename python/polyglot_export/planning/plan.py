@@ -14,7 +14,7 @@ from polyglot_export.formats.registry import Format
 from polyglot_export.limits import ROUTE_BYTES, ROUTE_FILES, Limits, window_bytes
 from polyglot_export.postgres.parameters import ServerParameters
 
-__all__ = ["Column", "Plan", "Route", "Scan"]
+__all__ = ["Column", "Plan", "Resolved", "Route", "Scan"]
 
 
 class Scan(NamedTuple):
@@ -58,6 +58,15 @@ class Column(NamedTuple):
     """``int32``, ``decimal(18,4)``, ``list:int32`` …; read for Parquet only."""
     sql_type: str = ""
     """For people: the type as PostgreSQL prints it."""
+
+
+class Resolved(NamedTuple):
+    """What each worker looks up by itself, whenever it begins a statement."""
+
+    text: str
+    """One of the statements."""
+    relations: bool
+    """Whether that goes for its relations and their children, and not for functions alone."""
 
 
 class Route(NamedTuple):
@@ -113,6 +122,9 @@ class Plan:
     """A whole statement that may come to read more than the moment holds, since a partition or child table can be added
     at any time: to be planned again once the workers have begun, and where they plan parts of it until the end, then
     too."""
+    resolved: Resolved | None = None
+    """Of several statements whose names may come to mean something else: to be looked after once all are read
+    (``planning/meanwhile.py``)."""
     route: Route | None = None
     """Where the rows go into several files."""
 

@@ -11,7 +11,7 @@ from polyglot_export.planning.columns import read_as, remarks
 from polyglot_export.planning.geometry import conversions
 from polyglot_export.planning.locate import Located, denied
 from polyglot_export.planning.moment import Moment
-from polyglot_export.planning.plan import Plan, Route
+from polyglot_export.planning.plan import Plan, Resolved, Route
 from polyglot_export.planning.row_bound import largest_row, stored_once
 from polyglot_export.planning.segments import Cut, cut
 from polyglot_export.planning.session import worker_session
@@ -113,11 +113,12 @@ def plan(
         largest_row=largest_row(leader, found.relation, stored, found.types, storage),
         stored_once=segments.below is None and stored_once(stored),
         watched=_watched(leader, found, statement, segments),
+        resolved=_resolved(found, segments),
         route=None if partition is None else Route(partition.column.name, partition.key, partition.in_file),
     ).resized(limits)
 
 
-# Most exports have none of the following four, and start without what they need.
+# Most exports have none of the following five, and start without what they need.
 
 
 def _terms(leader: Leader, found: Located, spec: ExportSpec) -> tuple[sql.Composable, ...]:
@@ -164,6 +165,15 @@ def _geoparquet(
 
     geometries = geo_columns(chosen, found.types)
     return geo_metadata(geometries), crs_remark(geometries)
+
+
+def _resolved(found: Located, segments: Cut) -> Resolved | None:
+    """One of several statements, where names in it may come to mean something else."""
+    if len(segments.scans) == 1 and segments.scans[0].segments == 1:
+        return None
+    from polyglot_export.planning.meanwhile import resolved_anew
+
+    return resolved_anew(found, segments)
 
 
 def _explain(leader: Leader, found: Located, statement: Statement) -> Explained:

@@ -6,14 +6,17 @@ has changed it in between: rewritten or truncated it, given its columns other ty
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
+
 from psycopg import sql
 
 from polyglot_export import sqlstates
 from polyglot_export.errors import SourceChanged, SpecError, StatementFailed, StatementTimeout
 from polyglot_export.planning.locate import Located, Moved, Wanted, hold, locate, look_up, see_same_types, settings_for
 from polyglot_export.planning.moment import Moment
+from polyglot_export.planning.plan import Resolved
 from polyglot_export.postgres.catalogue.relations import Relation, oid_array
-from polyglot_export.postgres.leader import Held
+from polyglot_export.postgres.leader import Held, Leader, Row
 from polyglot_export.postgres.settings import lock_setting, zone_setting
 from polyglot_export.postgres.shared_leader import SharedLeader
 from polyglot_export.sources.base import Source
@@ -38,9 +41,12 @@ tables with children, of which no function tells."""
 class SharedMoment:
     """Hands out parts of one moment, each for one export; any thread may ask."""
 
-    def __init__(self, leader: SharedLeader, moment: Moment, lock_timeout: float | None) -> None:
-        """Set up with a moment of that leader."""
+    def __init__(
+        self, leader: SharedLeader, moment: Moment, lock_timeout: float | None, beside: Callable[[], Leader]
+    ) -> None:
+        """Set up with a moment of that leader, and with what connects to the same server again."""
         self.leader = leader
+        self._beside = beside
         self._leader = leader
         self._moment = moment
         self._lock_timeout = lock_timeout
@@ -67,7 +73,8 @@ class SharedMoment:
                 raise SpecError("options.timeZone", reason, sqlstate=error.sqlstate) from None
             found, held = self._proved(source)
             self._locked |= held.relations
-            return _Part(self._leader, (*self._moment.settings, zone), (found,), held, self.snapshot, self._locked)
+            settings = (*self._moment.settings, zone)
+            return _Part(self._leader, settings, (found,), held, self.snapshot, self._locked, self._beside)
 
     def close(self) -> None:
         """End the moment and all that was handed out. Idempotent."""
@@ -128,16 +135,29 @@ class _Part(Moment):
         held: Held,
         snapshot: str,
         locked: set[int],
+        beside: Callable[[], Leader],
     ) -> None:
         super().__init__(leader, settings, sources, held, snapshot)
         self._shared = leader
         self._locked = locked
+        self._beside = beside
 
     def see_nothing_new(self, statement: str, title: str) -> None:
         """As of a moment; what the exports beside it have locked meanwhile is nothing new."""
         with self._shared.step():
             self.locked = frozenset(self._locked)
             super().see_nothing_new(statement, title)
+
+    def see_same_meaning(self, statements: Collection[Resolved]) -> None:
+        """As of a moment, which goes on for the others."""
+        with self._shared.step():
+            self.locked = frozenset(self._locked)
+            super().see_same_meaning(statements)
+
+    def _anew(self, queries: Sequence[sql.Composable]) -> list[list[Row]]:
+        with self._beside() as now:
+            now.begin((), None)
+            return now.catalogue_at_once(queries)
 
     def close(self) -> None:
         """Nothing: others read on."""

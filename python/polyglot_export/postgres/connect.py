@@ -23,7 +23,7 @@ from polyglot_export.postgres.errors import connect_error
 from polyglot_export.postgres.libpq import accepted_methods, accepted_tls_versions, refuse_unsupported
 from polyglot_export.postgres.parameters import ServerParameters
 
-__all__ = ["connect", "resolved"]
+__all__ = ["connect", "resolved", "same_server"]
 
 KEEPALIVES: dict[str, int] = {
     # A leader says nothing for as long as the export runs. A probe each 15 s keeps NAT tables open and notices a
@@ -149,6 +149,20 @@ def _open(conninfo: str) -> psycopg.Connection:
     connection = psycopg.Connection(waiting.wait_conn(generators.connect(conninfo), timeout=timeout))
     connection.set_autocommit(True)
     return connection
+
+
+def same_server(dsn: str | None, connection: psycopg.Connection) -> str:
+    """A connection string by which the server of a connection is reached once more, where ``dsn`` may name several."""
+    info = connection.info
+    reached = {
+        "host": info.host,
+        "hostaddr": _address(connection.pgconn, info.host),
+        "port": info.port,
+        "user": info.user,
+        "dbname": info.dbname,
+        "password": info.password,
+    }
+    return make_conninfo("", **{**read_dsn(dsn), **{name: value for name, value in reached.items() if value}})
 
 
 def resolved(connection: psycopg.Connection) -> ServerParameters:

@@ -22,7 +22,7 @@ __all__ = ["PARCEL_VERSION", "Parcel", "Terms"]
 PARCEL_VERSION = 2
 """Raised when a worker of today would misread what is sent tomorrow."""
 
-LEFT_OUT = frozenset({"connection", "watched"})
+LEFT_OUT = frozenset({"connection", "watched", "resolved"})
 """Of a plan: a worker makes its own connection, and the leader looks after what must be watched."""
 
 NOWHERE = ServerParameters(host="", port=0, user="", dbname="")
