@@ -11,6 +11,15 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from polyglot_export import DumpProgress, RunSettings, SourceChanged, dump, moment, open_export, parse_spec
+from polyglot_export.access.given import GivenSource
+from polyglot_export.cancel import CancelToken
+from polyglot_export.destinations.folder import FolderStore
+from polyglot_export.dumps.in_turn import Chosen, SetInTurn
+from polyglot_export.dumps.layout import Layout
+from polyglot_export.execution.opening import open_moment
+from polyglot_export.planning.planner import plan
+from polyglot_export.request.sql_text import SqlText
+from polyglot_export.sources.table import TableSource
 from tests.library.helpers import copied
 
 NARROW = RunSettings(workers=1, chunk_bytes=64 << 10, window_bytes=256 << 10)
@@ -41,6 +50,7 @@ VIEW: dict[str, Any] = {"dataset": "v"}
 CONDITION: dict[str, Any] = {"dataset": "public.big", "sqlWhere": "f(id) LIKE 'old%'"}
 SYMBOL: dict[str, Any] = {"query": "SELECT id, @+ id AS f, pad FROM big"}
 CHILDREN: dict[str, Any] = {"query": "SELECT id, pad FROM parent", "splitBy": {"column": "id", "parts": 4}}
+VALUES: dict[str, Any] = {"dataset": "public.big", "splitValues": SqlText("f (id) < 'old5'")}
 AGGREGATE: dict[str, Any] = {
     "query": "SELECT id, (SELECT some_one(k.id) FROM kid AS k WHERE k.id <> b.id) AS f, pad FROM big AS b",
     "splitBy": {"column": "id", "parts": 4},
@@ -57,6 +67,7 @@ CHANGES = {
     "replaced, ranges": (RANGES, REPLACED, BACK, r"function public\.f\(\)"),
     "replaced, parts": (PARTS, REPLACED, BACK, r"function public\.f\(\)"),
     "replaced, view": (VIEW, REPLACED, BACK, r"function public\.f\(\)"),
+    "replaced, values": (VALUES, REPLACED, BACK, r"function public\.f\(\)"),
     "replaced, condition": (CONDITION, REPLACED, BACK, r"function public\.f\(\)"),
     "replaced, operator": (SYMBOL, REPLACED, BACK, r"function public\.f\(\)"),
     "replaced and back": (RANGES, f"{REPLACED}; {BACK}", "", r"function public\.f\(\)"),
@@ -187,3 +198,32 @@ def test_a_dump_of_which_a_part_may_mean_something_else_is_none(where: str, modu
         run(module_dsn, BACK)
     assert not list(tmp_path.rglob("*.csv"))
     assert len(dump(where, tmp_path, **how).manifest.relations[0].parts) > 1
+
+
+def test_a_delivered_set_fails_too(where: str, module_dsn: str, tmp_path: Path) -> None:
+    spec = parse_spec({"format": "csv", **RANGES, "delivery": "store", "destination": "lake", "partSize": 1 << 20})
+    with open_moment(spec, dsn=where) as taken:
+        chosen = [Chosen("q", spec, plan(taken, spec, RunSettings(workers=1).limits()))]
+        layout = Layout(str(tmp_path), spec.format, None)
+        place, token = FolderStore(tmp_path), CancelToken()
+        made = SetInTurn(taken, chosen, place, layout, generation=0, most_files=9, rate_limit=None, token=token)
+        assert made.files > 1
+        run(module_dsn, REPLACED)
+        try:
+            with pytest.raises(SourceChanged, match=r"function public\.f\(\)"):
+                made.write()
+        finally:
+            run(module_dsn, BACK)
+
+
+def test_a_mask_means_the_same_for_all_rows(where: str, module_dsn: str) -> None:
+    exposure = GivenSource(TableSource("big", "public", masks=(("id", "f(id)"),)))
+    with open_export(parse_spec({"format": "csv", "dataset": "big"}), dsn=where, exposure=exposure, run=NARROW) as one:
+        assert one.plan.segments > 1
+        next(one)
+        run(module_dsn, REPLACED)
+        try:
+            with pytest.raises(SourceChanged, match=r"function public\.f\(\)"):
+                b"".join(one)
+        finally:
+            run(module_dsn, BACK)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import sql
 
@@ -21,6 +21,10 @@ from polyglot_export.planning.segments import Cut
 from polyglot_export.postgres.catalogue.meanings import Meaning, callables, children, definitions, namesakes
 from polyglot_export.postgres.leader import Leader, Row
 from polyglot_export.postgres.names import is_text
+from polyglot_export.request.sql_text import SqlText
+
+if TYPE_CHECKING:
+    from polyglot_export.request.spec import ExportSpec
 
 __all__ = ["AskAnew", "resolved_anew", "see_same_meaning"]
 
@@ -58,19 +62,26 @@ class _Names(NamedTuple):
         return _Names(frozenset(filter(is_text, words)), frozenset(symbols))
 
 
-def resolved_anew(found: Located, segments: Cut) -> Resolved | None:
+def resolved_anew(found: Located, segments: Cut, spec: ExportSpec) -> Resolved | None:
     """One of several statements whose names may come to mean something else; ``None`` where all names in
     them are full ones of what is held and of PostgreSQL's own.
 
     Args:
         found: What is read.
         segments: How it is read, by several statements.
+        spec: What the caller wants.
     """
     text = segments.scans[0].before + segments.scans[0].after
-    ours = found.relation is not None and found.relation.kind != "v" and found.condition is None and not found.masked
-    if ours and not (segments.whole and found.can_grow) and _CALL.search(text) is None:
+    if _is_ours(found, spec) and not (segments.whole and found.can_grow) and _CALL.search(text) is None:
         return None
     return Resolved(text, relations=segments.whole)
+
+
+def _is_ours(found: Located, spec: ExportSpec) -> bool:
+    """Whether all of the statement was written by us."""
+    if found.relation is None or found.relation.kind == "v" or found.condition is not None or found.masked:
+        return False
+    return not isinstance(spec.split_values, SqlText)
 
 
 def see_same_meaning(leader: Leader, held: Collection[int], statements: Collection[Resolved], anew: AskAnew) -> None:

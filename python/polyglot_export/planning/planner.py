@@ -113,7 +113,7 @@ def plan(
         largest_row=largest_row(leader, found.relation, stored, found.types, storage),
         stored_once=segments.below is None and stored_once(stored),
         watched=_watched(leader, found, statement, segments),
-        resolved=_resolved(found, segments),
+        resolved=_resolved(found, segments, spec),
         route=None if partition is None else Route(partition.column.name, partition.key, partition.in_file),
     ).resized(limits)
 
@@ -167,13 +167,13 @@ def _geoparquet(
     return geo_metadata(geometries), crs_remark(geometries)
 
 
-def _resolved(found: Located, segments: Cut) -> Resolved | None:
+def _resolved(found: Located, segments: Cut, spec: ExportSpec) -> Resolved | None:
     """One of several statements, where names in it may come to mean something else."""
     if len(segments.scans) == 1 and segments.scans[0].segments == 1:
         return None
     from polyglot_export.planning.meanwhile import resolved_anew
 
-    return resolved_anew(found, segments)
+    return resolved_anew(found, segments, spec)
 
 
 def _explain(leader: Leader, found: Located, statement: Statement) -> Explained:
