@@ -13,8 +13,11 @@ import psycopg
 import pytest
 
 from polyglot_export import Manifest, PolyglotError, SpecError, TargetFailed, __version__, export_to_file, verify
+from polyglot_export.access.catalog import describe_dataset
+from polyglot_export.access.exposure import EVERYTHING
 from polyglot_export.compressions import Compression
 from polyglot_export.formats.registry import Format
+from polyglot_export.postgres.catalogue.columns import NOT_VALID
 from tests.fixtures.process import Cli
 from tests.library.helpers import as_role, new_role
 from tests.manifest.test_schema import VALIDATOR
@@ -112,6 +115,19 @@ def test_the_columns(dsn: str, tmp_path: Path) -> None:
     [relation] = written(sheet).relations
     assert relation.primary_key == (), "a part of the key is none"
     assert relation.columns[0].file_type is None
+
+
+def test_a_column_whose_rows_nobody_has_checked_may_have_nulls(dsn: str, tmp_path: Path) -> None:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("CREATE TABLE unchecked (id int); INSERT INTO unchecked VALUES (NULL)")
+        try:
+            if conn.info.server_version >= NOT_VALID:
+                conn.execute("ALTER TABLE unchecked ADD CONSTRAINT filled NOT NULL id NOT VALID")
+            export_to_file(dsn, "unchecked", tmp_path / "x.csv", manifest=tmp_path / "x.json")
+            assert written(tmp_path / "x.json").relations[0].columns[0].nullable
+            assert describe_dataset(conn, EVERYTHING, "unchecked").columns[0].nullable
+        finally:
+            conn.execute("DROP TABLE unchecked")
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,14 @@ import pytest
 
 from polyglot_export import AccessDenied, SpecError, explain, parse_spec
 from polyglot_export.access.given import GivenSource
+from polyglot_export.access.schema import ExposedTables
 from polyglot_export.execution.opening import explain as explain_spec
 from polyglot_export.request.spec import FilterTerm
 from polyglot_export.request.sql_text import SqlText
 from polyglot_export.request.words import FilterOp
 from polyglot_export.sources.table import TableSource
+from tests.cli.helpers import succeeded
+from tests.fixtures.process import Cli
 from tests.library.helpers import as_role, exported_rows, new_role
 from tests.split.samples import same_rows
 
@@ -107,6 +110,23 @@ def test_an_expression_sees_nothing_that_is_hidden(newer: str, narrowed: dict[st
         explain_spec(spec, dsn=newer, exposure=GivenSource(TableSource("orders", **narrowed)))
     of_column = parse_spec({"format": "csv", "dataset": "orders", "splitValues": "state"})
     assert len(explain_spec(of_column, dsn=newer, exposure=GivenSource(TableSource("orders", **narrowed))).scans) > 1
+
+
+def test_the_command_line_takes_columns_and_expressions(newer: str, cli: Cli) -> None:
+    for written, name in (
+        ("state", "'state'"),
+        ('"state"', "'state'"),
+        ('left("state", 1)', "'left(\"state\", 1)'"),
+        ("id % 3", "'id % 3'"),
+    ):
+        told = succeeded(cli("explain", "orders", "--split-values", written, dsn=newer)).decode()
+        assert f"4 parts, a value of {name} each" in told
+
+
+def test_an_exposure_without_sql_takes_none() -> None:
+    spec = parse_spec({"format": "csv", "dataset": "orders", "splitValues": SqlText("amount > 100")})
+    with pytest.raises(SpecError, match="SQL is not taken here"):
+        ExposedTables.public().source_of(spec)
 
 
 def test_the_rights_of_the_login_hold(newer: str) -> None:

@@ -17,7 +17,7 @@ from polyglot_export.access.schema import ExposedTables
 from polyglot_export.cancel import CancelToken
 from polyglot_export.errors import PolyglotError, UnknownDataset
 from polyglot_export.postgres.caller import CallerSettings, caller_settings
-from polyglot_export.postgres.catalogue.columns import primary_keys, relation_columns
+from polyglot_export.postgres.catalogue.columns import is_never_null, primary_keys, relation_columns
 from polyglot_export.postgres.catalogue.relations import (
     KINDS,
     Relation,
@@ -53,7 +53,7 @@ _RELATIONS = sql.SQL(
     "c.reltoastrelid"
     " WHERE {condition} AND c.relkind IN ({kinds}) AND NOT c.relispartition AND NOT pg_is_other_temp_schema(n.oid)"
     " AND has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT'))"
-    " SELECT f.nspname, f.relname, f.relkind, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull, "
+    " SELECT f.nspname, f.relname, f.relkind, a.attname, format_type(a.atttypid, a.atttypmod), NOT {filled}, "
     "f.rows, f.bytes, obj_description(f.oid, 'pg_class'), f.oid"
     " FROM found AS f JOIN pg_attribute AS a ON a.attrelid = f.oid AND a.attnum > 0 AND NOT a.attisdropped"
     " WHERE has_column_privilege(f.oid, a.attnum, 'SELECT') ORDER BY f.nspname, f.relname, a.attnum"
@@ -325,7 +325,11 @@ def _relations_by_oid(
     leader: Leader, condition: sql.Composable, kinds: Sequence[str], *, bare: bool
 ) -> dict[int, Dataset]:
     rows = leader.catalogue(
-        _RELATIONS.format(condition=condition, kinds=sql.SQL(", ").join(sql.Literal(kind) for kind in kinds))
+        _RELATIONS.format(
+            condition=condition,
+            kinds=sql.SQL(", ").join(sql.Literal(kind) for kind in kinds),
+            filled=is_never_null(leader.version),
+        )
     )
     # What nobody can ask for by its name is not offered.
     askable = [row for row in rows if all(map(is_text, (row[0], row[1], row[3])))]

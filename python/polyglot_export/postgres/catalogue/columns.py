@@ -16,6 +16,7 @@ __all__ = [
     "SourceColumn",
     "columns_of",
     "columns_query",
+    "is_never_null",
     "never_null",
     "primary_keys",
     "relation_columns",
@@ -23,6 +24,8 @@ __all__ = [
 
 VIRTUAL_COLUMNS = 180000
 """``server_version_num`` of the first version whose generated columns may be computed as they are read."""
+NOT_VALID = 180000
+"""That of the first version that may declare a column NOT NULL whose rows nobody has checked."""
 
 
 def relation_columns(leader: Leader, oids: Iterable[int]) -> dict[int, tuple[SourceColumn, ...]]:
@@ -67,14 +70,25 @@ def primary_keys(leader: Leader, oids: Iterable[int]) -> dict[int, list[str]]:
     return found
 
 
+def is_never_null(version: int) -> sql.SQL:
+    """That no row has a NULL in a column, of ``pg_attribute AS a``: it is declared so, and the rows that were there
+    before have been checked (PostgreSQL manual, ALTER TABLE, "NOT VALID").
+    """
+    if version < NOT_VALID:
+        return sql.SQL("a.attnotnull")
+    return sql.SQL(
+        "(a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint AS unchecked WHERE unchecked.conrelid = a.attrelid"
+        " AND unchecked.contype = 'n' AND unchecked.conkey = ARRAY[a.attnum] AND NOT unchecked.convalidated))"
+    )
+
+
 def never_null(leader: Leader, oids: Iterable[int]) -> dict[int, frozenset[str]]:
     """The columns of each table that a constraint keeps from being NULL."""
     found: dict[int, set[str]] = {oid: set() for oid in oids}
-    rows = leader.catalogue(
-        sql.SQL(
-            "SELECT attrelid, attname FROM pg_attribute WHERE attrelid = ANY ({}::oid[]) AND attnum > 0 AND attnotnull"
-        ).format(oid_array(found))
+    query = sql.SQL(
+        "SELECT a.attrelid, a.attname FROM pg_attribute AS a WHERE a.attrelid = ANY ({}::oid[]) AND a.attnum > 0 AND {}"
     )
+    rows = leader.catalogue(query.format(oid_array(found), is_never_null(leader.version)))
     for oid, name in rows:
         found[oid].add(name)
     return {oid: frozenset(names) for oid, names in found.items()}

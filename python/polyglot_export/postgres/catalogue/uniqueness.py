@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from psycopg import sql
 
+from polyglot_export.postgres.catalogue.columns import is_never_null
 from polyglot_export.postgres.leader import Leader
 
 __all__ = ["unique_keys"]
 
 _NONDETERMINISTIC = 120000
 """``server_version_num`` of the first version with collations under which different texts are equal."""
-_NOT_VALID = 180000
-"""``server_version_num`` of the first version that may know a column as NOT NULL whose old rows nobody has checked."""
 
 
 def unique_keys(leader: Leader, oid: int) -> tuple[frozenset[str], ...]:
@@ -31,14 +30,6 @@ def unique_keys(leader: Leader, oid: int) -> tuple[frozenset[str], ...]:
     deterministic = (
         sql.SQL("coalesce(l.collisdeterministic, true)") if leader.version >= _NONDETERMINISTIC else sql.SQL("true")
     )
-    unchecked = (
-        sql.SQL(
-            "EXISTS (SELECT FROM pg_constraint AS n WHERE n.conrelid = i.indrelid AND n.contype = 'n'"
-            " AND n.conkey = ARRAY[a.attnum] AND NOT n.convalidated)"
-        )
-        if leader.version >= _NOT_VALID
-        else sql.SQL("false")
-    )
     # What stands behind the key columns (INCLUDE) has no operator class.
     rows = leader.catalogue(
         sql.SQL(
@@ -49,10 +40,10 @@ def unique_keys(leader: Leader, oid: int) -> tuple[frozenset[str], ...]:
             " LEFT JOIN pg_collation AS l ON l.oid = a.attcollation"
             " JOIN pg_opclass AS o ON o.oid = i.indclass[k.position]"
             " WHERE i.indrelid = {oid} AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree'"
-            " GROUP BY i.indexrelid HAVING bool_and(coalesce(a.attnotnull, false) AND NOT {unchecked}"
+            " GROUP BY i.indexrelid HAVING bool_and(coalesce({filled}, false)"
             " AND (i.indcollation[k.position] = a.attcollation OR {deterministic})"
             " AND EXISTS (SELECT FROM pg_opclass AS d WHERE d.opcfamily = o.opcfamily"
             " AND d.opcintype = o.opcintype AND d.opcdefault))"
-        ).format(oid=sql.Literal(oid), unchecked=unchecked, deterministic=deterministic)
+        ).format(oid=sql.Literal(oid), filled=is_never_null(leader.version), deterministic=deterministic)
     )
     return tuple(frozenset(names) for (names,) in rows)
