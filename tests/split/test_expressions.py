@@ -123,6 +123,13 @@ def test_the_command_line_takes_columns_and_expressions(newer: str, cli: Cli) ->
         assert f"4 parts, a value of {name} each" in told
 
 
+def test_an_expression_is_not_repeated_without_bound(newer: str) -> None:
+    long = "id % (2" + " + 0" * 600 + ")"
+    with pytest.raises(SpecError, match=f"has {len(long):,} bytes"):
+        explain(newer, "orders", split_values=(long, None))
+    assert len(explain(newer, query="SELECT * FROM orders", split_values=(long, None)).scans) == 3
+
+
 def test_an_exposure_without_sql_takes_none() -> None:
     spec = parse_spec({"format": "csv", "dataset": "orders", "splitValues": SqlText("amount > 100")})
     with pytest.raises(SpecError, match="SQL is not taken here"):

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias, cast
 
 from polyglot_export.compressions import Compression
 from polyglot_export.errors import SpecError
-from polyglot_export.fields import Record, camel, left_out, read_record, within
+from polyglot_export.fields import Record, camel, left_out, read_record, within, wrong
 from polyglot_export.formats.registry import Format, FormatOptions
 from polyglot_export.limits import (
     DUMP_PART_BYTES,
@@ -147,7 +147,7 @@ def _split_values(value: object) -> str | SqlText | None:
     if value is None or isinstance(value, SqlText):
         return value
     if not isinstance(value, str) or not value:
-        raise SpecError(None, f"must be the name of a column (got {value!r})")
+        raise wrong("must be the name of a column", value)
     return value
 
 

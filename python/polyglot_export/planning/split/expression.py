@@ -6,6 +6,7 @@ from psycopg import sql
 
 from polyglot_export import sqlstates
 from polyglot_export.errors import PolyglotError, SpecError, StatementFailed
+from polyglot_export.limits import MAX_SPLIT_VALUES, SPLIT_SQL_BYTES
 from polyglot_export.planning.locate import Located
 from polyglot_export.postgres.catalogue.columns import SourceColumn
 from polyglot_export.postgres.catalogue.types import read_types
@@ -18,6 +19,8 @@ from polyglot_export.sources.lexemes import Kind, lexemes
 __all__ = ["with_expression"]
 
 FIELD = "splitValues"
+MAX_BYTES = SPLIT_SQL_BYTES // (2 * MAX_SPLIT_VALUES)
+"""Of the expression, where it stands twice in the statement of each part."""
 SHOWN = 60
 """Characters of an expression in what people read."""
 _SUBSELECTS = frozenset({"select", "values", "table", "with"})
@@ -44,6 +47,9 @@ def with_expression(leader: Leader, found: Located, given: SqlText) -> tuple[Loc
     text = composed(leader, given.text, given.parameters, FIELD)
     if _has_subselect(text):
         raise SpecError(FIELD, f"{_ONE}, and not have a sub-select")
+    if found.query is None and len(text.encode()) > MAX_BYTES:
+        reason = f"has {len(text.encode()):,} bytes, and may have {MAX_BYTES:,}"
+        raise SpecError(FIELD, f"{reason}; a query can have a column of a longer one")
     from_ = found.from_ if found.query is None else found.query.rows
     try:
         described = described_expression(leader, text, from_)
