@@ -25,7 +25,8 @@ from polyglot_export.postgres.leader import Leader
 from polyglot_export.request.words import FilterOp
 
 if TYPE_CHECKING:
-    from polyglot_export.request.spec import FilterTerm, Scalar
+    from polyglot_export.request.spec import FilterTerm
+    from polyglot_export.request.values import Scalar
 
 
 __all__ = ["filter_terms", "row_terms"]

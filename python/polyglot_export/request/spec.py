@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time
-from decimal import Decimal
-from typing import Literal, TypeAlias, cast
+from typing import Literal, cast
 
 from polyglot_export.compressions import Compression
 from polyglot_export.errors import SpecError
@@ -22,6 +19,7 @@ from polyglot_export.limits import (
     MAX_SPLIT_PARTS,
 )
 from polyglot_export.request.sql_text import SqlText, read_sql_text
+from polyglot_export.request.values import ParameterValue, Scalar, read_filter_value, read_parameters
 from polyglot_export.request.words import FilterOp
 from polyglot_export.text.file_names import UNSAFE_SHOWN, safe_name
 
@@ -33,7 +31,6 @@ __all__ = [
     "ExportSpec",
     "FilterTerm",
     "OrderTerm",
-    "Scalar",
     "SplitBy",
 ]
 
@@ -53,76 +50,6 @@ MAX_NAME = 200
 
 MAX_FILENAME_BYTES = 240
 """Of the name that a caller gives a file: with the longest ending no more than the 255 of most file systems."""
-
-MAX_PARAMETERS = 100
-"""Of a configured query."""
-
-Scalar = bool | Decimal | str
-"""Numbers are decimals: a double would round them. Dates, times and UUIDs of Python become the text of theirs."""
-
-
-ParameterValue: TypeAlias = Scalar | tuple[Scalar | None, ...] | None
-"""A value of a parameter: its type is the configuration's to say."""
-
-
-def _scalar(value: object) -> Scalar:
-    """One value of a filter, exact."""
-    match value:
-        case bool():
-            return value
-        case int():
-            return Decimal(value)
-        case float() | Decimal():
-            number = value if isinstance(value, Decimal) else Decimal(repr(value))
-            if not number.is_finite():
-                raise SpecError(None, "a number must be finite; give NaN and Infinity as strings")
-            return number
-        case datetime() | date() | time():
-            return value.isoformat()
-        case _ if _is_uuid(value):
-            return str(value)
-        case str():
-            if "\0" in value:
-                raise SpecError(None, "must not hold the character U+0000, which no PostgreSQL text can hold")
-            if not value.isprintable() and any("\ud800" <= character <= "\udfff" for character in value):
-                raise SpecError(None, "must be text; half of a surrogate pair is none")
-            return value
-        case None:
-            raise SpecError(None, "must not be null; use isNull or isNotNull")
-        case _:
-            raise SpecError(None, "must be a string, a number or a boolean, or a list of these for in and between")
-
-
-def _is_uuid(value: object) -> bool:
-    # Who has a UUID has imported the module already; a command that has none starts without it.
-    module = sys.modules.get("uuid")
-    return module is not None and isinstance(value, module.UUID)
-
-
-def _filter_value(value: object) -> Scalar | tuple[Scalar, ...] | None:
-    if value is None:
-        return None
-    return tuple(_scalar(item) for item in value) if isinstance(value, list | tuple) else _scalar(value)
-
-
-def _parameters(value: object) -> Mapping[str, ParameterValue] | None:
-    """Values by name; the configuration of the dataset says of which types."""
-    if value is None:
-        return None
-    if not isinstance(value, Mapping):
-        raise SpecError(None, 'must be an object such as {"from": "2026-01-01"}')
-    if len(value) > MAX_PARAMETERS:
-        raise SpecError(None, f"must have at most {MAX_PARAMETERS} members (got {len(value)})")
-    found: dict[str, ParameterValue] = {}
-    for name, each in value.items():
-        if not isinstance(name, str):
-            raise SpecError(None, "must have names that are text")
-        with within(name[:60]):
-            if isinstance(each, list | tuple):
-                found[name] = tuple(None if item is None else _scalar(item) for item in each)
-            else:
-                found[name] = None if each is None else _scalar(each)
-    return found
 
 
 def _filename(value: object) -> str | None:
@@ -179,7 +106,7 @@ class FilterTerm(Record):
 
     column: str = field(metadata={"min_length": 1})
     op: FilterOp
-    value: Scalar | tuple[Scalar, ...] | None = field(default=None, metadata={"read": _filter_value})
+    value: Scalar | tuple[Scalar, ...] | None = field(default=None, metadata={"read": read_filter_value})
 
     def _check(self) -> None:
         match self.op:
@@ -237,7 +164,7 @@ class DatasetChoice(Record):
     filter: tuple[FilterTerm, ...] = field(default=(), metadata=FILTER)
     order_by: tuple[OrderTerm, ...] = field(default=(), metadata=ORDER_BY)
     limit: int | None = field(default=None, metadata=LIMIT)
-    parameters: Mapping[str, ParameterValue] | None = field(default=None, metadata={"read": _parameters})
+    parameters: Mapping[str, ParameterValue] | None = field(default=None, metadata={"read": read_parameters})
     """Values for the parameters of a configured query, by name."""
 
     def _complete(self) -> None:
@@ -278,7 +205,7 @@ class ExportSpec(Record):
     the order of the column."""
     split_values: str | SqlText | None = field(default=None, metadata={"read": _split_values})
     """The same with a statement for each value of this column, or expression in SQL, which has few of them."""
-    parameters: Mapping[str, ParameterValue] | None = field(default=None, metadata={"read": _parameters})
+    parameters: Mapping[str, ParameterValue] | None = field(default=None, metadata={"read": read_parameters})
     """Values for the parameters of a configured query, by name."""
     datasets: tuple[DatasetChoice, ...] | None = field(
         default=None, metadata={"min_length": 1, "max_length": MAX_DATASETS}
