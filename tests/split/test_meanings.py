@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from polyglot_export import DumpProgress, RunSettings, SourceChanged, dump, moment, open_export, parse_spec
@@ -20,7 +21,7 @@ from polyglot_export.execution.opening import open_moment
 from polyglot_export.planning.planner import plan
 from polyglot_export.request.sql_text import SqlText
 from polyglot_export.sources.table import TableSource
-from tests.library.helpers import copied
+from tests.library.helpers import as_role, copied, new_role
 
 NARROW = RunSettings(workers=1, chunk_bytes=64 << 10, window_bytes=256 << 10)
 """One statement after the other, and no further ahead of the reader than a few hundred kilobytes."""
@@ -167,6 +168,26 @@ def test_where_all_names_are_full_ones_nothing_is_asked(where: str, more: dict[s
     with open_export(parse_spec({"format": format_, "dataset": "public.big", **more}), dsn=where) as export:
         assert export.plan.segments > 1
         assert export.plan.resolved is None
+
+
+PATHS = ("public", '"$user", public', '"Odd ""näme", PUBLIC', "", "early, nowhere, public", "$user,public")
+
+
+@pytest.mark.usefixtures("where")
+def test_workers_look_names_up_by_the_path_of_the_leader(module_dsn: str) -> None:
+    spec = parse_spec({"format": "csv", "query": "SELECT current_schemas(false)::text AS schemas"})
+    with psycopg.connect(module_dsn, autocommit=True) as conn, new_role(conn, "pathed") as role:
+        name = sql.Identifier(role)
+        conn.execute(sql.SQL("GRANT USAGE ON SCHEMA early TO {}").format(name))
+        for path in PATHS:
+            options = "-c search_path=" + path.replace(" ", "\\ ")
+            for login in (as_role(module_dsn, role), make_conninfo(as_role(module_dsn, role), options=options)):
+                conn.execute(sql.SQL("ALTER ROLE {} SET search_path = early").format(name))
+                with psycopg.connect(login) as other:
+                    expected = copied(other, str(spec.query))
+                with open_export(spec, dsn=login) as export:
+                    conn.execute(sql.SQL("ALTER ROLE {} SET search_path = public").format(name))
+                    assert b"".join(export) == expected, path
 
 
 def test_the_other_exports_of_a_moment_go_on(where: str, module_dsn: str) -> None:

@@ -7,7 +7,7 @@ from psycopg import sql
 from polyglot_export.planning.locate import Located, settings_for
 from polyglot_export.planning.moment import Moment
 from polyglot_export.planning.segments import Cut
-from polyglot_export.postgres.settings import TABLE_SETTINGS, worker_settings
+from polyglot_export.postgres.settings import TABLE_SETTINGS, path_setting, worker_settings
 
 __all__ = ["worker_session"]
 
@@ -29,6 +29,7 @@ def worker_session(moment: Moment, found: Located, segments: Cut) -> tuple[str, 
     # the terms of a sum come in another order each time.
     in_parts = segments.below is not None or len(segments.scans) > 1
     return (
+        *path_setting(moment.leader.search_path),
         *moment.settings,
         *(TABLE_SETTINGS if in_parts else settings_for(found.relation)),
         *worker_settings(connection),

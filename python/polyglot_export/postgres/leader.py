@@ -91,9 +91,9 @@ class Leader:
         connection.add_notice_handler(self._keep_fatal)
         self._first: tuple[str, ...] = ()
         """Statements that go in one message with the next."""
-        # Servers since PostgreSQL 18 report it by themselves. SHOW takes no snapshot.
+        # As SHOW has it, which takes no snapshot. Servers since PostgreSQL 18 report it by themselves.
         reported = connection.info.parameter_status("search_path")
-        self._search_path = reported if reported is not None else str(self.run("SHOW search_path")[0][0])
+        self.search_path = reported if reported is not None else str(self.run("SHOW search_path")[0][0])
 
     @classmethod
     def open(cls, dsn: str | None, *, application_name: str, token: CancelToken | None = None) -> Self:
@@ -153,7 +153,7 @@ class Leader:
     def catalogue_at_once(self, queries: Sequence[sql.Composable]) -> list[list[Row]]:
         """The same for several questions of which none needs the answer to another: one message, one answer."""
         reading = {"search_path": "pg_catalog"} | ({"client_encoding": "SQL_ASCII"} if self._any_bytes else {})
-        usual = {"search_path": self._search_path} | ({"client_encoding": "UTF8"} if self._any_bytes else {})
+        usual = {"search_path": self.search_path} | ({"client_encoding": "UTF8"} if self._any_bytes else {})
         batch = sql.SQL("; ").join([_set_local(reading), *queries, _set_local(usual)]).as_bytes(self.connection)
         unasked = len(self._first) + 1
         with self._cancellable():

@@ -5,6 +5,7 @@ They are statements, not calls of ``set_config``: a SELECT would take the snapsh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import psycopg
@@ -13,6 +14,7 @@ from psycopg import sql
 from polyglot_export import sqlstates
 from polyglot_export.errors import SpecError
 from polyglot_export.postgres.errors import database_error
+from polyglot_export.postgres.names import is_text
 
 __all__ = [
     "BEGIN",
@@ -20,6 +22,7 @@ __all__ = [
     "TABLE_SETTINGS",
     "WORKER_SETTINGS",
     "lock_setting",
+    "path_setting",
     "session_settings",
     "worker_settings",
     "zone_setting",
@@ -88,6 +91,9 @@ _LATER = (
     (170000, "transaction_timeout", "0"),
 )
 """Settings that came with a later version (``server_version_num``)."""
+
+_NOWHERE = "''"
+_PATH_NAME = re.compile(r'("(?:[^"]|"")+")|([^\s,"]+)')
 
 _UNKNOWN_OR_UNSUPPORTED = frozenset({sqlstates.UNDEFINED_OBJECT, sqlstates.INVALID_PARAMETER_VALUE})
 
@@ -180,6 +186,25 @@ def worker_settings(connection: psycopg.Connection) -> tuple[str, ...]:
 def lock_setting(seconds: float | None) -> str:
     """How long the leader waits for a lock; the setting of the login does not count, as with all other limits."""
     return _set("lock_timeout", "0" if seconds is None else f"{max(1, round(seconds * 1000))}ms")
+
+
+def path_setting(path: str) -> tuple[str, ...]:
+    """The search path by which the leader found what is read. That of the login may be another one by the time a worker
+    connects (ALTER ROLE).
+
+    Args:
+        path: As SHOW has it. Names in quotes are taken as they are, others in lower case (PostgreSQL's varlena.c,
+            ``SplitIdentifierString``). One that is not UTF-8 cannot be set.
+    """
+    if not is_text(path):
+        return ()
+    names = [quoted or f'"{_lowered(bare)}"' for quoted, bare in _PATH_NAME.findall(path)]
+    return (f"SET LOCAL search_path = {', '.join(names) or _NOWHERE}",)
+
+
+def _lowered(name: str) -> str:
+    """As the server does it where a letter may have several bytes: the others stay."""
+    return re.sub("[A-Z]+", lambda found: found[0].lower(), name)
 
 
 def zone_setting(connection: psycopg.Connection, time_zone: str) -> str:
