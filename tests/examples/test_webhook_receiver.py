@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,11 @@ from tests.examples.helpers import FOLDER, ORDERS
 from tests.fixtures.process import environment, free_port, serve
 from tests.service.client import call, create, job, wait_for
 from tests.service.webhook_receiver import new_secret
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_the_receiver_takes_what_the_service_sends(module_dsn: str, tmp_path: Path) -> None:
@@ -32,6 +38,7 @@ def test_the_receiver_takes_what_the_service_sends(module_dsn: str, tmp_path: Pa
             stderr=subprocess.DEVNULL,
         )
     try:
+        wait_for(lambda: listens(port))
         with serve(module_dsn, config=config) as service:
             ids = {name: create(service, dataset="orders", webhook=name) for name in ("hook", "stranger")}
             for export_id in ids.values():

@@ -20,6 +20,8 @@ from polyglot_export import (
     parse_spec,
     verify,
 )
+from polyglot_export._core import Sha256
+from polyglot_export.destinations.base import Chunks
 from polyglot_export.destinations.folder import FolderFile
 from polyglot_export.dumps import moment as dump_moment
 from polyglot_export.dumps.request import DumpRequest
@@ -117,17 +119,18 @@ def test_one_worker_is_lost(
     """Its segment is read again; the bytes are those of a dump that was left alone."""
     conn.execute(LONG)
     killed: list[int] = []
-    write = FolderFile.write
+    take = FolderFile.take
 
-    def first(self: FolderFile, chunk: bytes) -> None:
+    def first(self: FolderFile, chunks: Chunks, hasher: Sha256 | None = None) -> int | None:
+        written = take(self, chunks, hasher)
         if not killed:
             # Nobody takes anything meanwhile, so that both workers are stopped in the middle of their segments.
             at = both_in_the_middle(dsn, NAME)
             killed.append(at[max(at)])
             terminate(dsn, killed[0])
-        write(self, chunk)
+        return written
 
-    monkeypatch.setattr(FolderFile, "write", first)
+    monkeypatch.setattr(FolderFile, "take", first)
     run = RunSettings(workers=2, chunk_bytes=64 << 10, window_bytes=256 << 10, application_name=NAME)
     selection = Selection(tables=("long",))
     dump_set(DumpRequest(destination=str(tmp_path / "out"), selection=selection, form=CSV, run=run), dsn=dsn)

@@ -51,6 +51,7 @@ CREATE FOREIGN TABLE foreign_rows (id int, word text)
 CREATE TABLE loose (id int PRIMARY KEY, customer int, any_number numeric, blanks bpchar, span interval);
 INSERT INTO loose SELECT g, g % 97, CASE g % 3 WHEN 0 THEN g % 7 ELSE (g % 7 || '.00')::numeric END, 'a' || repeat(' ', g % 3),
     CASE g % 2 WHEN 0 THEN interval '1 day' ELSE interval '24 hours' END FROM generate_series(1, 600) AS g;
+CREATE SEQUENCE next_number;
 CREATE VIEW climbing AS WITH RECURSIVE x(id) AS (SELECT 1 UNION SELECT id + 1 FROM x WHERE id < 200) SELECT * FROM x;
 
 CREATE FUNCTION odd(int) RETURNS int LANGUAGE plpgsql VOLATILE AS 'BEGIN RETURN $1; END';

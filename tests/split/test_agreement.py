@@ -55,6 +55,7 @@ REFUSED = {
         "RECURSIVE"
     ),
     "SELECT id FROM climbing": "RECURSIVE",
+    "SELECT o.id FROM orders AS o, next_number AS n WHERE o.id > n.last_value": "next_number is a sequence",
     # A text may say now.
     "SELECT id, blanks::timestamptz FROM loose": "becomes timestamp with time zone",
     "SELECT id, (o.note || o.state)::date FROM orders AS o": "becomes date",

@@ -38,6 +38,8 @@ CREATE UNIQUE INDEX ON few.behind (code) INCLUDE (id);
 CREATE TABLE few.mother (id int PRIMARY KEY);
 CREATE TABLE few.daughter () INHERITS (few.mother);
 CREATE VIEW few.seen AS SELECT * FROM few.places;
+CREATE TABLE few.alike (word citext NOT NULL);
+CREATE UNIQUE INDEX ON few.alike (word text_ops);
 CREATE TABLE few.broken (id int NOT NULL);
 CREATE UNIQUE INDEX broken_id ON few.broken (id);
 UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'few.broken_id'::regclass;
@@ -71,6 +73,7 @@ REFUSED: tuple[tuple[str, list[str], dict[str, Any]], ...] = (
     ("few.mother", ["id"], {}),
     ("few.seen", ["region", "town"], {}),
     ("few.broken", ["id"], {}),
+    ("few.alike", ["word"], {}),
     ("parts", ["id"], {}),
 )
 

@@ -136,7 +136,7 @@ def examine(leader: Leader, statement: sql.Composable) -> Examined:
     named = {name for node in nodes for _, text in node.expressions() for _, name in names_called(text)}
     calls = read_calls(leader, named | words)
     reason = _in_values(leader, words, calls) or moving_literal(written) or _moving(nodes, calls)
-    reason = reason or _text_as_time(leader, nodes)
+    reason = reason or _sequence(leader, nodes) or _text_as_time(leader, nodes)
     reason = reason or _left_open(leader, _without_loops(nodes, written), calls)
     return Examined(reason, any(node.kind == "Foreign Scan" for node in nodes), nodes)
 
@@ -175,6 +175,18 @@ def _moving(nodes: Sequence[Node], calls: Calls) -> str | None:
             if reason is not None:
                 return reason
     return None
+
+
+def _sequence(leader: Leader, nodes: Sequence[Node]) -> str | None:
+    """A sequence belongs to no snapshot."""
+    scanned = {str(node.plan["Relation Name"]) for node in nodes if node.kind == "Seq Scan"}
+    if not scanned:
+        return None
+    query = sql.SQL(
+        "SELECT relname FROM pg_class WHERE relkind = 'S' AND relname = ANY ({}::name[]) ORDER BY 1 LIMIT 1"
+    )
+    rows = leader.catalogue(query.format(sql.Literal(sorted(scanned))))
+    return f"{rows[0][0]} is a sequence, of which each of them may read another value" if rows else None
 
 
 def _text_as_time(leader: Leader, nodes: Sequence[Node]) -> str | None:

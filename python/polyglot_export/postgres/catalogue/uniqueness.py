@@ -43,7 +43,11 @@ def unique_keys(leader: Leader, oid: int) -> tuple[frozenset[str], ...]:
             " GROUP BY i.indexrelid HAVING bool_and(coalesce({filled}, false)"
             " AND (i.indcollation[k.position] = a.attcollation OR {deterministic})"
             " AND EXISTS (SELECT FROM pg_opclass AS d WHERE d.opcfamily = o.opcfamily"
-            " AND d.opcintype = o.opcintype AND d.opcdefault))"
+            " AND d.opcintype = o.opcintype AND d.opcdefault)"
+            # citext may have an index by the operators of text, which tells more values apart.
+            " AND NOT EXISTS (SELECT FROM pg_opclass AS own JOIN pg_type AS t ON t.oid = a.atttypid"
+            " WHERE own.opcmethod = o.opcmethod AND own.opcdefault AND own.opcfamily <> o.opcfamily"
+            " AND own.opcintype IN (t.oid, t.typbasetype)))"
         ).format(oid=sql.Literal(oid), filled=is_never_null(leader.version), deterministic=deterministic)
     )
     return tuple(frozenset(names) for (names,) in rows)
