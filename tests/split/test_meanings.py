@@ -42,6 +42,8 @@ CREATE FUNCTION agg_step(a int, v int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SE
 CREATE AGGREGATE some_one(int) (SFUNC = agg_step, STYPE = int);
 CREATE OPERATOR @+ (FUNCTION = f, RIGHTARG = int);
 CREATE VIEW v AS SELECT id, public.f(id) AS f, pad FROM big;
+CREATE TYPE hue AS ENUM ('red', 'green', 'blue', 'white');
+CREATE TABLE coloured AS SELECT id, (enum_range(NULL::hue))[1 + id % 4] AS hue, pad FROM big; ANALYZE coloured;
 CREATE FUNCTION unrelated() RETURNS int LANGUAGE sql AS 'SELECT 1';
 """
 
@@ -51,6 +53,7 @@ VIEW: dict[str, Any] = {"dataset": "v"}
 CONDITION: dict[str, Any] = {"dataset": "public.big", "sqlWhere": "f(id) LIKE 'old%'"}
 SYMBOL: dict[str, Any] = {"query": "SELECT id, @+ id AS f, pad FROM big"}
 CHILDREN: dict[str, Any] = {"query": "SELECT id, pad FROM parent", "splitBy": {"column": "id", "parts": 4}}
+LABELS: dict[str, Any] = {"dataset": "public.coloured", "splitBy": {"column": "hue", "parts": 4}}
 VALUES: dict[str, Any] = {"dataset": "public.big", "splitValues": SqlText("f (id) < 'old5'")}
 AGGREGATE: dict[str, Any] = {
     "query": "SELECT id, (SELECT some_one(k.id) FROM kid AS k WHERE k.id <> b.id) AS f, pad FROM big AS b",
@@ -63,6 +66,10 @@ BACK = f"CREATE OR REPLACE {_F.format('', 'inner_one(v)')}"
 EARLIER = f"CREATE {_F.format('early.', '$$new$$')}"
 INNER = "CREATE OR REPLACE FUNCTION inner_one(v int) RETURNS text IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN ''{}'' || v; END'"
 STEP = "CREATE OR REPLACE FUNCTION agg_step(a int, v int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT {}'"
+
+SWAPPED = "; ".join(
+    f"ALTER TYPE hue RENAME VALUE '{old}' TO '{new}'" for old, new in (("red", "x"), ("green", "red"), ("x", "green"))
+)
 
 CHANGES = {
     "replaced, ranges": (RANGES, REPLACED, BACK, r"function public\.f\(\)"),
@@ -92,6 +99,12 @@ CHANGES = {
         "ALTER TABLE kid INHERIT parent; ALTER TABLE kid NO INHERIT parent",
         "",
         "a partition or child table was added to public.parent",
+    ),
+    "labels are swapped": (
+        LABELS,
+        SWAPPED,
+        SWAPPED,
+        r"label public\.hue '(red|green)'",
     ),
     "schema and back": (
         PARTS,

@@ -12,7 +12,7 @@
 //! remembers is valid as long as nobody writes to the tables.
 
 use std::collections::HashMap;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -191,7 +191,5 @@ fn relay(client: UnixStream, behind: TcpStream) -> io::Result<()> {
     let _ = io::copy(&mut from_behind, &mut to_client);
     let _ = to_client.shutdown(Shutdown::Both);
     there.join().map_err(|_| protocol_error("a relay died"))?;
-    let mut rest = Vec::new();
-    let _ = from_behind.read_to_end(&mut rest);
     Ok(())
 }

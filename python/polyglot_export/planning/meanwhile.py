@@ -18,7 +18,7 @@ from polyglot_export.errors import SourceChanged
 from polyglot_export.planning.locate import Located
 from polyglot_export.planning.plan import Resolved
 from polyglot_export.planning.segments import Cut
-from polyglot_export.postgres.catalogue.meanings import Meaning, callables, children, definitions, namesakes
+from polyglot_export.postgres.catalogue.meanings import Meaning, callables, children, definitions, labels, namesakes
 from polyglot_export.postgres.leader import Leader, Row
 from polyglot_export.postgres.names import is_text
 from polyglot_export.request.sql_text import SqlText
@@ -41,6 +41,8 @@ _CALL = re.compile(
     r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)\('
 )
 """A call of what may not be PostgreSQL's, in a statement that we have written."""
+_CAST_TO_OTHERS = re.compile(r'::"(?!pg_catalog"\.)')
+"""A bound of a type of users, in a statement that we have written: its text may come to be another value."""
 
 
 class _Names(NamedTuple):
@@ -72,7 +74,8 @@ def resolved_anew(found: Located, segments: Cut, spec: ExportSpec) -> Resolved |
         spec: What the caller wants.
     """
     text = segments.scans[0].before + segments.scans[0].after
-    if _is_ours(found, spec) and not (segments.whole and found.can_grow) and _CALL.search(text) is None:
+    of_names = found.can_grow or _CAST_TO_OTHERS.search(text) is not None
+    if _is_ours(found, spec) and not (segments.whole and of_names) and _CALL.search(text) is None:
         return None
     return Resolved(text, relations=segments.whole)
 
@@ -109,7 +112,7 @@ def see_same_meaning(leader: Leader, held: Collection[int], statements: Collecti
 
 def _about_relations(leader: Leader, held: Collection[int]) -> list[sql.Composable]:
     ((path, since),) = leader.run("SELECT pg_catalog.current_schemas(false), pg_catalog.transaction_timestamp()::text")
-    return [namesakes(held, path), children(held, since)]
+    return [namesakes(held, path), children(held, since), labels()]
 
 
 def _called(leader: Leader, texts: Iterable[str]) -> tuple[list[Meaning], _Names]:

@@ -16,7 +16,7 @@ from psycopg import sql
 from polyglot_export.planning.expression_words import Cast, Words, expression_words, tokens
 from polyglot_export.postgres.leader import FIRST_USER_OID, Leader
 
-__all__ = ["moving_expression", "moving_literal"]
+__all__ = ["MOVING_WORDS", "moving_expression", "moving_literal"]
 
 _BY_SETTINGS = (
     *("array_to_json", "json_build_array", "json_build_object", "jsonb_build_array", "jsonb_build_object"),
@@ -35,7 +35,7 @@ _OF_TIME = ("date_bin", "date_trunc", "make_date", "make_timestamp", "make_times
 _NOW = re.compile(r"(?<![a-z])(now|today|tomorrow|yesterday)(?![a-z])", re.IGNORECASE)
 """What a literal of a date or time may say in place of a value (PostgreSQL manual, "Date/Time Types", "Special
 Values"). With letters beside it, it is another word."""
-_MOVING_WORDS = frozenset(
+MOVING_WORDS = frozenset(
     {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp", "current_schema"}
 )
 """Calls without parentheses; a schema that is made meanwhile may be the first one of the search path."""
@@ -84,7 +84,7 @@ def moving_expression(leader: Leader, expressions: Sequence[str], table: int, co
         PolyglotError: The server does not answer.
     """
     words = expression_words(expressions)
-    if moving := words.keywords & _MOVING_WORDS:
+    if moving := words.keywords & MOVING_WORDS:
         return f"{min(moving)} is something else for each worker"
     if "returning" in words.keywords:
         return "what JSON becomes by RETURNING may be something else for each worker"

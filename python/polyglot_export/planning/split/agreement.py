@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import sql
 
 from polyglot_export.planning.expression_words import Cast, expression_words
-from polyglot_export.planning.repeatable import moving_literal
+from polyglot_export.planning.repeatable import MOVING_WORDS, moving_literal
 from polyglot_export.planning.split.nodes import (
     NAME,
     Node,
@@ -56,8 +56,7 @@ PLAIN_COMPARISON = re.compile(rf"\((?:{NAME}\.)?(?:{NAME}) \S+ \(?\(?current_set
 """Of a column with the marker, and nothing around the column."""
 _SAVEPOINT = "polyglot_split"
 
-_CLOCKS = ("CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP")
-_MOVING_WORDS = re.compile(rf"\b({'|'.join(_CLOCKS)})\b")
+_MOVING_WORDS = re.compile(rf"\b({'|'.join(sorted(MOVING_WORDS)).upper()})\b")
 _OF_THE_SESSION = re.compile(
     r"now|(transaction|statement)_timestamp|pg_backend_pid|pg_stat_get_\w+|pg_current_(snapshot|xact_id\w*)|txid_\w+"
     r"|mxid_age|inet_client_(addr|port)|pg_my_temp_schema|pg_is_other_temp_schema|pg_cursor|pg_prepared_statement"
@@ -148,7 +147,7 @@ def _in_values(leader: Leader, words: AbstractSet[str], calls: Calls) -> str | N
     if not words:
         return None
     for word in sorted(words):
-        if word.upper() in _CLOCKS or any(_is_moving(function) for function in calls.named(None, word)):
+        if word.lower() in MOVING_WORDS or any(_is_moving(function) for function in calls.named(None, word)):
             return f"its list of VALUES may have {word}(), which may answer something else each time"
     if leader.catalogue(_VIEWS):
         return "a view may have a list of VALUES, of which the server does not say what is in it"

@@ -20,6 +20,7 @@ from polyglot_export.planning.statement import Statement
 from polyglot_export.postgres.catalogue.statistics import ColumnName, Spread, read_spread
 from polyglot_export.postgres.explain import Explained
 from polyglot_export.postgres.leader import Leader
+from polyglot_export.postgres.names import is_text
 
 __all__ = ["Bounds", "find_bounds", "find_values"]
 
@@ -73,6 +74,8 @@ def find_bounds(
     candidates = noted or _sampled(leader, found, compared, statement, parts, explained.rows)
     if len(candidates.values) < 2:
         candidates = _sorted(leader, compared, statement, parts)
+    # A value that is not text cannot be written into a statement; as a bound nobody misses it.
+    candidates = candidates._replace(values=tuple(each for each in candidates.values if is_text(each[0])))
     weighed: list[tuple[str, float]] = []
     for index, is_new in _in_order(leader, compared, statement.source, [text for text, _ in candidates.values]):
         text, weight = candidates.values[index]
@@ -87,13 +90,15 @@ def find_values(leader: Leader, compared: Comparison, statement: Statement, *, m
     """All values of the column, in their order.
 
     Raises:
-        SpecError: There are more than ``most``.
+        SpecError: There are more than ``most``, or some are not UTF-8.
     """
     query = sql.SQL(
         "SELECT pg_catalog.format('%s', v) FROM (SELECT DISTINCT {} AS v FROM {}{} LIMIT {}) AS d"
         " WHERE pg_catalog.octet_length(pg_catalog.format('%s', v)) OPERATOR(pg_catalog.<=) {}"
     ).format(compared.value, statement.source, _where(statement, compared), sql.Literal(most + 1), sql.Literal(LONGEST))
     texts = [str(row[0]) for row in leader.run(query)]
+    if not all(map(is_text, texts)):
+        raise SpecError(field, f"values of {compared.column.name!r} are not UTF-8, so that no statement can name them")
     if len(texts) > most:
         reason = f"is for a column of few values, and {compared.column.name!r} has more than {most:,}; split by ranges"
         raise SpecError(field, f"{reason} of them (splitBy)")

@@ -12,7 +12,7 @@ from psycopg import sql
 from polyglot_export.postgres.catalogue.relations import oid_array
 from polyglot_export.postgres.leader import FIRST_USER_OID, Leader
 
-__all__ = ["Meaning", "callables", "children", "definitions", "namesakes"]
+__all__ = ["Meaning", "callables", "children", "definitions", "labels", "namesakes"]
 
 _SQL_BODY = 140000
 """``server_version_num`` of the first version whose functions may have a parsed body in place of a text."""
@@ -24,7 +24,7 @@ class Meaning(NamedTuple):
     """A row of the catalogue."""
 
     kind: str
-    """What it is, for people: ``function``, ``operator``, ``cast``, ``relation``, ``children``."""
+    """What it is, for people: ``function``, ``operator``, ``cast``, ``relation``, ``label``, ``children``."""
     key: str
     version: str
     """Another one once it was written anew. VACUUM, ANALYZE and freezing leave it as it is."""
@@ -138,6 +138,14 @@ def children(relations: Collection[int], since: str) -> sql.Composable:
         " GROUP BY held.oid, held.title, a.attrelid HAVING count(*) ="
         " (SELECT count(*) FROM pg_attribute WHERE attrelid = held.oid AND attnum > 0 AND NOT attisdropped)"
     ).format(held=oid_array(sorted(relations)), since=sql.Literal(since))
+
+
+def labels() -> sql.Composable:
+    """Asks for the labels of all enums of users: a bound is one, and reads as another value once two are swapped."""
+    return sql.SQL(
+        "SELECT 'label', oid::text, xmin::text, format_type(enumtypid, NULL) || ' ' || quote_literal(enumlabel),"
+        " false, true, '' FROM pg_enum WHERE oid >= {}"
+    ).format(_FIRST)
 
 
 def _names(names: Collection[str]) -> sql.Composable:
