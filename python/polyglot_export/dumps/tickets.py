@@ -85,7 +85,7 @@ def write_part(
                     watched = False
                 if rate is not None:
                     rate.take(written, stopped)
-            if watched or ticket.plan.watched_to_end:
+            if watched:
                 on_planned(ticket.plan)
             done = stream.progress()
             # The connections are free before the disk is synchronised.

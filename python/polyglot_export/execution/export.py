@@ -295,8 +295,6 @@ class Export:
         Raises:
             PolyglotError: They may not be of one moment.
         """
-        if self.plan.watched_to_end and self.plan.watched is not None:
-            self._moment.see_nothing_new(self.plan.watched, self.plan.source)
         # The locks of the leader kept the rows where they are, so the leader must have been connected to the end.
         self._leader.prove_alive()
         if self.plan.resolved is not None:

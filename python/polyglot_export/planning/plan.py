@@ -142,11 +142,6 @@ class Plan:
         return sum(scan.segments for scan in self.scans)
 
     @property
-    def watched_to_end(self) -> bool:
-        """Whether workers plan the statement until the end, a part after the other."""
-        return self.watched is not None and len(self.scans) > 1
-
-    @property
     def pages(self) -> int | None:
         """How many pages of tables are read; ``None`` where the server alone decides what it reads."""
         known = [scan.pages for scan in self.scans if scan.pages is not None]
